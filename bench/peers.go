@@ -1,0 +1,362 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/stoker-build/stoker/bench/report"
+	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/lab"
+)
+
+const (
+	mb = 1_000_000
+
+	// batchSize is how many images are pruned or swept together.
+	batchSize = 5
+	// wayLimit is how long one way may take.
+	wayLimit = 15 * time.Minute
+	// diskInterval is how often the disk is looked at.
+	diskInterval = 20 * time.Millisecond
+)
+
+// scale is how much there is to build: more layers than fit on the small disk, where they count
+// about twice, packed and unpacked.
+type scale struct {
+	name     string
+	projects int
+	each     int // images of a project
+	shuffled bool
+
+	osBytes  int64 // of the layer that all base images share
+	envBytes int64 // of the layer that the base images of a project share
+	ownBytes int64 // of each base image's own layer
+	runBytes int64 // of the layer that the build adds
+
+	small, unlimited int64 // sizes of the disks
+}
+
+// forty is the scale of the comparison with others: on disk 300 MB for all, 84 MB for each of 4
+// projects, and 126 MB for each image.
+func forty(b *bench) scale {
+	s := scale{
+		name: "peers", projects: 4, each: 10,
+		osBytes: 150 * mb, envBytes: 42 * mb, ownBytes: 13 * mb, runBytes: 50 * mb,
+		small: 1500 * mb, unlimited: 12_000 * mb,
+	}
+	if b.quick {
+		s.each = 3
+		s.osBytes, s.envBytes, s.ownBytes, s.runBytes = s.osBytes/2, s.envBytes/2, s.ownBytes/2, s.runBytes/2
+		s.small = 640 * mb
+	}
+	return s
+}
+
+// sixProjects is a long list in no order, with 100 MB on disk for each image.
+func sixProjects(b *bench) scale {
+	s := scale{
+		name: "shuffled", projects: 6, each: 20, shuffled: true,
+		osBytes: 150 * mb, envBytes: 42 * mb, ownBytes: 13 * mb, runBytes: 37 * mb,
+		small: 1500 * mb, unlimited: 24_000 * mb,
+	}
+	if b.quick {
+		s.each = 4
+	}
+	return s
+}
+
+func (s scale) jobs() int { return s.projects * s.each }
+
+// shape is that of the base images.
+func (s scale) shape() lab.Shape {
+	instances := lab.Instances(s.projects, s.each)
+	if s.shuffled {
+		// The same order in every run.
+		dice := rand.New(rand.NewPCG(1, 1))
+		dice.Shuffle(len(instances), func(a, b int) { instances[a], instances[b] = instances[b], instances[a] })
+	}
+	return lab.Shape{Instances: instances, OSBytes: s.osBytes, EnvBytes: s.envBytes, OwnBytes: s.ownBytes}
+}
+
+// text describes it.
+func (s scale) text() string {
+	order := "project by project"
+	if s.shuffled {
+		order = "in no order"
+	}
+	size := func(bytes int64) string { return report.Bytes.Format(float64(bytes)) }
+	return fmt.Sprintf("%d images of %d projects, %s. Their base images share a layer of %s, and those of a project one of %s;"+
+		" each has %s of its own, and each build adds %s. On disk each layer counts twice, packed and unpacked."+
+		" The daemon's disk is a real ext4 file system of %s, or one that is large enough for everything."+
+		" Images are pushed to a registry that is not on that disk. Each way has a new disk, daemon and registry.",
+		s.jobs(), s.projects, order, size(s.osBytes), size(s.envBytes),
+		size(s.ownBytes), size(s.runBytes), size(s.small))
+}
+
+// way is one way to do the work.
+type way struct {
+	name      string
+	ours      bool
+	unlimited bool // on a disk that is large enough for everything
+	workers   int
+	daemon    lab.BuildkitdOptions
+	line      string // how it is run
+	build     func(context.Context, *bench, *lab.Buildkitd, plan) (outcome, error)
+}
+
+const peersWorkers = 4
+
+// peers compares what people do about a full disk.
+func peers(ctx context.Context, b *bench) (report.Report, error) {
+	s := forty(b)
+	tuned := fmt.Sprintf("maxUsedSpace = %[1]q\nminFreeSpace = %[1]q", fmt.Sprintf("%dMB", s.small*4/10/mb))
+	ways := []way{
+		loopWay("no pruning, large disk", peersWorkers),
+		loopWay("no pruning", peersWorkers),
+		loopWay("BuildKit's garbage collector, default policy", peersWorkers),
+		loopWay("the same, tuned to 40% of the disk", peersWorkers),
+		descriptionWay(peersWorkers),
+		stokerWay("stoker build --prune completed", peersWorkers, "--prune", "completed"),
+		stokerWay("stoker build --prune auto", peersWorkers, "--prune", "auto"),
+	}
+	ways[0].unlimited = true
+	ways[2].daemon.GC = true
+	ways[3].daemon.GC, ways[3].daemon.Worker = true, tuned
+	r, err := s.compare(ctx, b, ways)
+	r.Title = fmt.Sprintf("Peers: %d images on a disk of %s", s.jobs(), report.Bytes.Format(float64(s.small)))
+	return r, err
+}
+
+// workers compares numbers of workers.
+func workers(ctx context.Context, b *bench) (report.Report, error) {
+	s := forty(b)
+	s.name = "workers"
+	var ways []way
+	for _, n := range b.workers {
+		free := loopWay(fmt.Sprintf("no pruning, large disk, %d workers", n), n)
+		free.unlimited = true
+		ways = append(ways, free, stokerWay(fmt.Sprintf("stoker build --prune auto --workers %d", n), n, "--prune", "auto"))
+	}
+	r, err := s.compare(ctx, b, ways)
+	r.Title = fmt.Sprintf("Workers: %d images on a disk of %s", s.jobs(), report.Bytes.Format(float64(s.small)))
+	return r, err
+}
+
+// shuffled compares on a longer list in no order.
+func shuffled(ctx context.Context, b *bench) (report.Report, error) {
+	s := sixProjects(b)
+	free := loopWay("no pruning, large disk", peersWorkers)
+	free.unlimited = true
+	r, err := s.compare(ctx, b, []way{free, stokerWay("stoker build --prune auto", peersWorkers, "--prune", "auto")})
+	r.Title = fmt.Sprintf("Shuffled: %d images on a disk of %s", s.jobs(), report.Bytes.Format(float64(s.small)))
+	return r, err
+}
+
+// agentArg is the build argument of the Dockerfile besides the base image.
+func agentArg(builder string) string { return "BUILDER_IMAGE=" + builder }
+
+func loopWay(name string, workers int) way {
+	return way{
+		name: name, workers: workers,
+		line: fmt.Sprintf("for each image, %d at once: %s", workers,
+			commandLine("buildctl", standIn(workers, agentArg("BUILDER")).buildctlArgs(standInJob))),
+		build: func(ctx context.Context, b *bench, _ *lab.Buildkitd, p plan) (outcome, error) {
+			return p.loop(ctx, b.buildctl)
+		},
+	}
+}
+
+func stokerWay(name string, workers int, flags ...string) way {
+	flags = append(flags, "--batch-size", fmt.Sprint(batchSize))
+	return way{
+		name: name, ours: true, workers: workers,
+		line: commandLine("stoker", standIn(workers, agentArg("BUILDER")).stokerArgs(flags...)),
+		build: func(ctx context.Context, b *bench, _ *lab.Buildkitd, p plan) (outcome, error) {
+			return p.stoker(ctx, b.stoker, flags...)
+		},
+	}
+}
+
+// descriptionWay builds in batches and prunes by description what the last batch left, in the
+// background.
+func descriptionWay(workers int) way {
+	line := loopWay("", workers).line
+	prune := pruneArgs([]job{{base: "BASE1"}, {base: "BASE2"}})
+	return way{
+		name: "batches, pruned by description", workers: workers,
+		line: fmt.Sprintf("%s\nafter each batch of %d, in the background: %s", line, batchSize, commandLine("buildctl", prune)),
+		build: func(ctx context.Context, b *bench, d *lab.Buildkitd, p plan) (outcome, error) {
+			return p.batches(ctx, b.buildctl, d)
+		},
+	}
+}
+
+// batches builds batch after batch; a batch is pruned while the next ones build.
+func (p plan) batches(ctx context.Context, buildctl string, d *lab.Buildkitd) (outcome, error) {
+	start := time.Now()
+	var out outcome
+	var prunes errgroup.Group
+	prunes.SetLimit(1)
+	for batch := range slices.Chunk(p.jobs, batchSize) {
+		part := p
+		part.jobs = batch
+		built, err := part.loop(ctx, buildctl)
+		out.add(built.usage)
+		for reason, n := range built.failures {
+			out.failTimes(reason, n)
+		}
+		if err != nil {
+			return out, errors.Join(err, prunes.Wait())
+		}
+		prunes.Go(func() error {
+			_, err := d.Buildctl(ctx, pruneArgs(batch)...)
+			return err
+		})
+	}
+	err := prunes.Wait()
+	out.wall = time.Since(start)
+	return out, err
+}
+
+// pruneArgs are those of the prune that the images' names are to find the cache with.
+func pruneArgs(jobs []job) []string {
+	bases := make([]string, len(jobs))
+	for i, j := range jobs {
+		bases[i] = j.base
+	}
+	return []string{"prune", "--all", "--filter", builder.DescriptionFilter(bases)}
+}
+
+// compare lets each way do the work once.
+func (s scale) compare(ctx context.Context, b *bench, ways []way) (report.Report, error) {
+	r := report.Report{
+		Text: s.text(),
+		Columns: []report.Column{
+			{Key: "built", Title: fmt.Sprintf("built of %d", s.jobs()), Unit: report.Count, Chart: true},
+			{Key: "wall", Title: "wall clock", Unit: report.Seconds, Chart: true},
+			{Key: "cpu", Title: "processor time", Unit: report.Seconds},
+			{Key: "disk", Title: "peak disk", Unit: report.Bytes, Chart: true},
+			{Key: "pulled", Title: "pulled", Unit: report.Bytes},
+			{Key: "pushed", Title: "pushed", Unit: report.Bytes},
+		},
+	}
+	for i, w := range ways {
+		row, note, err := s.measure(ctx, b, w, fmt.Sprintf("%d", i+1))
+		if err != nil {
+			return r, fmt.Errorf("%s: %w", w.name, err)
+		}
+		say("%s: %s: built %.0f of %d in %.1f s, peak disk %s", s.name, w.name, row.Values["built"], s.jobs(),
+			row.Values["wall"], report.Bytes.Format(row.Values["disk"]))
+		r.Rows = append(r.Rows, row)
+		r.Commands = append(r.Commands, report.Command{Way: w.name, Line: w.line})
+		if note != "" {
+			r.Notes = append(r.Notes, w.name+": "+note)
+		}
+	}
+	return r, nil
+}
+
+// measure lets one way do the work on parts of its own. The note says what went wrong.
+func (s scale) measure(ctx context.Context, b *bench, w way, id string) (row report.Row, note string, err error) {
+	registry, err := lab.StartRegistry(ctx, lab.RegistryOptions{InMemory: true})
+	if err != nil {
+		return row, "", err
+	}
+	defer func() { err = errors.Join(err, registry.Close()) }()
+	p, err := s.prepare(ctx, b, registry, id)
+	if err != nil {
+		return row, "", err
+	}
+	size := s.small
+	if w.unlimited {
+		size = s.unlimited
+	}
+	disk, err := lab.NewDisk(size)
+	if err != nil {
+		return row, "", err
+	}
+	defer func() { err = errors.Join(err, disk.Close()) }()
+	options := w.daemon
+	options.Root, options.Insecure = filepath.Join(disk.Path(), "buildkit"), []string{registry.Host()}
+	settle()
+	d, err := lab.StartBuildkitd(ctx, options)
+	if err != nil {
+		return row, "", err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	p.address, p.workers = d.Addr(), w.workers
+
+	registry.Reset()
+	peak := disk.WatchPeak(ctx, diskInterval)
+	out, note, err := w.do(ctx, b, d, p)
+	if err != nil {
+		return row, "", err
+	}
+	daemon, err := daemonCPU(d)
+	if err != nil {
+		return row, "", err
+	}
+	requests, built := registry.Requests(), builtIn(registry, p.jobs)
+	row = report.Row{Way: w.name, Ours: w.ours, Values: map[string]float64{
+		"built": float64(built), "wall": out.wall.Seconds(), "cpu": (out.cpu + daemon).Seconds(), "disk": float64(peak()),
+		"pulled": float64(requests.BytesOut), "pushed": float64(requests.BytesIn),
+	}}
+	if built < s.jobs() {
+		row.Short = fmt.Sprintf("built %d of %d", built, s.jobs())
+	}
+	return row, note, nil
+}
+
+// prepare makes the base images, the build context and the plan.
+func (s scale) prepare(ctx context.Context, b *bench, registry *lab.Registry, id string) (plan, error) {
+	bases, err := lab.MakeBases(ctx, registry.Host(), s.shape())
+	if err != nil {
+		return plan{}, err
+	}
+	agent, err := lab.MakeBuilder(ctx, registry.Host(), 1*mb, 1)
+	if err != nil {
+		return plan{}, err
+	}
+	work, err := b.dir(s.name, id)
+	if err != nil {
+		return plan{}, err
+	}
+	contextDir := filepath.Join(work, "context")
+	if _, err := lab.WriteAgent(contextDir, lab.Agent{OwnCacheBytes: s.runBytes, ContextBytes: 1000}); err != nil {
+		return plan{}, err
+	}
+	return plan{
+		contextDir: contextDir, workDir: work, buildArgs: []string{agentArg(agent.Ref)},
+		jobs: jobsOf(bases, registry.Host(), s.name), tag: registry.Host() + "/" + s.name + "/{{.Name}}:1",
+	}, nil
+}
+
+// do lets the way do the work, for as long as it may take. What the way itself fails at goes into
+// the note; the error is of those that end the benchmark.
+func (w way) do(ctx context.Context, b *bench, d *lab.Buildkitd, p plan) (out outcome, note string, err error) {
+	limited, cancel := context.WithTimeout(ctx, wayLimit)
+	defer cancel()
+	start := time.Now()
+	out, err = w.build(limited, b, d, p)
+	switch {
+	case ctx.Err() != nil:
+		return out, "", ctx.Err()
+	case limited.Err() != nil:
+		note = fmt.Sprintf("stopped after %s", wayLimit)
+	case err != nil:
+		note = err.Error()
+	case len(out.failures) > 0:
+		note = "failed " + out.failureText()
+	}
+	if out.wall == 0 {
+		out.wall = time.Since(start)
+	}
+	return out, note, nil
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+func TestParsePeak(t *testing.T) {
+	for status, want := range map[string]int64{
+		"":                      0,
+		"Name:\tx\nState:\tZ\n": 0,
+		"Name:\tx\nVmHWM:\t   2048 kB\nVmRSS:\t 1 kB\n": 2048 * 1024,
+	} {
+		if got := parsePeak([]byte(status)); got != want {
+			t.Errorf("%q: %d, want %d", status, got, want)
+		}
+	}
+}
+
+func TestExecute(t *testing.T) {
+	// What this process holds must not count as the child's.
+	ballast := make([]byte, 256<<20)
+	for i := 0; i < len(ballast); i += 4096 {
+		ballast[i] = 1
+	}
+	log := filepath.Join(t.TempDir(), "log")
+	used, err := execute(t.Context(), log, "sh", "-c", "echo text; sleep 0.2; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; exit 3")
+	if code, ended := exitCode(err); !ended || code != 3 {
+		t.Errorf("exit code %d of %v", code, err)
+	}
+	if text, err := os.ReadFile(log); err != nil || string(text) != "text\n" {
+		t.Errorf("log %q: %v", text, err)
+	}
+	if used.memory <= 0 || used.memory > 64<<20 {
+		t.Errorf("%d bytes of memory", used.memory)
+	}
+	if used.cpu <= 0 || used.cpu > 10*time.Second {
+		t.Errorf("%s of processor time", used.cpu)
+	}
+	if ballast[0] != 1 {
+		t.Error("the ballast must live until here")
+	}
+}
+
+func TestExecuteMissing(t *testing.T) {
+	_, err := execute(t.Context(), filepath.Join(t.TempDir(), "log"), "/no/such/program")
+	if err == nil {
+		t.Error("no error")
+	} else if _, ended := exitCode(err); ended {
+		t.Errorf("%v counts as an exit", err)
+	}
+}

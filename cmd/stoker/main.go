@@ -1,0 +1,39 @@
+// Command stoker builds hundreds of container images through BuildKit and
+// sweeps the build cache that none of them needs any more. This package holds
+// only the version, the signals and the exit code.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/term"
+
+	"github.com/stoker-build/stoker/internal/cli"
+	"github.com/stoker-build/stoker/internal/engine"
+)
+
+// version is set by the linker in releases.
+var version = "dev"
+
+// The live view hides the cursor; leaving at once must bring it back.
+const showCursor = "\x1b[?25h\n"
+
+func main() {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		<-signals
+		cancel(engine.ErrInterrupted)
+		<-signals
+		if term.IsTerminal(int(os.Stderr.Fd())) {
+			fmt.Fprint(os.Stderr, showCursor)
+		}
+		os.Exit(cli.ExitInterrupted)
+	}()
+	os.Exit(cli.Main(ctx, version, os.Args[1:], cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
+}

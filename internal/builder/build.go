@@ -1,0 +1,53 @@
+package builder
+
+import (
+	"context"
+	"io"
+
+	"github.com/docker/buildx/build"
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+
+	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/plan"
+)
+
+// Result is what a build left behind.
+type Result struct {
+	// Digest is that of the image's manifest or index; empty when the build
+	// made no image.
+	Digest string
+	// Node is the name of the node that built it.
+	Node string
+	// Steps are the names of the Dockerfile steps that were done or found in
+	// the cache.
+	Steps []string
+	ledger.Timings
+}
+
+// The name of the only target of each build, as in docker buildx build.
+const target = "default"
+
+// Watch says how an attempt is made and who is told of it. Its functions are
+// called while the build waits.
+type Watch struct {
+	NoCache bool              // the attempt must not use the cache
+	Step    func(name string) // a step begins
+	Alive   func()            // BuildKit reported any progress
+}
+
+// Build makes one attempt at a job. It writes BuildKit's own plain progress to
+// log. The result holds the timings also when the build fails.
+func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch Watch) (Result, error) {
+	progress := newProgress(log, watch)
+	o := job.BuildOptions()
+	o.NoCache = o.NoCache || watch.NoCache
+	options := map[string]build.Options{target: b.options(o)}
+	response, err := build.Build(ctx, b.nodes, options, b.docker(), b.config, progress, nil)
+	result := Result{Node: b.nodes[0].Name}
+	result.Timings, result.Steps = progress.close()
+	if err != nil {
+		return result, err
+	}
+	result.Digest = response[target].ExporterResponse[exptypes.ExporterImageDigestKey]
+	return result, nil
+}

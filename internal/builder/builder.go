@@ -1,0 +1,275 @@
+// Package builder is the only room that talks to a builder. It finds or starts
+// one, builds one job at a time through buildx's own build package, and lists
+// and deletes the records of its cache.
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/containerd/platforms"
+	"github.com/docker/buildx/build"
+	buildxbuilder "github.com/docker/buildx/builder"
+	"github.com/docker/buildx/driver"
+	"github.com/docker/buildx/store"
+	"github.com/docker/buildx/util/confutil"
+	"github.com/docker/buildx/util/dockerutil"
+	"github.com/docker/buildx/util/dockerutil/dockerconfig"
+	"github.com/docker/cli/cli/command"
+	"github.com/docker/cli/cli/flags"
+	"github.com/moby/buildkit/session/auth/authprovider"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	// The kinds of builders that buildx knows.
+	_ "github.com/docker/buildx/driver/docker"
+	_ "github.com/docker/buildx/driver/docker-container"
+	_ "github.com/docker/buildx/driver/kubernetes"
+	_ "github.com/docker/buildx/driver/remote"
+)
+
+// Options say which builder to use.
+type Options struct {
+	// Name is a buildx builder's name or an address such as
+	// unix:///run/buildkit/buildkitd.sock; empty to find one.
+	Name string
+	// Buildkitd is the path of the buildkitd to start when no builder is found;
+	// empty to look beside the program and on PATH.
+	Buildkitd string
+	// StateDir is where a private builder keeps its root, and Stoker its own
+	// buildx state.
+	StateDir string
+	// ExistingOnly never starts a private builder.
+	ExistingOnly bool
+	// InsecureRegistries are hosts that a private builder talks to without TLS.
+	InsecureRegistries []string
+	// Getenv reads the environment; os.Getenv when nil.
+	Getenv func(string) string
+}
+
+// UnreachableError says that no builder could be reached, and what was tried.
+type UnreachableError struct {
+	Tried []string
+}
+
+func (e *UnreachableError) Error() string {
+	return "no BuildKit builder could be reached. Tried:\n  " + strings.Join(e.Tried, "\n  ") +
+		"\nTo get one, do one of these:\n" +
+		"  install buildkitd and runc, and run as root or with rootlesskit: stoker then starts a private builder\n" +
+		"  docker buildx create --use\n" +
+		"  --builder ADDRESS of a running buildkitd, such as unix:///run/buildkit/buildkitd.sock"
+}
+
+// How long a builder that is asked for may take to answer.
+const reachTimeout = 20 * time.Second
+
+// Builder is a builder that was reached: one or more nodes that build together.
+// Its methods may be called concurrently.
+type Builder struct {
+	name  string
+	cli   command.Cli
+	nodes []buildxbuilder.Node
+	// platforms are the nodes' own, at the same places.
+	platforms []ocispecs.Platform
+	config    *confutil.Config
+	auth      authprovider.AuthConfigProvider
+	private   *daemon
+}
+
+// Connect finds a builder and makes sure that it answers. It looks, in this
+// order, at opt.Name, BUILDX_BUILDER, BUILDKIT_HOST and docker's current
+// builder, and then starts a private buildkitd. A builder that was asked for by
+// name is never replaced by another. The result must be closed. When nothing
+// can be reached the error is an *UnreachableError.
+func Connect(ctx context.Context, opt Options) (*Builder, error) {
+	cli, err := dockerCLI()
+	if err != nil {
+		return nil, err
+	}
+	getenv := opt.Getenv
+	if getenv == nil {
+		getenv = os.Getenv
+	}
+	b := &Builder{cli: cli, auth: dockerconfig.LoadAuthConfig(cli),
+		config: confutil.NewConfig(cli, confutil.WithDir(filepath.Join(opt.StateDir, "buildx")))}
+
+	for _, asked := range []struct{ from, name string }{
+		{"--builder", opt.Name},
+		{"BUILDX_BUILDER", getenv("BUILDX_BUILDER")},
+		{"BUILDKIT_HOST", getenv("BUILDKIT_HOST")},
+	} {
+		if asked.name == "" {
+			continue
+		}
+		if err := b.open(ctx, asked.name); err != nil {
+			return nil, &UnreachableError{Tried: []string{fmt.Sprintf("%s %s: %s", asked.from, asked.name, reason(err))}}
+		}
+		return b, nil
+	}
+	tried := []string{"--builder, BUILDX_BUILDER, BUILDKIT_HOST: not set"}
+	if err := b.openBuildx(ctx, ""); err == nil {
+		return b, nil
+	} else {
+		tried = append(tried, "docker's current builder: "+reason(err))
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if opt.ExistingOnly {
+		return nil, &UnreachableError{Tried: tried}
+	}
+	if b.private, err = startDaemon(ctx, opt); err != nil {
+		return nil, &UnreachableError{Tried: append(tried, "a private buildkitd: "+reason(err))}
+	}
+	if err := b.openAddress(ctx, "private", b.private.address); err != nil {
+		return nil, errors.Join(&UnreachableError{Tried: append(tried, "a private buildkitd: "+reason(err))}, b.private.stop())
+	}
+	return b, nil
+}
+
+// dockerCLI makes what buildx needs of the docker command line: its
+// configuration, contexts and credentials. No docker daemon is asked.
+func dockerCLI() (command.Cli, error) {
+	cli, err := command.NewDockerCli(command.WithCombinedStreams(io.Discard))
+	if err != nil {
+		return nil, err
+	}
+	return cli, cli.Initialize(flags.NewClientOptions())
+}
+
+// reason shortens an error to the line that a person needs.
+func reason(err error) string {
+	s := strings.TrimSpace(err.Error())
+	if i := strings.IndexByte(s, '\n'); i >= 0 {
+		s = s[:i]
+	}
+	return s
+}
+
+func (b *Builder) open(ctx context.Context, name string) error {
+	if strings.Contains(name, "://") {
+		return b.openAddress(ctx, name, name)
+	}
+	return b.openBuildx(ctx, name)
+}
+
+// openAddress connects to a bare address through buildx's remote driver.
+func (b *Builder) openAddress(ctx context.Context, name, address string) error {
+	factory, err := driver.GetFactory("remote", true)
+	if err != nil {
+		return err
+	}
+	d, err := driver.GetDriver(ctx, factory, driver.InitConfig{Name: name, EndpointAddr: address})
+	if err != nil {
+		return err
+	}
+	// The driver would wait for an address where nobody listens.
+	if err := dial(ctx, d); err != nil {
+		return err
+	}
+	b.name = name
+	b.nodes = []buildxbuilder.Node{{Builder: name, Node: store.Node{Name: name, Endpoint: address}, Driver: d}}
+	return b.reach(ctx)
+}
+
+func dial(ctx context.Context, d *driver.DriverHandle) error {
+	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
+	conn, err := d.Dial(ctx)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+// openBuildx loads a builder that buildx knows by name; the current one for "".
+func (b *Builder) openBuildx(ctx context.Context, name string) error {
+	bx, err := buildxbuilder.New(b.cli, buildxbuilder.WithName(name))
+	if err != nil {
+		return err
+	}
+	b.name = bx.Name
+	if b.nodes, err = bx.LoadNodes(ctx); err != nil {
+		return err
+	}
+	return b.reach(ctx)
+}
+
+// reach boots every node and makes sure that at least one answers.
+func (b *Builder) reach(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
+	err := errors.New("it has no nodes")
+	var reached []buildxbuilder.Node
+	var own []ocispecs.Platform
+	for _, n := range b.nodes {
+		if n.Err != nil {
+			err = n.Err
+			continue
+		}
+		platform, bootErr := bootNode(ctx, n)
+		if bootErr != nil {
+			err = bootErr
+			continue
+		}
+		reached, own = append(reached, n), append(own, platform)
+	}
+	if len(reached) == 0 {
+		return err
+	}
+	b.nodes, b.platforms = reached, own
+	return nil
+}
+
+// bootNode makes sure that a node answers and returns its own platform.
+func bootNode(ctx context.Context, n buildxbuilder.Node) (ocispecs.Platform, error) {
+	c, err := driver.Boot(ctx, context.WithoutCancel(ctx), n.Driver, nil)
+	if err != nil {
+		return ocispecs.Platform{}, err
+	}
+	workers, err := c.ListWorkers(ctx)
+	if err != nil {
+		return ocispecs.Platform{}, err
+	}
+	if len(workers) == 0 || len(workers[0].Platforms) == 0 {
+		return platforms.DefaultSpec(), nil
+	}
+	return workers[0].Platforms[0], nil
+}
+
+// Name is the builder's name as a person would recognise it.
+func (b *Builder) Name() string { return b.name }
+
+// Exclusive tells that nobody else uses this builder.
+func (b *Builder) Exclusive() bool { return b.private != nil }
+
+// Close releases the builder. A private one is stopped; its cache stays.
+func (b *Builder) Close() error {
+	for _, n := range b.nodes {
+		if c, err := n.Driver.Client(context.Background()); err == nil {
+			_ = c.Close()
+		}
+	}
+	// buildx keeps a note of each build for its desktop front end; nobody else
+	// reads those of this directory.
+	_ = os.RemoveAll(filepath.Join(b.config.Dir(), "refs"))
+	if b.private != nil {
+		return b.private.stop()
+	}
+	return nil
+}
+
+// options completes a job's options with what the builder knows.
+func (b *Builder) options(o build.Options) build.Options {
+	o.Session = append(slices.Clip(o.Session), authprovider.NewDockerAuthProvider(
+		authprovider.DockerAuthProviderConfig{AuthConfigProvider: b.auth}))
+	return o
+}
+
+func (b *Builder) docker() *dockerutil.Client { return dockerutil.NewClient(b.cli) }

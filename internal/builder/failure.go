@@ -1,0 +1,70 @@
+package builder
+
+import (
+	"regexp"
+	"strconv"
+	"time"
+)
+
+// Class is what a failure of a build means for what is done next.
+type Class string
+
+// The classes. Cancelled and TimedOut are the engine's to give: they are told
+// by a context, not by a message.
+const (
+	Permanent   Class = "permanent"    // no further attempt can mend it
+	Transient   Class = "transient"    // it may get better
+	NoSpace     Class = "no_space"     // the builder's disk is full
+	BuilderLost Class = "builder_lost" // the daemon does not answer
+	Throttled   Class = "throttled"    // a registry asks for fewer requests
+	BrokenCache Class = "broken_cache" // the cache has what is not whole
+	Cancelled   Class = "cancelled"
+	TimedOut    Class = "timeout"
+)
+
+// failures says of a failure's message which class it is of, and why. The first
+// row that matches decides; what none matches is transient. The messages are
+// those of BuildKit v0.34: its Dockerfile frontend, its resolver's answers for
+// images, its cache, and gRPC's own for a connection that is gone.
+var failures = []struct {
+	class   Class
+	why     string
+	message *regexp.Regexp
+}{
+	{NoSpace, "the builder's disk is full", regexp.MustCompile(`(?i)no space left on device|ENOSPC|disk quota exceeded`)},
+	{BuilderLost, "the builder does not answer", regexp.MustCompile(`code = Unavailable|Unavailable: |error reading from server|transport is closing|transport: Error while dialing|no active session for|closing transport|server is not responding|graceful_stop|use of closed network connection`)},
+	{Throttled, "a registry asks for fewer requests", regexp.MustCompile(`429 Too Many Requests|toomanyrequests|TOOMANYREQUESTS`)},
+	{BrokenCache, "the builder's cache is broken", regexp.MustCompile(`snapshot \S*\s*does not exist|failed to commit \S+ to \S+|missing descriptor|unexpected commit digest|failed size validation|(?:digest|checksum) mismatch|lease "?\S+"?: not found|(?:blob|content|snapshot) (?:sha256:)?\S+: not found|failed to get (?:blob|lease)|parent snapshot \S+ does not exist`)},
+	{Permanent, "the Dockerfile does not parse", regexp.MustCompile(`dockerfile parse error|unknown instruction|file with no instructions|no build stage in current context`)},
+	{Permanent, "the Dockerfile names a stage that does not exist", regexp.MustCompile(`target stage "[^"]*" could not be found|invalid (?:from flag value|stage name)`)},
+	{Permanent, "the registry says that an image does not exist", regexp.MustCompile(`(?:failed to resolve source metadata for|pull access denied|failed to authorize)[^\n]*(?:: not found|repository does not exist|name unknown|manifest unknown)`)},
+	{Permanent, "the registry denies access", regexp.MustCompile(`pull access denied|insufficient_scope|(?:unexpected status|failed to fetch (?:anonymous|oauth) token)[^\n]*: (?:401 Unauthorized|403 Forbidden)|denied: requested access`)},
+	{Permanent, "a reference is not valid", regexp.MustCompile(`failed to parse stage name|invalid reference format`)},
+}
+
+// Classify tells which class a build's failure is of, and why.
+func Classify(err error) (c Class, why string) {
+	message := err.Error()
+	for _, f := range failures {
+		if f.message.MatchString(message) {
+			return f.class, f.why
+		}
+	}
+	return Transient, ""
+}
+
+var retryAfter = regexp.MustCompile(`(?i)retry[- ]after:? (\d+)`)
+
+// RetryAfter returns how long a throttling registry asks to wait, where its
+// message says so; else 0.
+func RetryAfter(err error) time.Duration {
+	m := retryAfter.FindStringSubmatch(err.Error())
+	if m == nil {
+		return 0
+	}
+	s, err := strconv.Atoi(m[1])
+	if err != nil {
+		return 0
+	}
+	return time.Duration(s) * time.Second
+}

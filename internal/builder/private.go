@@ -1,0 +1,269 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"text/template"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/moby/buildkit/client"
+)
+
+// daemon is a private buildkitd: a child process with a root of its own.
+type daemon struct {
+	address string
+	root    string
+	log     string
+	lock    *flock.Flock
+	sockDir string // removed at the end when it is not below root
+	command []string
+	cmd     *exec.Cmd
+	exited  chan struct{}
+	exitErr error
+}
+
+const (
+	// How long a private buildkitd may take to come up: a large cache is
+	// opened in seconds.
+	startTimeout = 60 * time.Second
+	// How long it may take to stop before it is killed. BuildKit itself gives
+	// its gRPC server 5 s to end what runs.
+	stopTimeout = 20 * time.Second
+	// Unix socket paths are limited to 108 bytes on Linux.
+	maxSocketPath = 100
+)
+
+// startDaemon starts buildkitd and waits until it answers. Its root is below
+// opt.StateDir and is kept for the next run; a lock makes sure that no other
+// run uses it meanwhile.
+func startDaemon(ctx context.Context, opt Options) (_ *daemon, err error) {
+	binary, err := findBuildkitd(opt.Buildkitd)
+	if err != nil {
+		return nil, err
+	}
+	command, err := daemonCommand(binary)
+	if err != nil {
+		return nil, err
+	}
+	d := &daemon{root: filepath.Join(opt.StateDir, "buildkit"), exited: make(chan struct{})}
+	if err := os.MkdirAll(d.root, 0o700); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.release())
+		}
+	}()
+	if err := d.takeLock(); err != nil {
+		return nil, err
+	}
+	config, err := d.writeConfig(opt.InsecureRegistries)
+	if err != nil {
+		return nil, err
+	}
+	d.command = append(command, "--config", config)
+	if err := d.start(d.command); err != nil {
+		return nil, err
+	}
+	if err := d.waitReady(ctx); err != nil {
+		return nil, errors.Join(err, d.terminate())
+	}
+	return d, nil
+}
+
+// findBuildkitd looks for buildkitd where it was said to be, else beside this
+// program, else on PATH.
+func findBuildkitd(asked string) (string, error) {
+	if asked != "" {
+		path, err := exec.LookPath(asked)
+		if err != nil {
+			return "", fmt.Errorf("--buildkitd: %w", err)
+		}
+		return filepath.Abs(path)
+	}
+	if self, err := os.Executable(); err == nil {
+		beside := filepath.Join(filepath.Dir(self), "buildkitd")
+		if path, err := exec.LookPath(beside); err == nil {
+			return path, nil
+		}
+	}
+	path, err := exec.LookPath("buildkitd")
+	if err != nil {
+		return "", errors.New("no buildkitd beside the program or on PATH (--buildkitd names one)")
+	}
+	return filepath.Abs(path)
+}
+
+// daemonCommand returns how to run buildkitd: as it is for root, else in a user
+// namespace of rootlesskit.
+func daemonCommand(binary string) ([]string, error) {
+	if os.Geteuid() == 0 {
+		return []string{binary}, nil
+	}
+	rootlesskit, err := exec.LookPath("rootlesskit")
+	if err != nil {
+		return nil, errors.New("buildkitd needs root, or rootlesskit on PATH to run without")
+	}
+	return []string{rootlesskit, "--net=host", "--copy-up=/etc", "--copy-up=/run", binary, "--rootless"}, nil
+}
+
+func (d *daemon) takeLock() error {
+	d.lock = flock.New(filepath.Join(d.root, "stoker.lock"))
+	free, err := d.lock.TryLock()
+	if err != nil {
+		return err
+	}
+	if !free {
+		return fmt.Errorf("its root %s is in use by another run; wait for that run, or give this one another --state-dir", d.root)
+	}
+	return nil
+}
+
+var daemonConfig = template.Must(template.New("").Parse(`# Written by stoker at each start.
+root = {{printf "%q" .Root}}
+[grpc]
+  address = [{{printf "%q" .Address}}]
+[worker.oci]
+  # Stoker sweeps by plan; a collector that guesses from the past would take
+  # what the plan still needs.
+  gc = false
+[worker.containerd]
+  enabled = false
+{{range .Insecure}}[registry.{{printf "%q" .}}]
+  http = true
+  insecure = true
+{{end}}`))
+
+func (d *daemon) writeConfig(insecure []string) (string, error) {
+	socket := filepath.Join(d.root, "buildkitd.sock")
+	if len(socket) > maxSocketPath {
+		var err error
+		if d.sockDir, err = os.MkdirTemp("", "stoker-"); err != nil {
+			return "", err
+		}
+		socket = filepath.Join(d.sockDir, "buildkitd.sock")
+	}
+	d.address = "unix://" + socket
+	var b strings.Builder
+	err := daemonConfig.Execute(&b, map[string]any{
+		"Root": filepath.Join(d.root, "root"), "Address": d.address, "Insecure": slices.Sorted(slices.Values(insecure))})
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(d.root, "buildkitd.toml")
+	return path, os.WriteFile(path, []byte(b.String()), 0o600)
+}
+
+// start runs the daemon in a process group of its own, so that a Ctrl-C at the
+// terminal does not reach it before the run has ended; it dies with this
+// process in any case.
+func (d *daemon) start(command []string) error {
+	d.log = filepath.Join(d.root, "buildkitd.log")
+	log, err := os.OpenFile(d.log, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	d.cmd = exec.Command(command[0], command[1:]...)
+	d.cmd.Stdout, d.cmd.Stderr = log, log
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	if err := d.cmd.Start(); err != nil {
+		return err
+	}
+	go func(cmd *exec.Cmd, exited chan struct{}) {
+		d.exitErr = cmd.Wait()
+		close(exited)
+	}(d.cmd, d.exited)
+	return nil
+}
+
+func (d *daemon) waitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("it did not answer within %s", startTimeout))
+	defer cancel()
+	c, err := client.New(ctx, d.address)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if _, err := c.ListWorkers(ctx); err == nil {
+			return nil
+		}
+		select {
+		case <-d.exited:
+			return fmt.Errorf("it ended at once (%w): %s", d.exitErr, d.lastWords())
+		case <-ctx.Done():
+			return fmt.Errorf("%w; its log is %s", context.Cause(ctx), d.log)
+		case <-tick.C:
+		}
+	}
+}
+
+// lastWords returns the end of the daemon's log.
+func (d *daemon) lastWords() string {
+	data, err := os.ReadFile(d.log)
+	if err != nil {
+		return "no log: " + err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+	return lines[len(lines)-1]
+}
+
+// restart ends what is left of the daemon and starts it again, with the same
+// root and address.
+func (d *daemon) restart(ctx context.Context) error {
+	if err := d.terminate(); err != nil {
+		return err
+	}
+	d.exited = make(chan struct{})
+	if err := d.start(d.command); err != nil {
+		return err
+	}
+	return d.waitReady(ctx)
+}
+
+// stop ends the daemon and gives its root free.
+func (d *daemon) stop() error {
+	return errors.Join(d.terminate(), d.release())
+}
+
+func (d *daemon) terminate() error {
+	_ = d.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-d.exited:
+	case <-time.After(stopTimeout):
+	}
+	// What the daemon started is in its process group too.
+	if err := syscall.Kill(-d.cmd.Process.Pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return err
+	}
+	<-d.exited
+	return unmountBelow(d.root)
+}
+
+func (d *daemon) release() error {
+	var errs []error
+	if d.sockDir != "" {
+		errs = append(errs, os.RemoveAll(d.sockDir))
+	}
+	if d.address != "" {
+		if err := os.Remove(strings.TrimPrefix(d.address, "unix://")); !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	if d.lock != nil {
+		errs = append(errs, d.lock.Close())
+	}
+	return errors.Join(errs...)
+}

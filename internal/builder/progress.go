@@ -1,0 +1,188 @@
+package builder
+
+import (
+	"context"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/util/progress/progressui"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/stoker-build/stoker/internal/ledger"
+)
+
+// progress receives the progress of one build. It implements buildx's
+// progress.Writer: the status goes to a log in BuildKit's plain form, to a
+// count of steps and times, and the names of steps that begin to a callback.
+type progress struct {
+	watch Watch
+	shown chan struct{}
+
+	// displayMu guards display: a late status, from a session that outlives its
+	// build, must find it closed rather than send.
+	displayMu sync.Mutex
+	display   chan *client.SolveStatus
+
+	mu         sync.Mutex
+	vertexes   map[digest.Digest]*client.Vertex
+	pushes     []span
+	logSources map[digest.Digest]any
+}
+
+func newProgress(log io.Writer, watch Watch) *progress {
+	p := &progress{
+		display:    make(chan *client.SolveStatus),
+		shown:      make(chan struct{}),
+		watch:      watch,
+		vertexes:   map[digest.Digest]*client.Vertex{},
+		logSources: map[digest.Digest]any{},
+	}
+	// The plain display has no way to fail but a log that cannot be written,
+	// which must not stop the build.
+	plain, _ := progressui.NewDisplay(log, progressui.PlainMode)
+	go func(statuses chan *client.SolveStatus) {
+		defer close(p.shown)
+		_, _ = plain.UpdateFrom(context.Background(), statuses)
+	}(p.display)
+	return p
+}
+
+// close ends the log and returns what was measured, and the names of the steps.
+func (p *progress) close() (t ledger.Timings, steps []string) {
+	p.displayMu.Lock()
+	close(p.display)
+	p.display = nil
+	p.displayMu.Unlock()
+	<-p.shown
+	for _, v := range p.vertexes {
+		if isStep(v.Name) {
+			steps = append(steps, v.Name)
+		}
+	}
+	return p.timings(), steps
+}
+
+// Write implements buildx's progress.Writer.
+func (p *progress) Write(s *client.SolveStatus) {
+	p.watch.Alive()
+	for _, name := range p.note(s) {
+		p.watch.Step(name)
+	}
+	p.displayMu.Lock()
+	defer p.displayMu.Unlock()
+	if p.display != nil {
+		p.display <- s
+	}
+}
+
+// note remembers a status and returns the names of the steps that began.
+func (p *progress) note(s *client.SolveStatus) (begun []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, v := range s.Vertexes {
+		old := p.vertexes[v.Digest]
+		if v.Started != nil && (old == nil || old.Started == nil) && !v.Cached {
+			begun = append(begun, v.Name)
+		}
+		p.vertexes[v.Digest] = v
+	}
+	for _, st := range s.Statuses {
+		if st.Started != nil && st.Completed != nil && strings.HasPrefix(st.ID, "pushing ") {
+			p.pushes = append(p.pushes, span{*st.Started, *st.Completed})
+		}
+	}
+	return begun
+}
+
+// WriteBuildRef implements buildx's progress.Writer; the reference is of use to
+// docker's desktop program only.
+func (p *progress) WriteBuildRef(string, string) {}
+
+// ValidateLogSource implements buildx's progress.Writer: each step's output is
+// taken from the first source that sends it.
+func (p *progress) ValidateLogSource(d digest.Digest, source any) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if first, known := p.logSources[d]; known {
+		return first == source
+	}
+	p.logSources[d] = source
+	return true
+}
+
+// ClearLogSource implements buildx's progress.Writer.
+func (p *progress) ClearLogSource(source any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for d, s := range p.logSources {
+		if s == source {
+			delete(p.logSources, d)
+		}
+	}
+}
+
+// timings reads times and counts off the vertexes. Their names are BuildKit's:
+// the Dockerfile frontend's "[internal] load ..." and "[stage n/m] ...", the
+// solver's "importing cache manifest from ..." and "exporting to ...".
+func (p *progress) timings() ledger.Timings {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var context, imports, exports []span
+	var t ledger.Timings
+	for _, v := range p.vertexes {
+		if isStep(v.Name) {
+			t.StepCount++
+			if v.Cached {
+				t.CachedStepCount++
+			}
+		}
+		if v.Started == nil || v.Completed == nil {
+			continue
+		}
+		s := span{*v.Started, *v.Completed}
+		switch {
+		case strings.HasPrefix(v.Name, "[internal] load build context"), strings.HasPrefix(v.Name, "[context "):
+			context = append(context, s)
+		case strings.HasPrefix(v.Name, "importing cache"):
+			imports = append(imports, s)
+		case strings.HasPrefix(v.Name, "exporting "), strings.HasPrefix(v.Name, "pushing "):
+			exports = append(exports, s)
+		}
+	}
+	t.ContextSeconds = covered(context)
+	t.CacheImportSeconds = covered(imports)
+	t.PushSeconds = covered(p.pushes)
+	t.ExportSeconds = max(covered(exports)-t.PushSeconds, 0)
+	return t
+}
+
+// isStep tells a step of the Dockerfile from what is done around it.
+func isStep(name string) bool {
+	return strings.HasPrefix(name, "[") && !strings.HasPrefix(name, "[internal]") &&
+		!strings.HasPrefix(name, "[auth]") && !strings.HasPrefix(name, "[context ")
+}
+
+// span is a stretch of time.
+type span struct{ from, to time.Time }
+
+// covered returns the seconds that the spans cover together; where they overlap
+// counts once.
+func covered(spans []span) float64 {
+	slices.SortFunc(spans, func(a, b span) int { return a.from.Compare(b.from) })
+	var total time.Duration
+	var end time.Time
+	for _, s := range spans {
+		if s.from.Before(end) {
+			s.from = end
+		}
+		if s.to.After(s.from) {
+			total += s.to.Sub(s.from)
+			end = s.to
+		}
+	}
+	return float64(total.Milliseconds()) / 1000
+}

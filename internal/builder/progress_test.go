@@ -1,0 +1,75 @@
+package builder
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/buildkit/client"
+	"github.com/opencontainers/go-digest"
+)
+
+func TestProgress(t *testing.T) {
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	at := func(ms int) *time.Time { u := start.Add(time.Duration(ms) * time.Millisecond); return &u }
+	vertex := func(name string, from, to int, cached bool) *client.Vertex {
+		return &client.Vertex{Digest: digest.FromString(name), Name: name, Started: at(from), Completed: at(to), Cached: cached}
+	}
+	var log strings.Builder
+	var steps []string
+	alive := 0
+	p := newProgress(&log, Watch{Step: func(s string) { steps = append(steps, s) }, Alive: func() { alive++ }})
+	running := vertex("[stage-1 1/2] RUN make", 100, 0, false)
+	running.Completed = nil
+	p.Write(&client.SolveStatus{Vertexes: []*client.Vertex{running}})
+	p.Write(&client.SolveStatus{
+		Vertexes: []*client.Vertex{
+			vertex("[internal] load build context", 0, 50, false),
+			vertex("[context extra] load from client", 25, 100, false),
+			vertex("importing cache manifest from x", 0, 200, false),
+			vertex("[stage-1 1/2] RUN make", 100, 900, false),
+			vertex("[stage-1 2/2] COPY a b", 900, 900, true),
+			vertex("exporting to image", 1000, 2000, false),
+		},
+		Statuses: []*client.VertexStatus{
+			{ID: "pushing layers", Started: at(1400), Completed: at(1900)},
+			{ID: "pushing manifest for x", Started: at(1900), Completed: at(2000)},
+			{ID: "exporting layers", Started: at(1000), Completed: at(1400)},
+		},
+		Logs: []*client.VertexLog{{Vertex: digest.FromString("[stage-1 1/2] RUN make"), Stream: 1, Data: []byte("made\n"), Timestamp: start}},
+	})
+	got, names := p.close()
+	p.Write(&client.SolveStatus{}) // late, and ignored
+
+	if alive != 3 {
+		t.Errorf("%d signs of life for 3 statuses", alive)
+	}
+	want := got
+	want.ContextSeconds, want.CacheImportSeconds, want.PushSeconds, want.ExportSeconds = 0.1, 0.2, 0.6, 0.4
+	want.StepCount, want.CachedStepCount = 2, 1
+	if got != want {
+		t.Errorf("timings %+v, want %+v", got, want)
+	}
+	if len(names) != 2 {
+		t.Errorf("step names %q", names)
+	}
+	if !strings.Contains(log.String(), "made") || !strings.Contains(log.String(), "[stage-1 2/2] COPY a b") {
+		t.Errorf("log %q", log.String())
+	}
+	if strings.Count(strings.Join(steps, "\n"), "RUN make") != 1 {
+		t.Errorf("steps %q: each should begin once", steps)
+	}
+}
+
+func TestLogSources(t *testing.T) {
+	p := newProgress(&strings.Builder{}, Watch{})
+	defer p.close()
+	d := digest.FromString("x")
+	if !p.ValidateLogSource(d, 1) || p.ValidateLogSource(d, 2) || !p.ValidateLogSource(d, 1) {
+		t.Error("a step's log must come from its first source alone")
+	}
+	p.ClearLogSource(1)
+	if !p.ValidateLogSource(d, 2) {
+		t.Error("a source that is cleared must give way")
+	}
+}

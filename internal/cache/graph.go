@@ -1,0 +1,103 @@
+package cache
+
+import "slices"
+
+// graph is the records by their parents and children. Its indexes are those of
+// the list of records.
+type graph struct {
+	records  []Record
+	parents  [][]int
+	children [][]int
+	// order has every record that can be reached from records without parents,
+	// parents before children; what it lacks is in a circle or above one.
+	order []int
+	// broken are records whose lineage is incomplete, circular or ambiguous.
+	broken []bool
+	// depth counts the ancestors of a record that has exactly one at each step
+	// down, and is -1 for every other.
+	depth []int
+}
+
+func newGraph(records []Record) *graph {
+	g := &graph{
+		records:  records,
+		parents:  make([][]int, len(records)),
+		children: make([][]int, len(records)),
+		broken:   make([]bool, len(records)),
+		depth:    make([]int, len(records)),
+	}
+	g.connect()
+	g.sort()
+	g.measure()
+	return g
+}
+
+// connect finds parents and children. Of records with the same id the first one
+// stands for all, and none can be trusted.
+func (g *graph) connect() {
+	index := make(map[string]int, len(g.records))
+	for i, r := range g.records {
+		if first, ok := index[r.ID]; ok {
+			g.broken[i], g.broken[first] = true, true
+			continue
+		}
+		index[r.ID] = i
+	}
+	for i, r := range g.records {
+		for k, id := range r.Parents {
+			p, ok := index[id]
+			if !ok {
+				g.broken[i] = true
+				continue
+			}
+			if slices.Contains(r.Parents[:k], id) {
+				continue
+			}
+			g.parents[i] = append(g.parents[i], p)
+			g.children[p] = append(g.children[p], i)
+		}
+	}
+}
+
+// sort fills order, and marks as broken what it does not reach.
+func (g *graph) sort() {
+	missing := make([]int, len(g.records))
+	g.order = make([]int, 0, len(g.records))
+	for i := range g.records {
+		missing[i] = len(g.parents[i])
+		if missing[i] == 0 {
+			g.order = append(g.order, i)
+		}
+	}
+	for next := 0; next < len(g.order); next++ {
+		for _, c := range g.children[g.order[next]] {
+			if missing[c]--; missing[c] == 0 {
+				g.order = append(g.order, c)
+			}
+		}
+	}
+	for i := range g.records {
+		if missing[i] > 0 {
+			g.broken[i] = true
+		}
+	}
+}
+
+// measure fills depth, and hands broken on to the records above.
+func (g *graph) measure() {
+	for i := range g.depth {
+		g.depth[i] = -1
+	}
+	for _, i := range g.order {
+		for _, p := range g.parents[i] {
+			g.broken[i] = g.broken[i] || g.broken[p]
+		}
+		switch parents := g.parents[i]; {
+		case g.broken[i]:
+		case len(parents) == 0:
+			g.depth[i] = 0
+		case len(parents) == 1 && g.depth[parents[0]] >= 0:
+			g.depth[i] = g.depth[parents[0]] + 1
+		}
+	}
+}

@@ -1,0 +1,217 @@
+package cache
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/stoker-build/stoker/internal/layers"
+)
+
+// Image is a base image that a person names, without the jobs that build on it.
+type Image struct {
+	Ref string
+	// Chains are what the reference stands for and, where its tag has moved,
+	// what it stood for when the builder pulled it. It is empty where nothing is
+	// known of the image.
+	Chains []layers.Chain
+	// Needed says that a job is still to build on it.
+	Needed bool
+}
+
+// Name is what a pulled layer is named after: the image that pulled it first.
+type Name struct {
+	Ref    string
+	Digest digest.Digest
+}
+
+// Names returns what the records are named after, each name once, in the order
+// of the records.
+func Names(records []Record) []Name {
+	var names []Name
+	seen := map[Name]bool{}
+	for _, rec := range records {
+		ref, d, ok := pulledName(rec.Description)
+		if n := (Name{ref, d}); ok && !seen[n] {
+			seen[n] = true
+			names = append(names, n)
+		}
+	}
+	return names
+}
+
+// ImageReport has the verdicts on a builder's records where the plan is known
+// by its base images only.
+type ImageReport struct {
+	*Report
+	images []Image
+	others []Job // images that are not of the plan and end within its chains
+}
+
+// ClassifyImages judges records as Classify does, for a plan of which only the
+// base images are known. Every step that hangs on the topmost layers of these
+// images, and on no other image's, counts as the plan's.
+//
+// A layer that would be dead may be the topmost one of another image that was
+// pulled: then nothing stands on it, and only its name tells. Such a layer is
+// foreign, as are those below it. Ask returns the chain of such a name; it is
+// called for few names, so that it may ask a registry. What it does not know is
+// taken to end there. Explain is View's, and may be nil.
+func ClassifyImages(records []Record, images []Image, explain func(digest.Digest) (layers.Chain, bool),
+	ask func(Name) (layers.Chain, bool)) *ImageReport {
+	r := &ImageReport{images: images}
+	r.Report = Classify(r.view(records, explain))
+	if r.others = r.findOthers(ask); len(r.others) == 0 {
+		return r
+	}
+	r.Report = Classify(r.view(records, explain))
+	r.disown()
+	return r
+}
+
+// view takes the images, and the others, for the base images of one job each.
+// All records count as there before, so that none is the plan's for being new.
+func (r *ImageReport) view(records []Record, explain func(digest.Digest) (layers.Chain, bool)) View {
+	var jobs []Job
+	for i, image := range r.images {
+		jobs = append(jobs, Job{ID: i, Name: image.Ref, Bases: image.Chains})
+	}
+	needs := NewNeeds(append(jobs, r.others...))
+	for i, image := range r.images {
+		if !image.Needed {
+			needs.Finish(i)
+		}
+	}
+	before := make(map[string]struct{}, len(records))
+	for _, rec := range records {
+		before[rec.ID] = struct{}{}
+	}
+	return View{Records: records, Needs: needs, Steps: func(string) bool { return true }, Before: before, Explain: explain}
+}
+
+// findOthers returns the images, as jobs, that end at a dead layer which
+// carries their name.
+func (r *ImageReport) findOthers(ask func(Name) (layers.Chain, bool)) []Job {
+	var others []Job
+	for i, rec := range r.Records {
+		ref, d, ok := pulledName(rec.Description)
+		below, depth := r.lineages.chain[i], r.lineages.depth[i]
+		if !ok || r.Verdicts[i].State != Dead || below == nil || len(r.lineages.needs.chains[d]) > 0 {
+			continue
+		}
+		if c, known := ask(Name{ref, d}); known && len(c.Layers) > depth+1 {
+			// The rest of that image is gone: what is left of it is not it.
+			continue
+		}
+		chain := layers.NewChain(ref, d, d, below.Platform, below.Layers[:depth+1])
+		others = append(others, Job{ID: len(r.images) + len(others), Name: ref, Bases: []layers.Chain{chain}})
+	}
+	return others
+}
+
+// disown makes foreign what is live for the others only: they are not of the
+// plan. The verdict's Job stays, to tell why.
+func (r *ImageReport) disown() {
+	for i := range r.Verdicts {
+		if v := &r.Verdicts[i]; v.State == Live && v.Job >= len(r.images) {
+			v.State = Foreign
+		}
+	}
+}
+
+// Share is what a sweep does with an image's records.
+type Share struct {
+	All    Sum // its records, those that it shares with other images included
+	Remove Sum // what is removed of those that it shares with no other image of the plan
+	Keep   []Kept
+}
+
+// Kept is what stays of an image that nothing needs, and why.
+type Kept struct {
+	Why string
+	Sum
+}
+
+// Shares returns what removing the dead does to each image, at the place that
+// it has in the plan, and to what several images of the plan share. Each record
+// is in one Remove or Keep.
+func (r *ImageReport) Shares() (own []Share, shared Share) {
+	removed := map[string]bool{}
+	for _, rec := range r.Removable() {
+		removed[rec.ID] = true
+	}
+	own = make([]Share, len(r.images))
+	for i := range r.Records {
+		rec, owners := &r.Records[i], r.imagesOf(i)
+		for _, o := range owners {
+			own[o].All.add(rec)
+		}
+		into := &shared
+		switch len(owners) {
+		case 0:
+			continue
+		case 1:
+			into = &own[owners[0]]
+		default:
+			shared.All.add(rec)
+		}
+		if removed[rec.ID] {
+			into.Remove.add(rec)
+		} else {
+			into.keep(rec, r.why(i))
+		}
+	}
+	return own, shared
+}
+
+// imagesOf returns the images of the plan that the record at i is of.
+func (r *ImageReport) imagesOf(i int) []int {
+	return slices.DeleteFunc(r.Owners(i), func(id int) bool { return id >= len(r.images) })
+}
+
+func (s *Share) keep(rec *Record, why string) {
+	at := slices.IndexFunc(s.Keep, func(k Kept) bool { return k.Why == why })
+	if at < 0 {
+		at = len(s.Keep)
+		s.Keep = append(s.Keep, Kept{Why: why})
+	}
+	s.Keep[at].add(rec)
+	slices.SortFunc(s.Keep, func(a, b Kept) int {
+		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.Why, b.Why))
+	})
+}
+
+// why tells why the record at i stays, although a sweep is asked to remove all
+// that is of its image.
+func (r *ImageReport) why(i int) string {
+	keeper := i
+	for r.Verdicts[keeper].Reason == KeptByChild {
+		keeper = r.keepingChild(keeper)
+	}
+	rec, v := &r.Records[keeper], r.Verdicts[keeper]
+	name, _, isPulled := pulledName(rec.Description)
+	switch {
+	case v.State == Dead && rec.InUse:
+		return "a running build uses it"
+	case v.State == Dead:
+		return "a running build uses what stands on it"
+	case v.Job >= len(r.images):
+		return r.others[v.Job-len(r.images)].Name + " has it too"
+	case v.State == Live:
+		return v.Reason.String()
+	case keeper == i:
+		return v.Reason.String()
+	case isPulled:
+		return name + " has it too"
+	}
+	return fmt.Sprintf("it is below %q, which is of another image", rec.Description)
+}
+
+// keepingChild returns the child for which the record at i is kept. There is
+// one: the record has its state from it.
+func (r *ImageReport) keepingChild(i int) int {
+	children := r.lineages.children[i]
+	return children[slices.IndexFunc(children, func(c int) bool { return r.Verdicts[c].State == r.Verdicts[i].State })]
+}

@@ -1,0 +1,355 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/docker/buildx/util/buildflags"
+	"github.com/spf13/cobra"
+
+	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/layers"
+	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/registry"
+	"github.com/stoker-build/stoker/internal/show"
+)
+
+// buildOptions are the flags of stoker build.
+type buildOptions struct {
+	input   inputOptions
+	builder builderOptions
+	run     runOptions
+	prune   pruneOptions
+	space   spaceOptions
+}
+
+func newBuild(streams Streams) *cobra.Command {
+	var o buildOptions
+	cmd := &cobra.Command{
+		Use:   "build --images FILE -t TEMPLATE [flags] PATH",
+		Short: "Build one image per base image of a list, with one Dockerfile",
+		Long: `Build one image for each line of an image list, with one Dockerfile.
+
+Each line's reference is passed to the build as the argument BASE_IMAGE
+(--base-arg for another). Tags are Go templates:
+
+  .Ref .Name .Tag .Repo .Index   the base image's reference and its parts
+  .DockerfileHash                changes with Dockerfile, build arguments and target
+  .GitSHA                        the commit of the build context
+  functions                      lower upper replace trunc slug trimPrefix regexReplaceAll ...
+
+Every flag can be set by a variable: --batch-size by STOKER_BATCH_SIZE. One that
+can be given several times takes one value per line.
+
+Exit codes: 0 all built or skipped; 1 some job failed; 2 wrong usage or
+unreadable input; 3 no builder could be reached; 130 interrupted.`,
+		Example: `  stoker build --images bases.txt -f agent/Dockerfile -t 'registry.example/agent:{{.Name}}' \
+    --push --workers 4 --batch-size 15 ./agent`,
+		Args: onePath,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.input.context = args[0]
+			return runBuild(cmd.Context(), o, streams)
+		},
+	}
+	o.input.addTo(cmd.Flags())
+	o.builder.addTo(cmd.Flags())
+	o.run.addTo(cmd.Flags())
+	o.prune.addTo(cmd.Flags())
+	o.space.addTo(cmd.Flags())
+	return cmd
+}
+
+func onePath(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return &flagError{fmt.Errorf("exactly one build context is needed, got %d arguments", len(args))}
+	}
+	return nil
+}
+
+func runBuild(ctx context.Context, o buildOptions, streams Streams) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	p, source, err := o.input.plan(streams.In, o.builder.insecure)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	if o.run.dryRun {
+		return printJobs(streams.Out, p)
+	}
+	return execute(ctx, p, source, o, streams)
+}
+
+// printJobs writes the jobs in order with their tags.
+func printJobs(w io.Writer, p *plan.Plan) error {
+	for _, note := range p.Notes {
+		fmt.Fprintf(w, "# %s\n", note)
+	}
+	for i, j := range p.Jobs {
+		if _, err := fmt.Fprintf(w, "%d\tbatch %d\t%s\t%s\t%s\n", i+1, p.Batch(i), j.Name, j.Base, strings.Join(j.Tags, ",")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check finds flags that make no sense before anything else is done.
+func (o buildOptions) check() error {
+	return errors.Join(o.run.check(), o.run.checkResume(), o.prune.check(), o.space.check())
+}
+
+// engine turns the flags into the engine's options, but for the parts that talk
+// to a builder or write to disk.
+func (o buildOptions) engine(p *plan.Plan, source *plan.Source) (engine.Options, error) {
+	options := engine.Options{
+		Plan: p, Source: source, Workers: o.run.workers, Retries: o.run.retries,
+		RetryDelay: o.run.retryDelay, RetryDelayMax: retryDelayMax,
+		Timeout: o.run.timeout, StallTimeout: o.run.stall, MaxFailures: o.run.maxFail.of(len(p.Jobs)), FailFast: o.run.failFast, PostBuild: o.run.postBuild,
+		Chains: o.builder.chains(), Order: engine.Order(o.space.order), Space: o.space.options(),
+		Prune: o.prune.options(), Redact: o.redactor(),
+	}
+	learned := ledger.ReadLearned(o.builder.stateDir, o.dockerfileHash(source))
+	options.Space.Rates.PerByte = learned.CacheBytesPerPulledByte
+	if options.Space.Rates.Own == 0 {
+		options.Space.Rates.Own = learned.OwnBytesPerJob
+	}
+	if o.run.force {
+		return options, nil
+	}
+	var err error
+	options.Registry, err = registry.New(o.builder.insecure)
+	return options, err
+}
+
+// dockerfileHash names what is built, for what is learned of it.
+func (o buildOptions) dockerfileHash(source *plan.Source) string {
+	args, err := keyValues("--build-arg", o.input.buildArgs, true)
+	if err != nil {
+		args = nil // the flags were found good before
+	}
+	return source.Hash(o.input.target, args)
+}
+
+// execute builds a plan: connect, open the record, run, say how it went.
+func execute(ctx context.Context, p *plan.Plan, source *plan.Source, o buildOptions, streams Streams) (err error) {
+	options, err := o.engine(p, source)
+	if err != nil {
+		return err
+	}
+	b, err := o.builder.connect(ctx, p.Registries())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	options.Builder, options.Nodes, options.Prune.Exclusive = b, engineNodes(b), b.Exclusive()
+
+	record, resumed, err := o.openLedger(ctx, p, source, streams.Version)
+	if err != nil {
+		return err
+	}
+	defer record.Close()
+	options.Ledger, options.Resumed = record, resumed.Entries
+	p.Notes = append(p.Notes, resumed.Notes...)
+	view, err := show.New(show.Mode(o.run.progress), viewStream(o.run, streams), show.Options{})
+	if err != nil {
+		return err
+	}
+	options.Observer = view.Observe
+	summary, err := engine.Run(ctx, options)
+	o.learn(source, summary)
+	err = errors.Join(err, view.Close(), appendStepSummary(summary))
+	if err != nil {
+		return &runError{err}
+	}
+	return outcome(ctx, summary)
+}
+
+// learn keeps what the run showed for the next. That it cannot be kept costs
+// only a worse forecast.
+func (o buildOptions) learn(source *plan.Source, s ledger.Summary) {
+	if s.Space != nil && s.Space.OwnBytesPerJob > 0 {
+		_ = ledger.WriteLearned(o.builder.stateDir, o.dockerfileHash(source), ledger.Learned{
+			CacheBytesPerPulledByte: s.Space.CacheBytesPerPulledByte, OwnBytesPerJob: s.Space.OwnBytesPerJob})
+	}
+}
+
+func engineNodes(b *builder.Builder) []engine.Node {
+	var nodes []engine.Node
+	for _, n := range b.Nodes() {
+		nodes = append(nodes, n)
+	}
+	return nodes
+}
+
+// chains returns the resolver of base images.
+func (o builderOptions) chains() *layers.Resolver {
+	return layers.NewResolver(layers.Options{Dir: filepath.Join(o.stateDir, "chains"), Insecure: o.insecure})
+}
+
+// The longest pause between two attempts at a job.
+const retryDelayMax = 2 * time.Minute
+
+// viewStream is where the view goes: to standard error, as the progress of
+// docker buildx does, but for JSON, which a program reads from standard output.
+func viewStream(ro runOptions, streams Streams) io.Writer {
+	if ro.progress == string(show.ModeJSON) {
+		return streams.Out
+	}
+	return streams.Err
+}
+
+// outcome turns a summary into an exit code.
+func outcome(ctx context.Context, s ledger.Summary) error {
+	switch {
+	case errors.Is(context.Cause(ctx), engine.ErrInterrupted):
+		return &exitError{ExitInterrupted}
+	case s.Failed > 0 || s.Unfinished > 0:
+		return &exitError{ExitFailed}
+	}
+	return nil
+}
+
+// appendStepSummary adds the summary to the page of a GitHub job.
+func appendStepSummary(s ledger.Summary) error {
+	path := os.Getenv("GITHUB_STEP_SUMMARY")
+	if path == "" {
+		return nil
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("GITHUB_STEP_SUMMARY: %w", err)
+	}
+	_, err = f.WriteString(s.Markdown())
+	return errors.Join(err, f.Close())
+}
+
+// plan reads the input and makes the plan of it. The source must be closed.
+func (o inputOptions) plan(stdin io.Reader, insecure []string) (*plan.Plan, *plan.Source, error) {
+	images, notes, err := o.readImages(stdin)
+	if err != nil {
+		return nil, nil, err
+	}
+	spec, err := o.spec()
+	if err != nil {
+		return nil, nil, err
+	}
+	source, err := plan.ReadSource(o.context, o.file, stdin)
+	if err != nil {
+		return nil, nil, err
+	}
+	spec.Source, spec.InsecureRegistries = source, insecure
+	p, err := plan.New(spec, images)
+	if err != nil {
+		return nil, nil, errors.Join(err, source.Close())
+	}
+	p.Notes = notes
+	p.Limit(o.limit)
+	return p, source, nil
+}
+
+func (o inputOptions) readImages(stdin io.Reader) ([]plan.Image, []string, error) {
+	switch o.images {
+	case "":
+		return nil, nil, &flagError{errors.New("--images FILE is needed: a list of base images, one reference per line (- for standard input)")}
+	case "-":
+		if o.file == "-" {
+			return nil, nil, &flagError{errors.New("--images and -f cannot both be read from standard input")}
+		}
+		return plan.ReadImages("standard input", stdin)
+	}
+	f, err := os.Open(o.images)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--images: %w", err)
+	}
+	defer f.Close()
+	return plan.ReadImages(o.images, f)
+}
+
+func (o inputOptions) spec() (plan.Spec, error) {
+	args, err := keyValues("--build-arg", o.buildArgs, true)
+	if err != nil {
+		return plan.Spec{}, err
+	}
+	if _, given := args[o.baseArg]; given {
+		return plan.Spec{}, &flagError{fmt.Errorf("--build-arg %s is what --images sets for each image; name another with --base-arg", o.baseArg)}
+	}
+	labels, err := keyValues("--label", o.labels, false)
+	if err != nil {
+		return plan.Spec{}, err
+	}
+	if o.noCache && len(o.noCacheFilter) > 0 {
+		return plan.Spec{}, &flagError{errors.New("--no-cache and --no-cache-filter cannot be used together")}
+	}
+	return plan.Spec{
+		BaseArg: o.baseArg, TagTemplates: o.tags, BuildArgs: args, Contexts: o.contexts, Labels: labels,
+		Target: o.target, Platforms: o.platforms, Secrets: o.secrets, SSH: o.ssh,
+		CacheFrom: o.cacheFrom, CacheTo: o.cacheTo, Outputs: o.outputs, Attests: o.attests(),
+		NetworkMode: o.network, ExtraHosts: o.extraHosts, Allow: o.allow,
+		NoCache: o.noCache, NoCacheFilter: o.noCacheFilter, Pull: o.pull, Push: o.push, Load: o.load,
+		BatchSize: o.batchSize,
+	}, nil
+}
+
+func (o inputOptions) attests() []string {
+	attests := o.attest
+	if o.provenance != "" {
+		attests = append(attests, buildflags.CanonicalizeAttest("provenance", o.provenance))
+	}
+	if o.sbom != "" {
+		attests = append(attests, buildflags.CanonicalizeAttest("sbom", o.sbom))
+	}
+	return attests
+}
+
+// keyValues reads KEY=VALUE flags. As in docker buildx, a build argument
+// without = takes its value from the environment, and is left out when it has
+// none there.
+func keyValues(flag string, values []string, fromEnv bool) (map[string]string, error) {
+	out := map[string]string{}
+	for _, kv := range values {
+		key, value, has := strings.Cut(kv, "=")
+		if key == "" {
+			return nil, &flagError{fmt.Errorf("%s %q: it must be KEY=VALUE", flag, kv)}
+		}
+		if !has && fromEnv {
+			if value, has = os.LookupEnv(key); !has {
+				continue
+			}
+		}
+		out[key] = value
+	}
+	return out, nil
+}
+
+// options turns the flags into the builder's; with existingOnly no private
+// builder is started.
+func (o builderOptions) options(registries []string, existingOnly bool) builder.Options {
+	return builder.Options{
+		Name: o.name, Buildkitd: o.buildkitd, StateDir: o.stateDir, ExistingOnly: existingOnly,
+		InsecureRegistries: append(slices.Clip(o.insecure), loopback(registries)...),
+	}
+}
+
+// existing returns the nearest directory of a path that exists.
+func existing(path string) string {
+	for ; path != filepath.Dir(path); path = filepath.Dir(path) {
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	return path
+}
+
+func (o builderOptions) connect(ctx context.Context, registries []string) (*builder.Builder, error) {
+	return builder.Connect(ctx, o.options(registries, false))
+}

@@ -1,0 +1,394 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/lab"
+	"github.com/stoker-build/stoker/internal/lab/labtest"
+	"github.com/stoker-build/stoker/internal/ledger"
+)
+
+// workbench is a set of real parts with a list of base images on it.
+type workbench struct {
+	t        *testing.T
+	registry *lab.Registry
+	daemon   *lab.Buildkitd
+	builder  lab.Base
+	bases    []lab.Base
+	dir      string
+}
+
+func newWorkbench(t *testing.T, shape lab.Shape) *workbench {
+	t.Helper()
+	w := &workbench{t: t, dir: t.TempDir(), registry: labtest.Registry(t)}
+	w.daemon = labtest.Buildkitd(t, w.registry)
+	w.fill(shape)
+	w.write("ctx/agent.txt", "agent\n")
+	w.write("ctx/Dockerfile", agentDockerfile)
+	return w
+}
+
+// fill puts base images into the registry and their names into a list.
+func (w *workbench) fill(shape lab.Shape) {
+	w.t.Helper()
+	w.bases = labtest.Bases(w.t, w.registry, shape)
+	w.builder = labtest.Builder(w.t, w.registry)
+	var refs []string
+	for _, b := range w.bases {
+		refs = append(refs, b.Ref)
+	}
+	w.write("bases.txt", strings.Join(refs, "\n")+"\n")
+}
+
+const agentDockerfile = `ARG BASE_IMAGE
+ARG BUILDER_IMAGE
+FROM ${BUILDER_IMAGE} AS builder
+FROM ${BASE_IMAGE}
+RUN mkdir -p /opt/agent && cat /testbed/*.txt > /opt/agent/from-base
+COPY --from=builder /agent /agent
+COPY agent.txt /opt/agent/agent.txt
+`
+
+func (w *workbench) write(name, text string) string {
+	w.t.Helper()
+	path := filepath.Join(w.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		w.t.Fatal(err)
+	}
+	return path
+}
+
+func (w *workbench) path(name string) string { return filepath.Join(w.dir, name) }
+
+// build runs stoker build with the usual flags and some more.
+func (w *workbench) build(ctx context.Context, more ...string) (code int, output string) {
+	w.t.Helper()
+	args := append([]string{"build", "--builder", w.daemon.Addr(), "--images", w.path("bases.txt"),
+		"-t", w.registry.Host() + "/agent/{{.Name}}:1", "--build-arg", "BUILDER_IMAGE=" + w.builder.Ref,
+		"--push", "--progress", "plain", "--output-dir", w.path("out"), "--state-dir", w.path("state"),
+		"--retry-delay", "10ms"}, more...)
+	return run(ctx, append(args, w.path("ctx"))...)
+}
+
+func run(ctx context.Context, args ...string) (code int, output string) {
+	var out bytes.Buffer
+	code = Main(ctx, "test", args, Streams{In: strings.NewReader(""), Out: &out, Err: &out})
+	return code, out.String()
+}
+
+func (w *workbench) manifest() []ledger.Entry {
+	w.t.Helper()
+	data, err := os.ReadFile(w.path("out/manifest.jsonl"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var entries []ledger.Entry
+	for _, line := range strings.Split(strings.TrimSuffix(string(data), "\n"), "\n") {
+		var e ledger.Entry
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			w.t.Fatalf("manifest line %q: %v", line, err)
+		}
+		entries = append(entries, e)
+	}
+	return entries
+}
+
+func (w *workbench) summary() ledger.Summary {
+	w.t.Helper()
+	data, err := os.ReadFile(w.path("out/summary.json"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var s ledger.Summary
+	if err := json.Unmarshal(data, &s); err != nil {
+		w.t.Fatal(err)
+	}
+	return s
+}
+
+// checkImage pulls a built image back and looks inside.
+func (w *workbench) checkImage(e ledger.Entry, base lab.Base) {
+	w.t.Helper()
+	files, err := lab.Files(w.t.Context(), e.Tags[0])
+	if err != nil {
+		w.t.Errorf("%s: %v", e.Tags[0], err)
+		return
+	}
+	own := string(files["/testbed/"+base.Name+".txt"].Content)
+	if own == "" {
+		w.t.Errorf("%s: the base image's own file is missing", e.Tags[0])
+	}
+	if _, there := files["/env/"+base.Project]; !there {
+		w.t.Errorf("%s: the project's file is missing", e.Tags[0])
+	}
+	for path, want := range map[string]string{
+		"/opt/agent/agent.txt": "agent\n", "/opt/agent/from-base": own, "/agent/version": "1\n",
+	} {
+		if got := string(files[path].Content); got != want {
+			w.t.Errorf("%s: file %s is %.80q, want %.80q", e.Tags[0], path, got, want)
+		}
+	}
+}
+
+func small(projects, perProject int) lab.Shape {
+	return lab.Shape{Instances: lab.Instances(projects, perProject), OSBytes: 1 << 20, EnvBytes: 256 << 10, OwnBytes: 16 << 10, Seed: 1}
+}
+
+func TestSixtyImages(t *testing.T) {
+	w := newWorkbench(t, small(6, 10))
+	code, out := w.build(t.Context(), "--workers", "4", "--batch-size", "15")
+	if code != ExitOK {
+		t.Fatalf("exit code %d\n%s", code, out)
+	}
+	entries := w.manifest()
+	if len(entries) != 60 {
+		t.Fatalf("%d manifest lines, want 60", len(entries))
+	}
+	byBase := map[string]lab.Base{}
+	for _, b := range w.bases {
+		byBase[b.Ref] = b
+	}
+	for _, e := range entries {
+		if e.Status != ledger.Built || !strings.HasPrefix(e.Digest, "sha256:") || e.StepCount == 0 || e.PushSeconds <= 0 || e.Error != nil {
+			t.Errorf("entry %+v", e)
+		}
+		if _, err := os.Stat(*e.LogPath); err != nil {
+			t.Error(err)
+		}
+		w.checkImage(e, byBase[e.BaseImage])
+	}
+
+	code, out = w.build(t.Context())
+	if code != ExitOK {
+		t.Fatalf("second run: exit code %d\n%s", code, out)
+	}
+	for _, e := range w.manifest() {
+		if e.Status != ledger.Skipped || e.AttemptCount != 0 || e.Digest == "" {
+			t.Errorf("second run: entry %+v", e)
+		}
+	}
+	if s := w.summary(); s.Skipped != 60 || s.Built != 0 {
+		t.Errorf("second run: summary %+v", s)
+	}
+
+	code, out = w.build(t.Context(), "--force")
+	if s := w.summary(); code != ExitOK || s.Built != 60 {
+		t.Errorf("forced run: exit code %d, %d built\n%s", code, s.Built, out)
+	}
+}
+
+func TestFailuresAreIsolated(t *testing.T) {
+	w := newWorkbench(t, small(2, 3))
+	bad := w.bases[1].Name
+	w.write("ctx/Dockerfile", strings.Replace(agentDockerfile, "RUN ",
+		fmt.Sprintf("RUN if [ -e /testbed/%s.txt ]; then echo the reason is here; exit 3; fi\nRUN ", bad), 1))
+	missing := w.registry.Host() + "/swebench/does-not-exist:latest"
+	list, err := os.ReadFile(w.path("bases.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write("bases.txt", missing+"\n"+string(list))
+	// The post-build command fails the first time that it sees one image.
+	flaky := w.bases[2].Name
+	hook := fmt.Sprintf(`[ "$STOKER_IMAGE_NAME" != %s ] || [ -e %[2]s ] || { touch %[2]s; echo flaked; exit 7; }`, flaky, w.path("flaked"))
+
+	code, out := w.build(t.Context(), "--retries", "1", "--post-build", hook)
+	if code != ExitFailed {
+		t.Fatalf("exit code %d, want %d\n%s", code, ExitFailed, out)
+	}
+	got := map[string]ledger.Entry{}
+	for _, e := range w.manifest() {
+		got[e.Name] = e
+	}
+	if len(got) != 7 {
+		t.Fatalf("%d entries, want 7", len(got))
+	}
+	for name, e := range got {
+		want, attempts := ledger.Built, 1
+		switch name {
+		case bad:
+			want, attempts = ledger.Failed, 2
+		case "does-not-exist":
+			want, attempts = ledger.Failed, 0 // found before the first attempt
+		case flaky:
+			attempts = 2
+		}
+		if e.Status != want || e.AttemptCount != attempts {
+			t.Errorf("%s: %s after %d attempts, want %s after %d", name, e.Status, e.AttemptCount, want, attempts)
+		}
+	}
+	s := w.summary()
+	if s.Built != 5 || s.Failed != 2 || s.Retried != 2 || len(s.FailedBuilds) != 2 {
+		t.Errorf("summary %+v", s)
+	}
+	for _, f := range s.FailedBuilds {
+		tail := strings.Join(f.LogTail, "\n")
+		switch f.Name {
+		case bad:
+			if !strings.Contains(tail, "the reason is here") || !strings.Contains(f.Error, "exit code: 3") {
+				t.Errorf("%s: error %q, log tail %q", f.Name, f.Error, tail)
+			}
+		case "does-not-exist":
+			if !strings.Contains(f.Error, "image not found") || !strings.Contains(f.Error, missing) {
+				t.Errorf("%s: error %q", f.Name, f.Error)
+			}
+		}
+	}
+	if log, err := os.ReadFile(w.path("out/logs/" + flaky + "/attempt-1.log")); err != nil || !strings.Contains(string(log), "flaked") {
+		t.Errorf("the first attempt's log: %v %s", err, log)
+	}
+}
+
+// The second interrupt is the process's own to handle; this is the first.
+func TestInterrupt(t *testing.T) {
+	w := newWorkbench(t, small(1, 4))
+	w.write("ctx/Dockerfile", strings.Replace(agentDockerfile, "RUN ", "RUN touch /started; sleep 120\nRUN ", 1))
+	ctx, cancel := context.WithCancelCause(t.Context())
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		logs := w.path("out/logs")
+		for t.Context().Err() == nil {
+			found, _ := filepath.Glob(logs + "/*/attempt-1.log")
+			for _, path := range found {
+				if text, _ := os.ReadFile(path); strings.Contains(string(text), "sleep 120") {
+					cancel(engine.ErrInterrupted)
+					return
+				}
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}()
+	code, out := w.build(ctx, "--workers", "2")
+	<-watched
+	if code != ExitInterrupted {
+		t.Fatalf("exit code %d\n%s", code, out)
+	}
+	s := w.summary()
+	if !s.Interrupted || s.Unfinished != 4 || s.Failed != 0 {
+		t.Errorf("summary %+v", s)
+	}
+	if data, err := os.ReadFile(w.path("out/manifest.jsonl")); err != nil || len(data) != 0 {
+		t.Errorf("jobs that were cut short are in the manifest: %s %v", data, err)
+	}
+}
+
+func TestFailFastAndTimeout(t *testing.T) {
+	w := newWorkbench(t, small(1, 5))
+	w.write("ctx/Dockerfile", strings.Replace(agentDockerfile, "RUN ", "RUN sleep 120\nRUN ", 1))
+	code, out := w.build(t.Context(), "--workers", "1", "--fail-fast", "--timeout", "2s", "--retries", "0")
+	s := w.summary()
+	if code != ExitFailed || s.Failed != 1 || s.Unfinished != 4 || !strings.Contains(s.StopReason, "--fail-fast") {
+		t.Errorf("exit code %d, summary %+v\n%s", code, s, out)
+	}
+	if e := w.manifest()[0]; !strings.Contains(*e.Error, "longer than --timeout 2s") {
+		t.Errorf("error %q", *e.Error)
+	}
+}
+
+func TestRegistryThatDoesNotAnswer(t *testing.T) {
+	w := newWorkbench(t, small(1, 2))
+	if code, out := w.build(t.Context()); code != ExitOK {
+		t.Fatalf("exit code %d\n%s", code, out)
+	}
+	// The first question about the first image fails for good, the first about
+	// the second only once.
+	w.registry.Inject(lab.Fault{Kind: lab.KindManifest, Method: http.MethodHead, Repo: "agent/" + w.bases[0].Name, Times: 3, Status: http.StatusServiceUnavailable})
+	w.registry.Inject(lab.Fault{Kind: lab.KindManifest, Method: http.MethodHead, Repo: "agent/" + w.bases[1].Name, Times: 1, Status: http.StatusServiceUnavailable})
+	code, out := w.build(t.Context())
+	if code != ExitOK {
+		t.Fatalf("exit code %d\n%s", code, out)
+	}
+	for _, e := range w.manifest() {
+		want := map[string]ledger.Status{w.bases[0].Name: ledger.Built, w.bases[1].Name: ledger.Skipped}[e.Name]
+		if e.Status != want || e.SkipReason == nil {
+			t.Errorf("%s is %s (%v), want %s", e.Name, e.Status, e.SkipReason, want)
+		}
+		if want == ledger.Built && !strings.Contains(*e.SkipReason, "did not say") {
+			t.Errorf("%s: the record does not say why it was built: %q", e.Name, *e.SkipReason)
+		}
+	}
+}
+
+func TestPrivateBuilder(t *testing.T) {
+	tools, err := lab.FindTools()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorkbench(t, small(1, 2))
+	t.Setenv("DOCKER_CONFIG", t.TempDir())
+	t.Setenv("DOCKER_HOST", "unix:///does/not/exist/docker.sock")
+	private := func(more ...string) (int, string) {
+		args := append([]string{"build", "--images", w.path("bases.txt"), "--buildkitd", tools.Buildkitd,
+			"-t", w.registry.Host() + "/private/{{.Name}}:1", "--build-arg", "BUILDER_IMAGE=" + w.builder.Ref,
+			"--push", "--progress", "plain", "--output-dir", w.path("out"), "--state-dir", w.path("state"),
+			"--prune", "off", "--prune-threshold", "100"}, more...)
+		return run(t.Context(), append(args, w.path("ctx"))...)
+	}
+	if code, out := private(); code != ExitOK {
+		t.Fatalf("exit code %d\n%s", code, out)
+	}
+	if log, err := os.ReadFile(w.path("state/buildkit/buildkitd.log")); err != nil || len(log) == 0 {
+		t.Errorf("the daemon's log: %v", err)
+	}
+	if _, err := os.Stat(w.path("state/buildkit/buildkitd.sock")); !os.IsNotExist(err) {
+		t.Errorf("the daemon's socket is still there: %v", err)
+	}
+	// The cache is kept: every step of the second run is a cache hit.
+	if code, out := private("--force"); code != ExitOK {
+		t.Fatalf("second run: exit code %d\n%s", code, out)
+	}
+	for _, e := range w.manifest() {
+		if e.CachedStepCount == 0 {
+			t.Errorf("%s: no step of %d was cached", e.Name, e.StepCount)
+		}
+	}
+	if mounts, err := os.ReadFile("/proc/self/mountinfo"); err != nil || strings.Contains(string(mounts), w.path("state")) {
+		t.Errorf("something below the state directory is still mounted (%v)", err)
+	}
+}
+
+// Whoever reads the manifest of a failed or skipped job must find nulls where
+// there is nothing, as in other batch builders' manifests.
+func TestManifestFields(t *testing.T) {
+	w := newWorkbench(t, small(1, 1))
+	t.Setenv("GITHUB_STEP_SUMMARY", w.write("step.md", "before\n"))
+	if code, out := w.build(t.Context()); code != ExitOK {
+		t.Fatalf("exit code %d\n%s", code, out)
+	}
+	if page, err := os.ReadFile(w.path("step.md")); err != nil || !strings.HasPrefix(string(page), "before\n## Stoker: 1 of 1 images") {
+		t.Errorf("the job's page (%v):\n%s", err, page)
+	}
+	data, err := os.ReadFile(w.path("out/manifest.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var line map[string]any
+	if err := json.Unmarshal(data, &line); err != nil {
+		t.Fatal(err)
+	}
+	for _, field := range strings.Fields("time name base_image tags digest status skip_reason error log_path batch node" +
+		" attempt_count started_at finished_at duration_seconds remote_check_seconds build_seconds post_build_seconds" +
+		" context_seconds cache_import_seconds export_seconds push_seconds cached_step_count step_count") {
+		if _, there := line[field]; !there {
+			t.Errorf("field %s is missing", field)
+		}
+		delete(line, field)
+	}
+	if len(line) > 0 { // error_class is there for failures alone
+		t.Errorf("unexpected fields %v", line)
+	}
+}

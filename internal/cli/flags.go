@@ -1,0 +1,214 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/stoker-build/stoker/internal/show"
+)
+
+// inputOptions say what is to be built. Names and meanings are those of docker
+// buildx build wherever the thing is the same.
+type inputOptions struct {
+	context       string
+	images        string
+	file          string
+	baseArg       string
+	tags          []string
+	buildArgs     []string
+	contexts      []string
+	labels        []string
+	target        string
+	platforms     []string
+	secrets       []string
+	ssh           []string
+	cacheFrom     []string
+	cacheTo       []string
+	outputs       []string
+	attest        []string
+	provenance    string
+	sbom          string
+	network       string
+	extraHosts    []string
+	allow         []string
+	noCache       bool
+	noCacheFilter []string
+	pull          bool
+	push          bool
+	load          bool
+	batchSize     int
+	limit         int
+}
+
+func (o *inputOptions) addTo(f *pflag.FlagSet) {
+	f.StringVar(&o.images, "images", "", "`FILE` with one base image reference per line (- for standard input)")
+	f.StringVarP(&o.file, "file", "f", "", "`FILE` name of the Dockerfile (default PATH/Dockerfile)")
+	f.StringVar(&o.baseArg, "base-arg", "BASE_IMAGE", "build argument that takes the base image's reference")
+	f.StringArrayVarP(&o.tags, "tag", "t", nil, "`TEMPLATE` of an image's tag, such as 'registry.example/agent:{{.Name}}'")
+	f.StringArrayVar(&o.buildArgs, "build-arg", nil, "build-time variable `KEY=VALUE`")
+	f.StringArrayVar(&o.contexts, "build-context", nil, "additional build context `NAME=PATH`")
+	f.StringArrayVar(&o.labels, "label", nil, "image metadata `KEY=VALUE`")
+	f.StringVar(&o.target, "target", "", "target build `STAGE`")
+	f.StringArrayVar(&o.platforms, "platform", defaultPlatforms(), "target `PLATFORM`")
+	f.StringArrayVar(&o.secrets, "secret", nil, "secret to expose to the build, such as id=mysecret[,src=/local/secret]")
+	f.StringArrayVar(&o.ssh, "ssh", nil, "SSH agent socket or keys to expose to the build, such as default|<id>[=<socket>|<key>[,<key>]]")
+	f.StringArrayVar(&o.cacheFrom, "cache-from", nil, "external cache source, such as type=registry,ref=user/app:cache")
+	f.StringArrayVar(&o.cacheTo, "cache-to", nil, "cache export destination")
+	f.StringArrayVarP(&o.outputs, "output", "o", nil, "output destination, such as type=registry or type=local,dest=path")
+	f.StringArrayVar(&o.attest, "attest", nil, "attestation parameters, such as type=sbom,generator=image")
+	f.StringVar(&o.provenance, "provenance", "", "shorthand for --attest=type=provenance")
+	f.StringVar(&o.sbom, "sbom", "", "shorthand for --attest=type=sbom")
+	f.StringVar(&o.network, "network", "default", "networking `MODE` for the RUN instructions")
+	f.StringArrayVar(&o.extraHosts, "add-host", nil, "custom host-to-IP mapping `HOST:IP`")
+	f.StringArrayVar(&o.allow, "allow", nil, "extra privileged entitlement, such as network.host")
+	f.BoolVar(&o.noCache, "no-cache", false, "do not use cache when building")
+	f.StringArrayVar(&o.noCacheFilter, "no-cache-filter", nil, "do not cache the given stage")
+	f.BoolVar(&o.pull, "pull", false, "always attempt to pull all referenced images")
+	f.BoolVar(&o.push, "push", false, "shorthand for --output=type=registry,unpack=false")
+	f.BoolVar(&o.load, "load", false, "shorthand for --output=type=docker")
+	f.IntVar(&o.batchSize, "batch-size", 15, "consecutive jobs that are accounted together")
+	f.IntVar(&o.limit, "limit", 0, "build only the first `N` jobs (0: all)")
+}
+
+func defaultPlatforms() []string {
+	if v := os.Getenv("DOCKER_DEFAULT_PLATFORM"); v != "" {
+		return []string{v}
+	}
+	return nil
+}
+
+// builderOptions say which builder builds.
+type builderOptions struct {
+	name      string
+	buildkitd string
+	stateDir  string
+	insecure  []string
+}
+
+func (o *builderOptions) addTo(f *pflag.FlagSet) {
+	f.StringVar(&o.name, "builder", "", "a buildx builder's `NAME` or an address: unix://, tcp://, docker-container://, kube-pod://, ssh://\n(default BUILDX_BUILDER, BUILDKIT_HOST, docker's current builder, a private buildkitd)")
+	f.StringVar(&o.buildkitd, "buildkitd", "", "`PATH` of the buildkitd to start as a private builder (default beside stoker, or on PATH)")
+	f.StringVar(&o.stateDir, "state-dir", stateDir(), "`DIR` for a private builder's cache")
+	f.StringArrayVar(&o.insecure, "insecure-registry", nil, "registry `HOST` to talk to without TLS; loopback ones are by default")
+}
+
+// runOptions say how the plan is run.
+type runOptions struct {
+	outputDir  string
+	workers    int
+	retries    int
+	retryDelay time.Duration
+	timeout    time.Duration
+	stall      time.Duration
+	maxFail    failuresFlag
+	failFast   bool
+	force      bool
+	dryRun     bool
+	resume     bool
+	fresh      bool
+	postBuild  string
+	progress   string
+}
+
+func (o *runOptions) addTo(f *pflag.FlagSet) {
+	f.StringVar(&o.outputDir, "output-dir", "stoker-out", "`DIR` for manifest, events, summary and logs")
+	f.IntVar(&o.workers, "workers", min(4, runtime.NumCPU()*2), "jobs that run at once")
+	f.IntVar(&o.retries, "retries", 2, "further attempts at a job that failed")
+	f.DurationVar(&o.retryDelay, "retry-delay", 2*time.Second, "pause before the second attempt; each further one is twice as long")
+	f.DurationVar(&o.timeout, "timeout", 0, "bound on one attempt (0: none)")
+	f.DurationVar(&o.stall, "stall-timeout", 15*time.Minute, "bound on an attempt that makes no progress (0: none)")
+	f.Var(&o.maxFail, "max-failures", "end the run when more than `N|P%` jobs have failed (default: never)")
+	f.BoolVar(&o.failFast, "fail-fast", false, "end the run at the first failed job")
+	f.BoolVar(&o.force, "force", false, "build images whose tags exist already")
+	f.BoolVar(&o.dryRun, "dry-run", false, "print the jobs in order with their tags, and build nothing")
+	f.BoolVar(&o.resume, "resume", false, "go on with the run in --output-dir, however it ended; start anew where there is none")
+	f.BoolVar(&o.fresh, "fresh", false, "archive an unfinished run in --output-dir and start anew")
+	f.StringVar(&o.postBuild, "post-build", "", "shell `CMD` to run after each built image; STOKER_IMAGE_{NAME,TAG,TAGS,DIGEST,BASE} tell it which")
+	f.StringVar(&o.progress, "progress", string(show.ModeAuto), "how to show progress: auto, tty, plain, json or quiet")
+}
+
+// check finds flags that make no sense before anything else is done.
+func (o runOptions) check() error {
+	if _, err := show.ParseMode(o.progress); err != nil {
+		return &flagError{err}
+	}
+	switch {
+	case o.workers < 1:
+		return &flagError{fmt.Errorf("--workers %d: at least 1 is needed", o.workers)}
+	case o.retries < 0:
+		return &flagError{fmt.Errorf("--retries %d: it cannot be negative", o.retries)}
+	case o.retryDelay <= 0:
+		return &flagError{fmt.Errorf("--retry-delay %s: it must be more than 0", o.retryDelay)}
+	case o.stall < 0:
+		return &flagError{fmt.Errorf("--stall-timeout %s: it cannot be negative", o.stall)}
+	case o.timeout < 0:
+		return &flagError{fmt.Errorf("--timeout %s: it cannot be negative", o.timeout)}
+	case o.outputDir == "":
+		return &flagError{errors.New("--output-dir: it cannot be empty")}
+	}
+	return nil
+}
+
+// failuresFlag is a number of jobs, or a part of all in percent.
+type failuresFlag struct {
+	n       int
+	percent bool
+	set     bool
+}
+
+func (f *failuresFlag) Set(text string) error {
+	number, percent := strings.CutSuffix(text, "%")
+	n, err := strconv.Atoi(number)
+	if err != nil || n < 0 || percent && n > 100 {
+		return fmt.Errorf("%q is neither a number of jobs nor a percentage such as 10%%", text)
+	}
+	*f = failuresFlag{n: n, percent: percent, set: true}
+	return nil
+}
+
+func (f *failuresFlag) String() string {
+	switch {
+	case !f.set:
+		return ""
+	case f.percent:
+		return fmt.Sprintf("%d%%", f.n)
+	}
+	return strconv.Itoa(f.n)
+}
+
+func (f *failuresFlag) Type() string { return "N|P%" }
+
+// of returns the number of failures that are allowed among jobs; -1 for any.
+func (f *failuresFlag) of(jobs int) int {
+	switch {
+	case !f.set:
+		return -1
+	case f.percent:
+		return jobs * f.n / 100
+	}
+	return f.n
+}
+
+// loopback returns the hosts that are on this machine.
+func loopback(hosts []string) []string {
+	var out []string
+	for _, h := range hosts {
+		host := h
+		if name, _, err := net.SplitHostPort(h); err == nil {
+			host = name
+		}
+		ip := net.ParseIP(strings.Trim(host, "[]"))
+		if host == "localhost" || ip != nil && ip.IsLoopback() {
+			out = append(out, h)
+		}
+	}
+	return out
+}

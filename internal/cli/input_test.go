@@ -1,0 +1,155 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Bad input is found before a builder is asked: the builder of these tests does
+// not exist, which would end with another exit code.
+func TestBadInputStartsNoBuild(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	context := filepath.Dir(write("ctx/Dockerfile", "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n"))
+	good := write("good.txt", "debian:12\n")
+	bad := write("bad.txt", "debian:12\nNot A Reference\nUPPER\n")
+	empty := write("empty.txt", "# none\n")
+	twins := write("twins.txt", "a/x:1\nb/x:1\n")
+	broken := write("broken/Dockerfile", "ARG BASE_IMAGE\nFORM x\n")
+	tag := "r.example/a:{{.Name}}"
+
+	tests := []struct {
+		name string
+		args []string
+		says []string
+	}{
+		{"bad lines", []string{"--images", bad, "-t", tag, context}, []string{"line 2", "line 3"}},
+		{"empty list", []string{"--images", empty, "-t", tag, context}, []string{"no image references"}},
+		{"no list", []string{"-t", tag, context}, []string{"--images FILE is needed"}},
+		{"missing list", []string{"--images", filepath.Join(dir, "none"), context}, []string{"no such file"}},
+		{"same tags", []string{"--images", twins, "-t", tag, context}, []string{"a/x:1 and b/x:1"}},
+		{"unknown field", []string{"--images", good, "-t", "r/a:{{.Foo}}", context}, []string{"Foo", "fields: .Ref"}},
+		{"invalid tag", []string{"--images", good, "-t", "r/A B", context}, []string{"not a valid tag"}},
+		{"no tag to push", []string{"--images", good, "--push", context}, []string{"a tag is needed"}},
+		{"unknown stage", []string{"--images", good, "--target", "x", context}, []string{`no stage is named "x"`}},
+		{"broken Dockerfile", []string{"--images", good, "-f", broken, context}, []string{"unknown instruction"}},
+		{"no Dockerfile", []string{"--images", good, "-f", filepath.Join(dir, "none"), context}, []string{"does not exist"}},
+		{"no context", []string{"--images", good}, []string{"exactly one build context"}},
+		{"no such context", []string{"--images", good, filepath.Join(dir, "none")}, []string{"is not a directory"}},
+		{"progress", []string{"--images", good, "--progress", "loud", context}, []string{`"loud"`, "plain"}},
+		{"workers", []string{"--images", good, "--workers", "0", context}, []string{"--workers 0"}},
+		{"retries", []string{"--images", good, "--retries", "-1", context}, []string{"--retries -1"}},
+		{"unknown flag", []string{"--images", good, "--wrokers", "2", context}, []string{"unknown flag: --wrokers"}},
+		{"build argument", []string{"--images", good, "--build-arg", "=x", context}, []string{"KEY=VALUE"}},
+		{"the base as build argument", []string{"--images", good, "--build-arg", "BASE_IMAGE=x", context}, []string{"--base-arg"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "out")
+			args := append([]string{"build", "--builder", "unix:///does/not/exist.sock", "--output-dir", out}, tt.args...)
+			code, output := run(t.Context(), args...)
+			if code != ExitUsage {
+				t.Errorf("exit code %d, want %d", code, ExitUsage)
+			}
+			for _, s := range tt.says {
+				if !strings.Contains(output, s) {
+					t.Errorf("output %q does not say %q", output, s)
+				}
+			}
+			if _, err := os.Stat(out); !os.IsNotExist(err) {
+				t.Errorf("an output directory was made")
+			}
+		})
+	}
+}
+
+func TestUnknownCommand(t *testing.T) {
+	if code, out := run(t.Context(), "biuld"); code != ExitUsage || !strings.Contains(out, `unknown command "biuld"`) {
+		t.Errorf("exit code %d, output %q", code, out)
+	}
+}
+
+func TestUnreachableBuilder(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"Dockerfile": "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n", "list": "debian\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	args := []string{"build", "--images", filepath.Join(dir, "list"), "--force", "--output-dir", filepath.Join(dir, "out"),
+		"--state-dir", filepath.Join(dir, "state")}
+	tests := []struct {
+		name string
+		env  [2]string
+		args []string
+		says []string
+	}{
+		{"an address", [2]string{}, []string{"--builder", "unix:///does/not/exist.sock"}, []string{"--builder unix:///does/not/exist.sock", "To get one"}},
+		{"a name", [2]string{"BUILDX_BUILDER", "nobody"}, nil, []string{"BUILDX_BUILDER nobody"}},
+		{"a host", [2]string{"BUILDKIT_HOST", "tcp://127.0.0.1:1"}, nil, []string{"BUILDKIT_HOST tcp://127.0.0.1:1"}},
+		{"nothing set", [2]string{"PATH", dir}, []string{"--buildkitd", "does-not-exist"}, []string{"not set", "docker's current builder", "a private buildkitd"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Setenv("DOCKER_CONFIG", dir)
+			t.Setenv("DOCKER_HOST", "unix:///does/not/exist/docker.sock")
+			if tt.env[0] != "" {
+				t.Setenv(tt.env[0], tt.env[1])
+			}
+			code, output := run(t.Context(), append(append(args, tt.args...), dir)...)
+			if code != ExitNoBuilder {
+				t.Errorf("exit code %d, want %d", code, ExitNoBuilder)
+			}
+			for _, s := range tt.says {
+				if !strings.Contains(output, s) {
+					t.Errorf("output %q does not say %q", output, s)
+				}
+			}
+		})
+	}
+}
+
+func TestDryRunAndEnvironment(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"Dockerfile": "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n", "list": "a/one:1\na/two:2\na/one:1\na/three:3\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("STOKER_IMAGES", filepath.Join(dir, "list"))
+	t.Setenv("STOKER_TAG", "r.example/a:{{.Name}}\nr.example/b:{{.Tag}}")
+	t.Setenv("STOKER_DRY_RUN", "true")
+	t.Setenv("BUILD_BATCH_SIZE", "7")
+	t.Setenv("STOKER_BATCH_SIZE", "2")
+	code, out := run(t.Context(), "build", dir)
+	want := "line 3: a/one:1 is the same as line 1; it is built once\n" +
+		"1\tbatch 1\tone\ta/one:1\tr.example/a:one,r.example/b:1\n" +
+		"2\tbatch 1\ttwo\ta/two:2\tr.example/a:two,r.example/b:2\n" +
+		"3\tbatch 2\tthree\ta/three:3\tr.example/a:three,r.example/b:3\n"
+	if code != ExitOK || !strings.HasSuffix(out, want) {
+		t.Errorf("exit code %d, output\n%s\nwant it to end\n%s", code, out, want)
+	}
+
+	t.Setenv("STOKER_BATCH_SIZE", "")
+	if _, out := run(t.Context(), "build", "--limit", "2", dir); strings.Contains(out, "batch 2") || strings.Contains(out, "three") {
+		t.Errorf("BUILD_BATCH_SIZE or --limit is not understood:\n%s", out)
+	}
+	if _, out := run(t.Context(), "build", "--batch-size", "1", dir); !strings.Contains(out, "batch 3") {
+		t.Errorf("a flag does not win:\n%s", out)
+	}
+	t.Setenv("STOKER_WORKERS", "many")
+	if code, out := run(t.Context(), "build", dir); code != ExitUsage || !strings.Contains(out, `STOKER_WORKERS="many"`) {
+		t.Errorf("a bad variable: exit code %d, output %q", code, out)
+	}
+}

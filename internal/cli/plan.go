@@ -1,0 +1,147 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/docker/go-units"
+	"github.com/spf13/cobra"
+
+	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/plan"
+)
+
+func newPlan(streams Streams) *cobra.Command {
+	var o buildOptions
+	var format string
+	cmd := &cobra.Command{
+		Use:   "plan --images FILE -t TEMPLATE [flags] PATH",
+		Short: "Tell what build would do: order, shared layers, how the cache grows, whether it fits",
+		Long: `Tell what "stoker build" with the same flags would do, and build nothing.
+
+The forecast simulates the order, the sweeps and the admission of the run. What
+a job adds to the cache is known from earlier runs of the same Dockerfile, or
+from --job-size; else it is taken as half of what its base image takes.`,
+		Args: onePath,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.input.context = args[0]
+			if !slices.Contains(formats, format) {
+				return &flagError{fmt.Errorf("--format %q: use %s", format, strings.Join(formats, " or "))}
+			}
+			return runPlan(cmd.Context(), o, format, streams)
+		},
+	}
+	o.input.addTo(cmd.Flags())
+	o.builder.addTo(cmd.Flags())
+	o.run.addTo(cmd.Flags())
+	o.prune.addTo(cmd.Flags())
+	o.space.addTo(cmd.Flags())
+	cmd.Flags().StringVar(&format, "format", "table", "output: table or json")
+	return cmd
+}
+
+var formats = []string{"table", "json"}
+
+func runPlan(ctx context.Context, o buildOptions, format string, streams Streams) (err error) {
+	if err := o.check(); err != nil {
+		return err
+	}
+	p, source, err := o.input.plan(streams.In, o.builder.insecure)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	options, err := o.engine(p, source)
+	if err != nil {
+		return err
+	}
+	b, err := builder.Connect(ctx, o.builder.options(p.Registries(), true))
+	switch {
+	case err == nil:
+		defer b.Close()
+		options.Nodes = engineNodes(b)
+	case o.builder.name != "" || !errors.As(err, new(*builder.UnreachableError)):
+		return err
+	case options.Space.DiskPath == "":
+		// A private builder would keep its cache here.
+		options.Space.DiskPath = existing(o.builder.stateDir)
+	}
+	planned, err := engine.Forecast(ctx, options)
+	if err != nil {
+		return &runError{err}
+	}
+	if format == "json" {
+		enc := json.NewEncoder(streams.Out)
+		enc.SetIndent("", "  ")
+		return enc.Encode(planned)
+	}
+	return printPlanned(streams.Out, p, planned)
+}
+
+// printPlanned writes a forecast for people.
+func printPlanned(w io.Writer, p *plan.Plan, f engine.Planned) error {
+	for _, note := range p.Notes {
+		fmt.Fprintf(w, "note: %s\n", note)
+	}
+	for i, j := range f.Jobs {
+		if i == 0 || f.Jobs[i-1].Batch != j.Batch {
+			fmt.Fprintf(w, "batch %d\n", j.Batch)
+		}
+		fmt.Fprintf(w, "  %s  %s\n", j.Name, strings.Join(j.Tags, " "))
+		if j.Problem != "" {
+			fmt.Fprintf(w, "    will fail: %s\n", j.Problem)
+		}
+	}
+	fmt.Fprintln(w)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
+	c := f.Forecast
+	row("jobs", "%d in %d batches, %d workers, %d skipped", len(f.Jobs), f.Batches, f.Workers, f.Skipped)
+	row("pull", "%s; sharing layers saves %s", human(c.PullBytes), human(c.SharedBytes))
+	row("a job adds", "about %s of its own", human(c.Rates.Own))
+	row("peak", "%s with %d workers; %s if nothing were removed", human(c.PeakBytes), f.Workers, human(c.TotalBytes))
+	row("least", "%s for %d workers in this order, %s for one", human(c.LeastBytes), f.Workers, human(c.SmallestBytes))
+	row("use", "%s", sparkline(c.Curve))
+	if f.Bound == "" {
+		row("fits", "no bound is known: name the disk with --disk-path, or give --cache-budget")
+	} else {
+		row("bound", "%s: %s of %s used", f.Bound, human(f.UsedBytes), human(f.Limit.High))
+		row("fits", "%s", fits(f))
+	}
+	return t.Flush()
+}
+
+func fits(f engine.Planned) string {
+	switch {
+	case !f.Forecast.Fits:
+		return fmt.Sprintf("no: at least %s are needed", human(f.Forecast.SmallestBytes))
+	case f.Forecast.Waits > 0:
+		return fmt.Sprintf("yes; workers will wait for space about %d times", f.Forecast.Waits)
+	}
+	return "yes"
+}
+
+func human(bytes int64) string { return units.HumanSize(float64(bytes)) }
+
+// sparkline draws a curve in one line of at most 60 characters.
+func sparkline(curve []int64) string {
+	const width, bars = 60, "▁▂▃▄▅▆▇█"
+	if len(curve) == 0 {
+		return ""
+	}
+	most := max(slices.Max(curve), 1)
+	steps := []rune(bars)
+	var b strings.Builder
+	for i := range min(len(curve), width) {
+		v := curve[i*len(curve)/min(len(curve), width)]
+		b.WriteRune(steps[int(v*int64(len(steps)-1)/most)])
+	}
+	return b.String()
+}

@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/docker/go-units"
+	"github.com/spf13/pflag"
+
+	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/sweep"
+)
+
+// pruneOptions say how the cache is swept.
+type pruneOptions struct {
+	policy    string
+	by        string
+	pause     time.Duration
+	timeout   time.Duration
+	threshold float64
+	keep      sizeFlag
+	foreign   bool
+}
+
+func (o *pruneOptions) addTo(f *pflag.FlagSet) {
+	o.keep = 60 << 30
+	f.StringVar(&o.policy, "prune", string(engine.PruneAuto), "when to sweep: auto (above the low watermark, the least useful first),\ncompleted (after each batch, all that no later image needs) or off")
+	f.StringVar(&o.by, "prune-by", string(sweep.ByLineage), "how a sweep finds what it removes: lineage (exactly the dead records) or\ndescription (what is named after a batch's base images, one batch later: next to nothing)")
+	f.DurationVar(&o.pause, "prune-pause", 250*time.Millisecond, "how long one delete call of a sweep may make builds wait")
+	f.DurationVar(&o.timeout, "prune-timeout", 5*time.Minute, "bound on one sweep; what is left goes to the next")
+	f.Float64Var(&o.threshold, "prune-threshold", 60, "`PERCENT` of the builder's disk above which, after a batch, the cache is trimmed to --keep-storage")
+	f.Var(&o.keep, "keep-storage", "`SIZE` of the cache that trimming keeps")
+	f.BoolVar(&o.foreign, "prune-foreign", false, "let trimming remove records that are not of this plan, the least recently used first")
+}
+
+func (o pruneOptions) check() error {
+	switch {
+	case !oneOf(o.policy, engine.PruneAuto, engine.PruneCompleted, engine.PruneOff):
+		return &flagError{fmt.Errorf("--prune %q: use auto, completed or off", o.policy)}
+	case !oneOf(o.by, sweep.ByLineage, sweep.ByDescription):
+		return &flagError{fmt.Errorf("--prune-by %q: use lineage or description", o.by)}
+	case o.pause <= 0:
+		return &flagError{fmt.Errorf("--prune-pause %s: it must be more than 0", o.pause)}
+	case o.timeout <= 0:
+		return &flagError{fmt.Errorf("--prune-timeout %s: it must be more than 0", o.timeout)}
+	case o.threshold < 0 || o.threshold > 100:
+		return &flagError{fmt.Errorf("--prune-threshold %v: it is a percentage, from 0 to 100", o.threshold)}
+	}
+	return nil
+}
+
+func (o pruneOptions) options() engine.PruneOptions {
+	return engine.PruneOptions{
+		Policy: engine.PrunePolicy(o.policy), By: sweep.By(o.by),
+		Pause: o.pause, Timeout: o.timeout, Threshold: o.threshold, KeepBytes: int64(o.keep), Foreign: o.foreign,
+	}
+}
+
+func oneOf[T ~string](s string, known ...T) bool {
+	for _, k := range known {
+		if s == string(k) {
+			return true
+		}
+	}
+	return false
+}
+
+// sizeFlag is a number of bytes, written as docker writes sizes: 60GB is
+// 60 times 2 to the power of 30.
+type sizeFlag int64
+
+func (s *sizeFlag) Set(text string) error {
+	n, err := units.RAMInBytes(text)
+	if err != nil {
+		return fmt.Errorf("%q is not a size such as 500MB or 60GB", text)
+	}
+	if n < 0 {
+		return fmt.Errorf("%q is negative", text)
+	}
+	*s = sizeFlag(n)
+	return nil
+}
+
+func (s *sizeFlag) String() string {
+	if *s == 0 {
+		return "" // the help texts say what no size means
+	}
+	return strings.Replace(units.CustomSize("%g%s", float64(*s), 1024, []string{"B", "KB", "MB", "GB", "TB", "PB"}), ".0", "", 1)
+}
+
+func (s *sizeFlag) Type() string { return "size" }

@@ -1,0 +1,187 @@
+package cli
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	ggcr "github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/registry"
+)
+
+// buildStoker makes the real program, for tests that kill it.
+func buildStoker(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "stoker")
+	out, err := exec.Command("go", "build", "-o", path, "github.com/stoker-build/stoker/cmd/stoker").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return path
+}
+
+// command is the real program with the usual flags and some more.
+func (w *workbench) command(stoker string, more ...string) *exec.Cmd {
+	args := append([]string{"build", "--builder", w.daemon.Addr(), "--images", w.path("bases.txt"),
+		"-t", w.registry.Host() + "/agent/{{.Name}}:1", "--build-arg", "BUILDER_IMAGE=" + w.builder.Ref,
+		"--push", "--progress", "plain", "--output-dir", w.path("out"), "--state-dir", w.path("state")}, more...)
+	return exec.Command(stoker, append(args, w.path("ctx"))...)
+}
+
+// Killed at many moments and resumed each time, a run loses nothing and builds
+// no image again whose line was on disk.
+func TestKilledAndResumed(t *testing.T) {
+	w := newWorkbench(t, small(4, 10))
+	stoker := buildStoker(t)
+	built := map[string]string{} // what was on record before the last kill
+	for i := 0; ; i++ {
+		cmd := w.command(stoker, "--resume", "--workers", "4")
+		var out bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		killed := make(chan bool, 1)
+		timer := time.AfterFunc(time.Duration(700+i*137)*time.Millisecond, func() {
+			killed <- true
+			_ = cmd.Process.Signal(syscall.SIGKILL)
+		})
+		err := cmd.Wait()
+		timer.Stop()
+		entries := w.entriesOnDisk()
+		for name, finished := range built {
+			if entries[name] != finished {
+				t.Fatalf("run %d: the line of %s was lost or made again: %q, was %q\n%s", i, name, entries[name], finished, &out)
+			}
+		}
+		built = entries
+		if len(killed) == 0 {
+			if err != nil {
+				t.Fatalf("run %d: %v\n%s", i, err, &out)
+			}
+			break
+		}
+		if i > 40 {
+			t.Fatal("it never completes")
+		}
+	}
+	if s := w.summary(); s.Total != 40 || s.Built+s.Skipped != 40 || s.Unfinished != 0 {
+		t.Errorf("summary %+v", s)
+	}
+	names := map[string]int{}
+	for _, e := range w.manifest() {
+		names[e.Name]++
+		if _, exists, err := w.exists(e.Tags[0]); err != nil || !exists {
+			t.Errorf("%s is not in the registry (%v)", e.Tags[0], err)
+		}
+	}
+	for _, b := range w.bases {
+		if names[b.Name] != 1 {
+			t.Errorf("%s has %d final lines", b.Name, names[b.Name])
+		}
+	}
+}
+
+func TestResume(t *testing.T) {
+	w := newWorkbench(t, small(1, 4))
+	if code, out := w.build(t.Context(), "--max-failures", "0", "--retries", "0", "--workers", "1", "--order", "given",
+		"--post-build", `[ "$STOKER_IMAGE_NAME" != `+w.bases[2].Name+` ]`); code != ExitFailed {
+		t.Fatalf("exit code %d\n%s", code, out)
+	}
+	if code, out := w.build(t.Context()); code != ExitUsage || !strings.Contains(out, "--resume") || !strings.Contains(out, "--fresh") {
+		t.Errorf("an unfinished run: exit code %d\n%s", code, out)
+	}
+	if code, out := w.build(t.Context(), "--resume", "--fresh"); code != ExitUsage {
+		t.Errorf("both flags: exit code %d\n%s", code, out)
+	}
+	// One image is gone from the registry meanwhile: it is built again.
+	if err := w.remove(w.bases[0].Name); err != nil {
+		t.Fatal(err)
+	}
+	code, out := w.build(t.Context(), "--resume")
+	s := w.summary()
+	if code != ExitOK || s.Built+s.Skipped != 4 || s.Failed != 0 || len(w.manifest()) != 4 {
+		t.Errorf("resumed: exit code %d, summary %+v\n%s", code, s, out)
+	}
+	for _, b := range w.bases {
+		if _, exists, err := w.exists(w.registry.Host() + "/agent/" + b.Name + ":1"); err != nil || !exists {
+			t.Errorf("%s is not in the registry (%v)", b.Name, err)
+		}
+	}
+	// A finished run is archived.
+	if code, out := w.build(t.Context()); code != ExitOK {
+		t.Errorf("after a finished run: exit code %d\n%s", code, out)
+	}
+	if old, _ := filepath.Glob(w.path("out/archive/*/manifest.jsonl")); len(old) == 0 {
+		t.Error("the finished run was not archived")
+	}
+}
+
+func TestTwoRunsInOneDirectory(t *testing.T) {
+	w := newWorkbench(t, small(1, 2))
+	w.write("ctx/Dockerfile", agentDockerfile+"RUN sleep 5\n")
+	cmd := w.command(buildStoker(t))
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(w.path("out/manifest.jsonl")); err == nil {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if code, out := w.build(t.Context(), "--resume"); code != ExitUsage || !strings.Contains(out, w.path("out")) {
+		t.Errorf("a second run in the same directory: exit code %d\n%s", code, out)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// entriesOnDisk returns when each finished job finished, by name.
+func (w *workbench) entriesOnDisk() map[string]string {
+	w.t.Helper()
+	f, err := os.Open(w.path("out/manifest.jsonl"))
+	if err != nil {
+		return map[string]string{}
+	}
+	defer f.Close()
+	entries, _, _, err := ledger.ReadManifest(f)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	out := map[string]string{}
+	for _, e := range entries {
+		out[e.Name] = e.FinishedAt.String()
+	}
+	return out
+}
+
+func (w *workbench) exists(tag string) (string, bool, error) {
+	client, err := registry.New(nil)
+	if err != nil {
+		return "", false, err
+	}
+	return client.Exists(w.t.Context(), tag)
+}
+
+// remove deletes an image from the registry.
+func (w *workbench) remove(name string) error {
+	digest, _, err := w.exists(w.registry.Host() + "/agent/" + name + ":1")
+	if err != nil {
+		return err
+	}
+	ref, err := ggcr.NewDigest(w.registry.Host() + "/agent/" + name + "@" + digest)
+	if err != nil {
+		return err
+	}
+	return remote.Delete(ref)
+}

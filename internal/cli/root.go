@@ -1,0 +1,140 @@
+// Package cli is the command line. Each command's file turns its flags into
+// options, calls one function and prints what came of it.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/sirupsen/logrus"
+	"github.com/spf13/cobra"
+
+	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/engine"
+)
+
+// Exit codes.
+const (
+	ExitOK          = 0   // all built or skipped
+	ExitFailed      = 1   // some job failed, or the run could not go on
+	ExitUsage       = 2   // wrong usage or unreadable input; nothing was built
+	ExitNoBuilder   = 3   // no builder could be reached, or it has too little space
+	ExitInterrupted = 130 // a person or a supervisor asked to stop
+)
+
+// Streams are a command's standard streams.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+	// Version is Stoker's own, for the record.
+	Version string
+}
+
+// Main runs the command line and returns the exit code. The cause with which
+// ctx is cancelled should be engine.ErrInterrupted when a person asked to stop.
+func Main(ctx context.Context, version string, args []string, streams Streams) int {
+	streams.Version = version
+	root := newRoot(version, streams)
+	root.SetArgs(args)
+	root.SetIn(streams.In)
+	root.SetOut(streams.Out)
+	root.SetErr(streams.Err)
+	err := root.ExecuteContext(ctx)
+	code := exitCode(ctx, err)
+	var quiet *exitError
+	if err != nil && !errors.As(err, &quiet) {
+		fmt.Fprintf(streams.Err, "stoker: %s\n", err)
+		if errors.As(err, new(*flagError)) {
+			fmt.Fprintln(streams.Err, `See "stoker --help".`)
+		}
+	}
+	return code
+}
+
+// exitError ends the command with a code after everything was said.
+type exitError struct{ code int }
+
+func (e *exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+
+// flagError is a mistake in how the command was called.
+type flagError struct{ error }
+
+func (e *flagError) Unwrap() error { return e.error }
+
+// runError is a failure after the input was found good.
+type runError struct{ error }
+
+func (e *runError) Unwrap() error { return e.error }
+
+func exitCode(ctx context.Context, err error) int {
+	var exit *exitError
+	var unreachable *builder.UnreachableError
+	var preflight *engine.PreflightError
+	var run *runError
+	switch {
+	case err == nil:
+		return ExitOK
+	case errors.As(err, &exit):
+		return exit.code
+	case errors.Is(context.Cause(ctx), engine.ErrInterrupted):
+		return ExitInterrupted
+	case errors.As(err, &unreachable), errors.As(err, &preflight):
+		return ExitNoBuilder
+	case errors.As(err, &run):
+		return ExitFailed
+	}
+	// What is left are mistakes in flags, arguments and input files.
+	return ExitUsage
+}
+
+func newRoot(version string, streams Streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "stoker",
+		Short: "Build hundreds of images through BuildKit and sweep the cache that none of them needs any more",
+		Long: "Stoker builds hundreds or thousands of container images through BuildKit and removes, in the\n" +
+			"background, exactly the build cache that no later image of the job needs.",
+		Version:       version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          noCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			quietLibraries()
+			return flagsFromEnv(cmd.Flags(), os.LookupEnv)
+		},
+	}
+	root.SetVersionTemplate("stoker {{.Version}}\n")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &flagError{err} })
+	root.AddCommand(newBuild(streams), newPlan(streams), newDu(streams), newPrune(streams))
+	return root
+}
+
+func noCommand(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return &flagError{fmt.Errorf("unknown command %q", args[0])}
+	}
+	return nil
+}
+
+// quietLibraries keeps what buildx and its kin log off the terminal: it would
+// tear the view, and what matters comes back as errors.
+func quietLibraries() {
+	logrus.SetOutput(io.Discard)
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+}
+
+// stateDir is where Stoker keeps what outlives a run.
+func stateDir() string {
+	if dir := os.Getenv("XDG_STATE_HOME"); dir != "" {
+		return filepath.Join(dir, "stoker")
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		return filepath.Join(home, ".local", "state", "stoker")
+	}
+	return "/var/lib/stoker"
+}

@@ -1,0 +1,56 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/stoker-build/stoker/internal/engine"
+)
+
+// spaceOptions bound what a run may use.
+type spaceOptions struct {
+	order     string
+	budget    sizeFlag
+	diskPath  string
+	high, low float64
+	wait      time.Duration
+	preflight sizeFlag
+	jobSize   sizeFlag
+}
+
+func (o *spaceOptions) addTo(f *pflag.FlagSet) {
+	f.StringVar(&o.order, "order", string(engine.OrderShared), "order of the jobs: shared (shared layers are needed for the shortest time) or given")
+	f.Var(&o.budget, "cache-budget", "`SIZE` that the builder's cache may take (default what the disk allows)")
+	f.StringVar(&o.diskPath, "disk-path", "", "`PATH` on the disk that holds the builder's cache (default found for private and local builders)")
+	f.Float64Var(&o.high, "disk-high", 92, "`PERCENT` of the disk that no job's start may bring its use above")
+	f.Float64Var(&o.low, "disk-low", 80, "`PERCENT` of the disk, or of --cache-budget, above which --prune auto removes what is dead")
+	f.DurationVar(&o.wait, "space-wait", 30*time.Minute, "how long to wait for space that others took")
+	f.Var(&o.preflight, "preflight-free", "`SIZE` that must be free at the start; with --prune-foreign it is made free")
+	f.Var(&o.jobSize, "job-size", "`SIZE` that a job adds to the cache beside its base layers (default learned)")
+}
+
+func (o spaceOptions) check() error {
+	switch {
+	case !oneOf(o.order, engine.OrderShared, engine.OrderGiven):
+		return &flagError{fmt.Errorf("--order %q: use shared or given", o.order)}
+	case o.low <= 0 || o.high > 100 || o.low > o.high:
+		return &flagError{fmt.Errorf("--disk-low %v and --disk-high %v: they must be percentages, the low one not above the high one", o.low, o.high)}
+	case o.wait < 0:
+		return &flagError{fmt.Errorf("--space-wait %s: it cannot be negative", o.wait)}
+	}
+	if o.diskPath != "" {
+		if _, err := os.Stat(o.diskPath); err != nil {
+			return &flagError{fmt.Errorf("--disk-path: %w", err)}
+		}
+	}
+	return nil
+}
+
+func (o spaceOptions) options() engine.SpaceOptions {
+	s := engine.SpaceOptions{Budget: int64(o.budget), DiskPath: o.diskPath, High: o.high, Low: o.low, Wait: o.wait, PreflightFree: int64(o.preflight)}
+	s.Rates.Own = int64(o.jobSize)
+	return s
+}

@@ -1,0 +1,239 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/lab"
+	"github.com/stoker-build/stoker/internal/lab/labtest"
+)
+
+// newSmallDisk is a workbench whose daemon has its root on a real disk of its
+// own, with images whose steps write bytes each.
+func newSmallDisk(t *testing.T, disk int64, shape lab.Shape, own int64) (*workbench, *lab.Disk) {
+	t.Helper()
+	w := &workbench{t: t, dir: t.TempDir(), registry: labtest.Registry(t)}
+	d := labtest.Disk(t, disk)
+	w.daemon = labtest.BuildkitdWith(t, lab.BuildkitdOptions{Root: d.Path() + "/root"}, w.registry)
+	w.fill(shape)
+	if _, err := lab.WriteAgent(w.path("ctx"), lab.Agent{OwnCacheBytes: own}); err != nil {
+		t.Fatal(err)
+	}
+	return w, d
+}
+
+const mb = 1 << 20
+
+// modest is a shape whose images take about 8 MB of base and 40 MB of own cache
+// each beside what they share.
+func modest(projects, perProject int) lab.Shape {
+	return lab.Shape{Instances: lab.Instances(projects, perProject), OSBytes: 10 * mb, EnvBytes: 16 * mb, OwnBytes: 4 * mb, Seed: 3}
+}
+
+const modestOwn = 20 * mb
+
+// TestSmallDisk builds what takes 1.2 GB on a disk of 360 MB, at several numbers
+// of workers; eight at once do not fit.
+func TestSmallDisk(t *testing.T) {
+	for _, workers := range []string{"2", "4", "8"} {
+		t.Run(workers+" workers", func(t *testing.T) {
+			w, disk := newSmallDisk(t, 360*mb, modest(3, 8), modestOwn)
+			// A first run over some images teaches what a job takes.
+			if code, out := w.build(t.Context(), "--workers", workers, "--limit", "4"); code != ExitOK {
+				t.Fatalf("exit code %d\n%s", code, out)
+			}
+			w.shuffle(5)
+			w.registry.Reset()
+			peak := disk.WatchPeak(t.Context(), 20*time.Millisecond)
+			code, out := w.build(t.Context(), "--workers", workers, "--force")
+			s, seen := w.summary(), peak()
+			if code != ExitOK || s.Built != 24 || s.Retried != 0 || s.Prune.LiveRemovedRecords != 0 || s.Prune.ReclaimedBytes == 0 {
+				t.Fatalf("exit code %d, summary %+v, prune %+v\n%s", code, s, s.Prune, out)
+			}
+			w.checkPulledOnce()
+			for _, e := range w.manifest() {
+				if e.AttemptCount != 1 {
+					t.Errorf("%s took %d attempts", e.Name, e.AttemptCount)
+				}
+			}
+			sp := s.Space
+			t.Logf("peak %d MB, by Stoker's own account %d MB, forecast %d MB, least %d MB", seen/mb, sp.PeakBytes/mb, sp.ForecastPeakBytes/mb, sp.LeastBytes/mb)
+			if off := float64(sp.ForecastPeakBytes)/float64(sp.PeakBytes) - 1; off < -0.2 || off > 0.2 {
+				t.Errorf("the forecast's peak is %.0f%% off", off*100)
+			}
+			if waits := events[engine.WaitingForSpace](w, "waiting_for_space"); workers == "8" && len(waits) == 0 {
+				t.Error("eight workers never waited for space, on a disk that cannot hold eight")
+			}
+			if full := events[engine.DiskFull](w, "disk_full"); len(full) > 0 {
+				t.Errorf("the disk was full %d times", len(full))
+			}
+		})
+	}
+}
+
+// When too little is reserved, the disk fills up. That costs no job an attempt.
+func TestDiskFull(t *testing.T) {
+	w, _ := newSmallDisk(t, 280*mb, modest(1, 8), modestOwn)
+	code, out := w.build(t.Context(), "--workers", "4", "--job-size", "1MB", "--disk-high", "100", "--disk-low", "99")
+	if code != ExitOK {
+		t.Fatalf("exit code %d\n%s", code, out)
+	}
+	full := events[engine.DiskFull](w, "disk_full")
+	if len(full) == 0 {
+		t.Fatal("the disk was never full, so that nothing was shown")
+	}
+	// A full disk may leave a broken cache behind, which does cost an attempt.
+	for _, e := range events[engine.AttemptFailed](w, "attempt_failed") {
+		if e.Class != string(builder.BrokenCache) {
+			t.Errorf("a full disk cost %s an attempt: %+v", e.Job, e)
+		}
+	}
+	if last := full[len(full)-1]; last.Workers >= 4 {
+		t.Errorf("workers after a full disk: %d", last.Workers)
+	}
+}
+
+func TestDiskTooSmallForOneImage(t *testing.T) {
+	w, _ := newSmallDisk(t, 300*mb, modest(1, 5), modestOwn)
+	large := w.bases[2].Name
+	dockerfile, err := os.ReadFile(w.path("ctx/Dockerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write("ctx/Dockerfile", string(dockerfile)+fmt.Sprintf("RUN if [ -e /testbed/%s.txt ]; then dd if=/dev/zero of=/large bs=1M count=400; fi\n", large))
+	code, out := w.build(t.Context(), "--workers", "3", "--retries", "1")
+	s := w.summary()
+	if code != ExitFailed || s.Built != 4 || s.Failed != 1 {
+		t.Fatalf("exit code %d, summary %+v\n%s", code, s, out)
+	}
+	if f := s.FailedBuilds[0]; f.Name != large || !strings.Contains(f.Error, "the disk is too small for it: it needs about") {
+		t.Errorf("%s failed with %q", f.Name, f.Error)
+	}
+}
+
+// Somebody else fills the disk in the middle of the run, and frees it again.
+func TestDiskFilledByOthers(t *testing.T) {
+	w, disk := newSmallDisk(t, 400*mb, modest(2, 6), modestOwn)
+	done := make(chan error, 1)
+	go func() {
+		err := w.waitForEntries(3)
+		if err == nil {
+			used, total, usageErr := disk.Usage()
+			err = errors.Join(usageErr, disk.Fill(total-used-20*mb))
+		}
+		time.Sleep(4 * time.Second)
+		done <- errors.Join(err, disk.Unfill())
+	}()
+	code, out := w.build(t.Context(), "--workers", "3", "--retries", "0")
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if s := w.summary(); code != ExitOK || s.Built != 12 {
+		t.Errorf("exit code %d, summary %+v\n%s", code, s, out)
+	}
+	if len(events[engine.WaitingForSpace](w, "waiting_for_space"))+len(events[engine.DiskFull](w, "disk_full")) == 0 {
+		t.Error("the run never noticed")
+	}
+}
+
+// waitForEntries waits until the manifest has a number of lines.
+func (w *workbench) waitForEntries(n int) error {
+	for w.t.Context().Err() == nil {
+		data, _ := os.ReadFile(w.path("out/manifest.jsonl"))
+		if bytes.Count(data, []byte("\n")) >= n {
+			return nil
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return w.t.Context().Err()
+}
+
+func TestCacheBudget(t *testing.T) {
+	w := newWorkbench(t, modest(2, 6))
+	if _, err := lab.WriteAgent(w.path("ctx"), lab.Agent{OwnCacheBytes: modestOwn}); err != nil {
+		t.Fatal(err)
+	}
+	code, out := w.build(t.Context(), "--workers", "3", "--cache-budget", "250MB", "--job-size", "45MB")
+	s := w.summary()
+	if code != ExitOK || s.Built != 12 {
+		t.Fatalf("exit code %d, summary %+v\n%s", code, s, out)
+	}
+	if s.Cache.PeakBytes > 275*mb {
+		t.Errorf("the cache grew to %d MB", s.Cache.PeakBytes/mb)
+	}
+	w.checkPulledOnce()
+}
+
+func TestPreflight(t *testing.T) {
+	w, disk := newSmallDisk(t, 300*mb, modest(1, 3), modestOwn)
+	if code, out := w.build(t.Context(), "--preflight-free", "10GB"); code != ExitNoBuilder || !strings.Contains(out, "--preflight-free 10.74GB") {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+	if s := w.summary(); s.Built != 0 || s.Unfinished != 3 {
+		t.Errorf("summary %+v", s)
+	}
+	// Foreign cache is in the way; it may be removed only if that is allowed.
+	foreign, err := lab.MakeBases(t.Context(), w.registry.Host(), lab.Shape{Instances: []string{"foreign-1"}, OSBytes: 25 * mb, EnvBytes: 1000, OwnBytes: 1000, Seed: 9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.foreignBuild(foreign[0].Ref)
+	used, _, err := disk.Usage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	free := fmt.Sprintf("%dMB", (270*mb-used+20*mb)/mb)
+	if code, out := w.build(t.Context(), "--preflight-free", free, "--disk-high", "95"); code != ExitNoBuilder {
+		t.Errorf("with foreign cache in the way: exit code %d\n%s", code, out)
+	}
+	if code, out := w.build(t.Context(), "--preflight-free", free, "--disk-high", "95", "--prune-foreign"); code != ExitOK {
+		t.Errorf("with --prune-foreign: exit code %d\n%s", code, out)
+	}
+}
+
+func TestPlanCommand(t *testing.T) {
+	w, _ := newSmallDisk(t, 300*mb, modest(2, 4), modestOwn)
+	w.shuffle(5)
+	plan := func(more ...string) string {
+		t.Helper()
+		args := append([]string{"plan", "--builder", w.daemon.Addr(), "--images", w.path("bases.txt"),
+			"-t", w.registry.Host() + "/agent/{{.Name}}:1", "--build-arg", "BUILDER_IMAGE=" + w.builder.Ref, "--state-dir", w.path("state"),
+			"--batch-size", "4", "--job-size", "45MB"}, more...)
+		code, out := run(t.Context(), append(args, w.path("ctx"))...)
+		if code != ExitOK {
+			t.Fatalf("exit code %d\n%s", code, out)
+		}
+		return out
+	}
+	table := plan()
+	for _, want := range []string{"batch 2", "8 in 2 batches", "sharing layers saves", "fits", "the disk of"} {
+		if !strings.Contains(table, want) {
+			t.Errorf("the plan does not say %q:\n%s", want, table)
+		}
+	}
+	var p engine.Planned
+	if err := json.Unmarshal([]byte(plan("--format", "json")), &p); err != nil {
+		t.Fatal(err)
+	}
+	// Each project's jobs stand together, whatever the order of the list.
+	changes := 0
+	for i := 1; i < len(p.Jobs); i++ {
+		if lab.Project(p.Jobs[i].Name) != lab.Project(p.Jobs[i-1].Name) {
+			changes++
+		}
+	}
+	if len(p.Jobs) != 8 || changes != 1 || p.Forecast.PeakBytes <= 0 || p.Forecast.SmallestBytes > p.Forecast.LeastBytes || !p.Forecast.Fits {
+		t.Errorf("plan %+v", p)
+	}
+	if requests := w.registry.Requests(); requests.Uploads > 0 {
+		t.Errorf("a plan uploads: %+v", requests)
+	}
+}

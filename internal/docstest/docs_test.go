@@ -1,0 +1,320 @@
+package docstest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/cli"
+	"github.com/stoker-build/stoker/internal/lab"
+	"github.com/stoker-build/stoker/internal/lab/labtest"
+)
+
+// program is the name under which this test's binary is the stoker program.
+const program = "stoker"
+
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == program {
+		os.Exit(cli.Main(context.Background(), "docs", os.Args[1:], cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
+	}
+	labtest.Main(m)
+}
+
+// commandTimeout bounds one command of the documents.
+const commandTimeout = 30 * time.Second
+
+// TestCommands runs every stoker command of the documents on real parts. The
+// commands of one document share a directory and run in their order. Of what
+// usage.md's commands leave, all fields must be named there.
+func TestCommands(t *testing.T) {
+	w := newWorkshop(t)
+	for _, doc := range documents(t) {
+		t.Run(doc.name, func(t *testing.T) {
+			dir := w.directory(t)
+			for _, c := range doc.commands() {
+				switch {
+				case c.runs():
+					w.run(t, dir, c)
+				case !known(t, c.text):
+					t.Errorf("%s:%d: %q is neither run nor known here", doc.name, c.line, c.text)
+				}
+			}
+			if doc.name == "docs/usage.md" {
+				checkFields(t, doc, filepath.Join(dir, "stoker-out"))
+			}
+		})
+	}
+}
+
+// checkFields makes sure that a document names the fields of a run's files.
+func checkFields(t *testing.T, doc document, dir string) {
+	t.Helper()
+	for _, name := range []string{"manifest.jsonl", "summary.json"} {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`"([a-z_]+)":`).FindAllStringSubmatch(string(data), -1) {
+			if !strings.Contains(doc.text, "`"+m[1]+"`") {
+				t.Errorf("%s does not name the field %s of %s", doc.name, m[1], name)
+			}
+		}
+	}
+}
+
+// A command that does not exist any more must not pass.
+func TestUnknownFlagFails(t *testing.T) {
+	w := newProgram(t)
+	for _, text := range []string{
+		"stoker build --images bases.txt -t 'registry.example/agent:{{.Name}}' --no-such-flag ./agent",
+		"stoker no-such-command",
+		"stoker build --images no-such-file.txt ./agent",
+	} {
+		if code, out := w.exec(t, w.directory(t), text); code != cli.ExitUsage {
+			t.Errorf("%s: exit code %d, want %d\n%s", text, code, cli.ExitUsage, out)
+		}
+	}
+}
+
+// workshop is the parts that the commands run on.
+type workshop struct {
+	names    []string // in the documents, each before what stands for it here
+	address  string   // of the builder
+	bases    []lab.Base
+	path     string // of the directory with the program
+	host     string // of the registry
+	commands int
+}
+
+func newWorkshop(t *testing.T) *workshop {
+	t.Helper()
+	w := newProgram(t)
+	registry := labtest.Registry(t)
+	w.host, w.address = registry.Host(), labtest.Buildkitd(t, registry).Addr()
+	w.bases = labtest.Bases(t, registry, lab.Shape{Instances: lab.Instances(1, 2), OSBytes: 1 << 10, EnvBytes: 1 << 10, OwnBytes: 1 << 10, Seed: 1})
+	w.names = []string{
+		"registry.example/swebench/django__django-1:latest", w.bases[0].Ref,
+		"unix:///run/buildkit/buildkitd.sock", w.address,
+		"tcp://builder.example:1234", w.address,
+	}
+	return w
+}
+
+// newProgram is a workshop with nothing but the program.
+func newProgram(t *testing.T) *workshop {
+	t.Helper()
+	w := &workshop{path: t.TempDir(), host: "127.0.0.1:1"}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(self, filepath.Join(w.path, program)); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+const dockerfile = `ARG BASE_IMAGE
+FROM ${BASE_IMAGE}
+ARG AGENT_VERSION
+COPY agent.txt /opt/agent/
+RUN cat /opt/agent/agent.txt > /opt/agent/ready
+`
+
+// directory makes what the documents' commands name: an image list, a
+// Dockerfile with its context, a secret, and a state directory.
+func (w *workshop) directory(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	var list strings.Builder
+	for _, b := range w.bases {
+		list.WriteString(b.Ref + "\n")
+	}
+	for name, text := range map[string]string{
+		"bases.txt": list.String(), "agent/Dockerfile": dockerfile, "agent/agent.txt": "agent\n", "token.txt": "secret\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// replaced puts names of the workshop in the place of those that stand for a
+// reader's own. Each command pushes to repositories of its own, so that nothing
+// is skipped since it was built before.
+func (w *workshop) replaced(text, dir string) string {
+	w.commands++
+	names := append(slices.Clip(w.names),
+		"registry.example/", fmt.Sprintf("%s/docs%d/", w.host, w.commands),
+		"registry.example", w.host,
+		"/var/lib/stoker", filepath.Join(dir, "state"),
+	)
+	return strings.NewReplacer(names...).Replace(text)
+}
+
+func (w *workshop) run(t *testing.T, dir string, c command) {
+	t.Helper()
+	start := time.Now()
+	code, out := w.exec(t, dir, c.text)
+	if code != c.exit {
+		t.Errorf("line %d: %s\nexit code %d, want %d\n%s", c.line, c.text, code, c.exit, out)
+	}
+	t.Logf("line %d: %s (%s)", c.line, c.text, time.Since(start).Round(time.Millisecond))
+}
+
+// exec runs a command as a reader would: by the shell.
+func (w *workshop) exec(t *testing.T, dir, text string) (code int, output string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), commandTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-c", w.replaced(text, dir))
+	cmd.Dir = dir
+	cmd.Env = []string{
+		"PATH=" + w.path + ":" + os.Getenv("PATH"), "HOME=" + dir, "DOCKER_CONFIG=" + dir,
+		"XDG_STATE_HOME=" + filepath.Join(dir, "state"), "BUILDKIT_HOST=" + w.address, "TMPDIR=" + t.TempDir(),
+	}
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return cmd.ProcessState.ExitCode(), string(out)
+}
+
+// others are the commands in the documents that are not run here: they change
+// the machine, or need what a test has not.
+var others = []*regexp.Regexp{
+	regexp.MustCompile(`^docker buildx (create|use) `),
+	regexp.MustCompile(`^git (clone|switch) `),
+	regexp.MustCompile(`^cd `),
+}
+
+var makeLine = regexp.MustCompile(`^make ([a-z]+)$`)
+var goLine = regexp.MustCompile(`^go (?:build -o \S+|run|test|vet)(?: -\S+(?: \d+m)?)* (\./\S*)`)
+
+// known tells whether a command that is not run can be right: a target that the
+// Makefile has, a package or a script that is there, or one of the others.
+func known(t *testing.T, text string) bool {
+	if m := makeLine.FindStringSubmatch(text); m != nil {
+		makefile := read(t, "Makefile")
+		return strings.Contains(makefile, "\n"+m[1]+":")
+	}
+	if m := goLine.FindStringSubmatch(text); m != nil {
+		return exists(strings.TrimSuffix(m[1], "/..."))
+	}
+	if strings.HasPrefix(text, "./") || strings.HasPrefix(text, "tools/") {
+		return exists(strings.Fields(text)[0])
+	}
+	return slices.ContainsFunc(others, func(r *regexp.Regexp) bool { return r.MatchString(text) })
+}
+
+// TestFlags compares the flags of the program with those of the documents: each
+// is explained in usage.md or builders.md, and none is mentioned that is not
+// there.
+func TestFlags(t *testing.T) {
+	have := map[string]bool{"--version": true}
+	for _, name := range []string{"build", "plan", "du", "prune"} {
+		var help strings.Builder
+		cli.Main(t.Context(), "docs", []string{name, "--help"}, cli.Streams{In: strings.NewReader(""), Out: &help, Err: &help})
+		for _, m := range regexp.MustCompile(`(?m)^\s+(?:-\w, )?(--[a-z-]+)`).FindAllStringSubmatch(help.String(), -1) {
+			have[m[1]] = true
+		}
+	}
+	if len(have) < 40 {
+		t.Fatalf("only %d flags found in the help texts", len(have))
+	}
+	explained := read(t, "docs/usage.md") + read(t, "docs/builders.md")
+	for flag := range have {
+		if !regexp.MustCompile("`"+flag+"[ `]").MatchString(explained) && flag != "--help" && flag != "--version" {
+			t.Errorf("%s is explained in neither docs/usage.md nor docs/builders.md", flag)
+		}
+	}
+	mentioned := regexp.MustCompile("`(--[a-z][a-z-]+)[ `]")
+	for _, doc := range documents(t) {
+		for _, m := range mentioned.FindAllStringSubmatch(doc.text, -1) {
+			if !have[m[1]] && !notOurs[m[1]] {
+				t.Errorf("%s mentions %s, which no command has", doc.name, m[1])
+			}
+		}
+	}
+}
+
+// notOurs are flags of other programs that the documents mention.
+var notOurs = map[string]bool{"--link": true, "--from": true, "--all": true, "--fix": true}
+
+// TestLinks makes sure that links between the documents lead somewhere.
+func TestLinks(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
+	for _, doc := range documents(t) {
+		for _, m := range link.FindAllStringSubmatch(doc.text, -1) {
+			if !exists(filepath.Join(filepath.Dir(doc.name), m[1])) {
+				t.Errorf("%s links to %s, which is not there", doc.name, m[1])
+			}
+		}
+	}
+}
+
+func TestReadingOfDocuments(t *testing.T) {
+	doc := document{name: "x.md", text: "a\n```sh\nstoker du # all\nA=1 stoker plan \\\n  --images x .\n```\n```text\nstoker no\n```\n" +
+		"<!-- exit 2 -->\n```sh\n$ ls\nstoker bad\n```\n"}
+	want := []command{
+		{"stoker du", 3, 0}, {"A=1 stoker plan --images x .", 4, 0}, {"$ ls", 12, 2}, {"stoker bad", 13, 2},
+	}
+	got := doc.commands()
+	if !slices.Equal(got, want) {
+		t.Errorf("commands %+v, want %+v", got, want)
+	}
+	for i, runs := range []bool{true, true, false, true} {
+		if got[i].runs() != runs {
+			t.Errorf("%q runs: %t", got[i].text, got[i].runs())
+		}
+	}
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(root, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(filepath.Join(root, name))
+	return err == nil
+}
+
+func documents(t *testing.T) []document {
+	t.Helper()
+	var docs []document
+	for _, pattern := range []string{"*.md", "docs/*.md"} {
+		paths, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			name, err := filepath.Rel(root, path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			docs = append(docs, document{name, read(t, name)})
+		}
+	}
+	if !slices.ContainsFunc(docs, func(d document) bool { return d.name == "README.md" }) {
+		t.Fatal("README.md was not found")
+	}
+	slices.SortFunc(docs, func(a, b document) int { return cmp.Compare(a.name, b.name) })
+	return docs
+}

@@ -1,0 +1,394 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/docker/go-units"
+
+	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/cache"
+	"github.com/stoker-build/stoker/internal/layers"
+	"github.com/stoker-build/stoker/internal/space"
+	"github.com/stoker-build/stoker/internal/sweep"
+)
+
+// SpaceOptions bound what a run may use.
+type SpaceOptions struct {
+	// Budget bounds the bytes of the builder's cache; 0 does not.
+	Budget int64
+	// DiskPath is a path on the disk that holds the builder's cache; empty to
+	// take the node's own root, where that can be seen.
+	DiskPath string
+	// High and Low are the watermarks in percent of the disk, or of Budget. No
+	// job starts that would bring what is used above High; what is dead is
+	// removed above Low.
+	High, Low float64
+	// Wait bounds how long a job waits for space that others took.
+	Wait time.Duration
+	// PreflightFree must be free when the run starts; 0 asks for nothing.
+	PreflightFree int64
+	// Rates are what jobs are expected to add, as far as that is known.
+	Rates space.Rates
+}
+
+// gauge is one bound on what may be used.
+type gauge struct {
+	name  string // for people: what is bounded
+	limit space.Limit
+	used  func(ctx context.Context) (int64, error)
+	cheap bool // to ask often
+}
+
+// admission decides when jobs start.
+type admission struct {
+	gauges []gauge
+	// sizes are the compressed bytes of the plan's layers.
+	sizes map[layers.Key]int64
+
+	mu      sync.Mutex
+	book    *space.Book
+	owns    []int64          // what the last jobs were seen to add of their own
+	seen    map[int]bool     // jobs whose own records were seen
+	changed chan struct{}    // closed and replaced when a job ends or space comes free
+	peaks   map[string]int64 // the most seen in each gauge
+}
+
+// How many jobs' own records are remembered to tell what the next will add.
+const rememberedJobs = 20
+
+func newAdmission(o SpaceOptions) *admission {
+	rates := o.Rates
+	if rates.PerByte == 0 {
+		rates.PerByte = space.Unknown.PerByte
+	}
+	return &admission{book: space.NewBook(rates), sizes: map[layers.Key]int64{}, seen: map[int]bool{},
+		changed: make(chan struct{}), peaks: map[string]int64{}}
+}
+
+// addGauges sets the bounds: the budget, and the disk where it can be seen.
+func (r *run) addGauges() {
+	o := r.Space
+	if o.Budget > 0 {
+		r.room.gauges = append(r.room.gauges, gauge{"--cache-budget", percentages(o.Budget, o.Low, 100), r.cacheBytes, false})
+	}
+	for _, path := range r.diskPaths() {
+		disk, err := builder.DiskOf(path)
+		if err != nil {
+			r.emit(Warning{Message: fmt.Sprintf("the disk of %s cannot be seen: %s", path, err)})
+			continue
+		}
+		r.room.gauges = append(r.room.gauges, gauge{"the disk of " + path, percentages(disk.Used+disk.Free, o.Low, o.High),
+			func(context.Context) (int64, error) {
+				d, err := builder.DiskOf(path)
+				return d.Used, err
+			}, true})
+		r.noteOthers(disk)
+		r.ballasts = append(r.ballasts, newBallast(path, disk))
+	}
+}
+
+// noteOthers remembers how much of the disk is not the builder's cache.
+func (r *run) noteOthers(disk builder.Disk) {
+	var cached int64
+	for _, s := range r.sweepers {
+		cached += s.Counts().StartBytes
+	}
+	r.others = max(disk.Used-cached, 0)
+}
+
+func percentages(total int64, low, high float64) space.Limit {
+	return space.Limit{Low: int64(float64(total) * low / 100), High: int64(float64(total) * high / 100)}
+}
+
+// diskPaths are paths on the disks that hold the nodes' caches.
+func (r *run) diskPaths() []string {
+	if r.Space.DiskPath != "" {
+		return []string{r.Space.DiskPath}
+	}
+	var paths []string
+	for _, n := range r.Nodes {
+		if n.Root() != "" {
+			paths = append(paths, n.Root())
+		}
+	}
+	return paths
+}
+
+// cacheBytes asks the nodes how large their caches are.
+func (r *run) cacheBytes(ctx context.Context) (int64, error) {
+	var total int64
+	for _, s := range r.sweepers {
+		report, err := s.Look(ctx)
+		if err != nil {
+			return 0, err
+		}
+		r.learn(report)
+		t := report.Totals()
+		total += t.Live.Bytes + t.Dead.Bytes + t.Foreign.Bytes
+	}
+	return total, nil
+}
+
+// learn takes from a look at the cache which layers are there, how much they
+// take, and what finished jobs added of their own.
+func (r *run) learn(report *cache.Report) {
+	a := r.room
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var present []layers.Key
+	var taken, compressed int64
+	own := map[int]int64{}
+	for i, v := range report.Verdicts {
+		rec := report.Records[i]
+		switch {
+		case v.Depth >= 0 && rec.Size > 0:
+			present = append(present, v.Key)
+			if size := a.sizes[v.Key]; size > 0 {
+				taken, compressed = taken+rec.Size, compressed+size
+			}
+		case v.Depth < 0 && v.State == cache.Dead && v.Reason == cache.Finished && v.Job != cache.NoJob:
+			own[v.Job] += rec.Size
+		}
+	}
+	a.book.Holds(present)
+	if compressed > 0 {
+		a.book.Rates.PerByte = float64(taken) / float64(compressed)
+	}
+	for job, bytes := range own {
+		if !a.seen[job] {
+			a.seen[job] = true
+			a.owns = append(a.owns, bytes)
+		}
+	}
+	a.owns = a.owns[max(len(a.owns)-rememberedJobs, 0):]
+	if len(a.owns) > 0 {
+		a.book.Rates.Own = slices.Max(a.owns)
+	}
+}
+
+// worthLook tells whether a look at the cache is worth its time, after a number
+// of jobs have finished, to learn what jobs add. With thousands of records a
+// look takes a good part of a second, so once something is known, or nothing can
+// be learned, looks get rare.
+func (a *admission) worthLook(finished int) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if finished%looksEvery == 0 {
+		return true
+	}
+	return len(a.owns) == 0 && finished&(finished-1) == 0
+}
+
+// How many jobs finish between two looks that only learn.
+const looksEvery = 50
+
+// start reserves a job's space; done gives it back and tells who waits.
+func (a *admission) start(t *task) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.book.Start(t.index, t.bases)
+}
+
+func (a *admission) done(t *task) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.book.Done(t.index)
+	a.note()
+}
+
+// freed wakes who waits for space.
+func (a *admission) freed() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.note()
+}
+
+// note wakes who waits. The caller holds mu.
+func (a *admission) note() {
+	close(a.changed)
+	a.changed = make(chan struct{})
+}
+
+// exporting notes that a job's steps are done and their results are exported:
+// about half of its own space is used.
+func (a *admission) exporting(t *task) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.book.Used(t.index, 0.5)
+}
+
+// state is what admission knows at a moment, at the tightest of its bounds.
+type state struct {
+	gauge                string
+	used, reserved, need int64
+	limit                space.Limit
+	running              int
+}
+
+func (s state) fits() bool   { return s.limit.Fits(s.used, s.reserved, s.need) }
+func (s state) short() int64 { return s.limit.Short(s.used, s.reserved, s.need) }
+
+// stateFor returns the state at the bound that a job is furthest from fitting.
+func (r *run) stateFor(ctx context.Context, t *task) state {
+	a := r.room
+	var worst state
+	for i, g := range a.gauges {
+		used, err := g.used(ctx)
+		if err != nil {
+			r.emit(Warning{Message: fmt.Sprintf("%s cannot be read: %s", g.name, err)})
+			continue
+		}
+		a.mu.Lock()
+		a.peaks[g.name] = max(a.peaks[g.name], used)
+		s := state{gauge: g.name, used: used, reserved: a.book.Reserved(), need: a.book.Need(t.bases), limit: g.limit, running: a.book.Running()}
+		a.mu.Unlock()
+		if i == 0 || s.limit.High-s.used < worst.limit.High-worst.used {
+			worst = s
+		}
+	}
+	return worst
+}
+
+const (
+	// How often a job that waits looks whether there is space now, when
+	// nothing tells it.
+	waitInterval = time.Second
+	// How often a look at the cache may help one that waits.
+	lookInterval = 300 * time.Millisecond
+)
+
+// admit returns when a job may start, with its space reserved. It removes what
+// is dead, and at last what is needed latest, to make room. The error is ctx's.
+func (r *run) admit(ctx context.Context, t *task) error {
+	w := waiting{since: time.Now()}
+	for {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		s := r.stateFor(ctx, t)
+		if r.Prune.Policy == PruneOff || s.fits() {
+			break
+		}
+		if r.look(ctx, &w) || r.makeRoom(ctx, t, s, &w) {
+			continue
+		}
+		if s.running == 0 && !r.othersTook(ctx, t, s, &w) {
+			r.emit(Warning{Job: t.job.Name, Message: fmt.Sprintf("it may not fit: it needs about %s, and %s has %s of %s left; it is tried anyway",
+				size(s.need), s.gauge, size(s.limit.High-s.used), size(s.limit.High))})
+			break
+		}
+		r.waitForSpace(ctx, t, s, &w)
+	}
+	r.room.start(t)
+	return nil
+}
+
+// waiting is what one job's wait for space has come to.
+type waiting struct {
+	since  time.Time
+	looked time.Time
+	told   bool
+
+	collected bool
+}
+
+// look updates what is known of the cache, now and then, and tells whether it
+// did.
+func (r *run) look(ctx context.Context, w *waiting) bool {
+	if time.Since(w.looked) < lookInterval {
+		return false
+	}
+	w.looked = time.Now()
+	_, err := r.cacheBytes(ctx)
+	return err == nil
+}
+
+// makeRoom removes what is dead, as much as a job is short of and down to the
+// low watermark. Where nothing is dead and nothing runs, it has the nodes free
+// what failed steps left, and under PruneAuto removes live records: those that
+// are needed latest first, the job's own last. It tells whether something was
+// done that may help.
+func (r *run) makeRoom(ctx context.Context, t *task, s state, w *waiting) bool {
+	want := max(s.short(), s.limit.Surplus(s.used))
+	switch {
+	case r.free(ctx, want, nil) > 0:
+		return true
+	case s.running > 0:
+		return false
+	case !w.collected:
+		w.collected = true
+		r.collect(ctx)
+		return true
+	case r.Prune.Policy != PruneAuto:
+		return false
+	}
+	others := func(jobs []int) bool { return !slices.Contains(jobs, t.index) }
+	all := func([]int) bool { return true }
+	return r.free(ctx, s.short(), others) > 0 || r.free(ctx, s.short(), all) > 0
+}
+
+// collect has the nodes free what no record holds. On a disk that is full to
+// the last byte that may fail; removing a record does the same then.
+func (r *run) collect(ctx context.Context) {
+	for _, n := range r.Nodes {
+		_ = n.Collect(ctx)
+	}
+}
+
+// free removes dead records up to a number of bytes on every node, the least
+// useful first; with evict, live ones that it allows. It returns what was
+// removed.
+func (r *run) free(ctx context.Context, bytes int64, evict func(owners []int) bool) (removed int64) {
+	for _, s := range r.sweepers {
+		r.emit(SweepStarted{Node: s.Node.Name(), Pressure: true})
+		var w sweep.Sweep
+		if evict == nil {
+			w = s.Free(ctx, bytes)
+		} else {
+			w = s.Evict(ctx, bytes, evict)
+		}
+		r.swept(r.nodeOf(s), w, true)
+		removed += w.Removed.Bytes
+	}
+	return removed
+}
+
+func size(bytes int64) string { return units.HumanSize(float64(bytes)) }
+
+// othersTook tells whether a job would fit but for what others put on the disk
+// since the run began, and may still be waited for.
+func (r *run) othersTook(ctx context.Context, _ *task, s state, w *waiting) bool {
+	if time.Since(w.since) > r.Space.Wait {
+		return false
+	}
+	cached, err := r.cacheBytes(ctx)
+	if err != nil {
+		return true // the daemon does not answer; that may pass
+	}
+	others := s.used - cached - r.others
+	return others > s.limit.High/20 && s.limit.Fits(s.used-others, s.reserved, s.need)
+}
+
+// waitForSpace waits until something may have changed. It gives the worker away
+// meanwhile: a job between two attempts may need it, and its end may be what is
+// waited for.
+func (r *run) waitForSpace(ctx context.Context, t *task, s state, w *waiting) {
+	if !w.told {
+		w.told = true
+		r.emit(WaitingForSpace{Job: t.job.Name, NeedBytes: s.need, FreeBytes: max(s.limit.High-s.used-s.reserved, 0), Running: s.running, Bound: s.gauge})
+	}
+	r.room.mu.Lock()
+	changed := r.room.changed
+	r.room.mu.Unlock()
+	r.release()
+	select {
+	case <-changed:
+	case <-time.After(waitInterval):
+	case <-ctx.Done():
+	}
+	_ = r.slots.Acquire(context.WithoutCancel(ctx), 1)
+}

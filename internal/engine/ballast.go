@@ -1,0 +1,75 @@
+package engine
+
+import (
+	"os"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/stoker-build/stoker/internal/builder"
+)
+
+// ballast is a file that takes up a little of the disk that holds a cache. On a
+// disk that is full to the last byte BuildKit can delete nothing, since it
+// writes to its database first (measured on v0.34.2); dropping the ballast
+// gives it the room to.
+type ballast struct {
+	path string
+	size int64
+
+	mu   sync.Mutex
+	held bool
+}
+
+const (
+	leastBallast = 4 << 20
+	mostBallast  = 64 << 20
+)
+
+func newBallast(dir string, disk builder.Disk) *ballast {
+	return &ballast{path: filepath.Join(dir, ".stoker-ballast"), size: min(max(disk.Total/50, leastBallast), mostBallast)}
+}
+
+// hold takes the space, where there is plenty left. Where it cannot, the run
+// goes on without.
+func (b *ballast) hold() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	disk, err := builder.DiskOf(filepath.Dir(b.path))
+	if b.held || err != nil || disk.Free < 4*b.size {
+		return
+	}
+	f, err := os.OpenFile(b.path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	if unix.Fallocate(int(f.Fd()), 0, 0, b.size) != nil {
+		_ = os.Remove(b.path)
+		return
+	}
+	b.held = true
+}
+
+// drop gives the space back.
+func (b *ballast) drop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.held {
+		_ = os.Remove(b.path)
+		b.held = false
+	}
+}
+
+func (r *run) holdBallast() {
+	for _, b := range r.ballasts {
+		b.hold()
+	}
+}
+
+func (r *run) dropBallast() {
+	for _, b := range r.ballasts {
+		b.drop()
+	}
+}

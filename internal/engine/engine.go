@@ -1,0 +1,357 @@
+// Package engine is the run: it keeps the workers busy with the jobs of a plan,
+// in order, until every one is built, skipped or failed for good, and has the
+// cache swept behind them. It tells what happens as typed events, to whoever
+// wants to know.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/layers"
+	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/redact"
+	"github.com/stoker-build/stoker/internal/space"
+	"github.com/stoker-build/stoker/internal/sweep"
+)
+
+// Builder builds one job. Its methods may be called concurrently.
+type Builder interface {
+	// Build makes one attempt at a job and writes its progress to log.
+	Build(ctx context.Context, job *plan.Job, log io.Writer, watch builder.Watch) (builder.Result, error)
+	// Recover returns when a builder that was lost answers again; a private one
+	// is restarted.
+	Recover(ctx context.Context) error
+}
+
+// Node is one daemon of the builder, whose cache is swept.
+type Node interface {
+	sweep.Node
+	Platform() ocispecs.Platform
+	// Root is where the node keeps its cache on this machine; empty where that
+	// cannot be seen.
+	Root() string
+	// Collect frees what no record holds any more, such as the files of failed
+	// steps.
+	Collect(ctx context.Context) error
+	// Answers returns an error when the node does not answer.
+	Answers(ctx context.Context) error
+	// HasOwnImages tells that base images may come from the node itself.
+	HasOwnImages() bool
+}
+
+// Registry tells which tags exist already. An error means that it did not say.
+type Registry interface {
+	Exists(ctx context.Context, tag string) (digest string, exists bool, err error)
+}
+
+// Chains resolves base images.
+type Chains interface {
+	Resolve(ctx context.Context, ref string) (layers.Chain, error)
+	Lookup(digest.Digest) (layers.Chain, bool)
+}
+
+// Options say how a plan is run.
+type Options struct {
+	Plan     *plan.Plan
+	Source   *plan.Source
+	Builder  Builder
+	Nodes    []Node
+	Ledger   *ledger.Ledger
+	Observer Observer
+	// Resumed are the entries of an earlier run that still hold: their jobs are
+	// done, and in the ledger.
+	Resumed []ledger.Entry
+
+	// Workers is the number of jobs that run at once.
+	Workers int
+	// Retries is how many attempts a job gets after its first.
+	Retries int
+	// RetryDelay is the pause before a job's second attempt; each further pause
+	// is twice as long, up to RetryDelayMax, with jitter.
+	RetryDelay, RetryDelayMax time.Duration
+	// Timeout bounds one attempt; 0 does not.
+	Timeout time.Duration
+	// StallTimeout bounds how long an attempt may make no progress; 0 does not.
+	StallTimeout time.Duration
+	// MaxFailures ends the run when more jobs have failed; negative does not.
+	MaxFailures int
+	// FailFast ends the run at the first failed job.
+	FailFast bool
+	// Registry, when set, is asked before each job whether its tags exist.
+	Registry Registry
+	// Chains resolves the base images.
+	Chains Chains
+	// Redact takes secrets out of all that is logged, told or kept on record.
+	Redact *redact.Redactor
+	// PostBuild is a shell command that runs after each built image; empty for
+	// none.
+	PostBuild string
+	// Prune says how the cache is swept.
+	Prune PruneOptions
+	// Space bounds what may be used.
+	Space SpaceOptions
+	// Order says in which order the jobs are built.
+	Order Order
+}
+
+// Why a run ended early, as causes of its context.
+var (
+	// ErrInterrupted is the cause with which a caller cancels a run that a
+	// person interrupted.
+	ErrInterrupted = errors.New("interrupted")
+	errFailFast    = errors.New("a job failed and --fail-fast is set")
+)
+
+// When the first jobs all fail for good in the same way, the rest would too.
+const hopelessAfter = 10
+
+// Run builds the plan. It returns the run's summary, which is on disk then. The
+// error is nil however the jobs ended, also when ctx was cancelled: it says that
+// the run could not be kept on record.
+func Run(ctx context.Context, opt Options) (ledger.Summary, error) {
+	r := newRun(opt)
+	r.emit(RunStarted{Jobs: len(opt.Plan.Jobs), Batches: opt.Plan.Batches(), BatchSize: opt.Plan.BatchSize,
+		Workers: opt.Workers, Nodes: nodeNames(opt.Nodes), OutputDir: opt.Ledger.Dir()})
+	for _, note := range opt.Plan.Notes {
+		r.emit(Warning{Message: note})
+	}
+	jobs, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r.cancel = cancel
+	tasks := r.survey(jobs, r.check(jobs))
+	stop := r.startSweepers(jobs)
+	r.addGauges()
+	r.forecast = r.simulate(jobs, tasks)
+	unwatch := r.watchPeaks()
+	r.holdBallast()
+	defer r.dropBallast()
+	if err := r.preflight(jobs); err != nil {
+		cancel(err)
+		r.fail(err)
+	}
+	r.finishEarly(jobs, tasks)
+	r.dispatch(jobs, tasks)
+	unwatch()
+	stop()
+	return r.finish(jobs)
+}
+
+func nodeNames(nodes []Node) []string {
+	var names []string
+	for _, n := range nodes {
+		names = append(names, n.Name())
+	}
+	return names
+}
+
+// run is the state of one run.
+type run struct {
+	Options
+	build    buildFunc
+	slots    *semaphore.Weighted
+	cancel   context.CancelCauseFunc
+	started  time.Time
+	need     need
+	room     *admission
+	queue    *queue
+	sweepers []*sweep.Sweeper
+	forecast space.Forecast
+	ballasts []*ballast
+	others   int64 // bytes on the disk that are not the builder's cache
+	// recovery is held by the one job that waits for a lost builder.
+	recovery sync.Mutex
+	// gate is held by each start of a job, and by whoever must keep jobs from
+	// starting.
+	gate sync.RWMutex
+
+	// mu guards what follows, and orders the events.
+	mu      sync.Mutex
+	err     error // the first failure to keep the record
+	batches []batchCount
+	working int // jobs that run now
+	away    int // workers that a full disk took away
+	owed    int // of those, how many are still busy
+}
+
+type batchCount struct{ open, built, skipped, failed int }
+
+func newRun(opt Options) *run {
+	if opt.Redact == nil {
+		opt.Redact = redact.New()
+	}
+	r := &run{Options: opt, started: time.Now(), slots: semaphore.NewWeighted(int64(opt.Workers)),
+		room: newAdmission(opt.Space), queue: newQueue(), batches: make([]batchCount, opt.Plan.Batches())}
+	for i := range opt.Plan.Jobs {
+		r.batches[opt.Plan.Batch(i)-1].open++
+	}
+	r.build = r.retry(r.logged(r.timeout(r.postBuild(r.buildOnce))))
+	return r
+}
+
+// dispatch starts the jobs in order, each as soon as a worker and space are
+// free, and returns when none runs any more.
+func (r *run) dispatch(ctx context.Context, tasks []*task) {
+	var jobs sync.WaitGroup
+	for _, t := range tasks {
+		if !t.done {
+			r.queue.add(t)
+		}
+	}
+	for {
+		t := r.queue.take(ctx)
+		if t == nil {
+			break
+		}
+		if r.slots.Acquire(ctx, 1) != nil {
+			break
+		}
+		if r.admit(ctx, t) != nil {
+			r.release() // a job between two attempts may need it to end
+			break
+		}
+		r.gate.RLock()
+		jobs.Go(func() {
+			defer r.release()
+			r.work(ctx, t)
+		})
+		r.gate.RUnlock()
+	}
+	if ctx.Err() != nil {
+		r.emit(Stopping{Reason: context.Cause(ctx).Error()})
+	}
+	jobs.Wait()
+}
+
+// work takes one job to its end, or back to the queue.
+func (r *run) work(ctx context.Context, t *task) {
+	r.count(+1)
+	defer r.count(-1)
+	t.begin()
+	r.emit(JobStarted{Job: t.job.Name, Base: t.job.Base, Batch: t.entry.Batch})
+	err := r.build(ctx, t)
+	r.room.done(t)
+	if ctx.Err() != nil && err != nil {
+		// The job did not fail, it was cut short: it has no entry, and a later
+		// run builds it.
+		r.queue.drop()
+		return
+	}
+	if r.diskFull(ctx, t, err) {
+		return
+	}
+	if t.failed != nil {
+		err = t.failed
+	}
+	t.end(err)
+	r.record(t)
+	r.queue.drop()
+	r.afterJob(ctx, t)
+	if err != nil {
+		r.stopEarly(err)
+	}
+}
+
+func (r *run) count(by int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.working += by
+}
+
+// busy tells whether builds run.
+func (r *run) busy() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.working > 0
+}
+
+// record puts a finished job on the record and tells of it.
+func (r *run) record(t *task) {
+	t.done = true
+	e := t.entry
+	if r.Ledger == nil {
+		return // a forecast: nothing is kept on record
+	}
+	if err := r.Ledger.Add(e); err != nil {
+		r.fail(fmt.Errorf("the manifest cannot be written: %w", err))
+		return
+	}
+	r.emit(JobFinished{Entry: e})
+	r.need.finish(t.index)
+	r.mu.Lock()
+	b := &r.batches[e.Batch-1]
+	b.open--
+	switch e.Status {
+	case ledger.Built:
+		b.built++
+	case ledger.Skipped:
+		b.skipped++
+	default:
+		b.failed++
+	}
+	count := *b
+	r.mu.Unlock()
+	if count.open == 0 {
+		r.emit(BatchFinished{Batch: e.Batch, Built: count.built, Skipped: count.skipped, Failed: count.failed})
+		r.sweepBatch(e.Batch)
+	}
+}
+
+// fail ends the run, since what happens could not be kept on record any more.
+func (r *run) fail(err error) {
+	r.mu.Lock()
+	if r.err == nil {
+		r.err = err
+	}
+	r.mu.Unlock()
+	r.cancel(err)
+}
+
+// emit tells the record and the observer of an event.
+func (r *run) emit(e Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	if w, ok := e.(Warning); ok {
+		w.Message = r.Redact.String(w.Message)
+		e = w
+	}
+	if r.Ledger != nil {
+		line, err := MarshalEvent(now, e)
+		if err == nil {
+			err = r.Ledger.Event(line)
+		}
+		if err != nil && r.err == nil {
+			r.err = fmt.Errorf("events cannot be written: %w", err)
+		}
+	}
+	if r.Observer != nil {
+		r.Observer(now, e)
+	}
+}
+
+// finish sums the run up.
+func (r *run) finish(ctx context.Context) (ledger.Summary, error) {
+	s := ledger.Summarize(r.Ledger.Entries(), len(r.Plan.Jobs), r.started, time.Now())
+	s.Prune, s.Cache = r.sweepTotals()
+	s.Space = r.spaceTotals()
+	if cause := context.Cause(ctx); cause != nil {
+		s.Interrupted = errors.Is(cause, ErrInterrupted)
+		s.StopReason = cause.Error()
+	}
+	s, err := r.Ledger.Finish(s)
+	r.emit(RunFinished{Summary: s})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return s, errors.Join(r.err, err)
+}

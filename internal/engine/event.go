@@ -1,0 +1,222 @@
+package engine
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/ledger"
+)
+
+// Event is one thing that happened in a run. The types below are all there are;
+// observers switch on them. Events are values and must not be changed.
+type Event interface {
+	// Kind is the event's name in events.jsonl.
+	Kind() string
+}
+
+// Observer is told each event, in the order in which they happened, one at a
+// time. It must return quickly: the run waits for it.
+type Observer func(at time.Time, e Event)
+
+type (
+	// RunStarted is the first event of every run.
+	RunStarted struct {
+		Jobs      int      `json:"jobs"`
+		Batches   int      `json:"batches"`
+		BatchSize int      `json:"batch_size"`
+		Workers   int      `json:"workers"`
+		Nodes     []string `json:"nodes"`
+		OutputDir string   `json:"output_dir"`
+	}
+
+	// JobStarted tells that a worker took a job; its attempts follow.
+	JobStarted struct {
+		Job   string `json:"job"`
+		Base  string `json:"base_image"`
+		Batch int    `json:"batch"`
+	}
+
+	// AttemptStarted tells that a build of a job begins.
+	AttemptStarted struct {
+		Job     string `json:"job"`
+		Attempt int    `json:"attempt"`
+		Log     string `json:"log_path"`
+	}
+
+	// StepStarted tells which step of its Dockerfile an attempt has reached.
+	// Step is BuildKit's own name of it, such as "[2/5] RUN make".
+	StepStarted struct {
+		Job  string `json:"job"`
+		Step string `json:"step"`
+	}
+
+	// AttemptFailed tells that an attempt failed. When Retry is set, the next
+	// one starts after Delay seconds.
+	AttemptFailed struct {
+		Job     string  `json:"job"`
+		Attempt int     `json:"attempt"`
+		Error   string  `json:"error"`
+		Class   string  `json:"class"`
+		Retry   bool    `json:"retry"`
+		Delay   float64 `json:"delay_seconds,omitempty"`
+	}
+
+	// JobFinished carries the line that was added to the manifest.
+	JobFinished struct {
+		Entry ledger.Entry `json:"entry"`
+	}
+
+	// BatchFinished tells that the last job of a batch has finished.
+	BatchFinished struct {
+		Batch   int `json:"batch"`
+		Built   int `json:"built"`
+		Skipped int `json:"skipped"`
+		Failed  int `json:"failed"`
+	}
+
+	// WaitingForSpace tells that the next job would fit no bound, and waits.
+	// Running jobs will end, or a sweep will help.
+	WaitingForSpace struct {
+		Job       string `json:"job"`
+		NeedBytes int64  `json:"need_bytes"`
+		FreeBytes int64  `json:"free_bytes"`
+		Running   int    `json:"running"`
+		Bound     string `json:"bound"`
+	}
+
+	// DiskFull tells that the disk was full during an attempt. The job is tried
+	// again when there is space, with fewer jobs beside it.
+	DiskFull struct {
+		Job     string `json:"job"`
+		Attempt int    `json:"attempt"`
+		Error   string `json:"error"`
+		Workers int    `json:"workers"`
+	}
+
+	// BuilderLost tells that the daemon does not answer. It is waited for,
+	// and the attempt does not count.
+	BuilderLost struct {
+		Job     string `json:"job"`
+		Attempt int    `json:"attempt"`
+		Error   string `json:"error"`
+	}
+
+	// WorkersChanged tells how many workers there are again after a full disk.
+	WorkersChanged struct {
+		Workers int `json:"workers"`
+	}
+
+	// SweepStarted tells that the sweep after a batch begins. Batch 0 is the
+	// last sweep of a run, or with Pressure one that only makes room.
+	SweepStarted struct {
+		Node     string `json:"node"`
+		Batch    int    `json:"batch"`
+		Pressure bool   `json:"pressure,omitempty"`
+	}
+
+	// SweepFinished tells what a sweep found and removed. Error says why it
+	// ended early, if it did.
+	SweepFinished struct {
+		Node               string  `json:"node"`
+		Batch              int     `json:"batch"`
+		Pressure           bool    `json:"pressure,omitempty"`
+		Slices             int     `json:"slices"`
+		DeadRecords        int     `json:"dead_records"`
+		DeadBytes          int64   `json:"dead_bytes"`
+		BusyRecords        int     `json:"busy_records"`
+		BusyBytes          int64   `json:"busy_bytes"`
+		ReclaimedRecords   int     `json:"reclaimed_records"`
+		ReclaimedBytes     int64   `json:"reclaimed_bytes"`
+		RefusedRecords     int     `json:"refused_records"`
+		RefusedBytes       int64   `json:"refused_bytes"`
+		LiveRemovedRecords int     `json:"live_removed_records"`
+		LongestSlice       float64 `json:"longest_slice_seconds"`
+		Duration           float64 `json:"duration_seconds"`
+		Error              string  `json:"error,omitempty"`
+	}
+
+	// Warning is something that a person should know and that stops nothing.
+	// Job is empty when it concerns the run.
+	Warning struct {
+		Job     string `json:"job,omitempty"`
+		Message string `json:"message"`
+	}
+
+	// Stopping tells that no new job is started, and why.
+	Stopping struct {
+		Reason string `json:"reason"`
+	}
+
+	// RunFinished is the last event of every run.
+	RunFinished struct {
+		Summary ledger.Summary `json:"summary"`
+	}
+)
+
+// Kind implements Event.
+func (RunStarted) Kind() string { return "run_started" }
+
+// Kind implements Event.
+func (JobStarted) Kind() string { return "job_started" }
+
+// Kind implements Event.
+func (AttemptStarted) Kind() string { return "attempt_started" }
+
+// Kind implements Event.
+func (StepStarted) Kind() string { return "step_started" }
+
+// Kind implements Event.
+func (AttemptFailed) Kind() string { return "attempt_failed" }
+
+// Kind implements Event.
+func (JobFinished) Kind() string { return "job_finished" }
+
+// Kind implements Event.
+func (BatchFinished) Kind() string { return "batch_finished" }
+
+// Kind implements Event.
+func (WaitingForSpace) Kind() string { return "waiting_for_space" }
+
+// Kind implements Event.
+func (DiskFull) Kind() string { return "disk_full" }
+
+// Kind implements Event.
+func (BuilderLost) Kind() string { return "builder_lost" }
+
+// Kind implements Event.
+func (WorkersChanged) Kind() string { return "workers_changed" }
+
+// Kind implements Event.
+func (SweepStarted) Kind() string { return "sweep_started" }
+
+// Kind implements Event.
+func (SweepFinished) Kind() string { return "sweep_finished" }
+
+// Kind implements Event.
+func (Warning) Kind() string { return "warning" }
+
+// Kind implements Event.
+func (Stopping) Kind() string { return "stopping" }
+
+// Kind implements Event.
+func (RunFinished) Kind() string { return "run_finished" }
+
+// MarshalEvent encodes an event as one flat JSON object that begins with its
+// time and type.
+func MarshalEvent(at time.Time, e Event) ([]byte, error) {
+	head, err := json.Marshal(struct {
+		Time ledger.Time `json:"time"`
+		Type string      `json:"type"`
+	}{ledger.Time{Time: at}, e.Kind()})
+	if err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(e)
+	if err != nil {
+		return nil, err
+	}
+	if string(body) == "{}" {
+		return head, nil
+	}
+	return append(append(head[:len(head)-1], ','), body[1:]...), nil
+}

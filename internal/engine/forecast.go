@@ -1,0 +1,211 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/layers"
+	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/space"
+)
+
+// PlannedJob is a job in the order of a forecast.
+type PlannedJob struct {
+	Name  string   `json:"name"`
+	Base  string   `json:"base_image"`
+	Tags  []string `json:"tags"`
+	Batch int      `json:"batch"`
+	// Problem says why the job would fail before it is tried; empty if it would
+	// not.
+	Problem string `json:"problem,omitempty"`
+}
+
+// Planned is what a run would do.
+type Planned struct {
+	Jobs    []PlannedJob `json:"jobs"`
+	Batches int          `json:"batches"`
+	Workers int          `json:"workers"`
+	// Skipped jobs' images exist already.
+	Skipped int `json:"skipped"`
+	// Forecast tells how the cache will grow and shrink.
+	Forecast space.Forecast `json:"forecast"`
+	// Bound is what limits it, such as a disk; empty when nothing is known to.
+	Bound string      `json:"bound,omitempty"`
+	Limit space.Limit `json:"limit"`
+	// UsedBytes is what is used of that now.
+	UsedBytes int64 `json:"used_bytes"`
+}
+
+// Forecast tells what Run would do with the same options, and builds nothing.
+// It asks the registry, and the nodes if there are any; the ledger is not used.
+func Forecast(ctx context.Context, opt Options) (Planned, error) {
+	opt.Ledger = nil
+	r := newRun(opt)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r.cancel = cancel
+	tasks := r.survey(ctx, r.check(ctx))
+	r.addGauges()
+	p := Planned{Batches: opt.Plan.Batches(), Workers: opt.Workers, Forecast: r.simulate(ctx, tasks)}
+	if g := r.tightest(ctx); g != nil {
+		p.Bound, p.Limit = g.name, g.limit
+		p.UsedBytes, _ = g.used(ctx)
+	}
+	for _, t := range tasks {
+		if t.done {
+			p.Skipped++
+			continue
+		}
+		j := PlannedJob{Name: t.job.Name, Base: t.job.Base, Tags: t.job.Tags, Batch: t.entry.Batch}
+		if t.early != nil {
+			j.Problem = t.early.Error()
+		}
+		p.Jobs = append(p.Jobs, j)
+	}
+	return p, context.Cause(ctx)
+}
+
+// simulate forecasts the open tasks.
+func (r *run) simulate(ctx context.Context, tasks []*task) space.Forecast {
+	p := space.Plan{Workers: r.Workers, Rates: r.room.book.Rates, Keep: r.Prune.Policy == PruneOff}
+	if r.Prune.Policy == PruneCompleted {
+		p.Batch = r.Plan.BatchSize
+	}
+	for _, t := range tasks {
+		if !t.done && t.early == nil {
+			p.Jobs = append(p.Jobs, append([]layers.Chain(nil), t.bases...))
+		}
+	}
+	if g := r.tightest(ctx); g != nil {
+		p.Limit = g.limit
+		p.Used, _ = g.used(ctx)
+		p.Reclaimable = min(r.reclaimable(ctx), p.Used)
+	}
+	return space.Simulate(p)
+}
+
+// reclaimable is the bytes of the caches that are not foreign.
+func (r *run) reclaimable(ctx context.Context) (bytes int64) {
+	for _, s := range r.sweepers {
+		if report, err := s.Look(ctx); err == nil {
+			t := report.Totals()
+			bytes += t.Live.Bytes + t.Dead.Bytes
+		}
+	}
+	return bytes
+}
+
+// tightest is the bound with the least room; nil for none.
+func (r *run) tightest(ctx context.Context) *gauge {
+	var least *gauge
+	var room int64
+	for i, g := range r.room.gauges {
+		used, err := g.used(ctx)
+		if err == nil && (least == nil || g.limit.High-used < room) {
+			least, room = &r.room.gauges[i], g.limit.High-used
+		}
+	}
+	return least
+}
+
+// PreflightError says that there is too little space to begin with.
+type PreflightError struct{ Reason string }
+
+func (e *PreflightError) Error() string { return e.Reason }
+
+// preflight looks at the space before the first job. A disk that is nearly full
+// is worth a warning; less than was asked for is an error, unless foreign
+// records may be removed and that helps.
+func (r *run) preflight(ctx context.Context) error {
+	g := r.tightest(ctx)
+	if g == nil || ctx.Err() != nil {
+		return nil
+	}
+	used, err := g.used(ctx)
+	if err != nil {
+		return nil
+	}
+	free := g.limit.High - used
+	if want := r.Space.PreflightFree; want > 0 && free < want {
+		if r.Prune.Foreign {
+			free += r.freeForeign(ctx, want-free)
+		}
+		if free < want {
+			return &PreflightError{fmt.Sprintf("--preflight-free %s: %s has only %s free of %s (%s used)",
+				size(want), g.name, size(max(free, 0)), size(g.limit.High), size(used))}
+		}
+	}
+	if !r.forecast.Fits || free < g.limit.High/10 {
+		r.emit(Warning{Message: fmt.Sprintf("%s is nearly full: %s of %s are used, and this run needs at least %s more at once",
+			g.name, size(used), size(g.limit.High), size(r.forecast.SmallestBytes-used))})
+	}
+	return nil
+}
+
+// freeForeign removes foreign records, the least recently used first.
+func (r *run) freeForeign(ctx context.Context, bytes int64) (removed int64) {
+	for _, s := range r.sweepers {
+		r.emit(SweepStarted{Node: s.Node.Name(), Pressure: true})
+		w := s.FreeForeign(ctx, bytes-removed)
+		r.swept(r.nodeOf(s), w, true)
+		removed += w.Removed.Bytes
+	}
+	return removed
+}
+
+// How often the disk is looked at for its peak.
+const peakInterval = 50 * time.Millisecond
+
+// watchPeaks notes the most that is used of each disk, until the returned
+// function is called.
+func (r *run) watchPeaks() (stop func()) {
+	done := make(chan struct{})
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		tick := time.NewTicker(peakInterval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				r.notePeaks()
+			case <-done:
+				return
+			}
+		}
+	})
+	return func() {
+		close(done)
+		wait.Wait()
+	}
+}
+
+func (r *run) notePeaks() {
+	for _, g := range r.room.gauges {
+		if !g.cheap {
+			continue
+		}
+		if used, err := g.used(context.Background()); err == nil {
+			r.room.mu.Lock()
+			r.room.peaks[g.name] = max(r.room.peaks[g.name], used)
+			r.room.mu.Unlock()
+		}
+	}
+}
+
+// spaceTotals sets forecast and outcome side by side.
+func (r *run) spaceTotals() *ledger.Space {
+	g := r.tightest(context.Background())
+	if g == nil {
+		return nil
+	}
+	r.room.mu.Lock()
+	defer r.room.mu.Unlock()
+	rates := r.room.book.Rates
+	return &ledger.Space{
+		Bound: g.name, HighBytes: g.limit.High, LowBytes: g.limit.Low,
+		ForecastPeakBytes: r.forecast.PeakBytes, PeakBytes: r.room.peaks[g.name],
+		LeastBytes: r.forecast.LeastBytes, CacheBytesPerPulledByte: rates.PerByte, OwnBytesPerJob: rates.Own,
+	}
+}

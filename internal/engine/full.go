@@ -1,0 +1,116 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/builder"
+)
+
+// How often a full disk may end a job's attempts before that counts as the
+// job's own failure.
+const maxFull = 5
+
+// diskIsFull looks at the disks that hold the nodes' caches. A step may fail for
+// a full disk without saying so: busybox reports an I/O error, and BuildKit only
+// the exit code.
+func (r *run) diskIsFull() bool {
+	for _, path := range r.diskPaths() {
+		if disk, err := builder.DiskOf(path); err == nil && disk.Free < disk.Total/200 {
+			return true
+		}
+	}
+	return false
+}
+
+// diskFull deals with an attempt that a full disk ended: it removes all that is
+// dead, takes one worker away and puts the job back without costing it an
+// attempt. It tells whether the job goes on; where it ran alone, there was
+// nothing to remove and nobody else to wait for, it does not.
+func (r *run) diskFull(ctx context.Context, t *task, err error) bool {
+	if err == nil || !t.outOfSpace {
+		return false
+	}
+	t.full++
+	r.dropBallast()
+	alone := !r.othersWork()
+	s := r.stateFor(ctx, t)
+	freed := r.free(ctx, s.used, nil)
+	r.collect(ctx)
+	waits := r.othersTook(ctx, t, s, &waiting{since: time.Now()})
+	if t.full > maxFull || alone && freed == 0 && !waits {
+		t.failed = fmt.Errorf("%w\nthe disk is too small for it: it needs about %s, and %s had %s of %s left with all that no job needs removed",
+			err, size(s.need), s.gauge, size(max(s.limit.High-s.used+freed, 0)), size(s.limit.High))
+		return false
+	}
+	r.takeWorkerAway()
+	t.free++
+	r.emit(DiskFull{Job: t.job.Name, Attempt: t.attempt, Error: err.Error(), Workers: r.workers()})
+	r.queue.back(t)
+	return true
+}
+
+// othersWork tells whether other jobs run beside the caller's.
+func (r *run) othersWork() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.working > 1
+}
+
+// takeWorkerAway lowers the number of workers by one, unless it is the last:
+// the caller's slot is not given back to the others.
+func (r *run) takeWorkerAway() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.away >= r.Workers-1 {
+		return
+	}
+	if r.slots.TryAcquire(1) {
+		r.away++
+		return
+	}
+	// All are busy: the next that ends is not given back.
+	r.away++
+	r.owed++
+}
+
+// giveWorkerBack gives one worker back after a job has ended, where another
+// like it would fit.
+func (r *run) giveWorkerBack(ctx context.Context, t *task) {
+	if r.workers() == r.Workers || ctx.Err() != nil || !r.stateFor(ctx, t).fits() {
+		return
+	}
+	r.mu.Lock()
+	if r.away == 0 {
+		r.mu.Unlock()
+		return
+	}
+	r.away--
+	if r.owed > 0 {
+		r.owed--
+	} else {
+		r.slots.Release(1)
+	}
+	workers := r.Workers - r.away
+	r.mu.Unlock()
+	r.emit(WorkersChanged{Workers: workers})
+}
+
+// workers is how many workers there are now.
+func (r *run) workers() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.Workers - r.away
+}
+
+// release gives a job's worker back, or keeps it where one was taken away.
+func (r *run) release() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.owed > 0 {
+		r.owed--
+		return
+	}
+	r.slots.Release(1)
+}

@@ -1,0 +1,110 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/stoker-build/stoker/internal/ledger"
+)
+
+// lookup is what the registry said of a job's tags.
+type lookup struct {
+	digest  string
+	exists  bool // all tags do
+	err     error
+	took    time.Duration
+	started time.Time
+}
+
+// How many jobs are looked up, or surveyed, at once.
+const lookupWorkers = 16
+
+// check makes the tasks of the plan, and ends those whose images are in the
+// registry already. The registry is asked about many jobs at a time, so that a
+// run over what exists takes seconds.
+func (r *run) check(ctx context.Context) []*task {
+	tasks := make([]*task, len(r.Plan.Jobs))
+	answers := make([]chan lookup, len(tasks))
+	resumed := map[string]bool{}
+	for _, e := range r.Resumed {
+		resumed[e.Name] = true
+	}
+	for i, job := range r.Plan.Jobs {
+		tasks[i] = &task{index: i, job: job, entry: ledger.Entry{Name: job.Name, BaseImage: job.Base, Tags: job.Tags, Batch: r.Plan.Batch(i)}}
+		answers[i] = make(chan lookup, 1)
+		if tasks[i].done = resumed[job.Name]; tasks[i].done {
+			r.kept(tasks[i])
+		}
+	}
+	var group errgroup.Group
+	group.SetLimit(lookupWorkers)
+	go func() {
+		for i, t := range tasks {
+			if t.done {
+				answers[i] <- lookup{}
+				continue
+			}
+			group.Go(func() error {
+				answers[i] <- r.lookUp(ctx, t.job.Tags)
+				return nil
+			})
+		}
+	}()
+	for i, t := range tasks {
+		if found := <-answers[i]; !t.done {
+			r.skip(t, found)
+		}
+	}
+	return tasks
+}
+
+// kept counts a job of a resumed run that is done.
+func (r *run) kept(t *task) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.batches[t.entry.Batch-1].open--
+	r.batches[t.entry.Batch-1].built++
+}
+
+// lookUp asks the registry about a job's tags.
+func (r *run) lookUp(ctx context.Context, tags []string) (l lookup) {
+	if r.Registry == nil || len(tags) == 0 || ctx.Err() != nil {
+		return lookup{}
+	}
+	l.started = time.Now()
+	defer func() { l.took = time.Since(l.started) }()
+	for i, tag := range tags {
+		digest, exists, err := r.Registry.Exists(ctx, tag)
+		if err != nil || !exists {
+			l.err = err
+			return l
+		}
+		if i == 0 {
+			l.digest = digest
+		}
+	}
+	l.exists = true
+	return l
+}
+
+// skip ends a task whose image exists already.
+func (r *run) skip(t *task, l lookup) {
+	t.entry.RemoteCheckSeconds = seconds(l.took)
+	if l.err != nil {
+		message := fmt.Sprintf("the registry did not say whether %s exists, so it is built: %s", t.job.Tags[0], l.err)
+		t.entry.SkipReason = &message
+		r.emit(Warning{Job: t.job.Name, Message: message})
+	}
+	if !l.exists {
+		return
+	}
+	reason := "remote_exists"
+	t.entry.StartedAt = ledger.Time{Time: l.started}
+	t.end(nil)
+	t.entry.DurationSeconds = seconds(l.took)
+	t.entry.Status, t.entry.SkipReason, t.entry.Digest = ledger.Skipped, &reason, l.digest
+	r.record(t)
+}

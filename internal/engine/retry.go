@@ -1,0 +1,147 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/cache"
+)
+
+// retry makes further attempts after failures that may get better. While it
+// waits, another job has its worker.
+func (r *run) retry(next buildFunc) buildFunc {
+	return func(ctx context.Context, t *task) error {
+		pauses := backoff.NewExponentialBackOff()
+		pauses.InitialInterval, pauses.MaxInterval, pauses.Multiplier = r.RetryDelay, r.RetryDelayMax, 2
+		for t.attempt++; ; t.attempt++ {
+			t.entry.AttemptCount = t.attempt - t.free
+			err := next(ctx, t)
+			if err == nil || ctx.Err() != nil {
+				return err
+			}
+			class, why := r.classify(ctx, err)
+			t.entry.ErrorClass = string(class)
+			if t.outOfSpace = class == builder.NoSpace; t.outOfSpace {
+				return err
+			}
+			if class == builder.BuilderLost && r.builderBack(ctx, t, err) {
+				continue
+			}
+			if class == builder.Permanent {
+				err = fmt.Errorf("%w (not tried again: %s)", err, why)
+			}
+			failed := AttemptFailed{Job: t.job.Name, Attempt: t.attempt, Error: err.Error(), Class: string(class)}
+			if class == builder.Permanent || t.entry.AttemptCount > r.Retries {
+				r.emit(failed)
+				return err
+			}
+			pause := max(pauses.NextBackOff(), throttle(class, err))
+			failed.Retry, failed.Delay = true, seconds(pause)
+			r.emit(failed)
+			if class == builder.BrokenCache {
+				r.mendCache(ctx, t)
+			}
+			if err := r.rest(ctx, pause); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// classify tells what a failed attempt means. A full disk and a lost builder may
+// show as any failure, so both are looked at themselves.
+func (r *run) classify(ctx context.Context, err error) (builder.Class, string) {
+	var stall *stallError
+	var limit *timeoutError
+	switch {
+	case errors.As(err, &stall), errors.As(err, &limit):
+		return builder.TimedOut, ""
+	case errors.Is(err, context.Canceled):
+		return builder.Cancelled, ""
+	}
+	class, why := builder.Classify(err)
+	if class != builder.NoSpace && r.diskIsFull() {
+		class, why = builder.NoSpace, "the builder's disk is full"
+	}
+	if class == builder.Transient && !r.answers(ctx) {
+		class, why = builder.BuilderLost, "the builder does not answer"
+	}
+	if class == builder.NoSpace && r.Prune.Policy == PruneOff {
+		class = builder.Transient // nothing may be removed to mend it
+	}
+	return class, why
+}
+
+// answers tells whether all nodes do.
+func (r *run) answers(ctx context.Context) bool {
+	for _, n := range r.Nodes {
+		if n.Answers(ctx) != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// The least pause after a registry asked for fewer requests.
+const throttlePause = 5 * time.Second
+
+func throttle(class builder.Class, err error) time.Duration {
+	if class != builder.Throttled {
+		return 0
+	}
+	return max(throttlePause, builder.RetryAfter(err))
+}
+
+// rest gives the worker away for a while. It has one again when it returns, also
+// when ctx was cancelled: the others end then too.
+func (r *run) rest(ctx context.Context, pause time.Duration) error {
+	r.release()
+	select {
+	case <-time.After(pause):
+	case <-ctx.Done():
+	}
+	if err := r.slots.Acquire(context.WithoutCancel(ctx), 1); err != nil {
+		return err
+	}
+	return context.Cause(ctx)
+}
+
+// How often a job may lose its builder before that counts as its own failure: a
+// job that kills the daemon must not do so for ever.
+const maxLost = 5
+
+// builderBack waits for a builder that was lost, or has a private one restarted,
+// so that the attempt costs the job nothing. It tells whether the job goes on.
+func (r *run) builderBack(ctx context.Context, t *task, cause error) bool {
+	if t.lost++; t.lost > maxLost {
+		return false
+	}
+	r.emit(BuilderLost{Job: t.job.Name, Attempt: t.attempt, Error: cause.Error()})
+	r.recovery.Lock() // jobs that run side by side lose it together
+	defer r.recovery.Unlock()
+	if err := r.Builder.Recover(ctx); err != nil {
+		r.emit(Warning{Job: t.job.Name, Message: fmt.Sprintf("the builder did not come back: %s", err)})
+		return false
+	}
+	t.free++
+	return true
+}
+
+// mendCache removes what a broken cache would show to the next attempt: first
+// the job's own records, then its own base layers too, at last everything by
+// building without the cache.
+func (r *run) mendCache(ctx context.Context, t *task) {
+	t.healed++
+	t.noCache = t.healed >= 3
+	r.collect(ctx)
+	for _, s := range r.sweepers {
+		r.emit(SweepStarted{Node: s.Node.Name(), Pressure: true})
+		w := s.Mend(ctx, t.index, func(v cache.Verdict) bool { return v.Depth < 0 || t.healed > 1 })
+		r.swept(r.nodeOf(s), w, true)
+	}
+}

@@ -1,0 +1,189 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/layers"
+	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/plan"
+)
+
+// task is a job on its way through the run, with the manifest line that grows
+// as it goes.
+type task struct {
+	index int // of the job in the plan, in the order of the run
+	job   *plan.Job
+	bases []layers.Chain
+	entry ledger.Entry
+	done  bool  // it is on the record
+	early error // why it fails before its first attempt; nil if it does not
+
+	attempt    int       // the first is 1
+	log        io.Writer // of the running attempt
+	free       int       // attempts that do not count
+	full       int       // how often a full disk ended an attempt
+	lost       int       // how often it lost its builder
+	healed     int       // how often the cache was mended for it
+	noCache    bool      // the next attempt must not use the cache
+	outOfSpace bool      // a full disk ended the last attempt
+	failed     error     // a better explanation of its last failure
+}
+
+func (t *task) begin() {
+	if t.entry.StartedAt.IsZero() {
+		t.entry.StartedAt = ledger.Time{Time: time.Now()}
+	}
+}
+
+// end completes the manifest line.
+func (t *task) end(err error) {
+	now := time.Now()
+	t.entry.Time = ledger.Time{Time: now}
+	t.entry.FinishedAt = t.entry.Time
+	t.entry.DurationSeconds = seconds(now.Sub(t.entry.StartedAt.Time))
+	t.entry.Status = ledger.Built
+	if err != nil {
+		t.entry.Status = ledger.Failed
+		message := err.Error()
+		t.entry.Error = &message
+	}
+}
+
+func seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }
+
+// buildFunc does something about a task's build. Each wrapper below adds one
+// concern to the next.
+type buildFunc func(ctx context.Context, t *task) error
+
+// buildOnce is the innermost buildFunc: the build itself.
+func (r *run) buildOnce(ctx context.Context, t *task) error {
+	start := time.Now()
+	ctx, alive, stop := watchStall(ctx, r.StallTimeout)
+	defer stop()
+	result, err := r.Builder.Build(ctx, t.job, t.log, builder.Watch{
+		NoCache: t.noCache,
+		Alive:   alive,
+		Step: func(step string) {
+			if strings.HasPrefix(step, "exporting ") {
+				r.room.exporting(t)
+			}
+			r.emit(StepStarted{Job: t.job.Name, Step: r.Redact.String(step)})
+		},
+	})
+	if cause := context.Cause(ctx); err != nil && errors.As(cause, new(*stallError)) {
+		err = cause
+	}
+	t.entry.BuildSeconds = seconds(time.Since(start))
+	t.entry.Timings = result.Timings
+	t.entry.Node = result.Node
+	t.entry.Digest = result.Digest
+	r.need.addSteps(result.Steps)
+	return r.redacted(err)
+}
+
+// redactedError is an error whose text is fit for the record.
+type redactedError struct {
+	error
+	text string
+}
+
+func (e *redactedError) Error() string { return e.text }
+func (e *redactedError) Unwrap() error { return e.error }
+
+func (r *run) redacted(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &redactedError{err, r.Redact.String(err.Error())}
+}
+
+// postBuild runs the user's command after a build. It finds the image in its
+// environment; its output goes to the attempt's log.
+func (r *run) postBuild(next buildFunc) buildFunc {
+	if r.PostBuild == "" {
+		return next
+	}
+	return func(ctx context.Context, t *task) error {
+		if err := next(ctx, t); err != nil {
+			return err
+		}
+		start := time.Now()
+		defer func() { t.entry.PostBuildSeconds = seconds(time.Since(start)) }()
+		fmt.Fprintf(t.log, "\n--post-build %s\n", r.PostBuild)
+		cmd := exec.CommandContext(ctx, "sh", "-c", r.PostBuild)
+		cmd.Env = append(os.Environ(), imageEnv(t)...)
+		cmd.Stdout, cmd.Stderr = t.log, t.log
+		// A command that leaves a child with its output open must not hold the
+		// run up for ever.
+		cmd.WaitDelay = postBuildGrace
+		if err := cmd.Run(); err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return fmt.Errorf("--post-build command failed: %w", err)
+		}
+		return nil
+	}
+}
+
+const postBuildGrace = 5 * time.Second
+
+func imageEnv(t *task) []string {
+	first := ""
+	if len(t.job.Tags) > 0 {
+		first = t.job.Tags[0]
+	}
+	return []string{
+		"STOKER_IMAGE_NAME=" + t.job.Name,
+		"STOKER_IMAGE_TAG=" + first,
+		"STOKER_IMAGE_TAGS=" + strings.Join(t.job.Tags, " "),
+		"STOKER_IMAGE_DIGEST=" + t.entry.Digest,
+		"STOKER_IMAGE_BASE=" + t.job.Base,
+	}
+}
+
+// timeout bounds an attempt.
+func (r *run) timeout(next buildFunc) buildFunc {
+	if r.Timeout <= 0 {
+		return next
+	}
+	return func(ctx context.Context, t *task) error {
+		limit := &timeoutError{t.attempt, r.Timeout}
+		ctx, cancel := context.WithTimeoutCause(ctx, r.Timeout, limit)
+		defer cancel()
+		err := next(ctx, t)
+		if err != nil && errors.Is(context.Cause(ctx), limit) {
+			return limit
+		}
+		return err
+	}
+}
+
+// logged gives each attempt its log.
+func (r *run) logged(next buildFunc) buildFunc {
+	return func(ctx context.Context, t *task) error {
+		log, err := r.Ledger.CreateLog(t.job.Name, t.attempt)
+		if err != nil {
+			return fmt.Errorf("the attempt's log cannot be made: %w", err)
+		}
+		defer log.Close()
+		path := log.Name()
+		clean := r.Redact.Writer(log)
+		defer clean.Close()
+		t.log, t.entry.LogPath = clean, &path
+		r.emit(AttemptStarted{Job: t.job.Name, Attempt: t.attempt, Log: path})
+		err = next(ctx, t)
+		if err != nil {
+			fmt.Fprintf(clean, "\nERROR: %s\n", err)
+		}
+		return err
+	}
+}

@@ -1,0 +1,138 @@
+// Package labtest gives tests the lab's parts with their cleanup registered.
+// A part that cannot be made fails the test at once.
+package labtest
+
+import (
+	"context"
+	"os"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/stoker-build/stoker/internal/lab"
+)
+
+// Main runs a package's tests, for its TestMain, and fails when they leave a goroutine behind.
+func Main(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		// Each registry keeps one goroutine of its event queue, and each BuildKit client that was
+		// made through buildx one of its trace exporter. Neither library gives a way to end it.
+		goleak.IgnoreTopFunction("github.com/docker/go-events.(*Broadcaster).run"),
+		goleak.IgnoreTopFunction("github.com/moby/buildkit/util/tracing/otlptracegrpc.(*Connection).indefiniteBackgroundConnection"))
+}
+
+// Registry starts a registry for the duration of a test, in memory where there is room.
+func Registry(t testing.TB) *lab.Registry {
+	t.Helper()
+	return RegistryWith(t, lab.RegistryOptions{InMemory: true})
+}
+
+// RegistryWith starts a registry with options for the duration of a test.
+func RegistryWith(t testing.TB, opts lab.RegistryOptions) *lab.Registry {
+	t.Helper()
+	r, err := lab.StartRegistry(t.Context(), opts)
+	if err != nil {
+		t.Fatalf("start registry: %v", err)
+	}
+	t.Cleanup(func() { check(t, "close registry", r.Close()) })
+	return r
+}
+
+// Buildkitd starts a BuildKit daemon that reads from and pushes to the registries, for the
+// duration of a test. The end of its log is printed when the test fails.
+func Buildkitd(t testing.TB, registries ...*lab.Registry) *lab.Buildkitd {
+	t.Helper()
+	return BuildkitdWith(t, lab.BuildkitdOptions{}, registries...)
+}
+
+// BuildkitdWith starts a BuildKit daemon with options for the duration of a test.
+func BuildkitdWith(t testing.TB, opts lab.BuildkitdOptions, registries ...*lab.Registry) *lab.Buildkitd {
+	t.Helper()
+	for _, r := range registries {
+		opts.Insecure = append(opts.Insecure, r.Host())
+	}
+	d, err := lab.StartBuildkitd(t.Context(), opts)
+	if err != nil {
+		t.Fatalf("start buildkitd: %v", err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			logTail(t, d.LogPath())
+		}
+		check(t, "close buildkitd", d.Close())
+	})
+	return d
+}
+
+// Disk makes a real file system of size bytes for the duration of a test.
+func Disk(t testing.TB, size int64) *lab.Disk {
+	t.Helper()
+	d, err := lab.NewDisk(size)
+	if err != nil {
+		t.Fatalf("make disk: %v", err)
+	}
+	t.Cleanup(func() { check(t, "close disk", d.Close()) })
+	return d
+}
+
+// Bases makes the images of a shape in a registry and sets the registry's counts to zero.
+func Bases(t testing.TB, r *lab.Registry, shape lab.Shape) []lab.Base {
+	t.Helper()
+	bases, err := lab.MakeBases(t.Context(), r.Host(), shape)
+	if err != nil {
+		t.Fatalf("make base images: %v", err)
+	}
+	r.Reset()
+	return bases
+}
+
+// Builder makes the image that agents are copied from and sets the registry's counts to zero.
+func Builder(t testing.TB, r *lab.Registry) lab.Base {
+	t.Helper()
+	base, err := lab.MakeBuilder(t.Context(), r.Host(), 1<<10, 1)
+	if err != nil {
+		t.Fatalf("make builder image: %v", err)
+	}
+	r.Reset()
+	return base
+}
+
+// Agent writes the standard agent Dockerfile and its build context, and gives the context's
+// directory; the Dockerfile has its usual name there.
+func Agent(t testing.TB, agent lab.Agent) string {
+	t.Helper()
+	dir := t.TempDir()
+	if _, err := lab.WriteAgent(dir, agent); err != nil {
+		t.Fatalf("write agent context: %v", err)
+	}
+	return dir
+}
+
+// Files is the file system of an image in one of the lab's registries.
+func Files(t testing.TB, ref string) map[string]lab.File {
+	t.Helper()
+	files, err := lab.Files(context.Background(), ref)
+	if err != nil {
+		t.Fatalf("read image: %v", err)
+	}
+	return files
+}
+
+func check(t testing.TB, what string, err error) {
+	t.Helper()
+	if err != nil {
+		t.Errorf("%s: %v", what, err)
+	}
+}
+
+// logTail prints the end of a log.
+func logTail(t testing.TB, path string) {
+	t.Helper()
+	const keep = 4000
+	text, err := os.ReadFile(path)
+	if err != nil {
+		// The test closed the daemon itself, which removes the log.
+		return
+	}
+	t.Logf("end of %s:\n%s", path, text[max(0, len(text)-keep):])
+}

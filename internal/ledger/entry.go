@@ -1,0 +1,92 @@
+package ledger
+
+import (
+	"fmt"
+	"time"
+)
+
+// Status tells how a job ended.
+type Status string
+
+// The ways a job can end. A job that was cut short by an interrupt has no
+// entry at all: it is not finished.
+const (
+	Built   Status = "built"
+	Skipped Status = "skipped_remote_exists"
+	Failed  Status = "failed"
+)
+
+// Entry is one line of manifest.jsonl: one finished job. Field names that other
+// batch builders' manifests use too keep their meaning, so that existing
+// readers read this file. Durations are in seconds; times are UTC.
+type Entry struct {
+	Time       Time     `json:"time"`
+	Name       string   `json:"name"`
+	BaseImage  string   `json:"base_image"`
+	Tags       []string `json:"tags"`
+	Digest     string   `json:"digest"`
+	Status     Status   `json:"status"`
+	SkipReason *string  `json:"skip_reason"`
+	Error      *string  `json:"error"`
+	// ErrorClass says what kind of failure the last failed attempt was, such as
+	// permanent, transient, no_space or timeout; empty when none failed.
+	ErrorClass string `json:"error_class,omitempty"`
+	// LogPath is the log of the last attempt, below the output directory as
+	// that was named; null when nothing was attempted.
+	LogPath      *string `json:"log_path"`
+	Batch        int     `json:"batch"`
+	Node         string  `json:"node"`
+	AttemptCount int     `json:"attempt_count"`
+	StartedAt    Time    `json:"started_at"`
+	FinishedAt   Time    `json:"finished_at"`
+
+	// DurationSeconds is the job's whole time, from its first check to its end,
+	// waits between attempts included. The next three are its parts.
+	DurationSeconds    float64 `json:"duration_seconds"`
+	RemoteCheckSeconds float64 `json:"remote_check_seconds"`
+	BuildSeconds       float64 `json:"build_seconds"`
+	PostBuildSeconds   float64 `json:"post_build_seconds"`
+
+	Timings
+}
+
+// Timings are what BuildKit's own progress told of an attempt: the seconds of
+// certain steps (steps that run side by side count once) and the step counts.
+type Timings struct {
+	ContextSeconds     float64 `json:"context_seconds"`
+	CacheImportSeconds float64 `json:"cache_import_seconds"`
+	ExportSeconds      float64 `json:"export_seconds"`
+	PushSeconds        float64 `json:"push_seconds"`
+	CachedStepCount    int     `json:"cached_step_count"`
+	StepCount          int     `json:"step_count"`
+}
+
+// Time is a UTC time that is written in RFC 3339 with milliseconds, a form that
+// every JSON reader's date parser accepts.
+type Time struct{ time.Time }
+
+const timeFormat = "2006-01-02T15:04:05.000Z07:00"
+
+// MarshalJSON writes the time as a string; the zero time as null.
+func (t Time) MarshalJSON() ([]byte, error) {
+	if t.IsZero() {
+		return []byte("null"), nil
+	}
+	return []byte(`"` + t.UTC().Format(timeFormat) + `"`), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON writes and any other RFC 3339 time.
+func (t *Time) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		*t = Time{}
+		return nil
+	}
+	if err := t.Time.UnmarshalJSON(b); err != nil {
+		return err
+	}
+	// Near the ends of what RFC 3339 can say, UTC may be past them.
+	if year := t.UTC().Year(); year < 0 || year > 9999 {
+		return fmt.Errorf("the time %s has no year of four digits in UTC", b)
+	}
+	return nil
+}

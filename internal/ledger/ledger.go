@@ -1,0 +1,183 @@
+// Package ledger is what happened in a run, on disk: the manifest with a line
+// for each finished job, the events, the build logs and the summary. A line is
+// on the disk before the job counts as finished, and a later run can go on with
+// what an earlier one left, however that ended.
+package ledger
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/gofrs/flock"
+)
+
+// The files of an output directory.
+const (
+	ManifestFile = "manifest.jsonl"
+	EventsFile   = "events.jsonl"
+	SummaryFile  = "summary.json"
+	MarkdownFile = "summary.md"
+	RunFile      = "run.json"
+	LockFile     = "stoker.lock"
+	LogsDir      = "logs"
+	ArchiveDir   = "archive"
+)
+
+// Ledger is the open record of one run. Its methods may be called concurrently.
+type Ledger struct {
+	dir  string
+	lock *flock.Flock
+
+	mu       sync.Mutex
+	manifest *lines
+	events   *lines
+	entries  []Entry
+	run      runRecord
+}
+
+// Dir is the output directory.
+func (l *Ledger) Dir() string { return l.dir }
+
+// Add puts an entry into the manifest and returns once it is on the disk. When
+// it fails, the manifest is as it was, and the entry may be added again.
+func (l *Ledger) Add(e Entry) error {
+	line, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	if len(line) >= maxLine {
+		return fmt.Errorf("the entry of %s: %w", e.Name, errTooLong)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.manifest.add(line, true); err != nil {
+		return err
+	}
+	l.entries = append(l.entries, e)
+	return nil
+}
+
+// Entries returns the entries so far, those of a resumed run included, in the
+// order in which the jobs finished.
+func (l *Ledger) Entries() []Entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]Entry(nil), l.entries...)
+}
+
+// Event adds a line to events.jsonl.
+func (l *Ledger) Event(line []byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.events.add(line, false)
+}
+
+// LogPath is where the log of a job's attempt belongs.
+func (l *Ledger) LogPath(job string, attempt int) string {
+	return filepath.Join(l.dir, LogsDir, job, fmt.Sprintf("attempt-%d.log", attempt))
+}
+
+// NextAttempt returns the number of the first attempt at a job after those that
+// have a log already: 1, unless an earlier run was resumed.
+func (l *Ledger) NextAttempt(job string) int {
+	logs, err := os.ReadDir(filepath.Join(l.dir, LogsDir, job))
+	if err != nil {
+		return 1 // what is in the way will show when the log is made
+	}
+	last := 0
+	for _, log := range logs {
+		number, isLog := strings.CutPrefix(strings.TrimSuffix(log.Name(), ".log"), "attempt-")
+		if n, err := strconv.Atoi(number); isLog && err == nil {
+			last = max(last, n)
+		}
+	}
+	return last + 1
+}
+
+// CreateLog opens the log of a job's attempt for writing. When that attempt has
+// a log already, it stays as it is and the next free number is used.
+func (l *Ledger) CreateLog(job string, attempt int) (*os.File, error) {
+	if err := os.MkdirAll(filepath.Dir(l.LogPath(job, attempt)), 0o755); err != nil {
+		return nil, err
+	}
+	for {
+		log, err := os.OpenFile(l.LogPath(job, attempt), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o644)
+		if !errors.Is(err, fs.ErrExist) {
+			return log, err
+		}
+		attempt = max(attempt+1, l.NextAttempt(job))
+	}
+}
+
+// Finish writes summary.json and summary.md, each replaced as a whole, and
+// returns the summary with the tails of the failed jobs' logs filled in. The run
+// counts as finished from then on, unless jobs are left that a later run can go
+// on with.
+func (l *Ledger) Finish(s Summary) (Summary, error) {
+	for i := range s.FailedBuilds {
+		s.FailedBuilds[i].LogTail = tail(s.FailedBuilds[i].LogPath, tailLines)
+	}
+	data, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return s, err
+	}
+	err = errors.Join(
+		replaceFile(filepath.Join(l.dir, SummaryFile), append(data, '\n')),
+		replaceFile(filepath.Join(l.dir, MarkdownFile), []byte(s.Markdown())),
+	)
+	if err != nil {
+		return s, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.run.Finished = s.Unfinished <= 0 || len(l.entries) == 0
+	l.run.FinishedAt = s.FinishedAt
+	return s, writeRun(l.dir, l.run)
+}
+
+// Close closes the files and gives the directory free.
+func (l *Ledger) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return errors.Join(l.manifest.close(), l.events.close(), l.lock.Close())
+}
+
+const (
+	// How many lines of a failed job's log a summary shows.
+	tailLines = 12
+	// How much of the end of a log is read for them, in bytes.
+	tailBytes = 16 << 10
+)
+
+// tail returns the last lines of a file; none if it cannot be read.
+func tail(path string, n int) []string {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	if size, err := f.Seek(0, io.SeekEnd); err == nil && size > tailBytes {
+		_, _ = f.Seek(-tailBytes, io.SeekEnd)
+	} else {
+		_, _ = f.Seek(0, io.SeekStart)
+	}
+	data, err := io.ReadAll(f)
+	if err != nil {
+		return nil
+	}
+	var lines []string
+	for _, line := range strings.Split(string(data), "\n") {
+		if strings.TrimSpace(line) != "" {
+			lines = append(lines, strings.TrimRight(line, "\r"))
+		}
+	}
+	return lines[max(len(lines)-n, 0):]
+}

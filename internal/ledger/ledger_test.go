@@ -1,0 +1,120 @@
+package ledger
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+var start = time.Date(2026, 1, 1, 12, 0, 0, 0, time.FixedZone("", 3600))
+
+func ptr(s string) *string { return &s }
+
+func entries() []Entry {
+	return []Entry{
+		{Name: "a", Status: Built, DurationSeconds: 10, AttemptCount: 1},
+		{Name: "b", Status: Built, DurationSeconds: 30, AttemptCount: 2},
+		{Name: "c", Status: Skipped, SkipReason: ptr("remote_exists"), DurationSeconds: 0.5},
+		{Name: "d", Status: Failed, Error: ptr("exit code: 3"), DurationSeconds: 20, AttemptCount: 3},
+		{Name: "e", Status: Built, DurationSeconds: 20, AttemptCount: 1},
+		{Name: "f", Status: Built, DurationSeconds: 60, AttemptCount: 1},
+	}
+}
+
+func TestSummarize(t *testing.T) {
+	s := Summarize(entries(), 8, start, start.Add(2*time.Minute))
+	got := []float64{float64(s.Total), float64(s.Built), float64(s.Skipped), float64(s.Failed), float64(s.Unfinished), float64(s.Retried),
+		s.WallClockSeconds, s.CumulativeSeconds, s.AverageSeconds, s.MedianSeconds, s.MaxSeconds, s.ImagesPerHour}
+	want := []float64{8, 4, 1, 1, 2, 2, 120, 140.5, 30, 25, 60, 120}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Errorf("figure %d is %v, want %v", i, got[i], want[i])
+		}
+	}
+	if s.Slowest[0].Name != "f" || s.Slowest[1].Name != "b" || s.SkipReasons["remote_exists"] != 1 || s.FailedBuilds[0].Error != "exit code: 3" {
+		t.Errorf("summary %+v", s)
+	}
+	if empty := Summarize(nil, 0, start, start); empty.MedianSeconds != 0 || empty.ImagesPerHour != 0 {
+		t.Errorf("summary of nothing: %+v", empty)
+	}
+}
+
+func TestLedger(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "deep", "out")
+	l, _ := begin(t, dir, Refuse, PlanID{})
+	log, err := l.CreateLog("d", 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = log.WriteString(strings.Repeat("noise\n", 10000) + "```\nthe reason\n\n")
+	_ = log.Close()
+	for _, e := range entries() {
+		if e.Status == Failed {
+			e.LogPath = ptr(log.Name())
+		}
+		if err := l.Add(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Event([]byte(`{"type":"x"}`)); err != nil {
+		t.Fatal(err)
+	}
+	s, err := l.Finish(Summarize(l.Entries(), 6, start, start.Add(time.Minute)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	tail := s.FailedBuilds[0].LogTail
+	if len(tail) != tailLines || tail[len(tail)-1] != "the reason" {
+		t.Errorf("log tail %q", tail)
+	}
+	markdown, err := os.ReadFile(filepath.Join(dir, MarkdownFile))
+	if err != nil || !strings.Contains(string(markdown), "5 of 6 images, 1 failed") || !strings.Contains(string(markdown), "````text") {
+		t.Errorf("markdown (%v):\n%s", err, markdown)
+	}
+	manifest, err := os.ReadFile(filepath.Join(dir, ManifestFile))
+	if err != nil || strings.Count(string(manifest), "\n") != 6 {
+		t.Errorf("manifest (%v):\n%s", err, manifest)
+	}
+}
+
+func TestAnEarlierRunIsArchived(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 3 {
+		l, _ := begin(t, dir, Refuse, PlanID{})
+		if err := l.Add(Entry{Name: string(rune('a' + i))}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Finish(Summary{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, want := range map[string]string{
+		ManifestFile: `"name":"c"`,
+		filepath.Join(ArchiveDir, "2026-01-01T11-00-00Z", ManifestFile):   `"name":"a"`,
+		filepath.Join(ArchiveDir, "2026-01-01T11-00-00Z-2", ManifestFile): `"name":"b"`,
+	} {
+		if data, err := os.ReadFile(filepath.Join(dir, path)); err != nil || !strings.Contains(string(data), want) {
+			t.Errorf("%s: %v %s", path, err, data)
+		}
+	}
+}
+
+func TestTime(t *testing.T) {
+	data, err := json.Marshal([]Time{{start.Add(1234567)}, {}})
+	if err != nil || string(data) != `["2026-01-01T11:00:00.001Z",null]` {
+		t.Fatalf("%s %v", data, err)
+	}
+	var back []Time
+	if err := json.Unmarshal(data, &back); err != nil || !back[1].IsZero() || back[0].Sub(start) != time.Millisecond {
+		t.Errorf("%v %v", back, err)
+	}
+}

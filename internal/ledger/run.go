@@ -1,0 +1,95 @@
+package ledger
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// PlanID is what a record knows of a plan, so that a later run can tell what of
+// it still counts.
+type PlanID struct {
+	// Digest stands for all that the jobs have in common, such as the
+	// Dockerfile and the build arguments; empty when nobody needs to know
+	// whether it changes.
+	Digest string `json:"digest,omitempty"`
+	// Jobs are all jobs of the plan.
+	Jobs []PlanJob `json:"jobs"`
+}
+
+// PlanJob is a job of a plan. A finished job counts for another plan as long as
+// that has a job of the same name, base image and tags.
+type PlanJob struct {
+	Name string   `json:"name"`
+	Base string   `json:"base_image"`
+	Tags []string `json:"tags"`
+}
+
+// same tells whether both make the same image under the same tags.
+func (j PlanJob) same(other PlanJob) bool {
+	return j.Base == other.Base &&
+		slices.Equal(slices.Sorted(slices.Values(j.Tags)), slices.Sorted(slices.Values(other.Tags)))
+}
+
+// changes are the names of the jobs in which two plans differ, in plan order.
+type changes struct{ added, gone, changed []string }
+
+// compare tells how a plan differs from an earlier one.
+func compare(was, is []PlanJob) changes {
+	var c changes
+	old := map[string]PlanJob{}
+	for _, j := range was {
+		old[j.Name] = j
+	}
+	for _, j := range is {
+		before, known := old[j.Name]
+		delete(old, j.Name)
+		switch {
+		case !known:
+			c.added = append(c.added, j.Name)
+		case !j.same(before):
+			c.changed = append(c.changed, j.Name)
+		}
+	}
+	for _, j := range was {
+		if _, left := old[j.Name]; left {
+			c.gone = append(c.gone, j.Name)
+		}
+	}
+	return c
+}
+
+// runRecord is run.json: which run the other files belong to.
+type runRecord struct {
+	StokerVersion string `json:"stoker_version"`
+	StartedAt     Time   `json:"started_at"`
+	ResumedAt     []Time `json:"resumed_at,omitempty"`
+	// Finished runs have nothing left to resume: every job has an entry, or
+	// none has.
+	Finished   bool   `json:"finished"`
+	FinishedAt Time   `json:"finished_at"`
+	JobCount   int    `json:"job_count"`
+	Plan       PlanID `json:"plan"`
+}
+
+func readRun(dir string) (runRecord, error) {
+	data, err := os.ReadFile(filepath.Join(dir, RunFile))
+	if err != nil {
+		return runRecord{}, err
+	}
+	var r runRecord
+	if err := json.Unmarshal(data, &r); err != nil {
+		return runRecord{}, fmt.Errorf("%s: %w", RunFile, err)
+	}
+	return r, nil
+}
+
+func writeRun(dir string, r runRecord) error {
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return replaceFile(filepath.Join(dir, RunFile), append(data, '\n'))
+}

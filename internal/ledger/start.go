@@ -1,0 +1,167 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Mode says what Start does about an earlier run in the same directory.
+type Mode int
+
+// The modes. A directory without an earlier run is the same in all of them.
+const (
+	// Refuse archives a finished run and fails on an unfinished one.
+	Refuse Mode = iota
+	// Resume goes on with the earlier run, finished or not.
+	Resume
+	// Fresh archives the earlier run, finished or not.
+	Fresh
+)
+
+// StartOptions say how a record is begun.
+type StartOptions struct {
+	Now  time.Time
+	Mode Mode
+	Plan PlanID
+	// Keep says which entries of finished jobs still hold, when a run is
+	// resumed; the others' jobs count as open. Nil keeps all.
+	Keep func([]Entry) []Entry
+	// Version is the version of Stoker, for whoever reads the record later.
+	Version string
+}
+
+// Resumed is what was taken over from the earlier run; the zero value when
+// nothing was.
+type Resumed struct {
+	// Entries are the jobs that need no build any more, one entry each.
+	Entries []Entry
+	// Notes are remarks for a person: what was repaired, and how the plan
+	// differs from the earlier run's.
+	Notes []string
+}
+
+// UnfinishedError tells that a directory holds an unfinished run.
+type UnfinishedError struct {
+	Dir string
+	// Finished of Jobs have an entry. Jobs is 0 when the plan is not known.
+	Finished, Jobs int
+}
+
+// Error implements error.
+func (e *UnfinishedError) Error() string {
+	done := fmt.Sprint(e.Finished)
+	if e.Jobs > 0 {
+		done = fmt.Sprintf("%d of %d", e.Finished, e.Jobs)
+	}
+	return fmt.Sprintf("output directory %s holds an unfinished run, in which %s jobs are finished: "+
+		"go on with it by --resume, or archive it and start anew by --fresh", e.Dir, done)
+}
+
+// Start begins or goes on with the record of a run in a directory, which it
+// makes when it is not there. The directory is locked until Close: a second run
+// in it gets a *BusyError. What an earlier run left is treated as the mode says;
+// *UnfinishedError is the refusal. An archived run is moved to a directory of
+// its own below archive/, named by the time of the move.
+func Start(dir string, o StartOptions) (*Ledger, Resumed, error) {
+	l, resumed, err := lockAndBegin(dir, o)
+	var busy *BusyError
+	var unfinished *UnfinishedError
+	if err == nil || errors.As(err, &busy) || errors.As(err, &unfinished) {
+		return l, resumed, err
+	}
+	return nil, Resumed{}, fmt.Errorf("output directory %s: %w", dir, err)
+}
+
+func lockAndBegin(dir string, o StartOptions) (*Ledger, Resumed, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, Resumed{}, err
+	}
+	lock, err := takeLock(dir)
+	if err != nil {
+		return nil, Resumed{}, err
+	}
+	l := &Ledger{dir: dir, lock: lock}
+	resumed, err := l.begin(o)
+	if err != nil {
+		return nil, Resumed{}, errors.Join(err, l.Close())
+	}
+	return l, resumed, nil
+}
+
+func (l *Ledger) begin(o StartOptions) (Resumed, error) {
+	before, err := findEarlier(l.dir)
+	switch {
+	case err != nil:
+		return Resumed{}, err
+	case before == nil:
+		return Resumed{}, l.afresh(o)
+	case o.Mode == Resume:
+		return l.resume(before, o)
+	case o.Mode == Fresh || before.finished():
+		if err := archive(l.dir, o.Now); err != nil {
+			return Resumed{}, fmt.Errorf("archiving the earlier run: %w", err)
+		}
+		return Resumed{}, l.afresh(o)
+	}
+	return Resumed{}, &UnfinishedError{Dir: l.dir, Finished: len(before.entries), Jobs: len(before.run.Plan.Jobs)}
+}
+
+// afresh begins a record in a directory without one.
+func (l *Ledger) afresh(o StartOptions) error {
+	l.run = runRecord{StokerVersion: o.Version, StartedAt: Time{o.Now}, JobCount: len(o.Plan.Jobs), Plan: o.Plan}
+	if err := writeRun(l.dir, l.run); err != nil {
+		return err
+	}
+	_, err := l.openFiles()
+	return err
+}
+
+// openFiles opens the files that grow, and tells whether an event was cut off.
+func (l *Ledger) openFiles() (cut bool, err error) {
+	if err := os.MkdirAll(filepath.Join(l.dir, LogsDir), 0o755); err != nil {
+		return false, err
+	}
+	if l.manifest, _, err = openLines(filepath.Join(l.dir, ManifestFile)); err != nil {
+		return false, err
+	}
+	if l.events, cut, err = openLines(filepath.Join(l.dir, EventsFile)); err != nil {
+		return false, err
+	}
+	return cut, syncDir(l.dir)
+}
+
+// earlier is a run that was found in the directory.
+type earlier struct {
+	run    runRecord
+	runErr error // why run could not be read
+
+	summarized bool
+	entries    []Entry
+	notes      []string
+	lines      int   // of the manifest, up to the last good one
+	good, size int64 // bytes of the manifest, and those up to its last good line
+}
+
+func (e *earlier) finished() bool { return e.summarized && e.run.Finished }
+
+// findEarlier looks for an earlier run; nil for none.
+func findEarlier(dir string) (*earlier, error) {
+	names, err := present(dir)
+	if err != nil || len(names) == 0 {
+		return nil, err
+	}
+	e := &earlier{}
+	e.run, e.runErr = readRun(dir)
+	if _, err := os.Stat(filepath.Join(dir, SummaryFile)); err == nil {
+		e.summarized = true
+	}
+	data, err := os.ReadFile(filepath.Join(dir, ManifestFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return e, e.read(data)
+}

@@ -1,0 +1,447 @@
+package ledger
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func plan(names ...string) PlanID {
+	p := PlanID{Digest: "sha256:1"}
+	for _, name := range names {
+		p.Jobs = append(p.Jobs, PlanJob{Name: name, Base: "r/" + name + ":1", Tags: []string{"r/out:" + name}})
+	}
+	return p
+}
+
+func begin(t *testing.T, dir string, mode Mode, p PlanID) (*Ledger, Resumed) {
+	t.Helper()
+	l, resumed, err := Start(dir, StartOptions{Now: start, Mode: mode, Plan: p, Version: "v1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l, resumed
+}
+
+func add(t *testing.T, l *Ledger, status Status, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if err := l.Add(Entry{Name: name, Status: status}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// finish ends a run of so many planned jobs in the regular way.
+func finish(t *testing.T, l *Ledger, planned int) {
+	t.Helper()
+	if _, err := l.Finish(Summarize(l.Entries(), planned, start, start.Add(time.Minute))); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func manifest(t *testing.T, dir string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, ManifestFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, notes, good, err := ReadManifest(strings.NewReader(string(data)))
+	if err != nil || len(notes) > 0 || int(good) != len(data) {
+		t.Errorf("the manifest is not clean: %q %v\n%s", notes, err, data)
+	}
+	return names(entries)
+}
+
+// archived returns how many runs were archived.
+func archived(t *testing.T, dir string) int {
+	t.Helper()
+	runs, err := os.ReadDir(filepath.Join(dir, ArchiveDir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return len(runs)
+}
+
+func TestModes(t *testing.T) {
+	const refused = "refused"
+	tests := []struct {
+		name  string
+		leave func(t *testing.T, dir string)
+		// The manifest afterwards for each mode, or that it was refused.
+		refuse, resume, fresh string
+		archived              int // in the modes that archive
+	}{
+		{"no earlier run", func(*testing.T, string) {}, "", "", "", 0},
+		{"an unrelated file", func(t *testing.T, dir string) {
+			if err := os.WriteFile(filepath.Join(dir, "notes.txt"), nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}, "", "", "", 0},
+		{"killed", func(t *testing.T, dir string) {
+			l, _ := begin(t, dir, Refuse, plan("a", "b", "c"))
+			add(t, l, Built, "a")
+			add(t, l, Failed, "b")
+			l.Close()
+		}, refused, "a:built", "", 1},
+		{"killed before its first job ended", func(t *testing.T, dir string) {
+			l, _ := begin(t, dir, Refuse, plan("a", "b", "c"))
+			l.Close()
+		}, refused, "", "", 1},
+		{"interrupted", func(t *testing.T, dir string) {
+			l, _ := begin(t, dir, Refuse, plan("a", "b", "c"))
+			add(t, l, Built, "b")
+			finish(t, l, 3)
+		}, refused, "b:built", "", 1},
+		{"stopped before any job", func(t *testing.T, dir string) {
+			l, _ := begin(t, dir, Refuse, plan("a", "b", "c"))
+			finish(t, l, 3)
+		}, "", "", "", 1},
+		{"finished", func(t *testing.T, dir string) {
+			l, _ := begin(t, dir, Refuse, plan("a", "b", "c"))
+			add(t, l, Built, "a")
+			add(t, l, Failed, "b")
+			add(t, l, Skipped, "c")
+			finish(t, l, 3)
+		}, "", "a:built c:skipped_remote_exists", "", 1},
+		{"finished but its summary was removed", func(t *testing.T, dir string) {
+			l, _ := begin(t, dir, Refuse, plan("a"))
+			add(t, l, Built, "a")
+			finish(t, l, 1)
+			if err := os.Remove(filepath.Join(dir, SummaryFile)); err != nil {
+				t.Fatal(err)
+			}
+		}, refused, "a:built", "", 1},
+		{"only its events are left", func(t *testing.T, dir string) {
+			if err := os.WriteFile(filepath.Join(dir, EventsFile), []byte("{}\n{"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}, refused, "", "", 1},
+		{"its record is damaged", func(t *testing.T, dir string) {
+			l, _ := begin(t, dir, Refuse, plan("a"))
+			add(t, l, Built, "a", "gone")
+			l.Close()
+			if err := os.WriteFile(filepath.Join(dir, RunFile), []byte("{"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}, refused, "a:built", "", 1},
+	}
+	for _, tt := range tests {
+		for mode, want := range []string{Refuse: tt.refuse, Resume: tt.resume, Fresh: tt.fresh} {
+			t.Run(fmt.Sprint(tt.name, " mode ", mode), func(t *testing.T) {
+				dir := t.TempDir()
+				tt.leave(t, dir)
+				l, resumed, err := Start(dir, StartOptions{Now: start, Mode: Mode(mode), Plan: plan("a", "b", "c")})
+				if want == refused {
+					var unfinished *UnfinishedError
+					if !errors.As(err, &unfinished) || l != nil {
+						t.Errorf("got %v", err)
+					}
+					return
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer l.Close()
+				if got := manifest(t, dir); got != want || names(resumed.Entries) != want || names(l.Entries()) != want {
+					t.Errorf("the manifest holds %q, want %q; resumed %q", got, want, names(resumed.Entries))
+				}
+				moved := tt.archived
+				if Mode(mode) == Resume {
+					moved = 0
+				}
+				if got := archived(t, dir); got != moved {
+					t.Errorf("%d runs were archived", got)
+				}
+				add(t, l, Built, "z")
+				if got := manifest(t, dir); !strings.HasSuffix(got, "z:built") {
+					t.Errorf("after a job, the manifest holds %q", got)
+				}
+			})
+		}
+	}
+}
+
+func TestUnfinishedErrorSaysWhatToDo(t *testing.T) {
+	dir := t.TempDir()
+	l, _ := begin(t, dir, Refuse, plan("a", "b", "c"))
+	add(t, l, Built, "a")
+	add(t, l, Failed, "c")
+	l.Close()
+	_, _, err := Start(dir, StartOptions{Now: start, Plan: plan("a")})
+	if err == nil {
+		t.Fatal("not refused")
+	}
+	for _, want := range []string{"--resume", "--fresh", "2 of 3", dir} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q does not say %q", err, want)
+		}
+	}
+	// A refusal changes nothing and leaves the directory free.
+	if got := manifest(t, dir); got != "a:built c:failed" {
+		t.Errorf("the manifest holds %q", got)
+	}
+	begin(t, dir, Resume, plan("a", "b", "c"))
+}
+
+// A run that is killed while it writes a line leaves any part of it.
+func TestKilledAtEveryByteOfALine(t *testing.T) {
+	dir := t.TempDir()
+	l, _ := begin(t, dir, Refuse, plan("a", "b", "c"))
+	add(t, l, Built, "a")
+	path := filepath.Join(dir, ManifestFile)
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	add(t, l, Built, "b")
+	l.Close()
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for size := len(before); size <= len(whole); size++ {
+		if err := os.WriteFile(path, whole[:size], 0o644); err != nil {
+			t.Fatal(err)
+		}
+		want, repaired := "a:built", size > len(before)
+		if size == len(whole) {
+			want, repaired = "a:built b:built", false
+		}
+		l, resumed := begin(t, dir, Resume, plan("a", "b", "c"))
+		if got := manifest(t, dir); got != want || names(resumed.Entries) != want || (len(resumed.Notes) > 0) != repaired {
+			t.Fatalf("cut at %d: %q, resumed %q with notes %q", size, got, names(resumed.Entries), resumed.Notes)
+		}
+		add(t, l, Built, "c")
+		l.Close()
+		if got := manifest(t, dir); got != want+" c:built" {
+			t.Fatalf("cut at %d and gone on: %q", size, got)
+		}
+	}
+}
+
+func TestResumeRepairsAndSupersedes(t *testing.T) {
+	dir := t.TempDir()
+	l, _ := begin(t, dir, Refuse, plan("a", "b", "c", "d"))
+	add(t, l, Built, "a")
+	add(t, l, Failed, "b", "a")
+	if _, err := l.manifest.file.WriteAt([]byte("{\"na\n"), l.manifest.end); err != nil {
+		t.Fatal(err)
+	}
+	l.manifest.end += 5
+	add(t, l, Built, "c")
+	for _, event := range []string{`{"n":1}`, `{"n":2}`} {
+		if err := l.Event([]byte(event)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := l.events.file.WriteAt([]byte(`{"n":`), l.events.end); err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+
+	l, resumed := begin(t, dir, Resume, plan("a", "b", "c", "d"))
+	if names(resumed.Entries) != "c:built" || manifest(t, dir) != "c:built" {
+		t.Errorf("resumed %q, manifest %q", names(resumed.Entries), manifest(t, dir))
+	}
+	notes := strings.Join(resumed.Notes, "\n")
+	for _, want := range []string{"line 4 of manifest.jsonl", "jobs more than once", "events.jsonl was cut off"} {
+		if !strings.Contains(notes, want) {
+			t.Errorf("notes do not say %q:\n%s", want, notes)
+		}
+	}
+	add(t, l, Built, "a", "b", "d")
+	if err := l.Event([]byte(`{"n":3}`)); err != nil {
+		t.Fatal(err)
+	}
+	finish(t, l, 4)
+	events, err := os.ReadFile(filepath.Join(dir, EventsFile))
+	if err != nil || string(events) != "{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n" {
+		t.Errorf("events %v\n%s", err, events)
+	}
+	if run, err := readRun(dir); err != nil || !run.Finished || len(run.ResumedAt) != 1 || run.JobCount != 4 || run.StokerVersion != "v1" {
+		t.Errorf("run.json %+v %v", run, err)
+	}
+}
+
+func TestResumeOfAFinishedRun(t *testing.T) {
+	dir := t.TempDir()
+	l, _ := begin(t, dir, Refuse, plan("a", "b"))
+	add(t, l, Built, "a")
+	add(t, l, Failed, "b")
+	finish(t, l, 2)
+	l, _ = begin(t, dir, Resume, plan("a", "b"))
+	// As long as it runs, nothing says that it is finished.
+	if _, err := os.Stat(filepath.Join(dir, SummaryFile)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the old summary is still there: %v", err)
+	}
+	if run, err := readRun(dir); err != nil || run.Finished {
+		t.Errorf("run.json %+v %v", run, err)
+	}
+	add(t, l, Built, "b")
+	finish(t, l, 2)
+	if manifest(t, dir) != "a:built b:built" {
+		t.Errorf("the manifest holds %q", manifest(t, dir))
+	}
+}
+
+func TestPlanChanges(t *testing.T) {
+	was := plan("same", "gone", "base", "tags", "order")
+	was.Jobs[4].Tags = []string{"r/x:1", "r/x:2"}
+	is := plan("new", "same", "base", "tags", "order")
+	is.Digest = "sha256:2"
+	is.Jobs[2].Base, is.Jobs[3].Tags = "r/base:2", nil
+	is.Jobs[4].Tags = []string{"r/x:2", "r/x:1"}
+
+	dir := t.TempDir()
+	l, _ := begin(t, dir, Refuse, was)
+	add(t, l, Built, "same", "gone", "base", "tags", "order")
+	l.Close()
+	l, resumed := begin(t, dir, Resume, is)
+	if got := manifest(t, dir); got != "same:built order:built" || names(resumed.Entries) != got {
+		t.Errorf("kept %q, manifest %q", names(resumed.Entries), got)
+	}
+	want := []string{
+		"what the images are made from has changed since; those that are finished are kept as they are, --fresh builds them again",
+		"1 job is new in the plan: new",
+		"1 job is no longer in the plan: gone",
+		"2 jobs are to be built with other tags or another base image than before: base, tags",
+	}
+	if !slices.Equal(resumed.Notes, want) {
+		t.Errorf("notes:\n%s", strings.Join(resumed.Notes, "\n"))
+	}
+	l.Close()
+	if _, resumed := begin(t, dir, Resume, is); len(resumed.Notes) > 0 {
+		t.Errorf("the second time, notes %q", resumed.Notes)
+	}
+}
+
+func TestNotesNameAFewJobs(t *testing.T) {
+	var jobs []string
+	for i := range 20 {
+		jobs = append(jobs, fmt.Sprint("job-", i))
+	}
+	notes := compare(nil, plan(jobs...).Jobs).notes()
+	if len(notes) != 1 || !strings.HasSuffix(notes[0], "job-7 and 12 more") {
+		t.Errorf("notes %q", notes)
+	}
+}
+
+func TestLogsOfEarlierAttemptsAreKept(t *testing.T) {
+	dir := t.TempDir()
+	write := func(l *Ledger, attempt int) string {
+		log, err := l.CreateLog("a", attempt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer log.Close()
+		fmt.Fprintf(log, "attempt %d", attempt)
+		return filepath.Base(log.Name())
+	}
+	l, _ := begin(t, dir, Refuse, plan("a"))
+	if next := l.NextAttempt("a"); next != 1 {
+		t.Errorf("the first attempt is %d", next)
+	}
+	write(l, 1)
+	write(l, 2)
+	l.Close()
+	if err := os.WriteFile(filepath.Join(dir, LogsDir, "a", "attempt-x.log"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	l, _ = begin(t, dir, Resume, plan("a"))
+	if next := l.NextAttempt("a"); next != 3 {
+		t.Errorf("the next attempt is %d", next)
+	}
+	if got := write(l, 1); got != "attempt-3.log" {
+		t.Errorf("a taken number became %s", got)
+	}
+	if data, err := os.ReadFile(l.LogPath("a", 1)); err != nil || string(data) != "attempt 1" {
+		t.Errorf("the first log is %q, %v", data, err)
+	}
+}
+
+func TestEntriesThatAreTooLong(t *testing.T) {
+	dir := t.TempDir()
+	l, _ := begin(t, dir, Refuse, plan("a"))
+	if err := l.Add(Entry{Name: "a", Error: ptr(strings.Repeat("x", maxLine))}); err == nil {
+		t.Error("it was written")
+	}
+	if got := manifest(t, dir); got != "" {
+		t.Errorf("the manifest holds %q", got)
+	}
+}
+
+func TestSecondRunInOneDirectory(t *testing.T) {
+	dir := t.TempDir()
+	l, _ := begin(t, dir, Refuse, plan("a"))
+	for _, mode := range []Mode{Refuse, Resume, Fresh} {
+		var busy *BusyError
+		if _, _, err := Start(dir, StartOptions{Now: start, Mode: mode}); !errors.As(err, &busy) || !strings.Contains(err.Error(), dir) {
+			t.Errorf("mode %d: %v", mode, err)
+		}
+	}
+	finish(t, l, 1)
+	begin(t, dir, Refuse, plan("a"))
+}
+
+const holdDir = "LEDGER_TEST_HOLD"
+
+// TestHoldsADirectory is the other process of the test below.
+func TestHoldsADirectory(t *testing.T) {
+	dir := os.Getenv(holdDir)
+	if dir == "" {
+		t.Skip("runs as another test's child only")
+	}
+	l, _ := begin(t, dir, Refuse, plan("a", "b"))
+	add(t, l, Built, "a")
+	fmt.Println("\nholding")
+	time.Sleep(time.Minute) // it is killed before
+}
+
+func TestKillGivesTheDirectoryFree(t *testing.T) {
+	dir := t.TempDir()
+	child := exec.Command(os.Args[0], "-test.run=^TestHoldsADirectory$")
+	child.Env = append(os.Environ(), holdDir+"="+dir)
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for lines := bufio.NewScanner(out); lines.Scan() && lines.Text() != "holding"; {
+	}
+	var busy *BusyError
+	if _, _, err := Start(dir, StartOptions{Now: start, Mode: Resume}); !errors.As(err, &busy) {
+		t.Errorf("beside a living run: %v", err)
+	}
+	if err := child.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = child.Wait()
+	if _, resumed := begin(t, dir, Resume, plan("a", "b")); names(resumed.Entries) != "a:built" {
+		t.Errorf("resumed %q", names(resumed.Entries))
+	}
+}
+
+func TestStartNamesTheDirectory(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Start(filepath.Join(file, "out"), StartOptions{Now: start}); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("got %v", err)
+	}
+}

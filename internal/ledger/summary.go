@@ -1,0 +1,198 @@
+package ledger
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Summary is the totals of a run, as summary.json holds them. Durations are in
+// seconds. It is computed from a run's entries alone, so that it can be made
+// again from manifest.jsonl at any time.
+type Summary struct {
+	Total   int `json:"total"`
+	Built   int `json:"built"`
+	Skipped int `json:"skipped"`
+	Failed  int `json:"failed"`
+	// Unfinished jobs were planned but have no entry, since the run was
+	// interrupted or stopped early.
+	Unfinished int `json:"unfinished"`
+	// Retried jobs needed more than one attempt, whether they ended built or
+	// failed.
+	Retried     int    `json:"retried"`
+	Interrupted bool   `json:"interrupted"`
+	StopReason  string `json:"stop_reason,omitempty"`
+
+	StartedAt         Time    `json:"started_at"`
+	FinishedAt        Time    `json:"finished_at"`
+	WallClockSeconds  float64 `json:"wall_clock_seconds"`
+	CumulativeSeconds float64 `json:"cumulative_duration_seconds"`
+	AverageSeconds    float64 `json:"average_build_seconds"`
+	MedianSeconds     float64 `json:"median_build_seconds"`
+	MaxSeconds        float64 `json:"max_build_seconds"`
+	ImagesPerHour     float64 `json:"images_per_hour"`
+
+	SkipReasons  map[string]int `json:"skip_reasons,omitempty"`
+	Slowest      []SlowJob      `json:"slowest_builds"`
+	FailedBuilds []FailedJob    `json:"failed_builds"`
+
+	Prune *Prune `json:"prune,omitempty"`
+	Cache *Cache `json:"cache,omitempty"`
+	Space *Space `json:"space,omitempty"`
+}
+
+// Space sets what was forecast of the space that a run takes beside what it
+// took. Sizes are in bytes and include what was used before.
+type Space struct {
+	Bound             string `json:"bound"`
+	LowBytes          int64  `json:"low_bytes"`
+	HighBytes         int64  `json:"high_bytes"`
+	ForecastPeakBytes int64  `json:"forecast_peak_bytes"`
+	PeakBytes         int64  `json:"peak_bytes"`
+	// LeastBytes is what this order and this many workers need at least, as far
+	// as it could be told beforehand.
+	LeastBytes int64 `json:"least_bytes"`
+	// What was learned: bytes of cache for each compressed byte of a pulled
+	// layer, and what a job adds of its own.
+	CacheBytesPerPulledByte float64 `json:"cache_bytes_per_pulled_byte"`
+	OwnBytesPerJob          int64   `json:"own_bytes_per_job"`
+}
+
+// Prune is what the sweeps of a run did, as BuildKit reported it.
+type Prune struct {
+	Policy           string `json:"policy"`
+	By               string `json:"by"`
+	Sweeps           int    `json:"sweeps"`
+	Slices           int    `json:"slices"`
+	DeadRecords      int    `json:"dead_records"`
+	DeadBytes        int64  `json:"dead_bytes"`
+	ReclaimedRecords int    `json:"reclaimed_records"`
+	ReclaimedBytes   int64  `json:"reclaimed_bytes"`
+	// RefusedRecords counts how often BuildKit left a record that it was asked
+	// to remove, since it was in use.
+	RefusedRecords int `json:"refused_records"`
+	// LiveRemovedRecords were removed but were not dead. It must be 0.
+	LiveRemovedRecords int `json:"live_removed_records"`
+	// Left is what was dead at the end and is still there.
+	LeftRecords         int      `json:"left_records"`
+	LeftBytes           int64    `json:"left_bytes"`
+	LongestSliceSeconds float64  `json:"longest_slice_seconds"`
+	Failures            []string `json:"failures,omitempty"`
+}
+
+// Cache is the size of the builder's cache in bytes, as BuildKit reports it,
+// seen at each sweep.
+type Cache struct {
+	StartBytes int64 `json:"start_bytes"`
+	PeakBytes  int64 `json:"peak_bytes"`
+	EndBytes   int64 `json:"end_bytes"`
+}
+
+// SlowJob is one of the jobs that took longest.
+type SlowJob struct {
+	Name            string  `json:"name"`
+	BaseImage       string  `json:"base_image"`
+	DurationSeconds float64 `json:"duration_seconds"`
+	AttemptCount    int     `json:"attempt_count"`
+}
+
+// FailedJob tells why a job failed; LogTail is the last lines of the log of its
+// last attempt.
+type FailedJob struct {
+	Name         string   `json:"name"`
+	BaseImage    string   `json:"base_image"`
+	Error        string   `json:"error"`
+	AttemptCount int      `json:"attempt_count"`
+	LogPath      string   `json:"log_path,omitempty"`
+	LogTail      []string `json:"log_tail,omitempty"`
+}
+
+// How many of the slowest jobs a summary names.
+const slowestCount = 5
+
+// Summarize computes the totals of a run of planned jobs that began at started
+// and ended at finished. Log tails are left empty: they need the disk.
+func Summarize(entries []Entry, planned int, started, finished time.Time) Summary {
+	s := Summary{
+		Total:      planned,
+		Unfinished: planned - len(entries),
+		StartedAt:  Time{started},
+		FinishedAt: Time{finished},
+		// Readers find lists, not nulls, where there is nothing.
+		Slowest: []SlowJob{}, FailedBuilds: []FailedJob{},
+	}
+	s.WallClockSeconds = seconds(finished.Sub(started))
+	var durations []float64
+	for _, e := range entries {
+		s.CumulativeSeconds += e.DurationSeconds
+		if e.AttemptCount > 1 {
+			s.Retried++
+		}
+		switch {
+		case e.Status == Built:
+			s.Built++
+			durations = append(durations, e.DurationSeconds)
+			s.Slowest = append(s.Slowest, SlowJob{e.Name, e.BaseImage, e.DurationSeconds, e.AttemptCount})
+		case strings.HasPrefix(string(e.Status), "skipped"):
+			s.Skipped++
+			if s.SkipReasons == nil {
+				s.SkipReasons = map[string]int{}
+			}
+			s.SkipReasons[deref(e.SkipReason)]++
+		default:
+			s.Failed++
+			s.FailedBuilds = append(s.FailedBuilds, FailedJob{
+				Name: e.Name, BaseImage: e.BaseImage, Error: deref(e.Error),
+				AttemptCount: e.AttemptCount, LogPath: deref(e.LogPath),
+			})
+		}
+	}
+	slices.SortStableFunc(s.Slowest, func(a, b SlowJob) int {
+		switch {
+		case a.DurationSeconds > b.DurationSeconds:
+			return -1
+		case a.DurationSeconds < b.DurationSeconds:
+			return 1
+		}
+		return 0
+	})
+	s.Slowest = s.Slowest[:min(len(s.Slowest), slowestCount)]
+	s.AverageSeconds, s.MedianSeconds, s.MaxSeconds = spread(durations)
+	if s.WallClockSeconds > 0 {
+		s.ImagesPerHour = round3(float64(s.Built) / s.WallClockSeconds * 3600)
+	}
+	s.CumulativeSeconds = round3(s.CumulativeSeconds)
+	return s
+}
+
+// spread returns the mean, the median and the largest of some values; zeros for
+// none.
+func spread(v []float64) (mean, median, largest float64) {
+	if len(v) == 0 {
+		return 0, 0, 0
+	}
+	v = slices.Sorted(slices.Values(v))
+	for _, x := range v {
+		mean += x
+	}
+	mean /= float64(len(v))
+	mid := len(v) / 2
+	median = v[mid]
+	if len(v)%2 == 0 {
+		median = (v[mid-1] + v[mid]) / 2
+	}
+	return round3(mean), round3(median), v[len(v)-1]
+}
+
+func seconds(d time.Duration) float64 { return round3(d.Seconds()) }
+
+func round3(f float64) float64 {
+	return float64(int64(f*1000+0.5)) / 1000
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}

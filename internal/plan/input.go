@@ -1,0 +1,121 @@
+package plan
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+
+	"github.com/distribution/reference"
+)
+
+// InputError tells everything that is wrong with one input, so that it can be
+// mended in one go. It always means that no build was started.
+type InputError struct {
+	What     string   // the input, such as a file's name
+	Problems []string // one line each
+	Hint     string   // what to do, if there is something to say
+}
+
+func (e *InputError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: ", e.What)
+	if len(e.Problems) == 1 {
+		b.WriteString(e.Problems[0])
+	} else {
+		fmt.Fprintf(&b, "%d problems:", len(e.Problems))
+		for _, p := range e.Problems {
+			b.WriteString("\n  " + p)
+		}
+	}
+	if e.Hint != "" {
+		b.WriteString("\n" + e.Hint)
+	}
+	return b.String()
+}
+
+// Image is one line of an image list.
+type Image struct {
+	Line int
+	Ref  string // as written
+}
+
+// The longest line that an image list may hold, in bytes. References are at
+// most 255 characters and a tag; what is longer is not an image list.
+const maxLine = 64 << 10
+
+// ReadImages reads an image list: one reference per line, blank lines and
+// comments (from # on) allowed. A reference that is listed again is left out
+// and mentioned in notes. What cannot be read, or holds no reference at all,
+// is an *InputError that lists every bad line.
+func ReadImages(name string, r io.Reader) (images []Image, notes []string, err error) {
+	var problems []string
+	seen := map[string]int{}
+	scanner := bufio.NewScanner(r)
+	scanner.Buffer(nil, maxLine)
+	line := 0
+	for scanner.Scan() {
+		line++
+		ref := listEntry(scanner.Bytes(), line == 1)
+		if ref == "" {
+			continue
+		}
+		named, err := parseRef(ref)
+		if err != nil {
+			problems = append(problems, fmt.Sprintf("line %d: %q: %s", line, ref, err))
+			continue
+		}
+		if first, again := seen[named.String()]; again {
+			notes = append(notes, fmt.Sprintf("%s line %d: %s is the same as line %d; it is built once", name, line, ref, first))
+			continue
+		}
+		seen[named.String()] = line
+		images = append(images, Image{Line: line, Ref: ref})
+	}
+	if err := scanner.Err(); err != nil {
+		problems = append(problems, fmt.Sprintf("line %d: %s", line+1, err))
+	}
+	if len(problems) > 0 {
+		return nil, nil, &InputError{What: name, Problems: problems,
+			Hint: "each line must be one image reference, such as docker.io/library/debian:12"}
+	}
+	if len(images) == 0 {
+		return nil, nil, &InputError{What: name, Problems: []string{"no image references in it"},
+			Hint: "write one image reference per line"}
+	}
+	return images, notes, nil
+}
+
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// listEntry returns what a line says without comment and surrounding blanks.
+// A # begins a comment at the start of a line or after a blank, since no
+// reference holds either.
+func listEntry(line []byte, first bool) string {
+	if first {
+		line = bytes.TrimPrefix(line, byteOrderMark)
+	}
+	s := string(line)
+	for i, c := range s {
+		if c == '#' && (i == 0 || s[i-1] == ' ' || s[i-1] == '\t') {
+			s = s[:i]
+			break
+		}
+	}
+	return strings.TrimSpace(s)
+}
+
+// parseRef reads an image reference the way docker does and returns it with
+// registry and tag spelled out.
+func parseRef(ref string) (reference.Named, error) {
+	if strings.ContainsFunc(ref, unicode.IsSpace) {
+		return nil, fmt.Errorf("holds white space; one reference per line")
+	}
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err != nil {
+		return nil, err
+	}
+	return reference.TagNameOnly(named), nil
+}

@@ -1,0 +1,80 @@
+package show
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func TestClean(t *testing.T) {
+	tests := []struct{ name, in, want string }{
+		{"plain", "django__django-11099", "django__django-11099"},
+		{"wide and accented", "héllo 世界 ✓", "héllo 世界 ✓"},
+		{"colours", "\x1b[1;31mred\x1b[0m", "red"},
+		{"cursor and erase", "a\x1b[2J\x1b[10;5Hb", "ab"},
+		{"title with BEL", "a\x1b]0;owned\x07b", "ab"},
+		{"link with ST", "\x1b]8;;http://x\x1b\\text\x1b]8;;\x1b\\", "text"},
+		{"device control", "a\x1bPq#0;1\x1b\\b", "ab"},
+		{"short sequences", "a\x1b7b\x1b(Bc\x1bcd", "abcd"},
+		{"C1 control sequence", "a\u009b31mb", "ab"},
+		{"raw C1 byte", "a\x9b31mb", "a\uFFFD31mb"},
+		{"unfinished title hides nothing", "\x1b]0;the error", "]0;the error"},
+		{"sequence in a sequence", "\x1b\x1b[31m[2Jx", "[2Jx"},
+		{"carriage return", "real\rforged", "real forged"},
+		{"lines and tabs", "a\nb\tc\vd\u0085e\u2028f", "a b c d e f"},
+		{"backspace, bell, null, delete", "a\bb\ac\x00d\x7f", "abcd"},
+		{"direction overrides", "a\u202eb\u2066c\u200fd\u061ce", "abcde"},
+		{"invisible", "a\u200bb\ufeffc\U000e0041d", "abcd"},
+		{"outer space", "  a \n", "a"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if got := clean(test.in); got != test.want {
+				t.Errorf("clean(%q) = %q, want %q", test.in, got, test.want)
+			}
+		})
+	}
+}
+
+func FuzzClean(f *testing.F) {
+	for _, s := range []string{
+		"plain", "\x1b[31mred\x1b[0m", "\x1b]0;t\x07", "\x1b\x1b[0m[2J", "a\u009b2Jb", "\x9b\xff", "\u202e\r\n\t",
+		"\x1b[\x1b[31m31m", "\x1b]\x1b]0;\x07\x07", "\U000e0001", "\x1bP\x1b\\",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got := clean(s)
+		if !utf8.ValidString(got) {
+			t.Errorf("clean(%q) = %q is not UTF-8", s, got)
+		}
+		if strings.ContainsFunc(got, hidden) {
+			t.Errorf("clean(%q) = %q has a hidden rune", s, got)
+		}
+		if again := clean(got); again != got {
+			t.Errorf("clean(%q) = %q, and cleaned again %q", s, got, again)
+		}
+	})
+}
+
+func FuzzEscapeHidden(f *testing.F) {
+	for _, s := range []string{"", "plain", "\u009b2J", "\u202e", "\U000e0041", "\x7f", "\x1b[2J"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		s = strings.ToValidUTF8(s, "?")
+		text, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		escaped := escapeHidden(string(text))
+		if strings.ContainsFunc(escaped, hidden) {
+			t.Errorf("%q has a hidden rune", escaped)
+		}
+		var back string
+		if err := json.Unmarshal([]byte(escaped), &back); err != nil || back != s {
+			t.Errorf("%q reads back as %q (%v)", s, back, err)
+		}
+	})
+}

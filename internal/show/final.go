@@ -1,0 +1,169 @@
+package show
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/stoker-build/stoker/internal/ledger"
+)
+
+// How many failures the closing summary names; manifest.jsonl has them all.
+const finalFailures = 20
+
+// FinalText is what stays on the screen when a run has ended: totals, pace,
+// space, the slowest builds, the failures with their reasons, what the sweeps
+// left, and where the results are. No line is wider than width; a width of 0
+// sets no limit. The text ends with a line break.
+func FinalText(summary ledger.Summary, outputDir string, width int, color bool) string {
+	f := finalText{summary, clean(outputDir), width, palette{color}}
+	return f.text(f.headline(), f.pace(), f.space(), f.slowest(), f.failures(), f.unswept(), f.results())
+}
+
+type finalText struct {
+	ledger.Summary
+	outputDir string
+	width     int
+	palette
+}
+
+func (f finalText) text(parts ...[]string) string {
+	var b strings.Builder
+	for _, line := range slices.Concat(parts...) {
+		b.WriteString(f.fit(line) + "\n")
+	}
+	return b.String()
+}
+
+func (f finalText) headline() []string {
+	word := f.good("done")
+	switch {
+	case f.Interrupted || f.Unfinished > 0:
+		word = f.warn("stopped")
+	case f.Failed > 0:
+		word = f.bad("done")
+	}
+	parts := []string{
+		fmt.Sprintf("%s: %d of %s built in %s", f.bold(word), f.Built, plural(f.Total, "image"), short(ofSeconds(f.WallClockSeconds))),
+	}
+	if f.Skipped > 0 {
+		parts = append(parts, f.info(fmt.Sprintf("%d skipped", f.Skipped)))
+	}
+	if f.Failed > 0 {
+		parts = append(parts, f.bad(fmt.Sprintf("%d failed", f.Failed)))
+	}
+	if f.Unfinished > 0 {
+		parts = append(parts, f.warn(fmt.Sprintf("%d not finished", f.Unfinished)))
+	}
+	lines := f.flow(parts)
+	if f.StopReason != "" {
+		lines = append(lines, "  reason: "+f.reason(f.StopReason, len("  reason: ")))
+	}
+	return lines
+}
+
+func (f finalText) pace() []string {
+	if f.Built == 0 {
+		return nil
+	}
+	parts := []string{
+		"  " + perHour(f.ImagesPerHour),
+		"median build " + short(ofSeconds(f.MedianSeconds)),
+		"longest " + short(ofSeconds(f.MaxSeconds)),
+	}
+	if f.Retried > 0 {
+		parts = append(parts, plural(f.Retried, "job")+" retried")
+	}
+	return f.flow(parts)
+}
+
+func (f finalText) slowest() []string {
+	if len(f.Slowest) < 2 {
+		return nil
+	}
+	lines := []string{f.bold("slowest")}
+	for _, job := range f.Slowest {
+		took := padLeft(short(ofSeconds(job.DurationSeconds)), 6)
+		attempts := ""
+		if job.AttemptCount > 1 {
+			attempts = " (" + plural(job.AttemptCount, "attempt") + ")"
+		}
+		name := f.name(job.Name, len(took)+4+len(attempts))
+		lines = append(lines, "  "+took+"  "+name+f.dim(attempts))
+	}
+	return lines
+}
+
+func (f finalText) failures() []string {
+	if len(f.FailedBuilds) == 0 {
+		return nil
+	}
+	lines := []string{f.bold(f.bad("failed"))}
+	for _, job := range f.FailedBuilds[:min(len(f.FailedBuilds), finalFailures)] {
+		lines = append(lines, "  "+f.name(job.Name, 2), "    "+f.reason(job.Error, 4))
+		if job.LogPath != "" {
+			lines = append(lines, "    "+f.dim(clean(job.LogPath)))
+		}
+	}
+	if more := len(f.FailedBuilds) - finalFailures; more > 0 {
+		lines = append(lines, fmt.Sprintf("  … and %d more, in manifest.jsonl", more))
+	}
+	return lines
+}
+
+func (f finalText) results() []string {
+	if f.outputDir == "" {
+		return nil
+	}
+	return []string{"results in " + f.bold(f.outputDir)}
+}
+
+// name and reason lose their middle rather than their end where indent leaves
+// too little room for them.
+func (f finalText) name(s string, indent int) string   { return f.squeeze(clean(s), indent) }
+func (f finalText) reason(s string, indent int) string { return f.squeeze(reason(s), indent) }
+
+func (f finalText) squeeze(s string, indent int) string {
+	if f.width <= 0 {
+		return s
+	}
+	return shorten(s, max(f.width-indent, 1))
+}
+
+// flow joins parts with commas, which stay at the ends of full lines.
+func (f finalText) flow(parts []string) []string {
+	if f.width <= 0 {
+		return []string{strings.Join(parts, ", ")}
+	}
+	for i := range parts[:len(parts)-1] {
+		parts[i] += ","
+	}
+	return flow(parts, " ", f.width)
+}
+
+func (f finalText) fit(line string) string {
+	if f.width <= 0 || ansi.StringWidth(line) <= f.width {
+		return line
+	}
+	return truncate(line, f.width)
+}
+
+// closing is the last text of a view: FinalText, or what is known of a run that
+// has not told its end.
+func (s *state) closing(width int, color bool) string {
+	switch {
+	case s.summary != nil:
+		return FinalText(*s.summary, s.outputDir, width, color)
+	case s.started.IsZero():
+		return ""
+	}
+	unknown := ledger.Summary{
+		Total: s.total, Built: s.built, Skipped: s.skipped, Failed: s.failed,
+		Unfinished: s.total - s.done(), StopReason: s.stopping,
+		WallClockSeconds: s.latest.Sub(s.started).Seconds(),
+	}
+	f := finalText{unknown, s.outputDir, width, palette{color}}
+	return f.text(f.headline(), f.results())
+}

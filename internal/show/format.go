@@ -1,0 +1,198 @@
+package show
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
+	"github.com/docker/go-units"
+
+	"github.com/stoker-build/stoker/internal/ledger"
+)
+
+// palette colours text, or leaves it alone.
+type palette struct{ color bool }
+
+func (p palette) good(s string) string {
+	return p.paint(lipgloss.NewStyle().Foreground(lipgloss.Green), s)
+}
+func (p palette) info(s string) string {
+	return p.paint(lipgloss.NewStyle().Foreground(lipgloss.Blue), s)
+}
+func (p palette) bad(s string) string {
+	return p.paint(lipgloss.NewStyle().Foreground(lipgloss.Red), s)
+}
+func (p palette) warn(s string) string {
+	return p.paint(lipgloss.NewStyle().Foreground(lipgloss.Yellow), s)
+}
+func (p palette) dim(s string) string  { return p.paint(lipgloss.NewStyle().Faint(true), s) }
+func (p palette) bold(s string) string { return p.paint(lipgloss.NewStyle().Bold(true), s) }
+
+func (p palette) paint(style lipgloss.Style, s string) string {
+	if !p.color || s == "" {
+		return s
+	}
+	return style.Render(s)
+}
+
+// clock is a duration as a stopwatch shows it: 1:02:03.
+func clock(d time.Duration) string {
+	s := int(max(d, 0).Seconds())
+	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
+}
+
+// short is a duration in the two units that matter: 0.4s, 12s, 3m05s, 1h02m.
+func short(d time.Duration) string {
+	switch d = max(d, 0); {
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1fs", math.Floor(d.Seconds()*10)/10)
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	}
+	return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+}
+
+// whole is short without tenths, for values that change while one looks.
+func whole(d time.Duration) string {
+	if d < 10*time.Second {
+		return fmt.Sprintf("%ds", int(max(d, 0).Seconds()))
+	}
+	return short(d)
+}
+
+func ofSeconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// plural is a count with its noun: 1 image, 2 images, 2 batches.
+func plural(n int, noun string) string {
+	switch {
+	case n == 1:
+	case strings.HasSuffix(noun, "ch"):
+		noun += "es"
+	default:
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
+
+func perHour(rate float64) string {
+	if rate < 10 {
+		return fmt.Sprintf("%.1f images/h", rate)
+	}
+	return fmt.Sprintf("%.0f images/h", rate)
+}
+
+// size is a number of bytes as the whole of Stoker writes it: 1.2GB.
+func size(bytes int64) string { return units.HumanSize(float64(bytes)) }
+
+// totals is the outcome of jobs: 3 built, 1 skipped, 0 failed.
+func totals(built, skipped, failed int) string {
+	return fmt.Sprintf("%d built, %d skipped, %d failed", built, skipped, failed)
+}
+
+// shortDigest is enough of a digest to tell images apart.
+func shortDigest(digest string) string {
+	const hexDigits = 12
+	algorithm, hex, ok := strings.Cut(clean(digest), ":")
+	if !ok || len(hex) <= hexDigits {
+		return clean(digest)
+	}
+	return algorithm + ":" + hex[:hexDigits]
+}
+
+// reason is an error on one line. Builders put words in front of every error
+// that tell nothing here, and repeat the whole log behind some.
+func reason(text string) string {
+	const longest = 500
+	text = strings.Join(strings.Fields(clean(text)), " ")
+	for _, prefix := range []string{"ERROR: ", "failed to build: ", "failed to solve: "} {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	if text == "" {
+		return "no reason given"
+	}
+	return shorten(text, longest)
+}
+
+// failureText tells why a job failed and where to read on.
+func failureText(e ledger.Entry) string {
+	text := reason(deref(e.Error)) + " (" + effort(e.AttemptCount, e.DurationSeconds)
+	if log := clean(deref(e.LogPath)); log != "" {
+		text += ", " + log
+	}
+	return text + ")"
+}
+
+// effort is how long a job took, and in how many attempts when not in one.
+func effort(attempts int, seconds float64) string {
+	took := short(ofSeconds(seconds))
+	if attempts > 1 {
+		took += ", " + plural(attempts, "attempt")
+	}
+	return took
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// truncate cuts the end off a text that is wider than width.
+func truncate(s string, width int) string {
+	return ansi.Truncate(s, max(width, 0), "…")
+}
+
+// shorten cuts the middle out of a text that is wider than width: names differ
+// and errors tell their exit code at the end.
+func shorten(s string, width int) string {
+	total := ansi.StringWidth(s)
+	if total <= width {
+		return s
+	}
+	tail := (width - 1) / 2
+	if tail <= 0 {
+		return truncate(s, width)
+	}
+	return truncate(s, width-tail) + ansi.TruncateLeft(s, total-tail, "")
+}
+
+// pad fills a text with spaces up to width.
+func pad(s string, width int) string {
+	return s + strings.Repeat(" ", max(width-ansi.StringWidth(s), 0))
+}
+
+// padLeft fills a text with spaces in front up to width.
+func padLeft(s string, width int) string {
+	return strings.Repeat(" ", max(width-ansi.StringWidth(s), 0)) + s
+}
+
+// joined joins the parts that are not empty.
+func joined(separator string, parts ...string) string {
+	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
+	return strings.Join(parts, separator)
+}
+
+// flow joins parts into as few lines as the width allows.
+func flow(parts []string, separator string, width int) []string {
+	var out []string
+	line := ""
+	for _, part := range parts {
+		switch joined := line + separator + part; {
+		case line == "":
+			line = part
+		case ansi.StringWidth(joined) <= width:
+			line = joined
+		default:
+			out = append(out, truncate(line, width))
+			line = part
+		}
+	}
+	return append(out, truncate(line, width))
+}

@@ -1,0 +1,209 @@
+package show
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/ledger"
+)
+
+const (
+	heartbeatEvery = time.Minute
+	// heartbeatJobs is how many running jobs a heartbeat names.
+	heartbeatJobs = 8
+	// widestColumn limits the space that long names claim in every line.
+	widestColumn = 40
+)
+
+// plain is the view of ModePlain.
+type plain struct {
+	palette
+	width int
+	stop  func()
+	quit  chan struct{}
+	done  chan struct{}
+
+	mu     sync.Mutex // the heartbeat writes too
+	lines  lines
+	state  state
+	burst  burst
+	column int // the width of the names so far
+	closed bool
+}
+
+func newPlain(out io.Writer, width int, color bool, opts Options) *plain {
+	ticks, stop := opts.Ticker(heartbeatEvery)
+	p := &plain{
+		palette: palette{color}, width: width, lines: lines{out: out},
+		stop: stop, quit: make(chan struct{}), done: make(chan struct{}),
+	}
+	go p.beat(ticks)
+	return p
+}
+
+// Observe implements View.
+func (p *plain) Observe(at time.Time, e engine.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.state.apply(at, e)
+	p.tell(at, e)
+}
+
+// Close implements View.
+func (p *plain) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return p.lines.err
+	}
+	p.closed = true
+	p.stop()
+	close(p.quit)
+	p.mu.Unlock()
+	<-p.done
+	p.mu.Lock()
+	p.tellBurst(p.state.latest)
+	if text := p.state.closing(p.width, p.color); text != "" {
+		p.lines.write("\n" + strings.TrimSuffix(text, "\n"))
+	}
+	return p.lines.err
+}
+
+// tell writes the line of an event, if it has one, and before it what has been
+// put off for long enough.
+func (p *plain) tell(at time.Time, e engine.Event) {
+	if _, last := e.(engine.RunFinished); last || p.burst.due(at) {
+		p.tellBurst(at)
+	}
+	switch e := e.(type) {
+	case engine.RunStarted:
+		p.line(at, p.bold, "run", runText(e))
+	case engine.AttemptFailed:
+		if e.Retry {
+			p.line(at, p.warn, "retry", p.name(e.Job)+"  "+retryText(e))
+		}
+	case engine.JobFinished:
+		p.tellJob(at, e.Entry)
+	case engine.BatchFinished:
+		p.line(at, p.bold, "batch", fmt.Sprintf("%d of %d: %s", e.Batch, p.state.batches, totals(e.Built, e.Skipped, e.Failed)))
+	case engine.WaitingForSpace:
+		p.tellWaiting(at, e)
+	case engine.DiskFull:
+		p.line(at, p.warn, "disk", fmt.Sprintf("full during %s; %s now", clean(e.Job), plural(e.Workers, "worker")))
+	case engine.WorkersChanged:
+		p.line(at, p.info, "workers", fmt.Sprintf("%d of %d again", e.Workers, p.state.workers))
+	case engine.SweepFinished:
+		if e.Pressure {
+			p.burst.add(at, e)
+		} else {
+			p.tellSweep(at, e)
+		}
+	case engine.Warning:
+		p.line(at, p.warn, "warning", warningText(e))
+	case engine.Stopping:
+		p.line(at, p.warn, "stopping", reason(e.Reason))
+	case engine.RunFinished:
+		p.line(at, p.bold, "finished", totals(e.Summary.Built, e.Summary.Skipped, e.Summary.Failed))
+	}
+}
+
+func (p *plain) tellJob(at time.Time, e ledger.Entry) {
+	switch {
+	case e.Status == ledger.Built:
+		p.line(at, p.good, "built", fmt.Sprintf("%s  %s  %s", p.name(e.Name), shortDigest(e.Digest), effort(e.AttemptCount, e.DurationSeconds)))
+	case isSkipped(e):
+		p.line(at, p.info, "skipped", p.name(e.Name)+"  "+deref(e.SkipReason))
+	default:
+		p.line(at, p.bad, "failed", p.name(e.Name)+"  "+failureText(e))
+	}
+}
+
+// name pads a job's name, so that what follows stands in a column.
+func (p *plain) name(s string) string {
+	s = clean(s)
+	p.column = max(p.column, min(ansi.StringWidth(s), widestColumn))
+	return pad(s, p.column)
+}
+
+// line writes one line: the time since the run began, how many jobs have
+// finished, a word that tells what happened, and the rest.
+func (p *plain) line(at time.Time, paint func(string) string, word, text string) {
+	total := fmt.Sprint(p.state.total)
+	p.lines.write(fmt.Sprintf("%s [%*d/%s] %s  %s",
+		padLeft(clock(p.state.elapsed(at)), 8), len(total), p.state.done(), total,
+		paint(pad(word, len("stopping"))), clean(text)))
+}
+
+// beat shows at each tick that the run is alive.
+func (p *plain) beat(ticks <-chan time.Time) {
+	defer close(p.done)
+	for {
+		select {
+		case <-p.quit:
+			return
+		case now := <-ticks:
+			p.heartbeat(now)
+		}
+	}
+}
+
+func (p *plain) heartbeat(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.state.live() {
+		p.tellBurst(now)
+		p.line(now, p.dim, "running", p.state.heartbeat(now))
+	}
+}
+
+// heartbeat is the state of a run on one line.
+func (s *state) heartbeat(now time.Time) string {
+	parts := []string{totals(s.built, s.skipped, s.failed)}
+	if s.built > 0 {
+		parts = append(parts, perHour(s.imagesPerHour(now)))
+	}
+	if left, ok := s.left(now); ok {
+		parts = append(parts, "about "+whole(left)+" left")
+	}
+	parts = append(parts, s.reclaimed())
+	if s.waiting != nil {
+		parts = append(parts, s.waiting.String())
+	}
+	return joined("; ", append(parts, s.runningText(now))...)
+}
+
+// runningText names the jobs that have been running for longest.
+func (s *state) runningText(now time.Time) string {
+	if len(s.running) == 0 {
+		return "nothing is running"
+	}
+	var names []string
+	for _, j := range s.running[:min(len(s.running), heartbeatJobs)] {
+		names = append(names, j.name+" "+whole(now.Sub(j.since)))
+	}
+	if more := len(s.running) - heartbeatJobs; more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	return fmt.Sprintf("%d running: %s", len(s.running), strings.Join(names, ", "))
+}
+
+func runText(e engine.RunStarted) string {
+	text := fmt.Sprintf("%s in %s, %s", plural(e.Jobs, "image"), plural(e.Batches, "batch"), plural(e.Workers, "worker"))
+	if len(e.Nodes) > 0 {
+		text += " on " + strings.Join(e.Nodes, ", ")
+	}
+	if e.OutputDir != "" {
+		text += "; results in " + e.OutputDir
+	}
+	return text
+}
+
+func retryText(e engine.AttemptFailed) string {
+	return fmt.Sprintf("attempt %d failed: %s; next in %s", e.Attempt, reason(e.Error), whole(ofSeconds(e.Delay)))
+}

@@ -1,0 +1,162 @@
+// Package show is what people see of a run: a live view on a terminal, lines in
+// a log, JSON for programs, and the closing summary. It knows a run from the
+// engine's events alone, and nothing that a build writes can disturb its output.
+package show
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/stoker-build/stoker/internal/engine"
+)
+
+// Mode names a way to show a run.
+type Mode string
+
+// The modes, as the --progress flag names them.
+const (
+	// ModeAuto is ModeTTY on a terminal that a person watches, else ModePlain.
+	ModeAuto Mode = "auto"
+	// ModeTTY is one view that is redrawn in place.
+	ModeTTY Mode = "tty"
+	// ModePlain is a line for each event that matters, and a sign of life
+	// every minute.
+	ModePlain Mode = "plain"
+	// ModeJSON is every event as a line of JSON.
+	ModeJSON Mode = "json"
+	// ModeQuiet is a line for each job that failed, and nothing else.
+	ModeQuiet Mode = "quiet"
+)
+
+// Modes lists every mode, in the order in which help texts name them.
+func Modes() []Mode {
+	return []Mode{ModeAuto, ModeTTY, ModePlain, ModeJSON, ModeQuiet}
+}
+
+// ParseMode reads the name of a mode.
+func ParseMode(name string) (Mode, error) {
+	if m := Mode(name); slices.Contains(Modes(), m) {
+		return m, nil
+	}
+	names := make([]string, 0, len(Modes()))
+	for _, m := range Modes() {
+		names = append(names, string(m))
+	}
+	return "", fmt.Errorf("unknown progress mode %q: use one of %s", name, strings.Join(names, ", "))
+}
+
+// View shows one run.
+type View interface {
+	// Observe tells the view what happened. It returns quickly and must be
+	// called by one goroutine at a time.
+	Observe(at time.Time, e engine.Event)
+
+	// Close shows what is still to be shown, gives the terminal back and
+	// returns the first error of writing. It may be called more than once; a
+	// program that leaves early must call it too, or the terminal's cursor
+	// stays hidden.
+	Close() error
+}
+
+// Options adjust a view. The zero value is what a program needs; the fields
+// exist to put a test in charge of time and environment.
+type Options struct {
+	// Getenv reads the environment; os.Getenv when nil.
+	Getenv func(string) string
+	// Now is the live view's clock; time.Now when nil.
+	Now func() time.Time
+	// Ticker makes the plain view's heartbeat: a channel of times, and how to
+	// end it. A time.Ticker when nil.
+	Ticker func(every time.Duration) (ticks <-chan time.Time, stop func())
+}
+
+// New makes the view of a mode that writes to out.
+func New(mode Mode, out io.Writer, opts Options) (View, error) {
+	opts = opts.withDefaults()
+	terminal := isTerminal(out)
+	color := terminal && opts.Getenv("NO_COLOR") == ""
+	switch resolve(mode, terminal, opts.Getenv) {
+	case ModeTTY:
+		if !terminal {
+			return nil, fmt.Errorf("progress mode %q needs a terminal; use %q", ModeTTY, ModePlain)
+		}
+		return newTTY(out, color, opts), nil
+	case ModePlain:
+		width, _ := sizeOf(out)
+		return newPlain(out, width, color, opts), nil
+	case ModeJSON:
+		return &jsonLines{lines{out: out}}, nil
+	case ModeQuiet:
+		return &quiet{lines{out: out}}, nil
+	}
+	_, err := ParseMode(string(mode))
+	return nil, err
+}
+
+// resolve turns ModeAuto into a mode that suits the output. A CI system's
+// output may look like a terminal, but it keeps every redrawn frame.
+func resolve(mode Mode, terminal bool, getenv func(string) string) Mode {
+	if mode != ModeAuto {
+		return mode
+	}
+	if terminal && getenv("TERM") != "dumb" && getenv("CI") == "" {
+		return ModeTTY
+	}
+	return ModePlain
+}
+
+func (o Options) withDefaults() Options {
+	if o.Getenv == nil {
+		o.Getenv = os.Getenv
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Ticker == nil {
+		o.Ticker = func(every time.Duration) (<-chan time.Time, func()) {
+			t := time.NewTicker(every)
+			return t.C, t.Stop
+		}
+	}
+	return o
+}
+
+func isTerminal(out io.Writer) bool {
+	f, ok := out.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// sizeOf is the size of a terminal, or zeros for an output without one.
+func sizeOf(out io.Writer) (width, height int) {
+	f, ok := out.(*os.File)
+	if !ok {
+		return 0, 0
+	}
+	width, height, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0, 0
+	}
+	return width, height
+}
+
+// lines writes lines and remembers the first error: Observe cannot return one,
+// so Close does.
+type lines struct {
+	out io.Writer
+	err error
+}
+
+func (l *lines) write(line string) {
+	if l.err == nil {
+		_, l.err = io.WriteString(l.out, line+"\n")
+	}
+}
+
+// Close implements View.
+func (l *lines) Close() error { return l.err }

@@ -1,0 +1,222 @@
+package show
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/ledger"
+)
+
+// How much of the past the views remember.
+const (
+	keptFailures = 5
+	keptWarnings = 2
+	// keptFinishes is over how many finished builds the pace is measured: few
+	// enough to follow a change of pace, many enough to be steady.
+	keptFinishes = 100
+)
+
+// state is what the events so far tell of a run. All texts in it are clean.
+type state struct {
+	started   time.Time // zero until the run has started
+	latest    time.Time // of the latest event
+	total     int
+	batches   int
+	workers   int
+	away      int // workers that a full disk took away
+	nodes     []string
+	outputDir string
+
+	built, skipped, failed int
+	batchesDone            int
+	running                []*runningJob // the longest running first
+	failures               []failure     // the last few
+	warnings               []string      // the last few
+	stopping               string        // why no new job is started
+
+	waiting *waitingJob    // the next job, if there is no space for it
+	sweeps  []runningSweep // in the order in which they began
+	swept   tally          // what all sweeps so far did
+
+	finishes    []time.Time // of the last builds; skipped jobs left out
+	buildsBegan time.Time   // when the first of these builds could begin
+	summary     *ledger.Summary
+}
+
+// runningJob is a job that a worker has taken.
+type runningJob struct {
+	name    string
+	since   time.Time
+	attempt int    // 0 before the first
+	step    string // empty before the first
+	retryAt time.Time
+}
+
+// failure is a job that failed for good.
+type failure struct{ name, reason string }
+
+// apply folds one event into the state. Events that it does not know change
+// nothing.
+func (s *state) apply(at time.Time, e engine.Event) {
+	s.latest = at
+	switch e := e.(type) {
+	case engine.RunStarted:
+		s.begin(at, e)
+	case engine.JobStarted:
+		s.waited(e.Job)
+		s.job(at, e.Job)
+	case engine.AttemptStarted:
+		s.beginAttempt(at, e)
+	case engine.StepStarted:
+		s.job(at, e.Job).step = clean(e.Step)
+	case engine.AttemptFailed:
+		if e.Retry {
+			j := s.job(at, e.Job)
+			j.step, j.retryAt = "", at.Add(ofSeconds(e.Delay))
+		}
+	case engine.JobFinished:
+		s.finish(at, e.Entry)
+	case engine.BatchFinished:
+		s.batchesDone++
+	case engine.WaitingForSpace:
+		s.wait(at, e)
+	case engine.DiskFull:
+		s.leave(clean(e.Job)) // and starts again later
+		s.setWorkers(e.Workers)
+	case engine.WorkersChanged:
+		s.setWorkers(e.Workers)
+	case engine.SweepStarted:
+		s.sweeps = append(s.sweeps, runningSweep{e, at})
+	case engine.SweepFinished:
+		s.endSweep(e)
+	case engine.Warning:
+		s.noteWarning(warningText(e))
+	case engine.Stopping:
+		s.stopping, s.waiting = reason(e.Reason), nil
+	case engine.RunFinished:
+		s.running, s.waiting, s.sweeps, s.summary = nil, nil, nil, &e.Summary
+	}
+}
+
+func (s *state) begin(at time.Time, e engine.RunStarted) {
+	*s = state{
+		started: at, latest: at, total: e.Jobs, batches: e.Batches, workers: e.Workers,
+		outputDir: clean(e.OutputDir),
+	}
+	for _, n := range e.Nodes {
+		s.nodes = append(s.nodes, clean(n))
+	}
+}
+
+// job finds a running job, or adds it: an event of a job proves that it runs.
+func (s *state) job(at time.Time, name string) *runningJob {
+	name = clean(name)
+	for _, j := range s.running {
+		if j.name == name {
+			return j
+		}
+	}
+	j := &runningJob{name: name, since: at}
+	s.running = append(s.running, j)
+	return j
+}
+
+func (s *state) beginAttempt(at time.Time, e engine.AttemptStarted) {
+	j := s.job(at, e.Job)
+	j.attempt, j.step, j.retryAt = e.Attempt, "", time.Time{}
+	if s.buildsBegan.IsZero() {
+		s.buildsBegan = at
+	}
+}
+
+// leave notes that a job does not run any more.
+func (s *state) leave(name string) {
+	s.running = slices.DeleteFunc(s.running, func(j *runningJob) bool { return j.name == name })
+}
+
+func (s *state) finish(at time.Time, e ledger.Entry) {
+	name := clean(e.Name)
+	s.leave(name)
+	switch {
+	case e.Status == ledger.Built:
+		s.built++
+	case isSkipped(e):
+		s.skipped++
+		return
+	default:
+		s.failed++
+		s.failures = lastOf(append(s.failures, failure{name, reason(deref(e.Error))}), keptFailures)
+	}
+	s.finishes = append(s.finishes, at)
+	if len(s.finishes) > keptFinishes {
+		// The finish that falls out is where the measured time begins.
+		s.buildsBegan, s.finishes = s.finishes[0], s.finishes[1:]
+	}
+}
+
+func (s *state) noteWarning(text string) {
+	s.warnings = lastOf(append(s.warnings, text), keptWarnings)
+}
+
+// done counts the finished jobs.
+func (s *state) done() int { return s.built + s.skipped + s.failed }
+
+// live tells whether the run has started and not yet finished.
+func (s *state) live() bool { return !s.started.IsZero() && s.summary == nil }
+
+func (s *state) elapsed(now time.Time) time.Duration {
+	if s.started.IsZero() {
+		return 0
+	}
+	return max(now.Sub(s.started), 0)
+}
+
+// imagesPerHour is the pace of the whole run, as its summary will have it;
+// 0 while nothing is built.
+func (s *state) imagesPerHour(now time.Time) float64 {
+	elapsed := s.elapsed(now).Hours()
+	if elapsed == 0 {
+		return 0
+	}
+	return float64(s.built) / elapsed
+}
+
+// left estimates how long the run still takes from the pace of the last builds.
+// Skipped jobs take no time and tell nothing about it. There is no estimate
+// before each worker could finish a build, as the first to finish are the
+// quick ones, nor once the run is stopping.
+func (s *state) left(now time.Time) (time.Duration, bool) {
+	n := len(s.finishes)
+	if n == 0 || n < min(s.workers, s.total) || s.stopping != "" || s.buildsBegan.IsZero() {
+		return 0, false
+	}
+	each := max(now.Sub(s.buildsBegan), 0) / time.Duration(n)
+	return each * time.Duration(max(s.total-s.done(), 0)), true
+}
+
+// doing tells what a running job is at.
+func (j *runningJob) doing(now time.Time) string {
+	switch {
+	case !j.retryAt.IsZero():
+		return "next attempt in " + whole(j.retryAt.Sub(now))
+	case j.step != "":
+		return j.step
+	case j.attempt == 0:
+		return "checking"
+	}
+	return "starting"
+}
+
+func isSkipped(e ledger.Entry) bool { return strings.HasPrefix(string(e.Status), "skipped") }
+
+func warningText(w engine.Warning) string {
+	text := strings.Join(strings.Fields(clean(w.Message)), " ")
+	if w.Job != "" {
+		return clean(w.Job) + ": " + text
+	}
+	return text
+}
+
+func lastOf[T any](v []T, n int) []T { return v[max(len(v)-n, 0):] }

@@ -1,0 +1,159 @@
+package show
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/ledger"
+)
+
+// told is an event and its time in seconds.
+type told struct {
+	at    float64
+	event engine.Event
+}
+
+func stateOf(events ...told) *state {
+	var s state
+	for _, e := range events {
+		s.apply(sec(e.at), e.event)
+	}
+	return &s
+}
+
+func TestStateCounts(t *testing.T) {
+	s := stateOf(
+		told{0, runOf(6, 2)},
+		told{1, engine.JobStarted{Job: "a"}},
+		told{1, engine.JobStarted{Job: "b"}},
+		told{2, skipped("a", "exists")},
+		told{3, engine.JobFinished{Entry: ledger.Entry{Name: "x", Status: "skipped_otherwise"}}},
+		told{4, built("b", 3)},
+		told{5, failed("c", "failed to solve: no", 1)},
+		told{6, engine.BatchFinished{Batch: 1}},
+		told{7, engine.Warning{Job: "d\x1b[2J", Message: "slow\nnetwork"}},
+		told{8, engine.Stopping{Reason: "interrupted"}},
+		told{9, unknownEvent{}},
+	)
+	want := state{
+		started: sec(0), latest: sec(9), total: 6, batches: 2, workers: 2, nodes: []string{"node-a"}, outputDir: "stoker-out",
+		built: 1, skipped: 2, failed: 1, batchesDone: 1,
+		running: []*runningJob{}, failures: []failure{{"c", "no"}}, warnings: []string{"d: slow network"},
+		stopping: "interrupted", finishes: []time.Time{sec(4), sec(5)},
+	}
+	if !reflect.DeepEqual(*s, want) {
+		t.Errorf("got  %+v\nwant %+v", *s, want)
+	}
+	if !s.live() {
+		t.Error("the run is not live before its end")
+	}
+	s.apply(sec(10), engine.RunFinished{Summary: ledger.Summary{Total: 6}})
+	if s.live() || s.summary == nil || s.summary.Total != 6 {
+		t.Errorf("after the end: live %v, summary %+v", s.live(), s.summary)
+	}
+}
+
+func TestStateRunningJob(t *testing.T) {
+	s := stateOf(told{0, runOf(6, 2)})
+	steps := []struct {
+		at    float64
+		event engine.Event
+		want  string
+	}{
+		{1, engine.JobStarted{Job: "a"}, "checking"},
+		{2, engine.AttemptStarted{Job: "a", Attempt: 1}, "starting"},
+		{3, engine.StepStarted{Job: "a", Step: "[1/2] RUN \x1b[31mmake\n"}, "[1/2] RUN make"},
+		{4, engine.AttemptFailed{Job: "a", Attempt: 1, Error: "no", Retry: true, Delay: 30}, "next attempt in 30s"},
+		{34, engine.AttemptStarted{Job: "a", Attempt: 2}, "starting"},
+		{35, engine.StepStarted{Job: "a", Step: "[2/2] COPY"}, "[2/2] COPY"},
+		{36, engine.AttemptFailed{Job: "a", Attempt: 2, Error: "no"}, "[2/2] COPY"},
+	}
+	for _, step := range steps {
+		s.apply(sec(step.at), step.event)
+		if len(s.running) != 1 {
+			t.Fatalf("after %s: %d jobs running", step.event.Kind(), len(s.running))
+		}
+		if got := s.running[0].doing(sec(step.at)); got != step.want {
+			t.Errorf("after %s: %q, want %q", step.event.Kind(), got, step.want)
+		}
+	}
+	if j := s.running[0]; j.attempt != 2 || !j.since.Equal(sec(1)) {
+		t.Errorf("attempt %d since %v", j.attempt, j.since)
+	}
+}
+
+func TestStateKeepsOnlyTheLast(t *testing.T) {
+	s := stateOf(told{0, runOf(500, 1)})
+	for i := range 300 {
+		s.apply(sec(float64(i)), engine.Warning{Message: fmt.Sprint(i)})
+		s.apply(sec(float64(i)), failed(fmt.Sprint(i), "no", 1))
+	}
+	if len(s.failures) != keptFailures || s.failures[keptFailures-1].name != "299" {
+		t.Errorf("failures: %v", s.failures)
+	}
+	if len(s.warnings) != keptWarnings || s.warnings[0] != "298" {
+		t.Errorf("warnings: %v", s.warnings)
+	}
+	if len(s.finishes) != keptFinishes {
+		t.Errorf("%d finishes", len(s.finishes))
+	}
+}
+
+func TestTimeLeft(t *testing.T) {
+	begin := []told{{0, runOf(10, 2)}, {0, engine.JobStarted{Job: "a"}}, {10, engine.AttemptStarted{Job: "a", Attempt: 1}}}
+	tests := []struct {
+		name   string
+		events []told
+		now    float64
+		want   float64 // seconds; negative for no estimate
+	}{
+		{"nothing finished", nil, 60, -1},
+		{"only skipped", []told{{1, skipped("s1", "")}, {1, skipped("s2", "")}, {1, skipped("s3", "")}}, 60, -1},
+		{"fewer than the workers", []told{{30, built("a", 20)}}, 60, -1},
+		// Two builds in 40 s from the first attempt on, and 8 to go.
+		{"one for each worker", []told{{30, built("a", 20)}, {50, built("b", 40)}}, 50, 160},
+		{"failures take time too", []told{{30, failed("a", "", 1)}, {50, built("b", 40)}}, 50, 160},
+		{"skipped jobs only shorten the rest", []told{{30, built("a", 20)}, {50, built("b", 40)}, {50, skipped("c", "")}}, 50, 140},
+		{"a stall shows", []told{{30, built("a", 20)}, {50, built("b", 40)}}, 90, 320},
+		{"stopping", []told{{30, built("a", 20)}, {50, built("b", 40)}, {51, engine.Stopping{}}}, 51, -1},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got, ok := stateOf(append(begin[:3:3], test.events...)...).left(sec(test.now))
+			switch {
+			case test.want < 0 && ok:
+				t.Errorf("an estimate of %v, want none", got)
+			case test.want >= 0 && (!ok || got != ofSeconds(test.want)):
+				t.Errorf("got %v (%v), want %vs", got, ok, test.want)
+			}
+		})
+	}
+}
+
+// When builds get slower, the estimate follows the last of them.
+func TestTimeLeftFollowsThePace(t *testing.T) {
+	s := stateOf(told{0, runOf(400, 1)}, told{0, engine.AttemptStarted{Job: "j", Attempt: 1}})
+	at := 0.0
+	for i := range 200 {
+		if at++; i >= 100 {
+			at += 9
+		}
+		s.apply(sec(at), built(fmt.Sprint(i), 1))
+	}
+	if got, ok := s.left(sec(at)); !ok || got != 2000*time.Second {
+		t.Errorf("got %v (%v), want 200 jobs of 10s", got, ok)
+	}
+}
+
+func TestImagesPerHour(t *testing.T) {
+	s := stateOf(told{0, runOf(10, 1)}, told{1, skipped("s", "")}, told{1800, built("a", 1)}, told{1800, built("b", 1)})
+	if got := s.imagesPerHour(sec(3600)); got != 2 {
+		t.Errorf("got %v, want the 2 that were built in an hour", got)
+	}
+	if got := s.imagesPerHour(sec(0)); got != 0 {
+		t.Errorf("at the start: %v, want 0", got)
+	}
+}

@@ -1,0 +1,379 @@
+// Package sweep removes dead records from one node in the background, while the
+// next images build. It decides nothing: what is dead, and in which order it
+// goes, are the cache package's to say; the sweeper keeps the pace and counts
+// what BuildKit says it removed.
+package sweep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/cache"
+)
+
+// Node is the daemon that is swept.
+type Node interface {
+	Name() string
+	// Records lists the cache.
+	Records(ctx context.Context) ([]cache.Record, error)
+	// Delete removes records by exact id and returns those that were removed,
+	// also beside an error.
+	Delete(ctx context.Context, ids []string) ([]cache.Record, error)
+	// DeleteByDescription removes the records that are named after an image.
+	DeleteByDescription(ctx context.Context, images []string) ([]cache.Record, error)
+}
+
+// By says how a sweep finds what it removes.
+type By string
+
+// The ways to find what to remove.
+const (
+	// ByLineage removes exactly the dead records, by id.
+	ByLineage By = "lineage"
+	// ByDescription asks BuildKit to remove what is named after the base images
+	// of a batch, one batch later. After a normal build that is nothing: the
+	// layers that carry the name have records above them.
+	ByDescription By = "description"
+)
+
+// Options say how a node is swept.
+type Options struct {
+	Node Node
+	// View completes a list of records to what can be judged.
+	View func(records []cache.Record) cache.View
+	By   By
+	// Pause is how long one slice may take; the size of slices adapts to it.
+	Pause time.Duration
+	// Timeout bounds one sweep; what is left goes to the next.
+	Timeout time.Duration
+	// Busy tells whether builds run, to which a sweep yields.
+	Busy func() bool
+	// StartBytes is the size of the cache when the run began.
+	StartBytes int64
+	// Surplus returns the bytes by which too much is used, for Relieve.
+	Surplus func(ctx context.Context) int64
+	// Started and Finished are told of each sweep, from the sweeper's goroutine.
+	// They may be nil.
+	Started  func(Batch)
+	Finished func(Sweep)
+}
+
+// Relief stands for a batch's number in a sweep that only removes a surplus.
+const Relief = -1
+
+// Batch is a batch whose last job has finished. Number 0 is the sweep at the
+// end of a run.
+type Batch struct {
+	Number int
+	Images []string // the base images of its jobs
+}
+
+// Sweep is what one sweep did.
+type Sweep struct {
+	Batch    int
+	Dead     cache.Sum     // what was found dead
+	Busy     cache.Sum     // of that, what running builds hold
+	Removed  cache.Sum     // what BuildKit says it removed
+	Refused  cache.Sum     // what BuildKit left, although it was asked
+	Astray   cache.Sum     // removed, but was not asked for; must be 0
+	Slices   int           // delete calls
+	Longest  time.Duration // the longest of them
+	Duration time.Duration // of the whole sweep
+	TimedOut bool          // Timeout ended it
+	Err      error         // why it failed, if it did
+
+	urgent bool // it does not yield to builds
+}
+
+// Sweeper sweeps one node. Its methods may be called concurrently.
+type Sweeper struct {
+	Options
+	counts counts
+	// sweeping is held by the one sweep that runs; it guards pace.
+	sweeping sync.Mutex
+	pace     pace
+
+	mu      sync.Mutex
+	queue   []Batch
+	held    Batch // by description: the batch that waits for the next
+	running bool
+	changed chan struct{} // closed and replaced when queue or running change
+	stopped chan struct{}
+	wake    chan struct{}
+}
+
+// Start begins to sweep in the background, until ctx is cancelled.
+func Start(ctx context.Context, o Options) *Sweeper {
+	if o.Busy == nil {
+		o.Busy = func() bool { return false }
+	}
+	s := &Sweeper{Options: o, pace: newPace(o.Pause), changed: make(chan struct{}), stopped: make(chan struct{}), wake: make(chan struct{}, 1)}
+	s.counts.c.StartBytes, s.counts.c.PeakBytes, s.counts.c.EndBytes = o.StartBytes, o.StartBytes, o.StartBytes
+	go s.run(ctx)
+	return s
+}
+
+// Queue has a batch swept after those that are queued already.
+func (s *Sweeper) Queue(b Batch) {
+	s.mu.Lock()
+	if s.By == ByDescription && b.Number != 0 {
+		// The running batch's layers cannot be told from this one's.
+		s.held, b = b, s.held
+	}
+	if b.Number != 0 || s.By == ByLineage {
+		s.queue = append(s.queue, b)
+	}
+	s.mu.Unlock()
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Relieve has the surplus removed, as far as it is dead, unless a sweep is
+// queued already.
+func (s *Sweeper) Relieve() {
+	if s.Idle() {
+		s.Queue(Batch{Number: Relief})
+	}
+}
+
+// Idle tells that no sweep runs and none is queued.
+func (s *Sweeper) Idle() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.running && len(s.queue) == 0
+}
+
+// Drain sweeps what is still queued, and then all that is dead once more, since
+// records that were in use may be free by then. It returns when that is done or
+// ctx is cancelled.
+func (s *Sweeper) Drain(ctx context.Context) {
+	s.mu.Lock()
+	if s.held.Number != 0 {
+		s.queue, s.held = append(s.queue, s.held), Batch{}
+	}
+	s.mu.Unlock()
+	s.Queue(Batch{})
+	for !s.Idle() {
+		s.mu.Lock()
+		changed := s.changed
+		s.mu.Unlock()
+		select {
+		case <-changed:
+		case <-s.stopped:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Wait returns when the background has ended, after ctx was cancelled.
+func (s *Sweeper) Wait() { <-s.stopped }
+
+func (s *Sweeper) run(ctx context.Context) {
+	defer close(s.stopped)
+	for {
+		b, ok := s.next()
+		if !ok {
+			select {
+			case <-s.wake:
+				continue
+			case <-ctx.Done():
+				return
+			}
+		}
+		s.sweep(ctx, b)
+		s.mu.Lock()
+		s.running = false
+		s.note()
+		s.mu.Unlock()
+	}
+}
+
+func (s *Sweeper) next() (Batch, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.queue) == 0 {
+		return Batch{}, false
+	}
+	b := s.queue[0]
+	s.queue = s.queue[1:]
+	s.running = true
+	s.note()
+	return b, true
+}
+
+// note tells who waits that something changed. The caller holds mu.
+func (s *Sweeper) note() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// How often the sweep at the end of a run looks again for records that were in
+// use: BuildKit lets go of them a moment after their build has ended.
+const lastLooks = 5
+
+// sweep takes one batch to its end.
+func (s *Sweeper) sweep(ctx context.Context, b Batch) {
+	if s.Started != nil {
+		s.Started(b)
+	}
+	w := s.alone(ctx, b.Number, func(ctx context.Context, w *Sweep) {
+		switch {
+		case s.By == ByDescription:
+			s.byDescription(ctx, b, w)
+		case b.Number == 0:
+			s.last(ctx, w)
+		case b.Number == Relief:
+			s.relieve(ctx, w)
+		default:
+			s.byLineage(ctx, w)
+		}
+	})
+	if s.Finished != nil {
+		s.Finished(w)
+	}
+}
+
+// alone runs one sweep, after any other has ended, and counts it.
+func (s *Sweeper) alone(ctx context.Context, batch int, do func(context.Context, *Sweep)) Sweep {
+	s.sweeping.Lock()
+	defer s.sweeping.Unlock()
+	start := time.Now()
+	timedOut := fmt.Errorf("the sweep took longer than %s", s.Timeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, s.Timeout, timedOut)
+	defer cancel()
+	w := Sweep{Batch: batch}
+	do(ctx, &w)
+	if w.TimedOut = errors.Is(context.Cause(ctx), timedOut); w.TimedOut {
+		w.Err = timedOut
+	}
+	w.Duration = time.Since(start)
+	s.counts.add(w)
+	return w
+}
+
+// last sweeps at the end of a run, and looks again for what was in use.
+func (s *Sweeper) last(ctx context.Context, w *Sweep) {
+	for look := range lastLooks {
+		s.byLineage(ctx, w)
+		if w.Err != nil || w.Dead == w.Removed || !sleep(ctx, time.Duration(look+1)*100*time.Millisecond) {
+			return
+		}
+	}
+}
+
+// byLineage removes all that is dead now, slice by slice.
+func (s *Sweeper) byLineage(ctx context.Context, w *Sweep) {
+	if report, ok := s.lookFor(ctx, w); ok {
+		s.remove(ctx, report.Removable(), w)
+	}
+}
+
+// relieve removes what is dead as far as there is a surplus.
+func (s *Sweeper) relieve(ctx context.Context, w *Sweep) {
+	if report, ok := s.lookFor(ctx, w); ok {
+		s.remove(ctx, upTo(report.Removable(), s.Surplus(ctx)), w)
+	}
+}
+
+// remove deletes records in their order, in slices that keep the pace.
+func (s *Sweeper) remove(ctx context.Context, list []cache.Record, w *Sweep) {
+	w.Refused = cache.Sum{}
+	for len(list) > 0 && ctx.Err() == nil {
+		n := min(s.pace.size, len(list))
+		took, err := s.slice(ctx, list[:n], w)
+		if err != nil {
+			w.Err = err
+			return
+		}
+		list = list[n:]
+		s.pace.adapt(took)
+		if !w.urgent && s.Busy() {
+			sleep(ctx, took)
+		}
+	}
+}
+
+// slice makes one delete call.
+func (s *Sweeper) slice(ctx context.Context, list []cache.Record, w *Sweep) (time.Duration, error) {
+	asked := make(map[string]cache.Record, len(list))
+	ids := make([]string, len(list))
+	for i, r := range list {
+		ids[i], asked[r.ID] = r.ID, r
+	}
+	start := time.Now()
+	removed, err := s.Node.Delete(ctx, ids)
+	took := time.Since(start)
+	w.Slices++
+	w.Longest = max(w.Longest, took)
+	for _, r := range removed {
+		if _, ours := asked[r.ID]; ours {
+			add(&w.Removed, r)
+			delete(asked, r.ID)
+		} else {
+			add(&w.Astray, r)
+		}
+	}
+	s.counts.removed(removed)
+	if err != nil {
+		return took, fmt.Errorf("deleting %d records: %w", len(ids), err)
+	}
+	for _, r := range asked {
+		add(&w.Refused, r)
+	}
+	return took, nil
+}
+
+// byDescription asks BuildKit to remove what carries the images' names.
+func (s *Sweeper) byDescription(ctx context.Context, b Batch, w *Sweep) {
+	if len(b.Images) == 0 {
+		return
+	}
+	start := time.Now()
+	removed, err := s.Node.DeleteByDescription(ctx, b.Images)
+	w.Slices, w.Longest = 1, time.Since(start)
+	for _, r := range removed {
+		add(&w.Removed, r)
+	}
+	if err != nil {
+		w.Err = fmt.Errorf("pruning by description: %w", err)
+	}
+}
+
+// Look lists the node's records and judges them.
+func (s *Sweeper) Look(ctx context.Context) (*cache.Report, error) {
+	records, err := s.Node.Records(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = errors.Join(context.Cause(ctx), err)
+		}
+		return nil, err
+	}
+	s.counts.sizes(records)
+	return cache.Classify(s.View(records)), nil
+}
+
+// sleep waits, and tells whether it could to the end.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func add(s *cache.Sum, r cache.Record) {
+	s.Records++
+	s.Bytes += r.Size
+}
+
+func plus(a, b cache.Sum) cache.Sum {
+	return cache.Sum{Records: a.Records + b.Records, Bytes: a.Bytes + b.Bytes}
+}

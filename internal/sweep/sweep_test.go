@@ -1,0 +1,198 @@
+package sweep_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/cache"
+	"github.com/stoker-build/stoker/internal/lab"
+	"github.com/stoker-build/stoker/internal/lab/labtest"
+	"github.com/stoker-build/stoker/internal/sweep"
+)
+
+func TestMain(m *testing.M) { labtest.Main(m) }
+
+// fixture is a real daemon with a few images' records on it, all of which are
+// dead.
+type fixture struct {
+	daemon *lab.Buildkitd
+	node   *builder.Node
+	bases  []lab.Base
+}
+
+func newFixture(t *testing.T, images int) *fixture {
+	t.Helper()
+	registry := labtest.Registry(t)
+	f := &fixture{daemon: labtest.Buildkitd(t, registry)}
+	f.bases = labtest.Bases(t, registry, lab.Shape{Instances: lab.Instances(1, images), EnvBytes: 1000, OwnBytes: 1000})
+	agent := labtest.Builder(t, registry)
+	dir := labtest.Agent(t, lab.Agent{OwnCacheBytes: 1 << 10})
+	for _, b := range f.bases {
+		args := map[string]string{"BASE_IMAGE": b.Ref, "BUILDER_IMAGE": agent.Ref}
+		if err := f.daemon.Build(t.Context(), lab.Build{Dir: dir, Args: args}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := builder.Connect(t.Context(), builder.Options{Name: f.daemon.Addr(), StateDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	f.node = b.Nodes()[0]
+	if f.node.Root() != f.daemon.Root() {
+		t.Errorf("the daemon's root is %q, found %q", f.daemon.Root(), f.node.Root())
+	}
+	return f
+}
+
+// allDead is the view of a run that is over and made everything.
+func allDead(records []cache.Record) cache.View {
+	return cache.View{Records: records, Needs: cache.NewNeeds(nil), Exclusive: true}
+}
+
+// sweeps collects what a sweeper tells.
+type sweeps struct {
+	mu   sync.Mutex
+	done []sweep.Sweep
+}
+
+func (s *sweeps) finished(w sweep.Sweep) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.done = append(s.done, w)
+}
+
+func (s *sweeps) last() sweep.Sweep {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.done[len(s.done)-1]
+}
+
+func start(t *testing.T, f *fixture, timeout time.Duration) (*sweep.Sweeper, *sweeps) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	told := &sweeps{}
+	s := sweep.Start(ctx, sweep.Options{Node: f.node, View: allDead, By: sweep.ByLineage,
+		Pause: 250 * time.Millisecond, Timeout: timeout, Finished: told.finished})
+	t.Cleanup(func() {
+		cancel()
+		s.Wait()
+	})
+	return s, told
+}
+
+func TestSweepRemovesAllThatIsDead(t *testing.T) {
+	f := newFixture(t, 4)
+	s, told := start(t, f, time.Minute)
+	s.Drain(t.Context())
+	w := told.last()
+	if w.Err != nil || w.Dead.Records == 0 || w.Removed != w.Dead || w.Astray.Records != 0 {
+		t.Errorf("sweep %+v", w)
+	}
+	records, err := f.node.Records(t.Context())
+	if err != nil || len(records) != 0 {
+		t.Errorf("%d records are left (%v)", len(records), err)
+	}
+	c := s.Counts()
+	if c.Removed != w.Removed || c.Left.Records != 0 || c.EndBytes != 0 || c.PeakBytes == 0 {
+		t.Errorf("counts %+v", c)
+	}
+}
+
+func TestDaemonHangs(t *testing.T) {
+	f := newFixture(t, 2)
+	s, told := start(t, f, 500*time.Millisecond)
+	if err := f.daemon.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	s.Drain(t.Context())
+	w := told.last()
+	if !w.TimedOut || w.Removed.Records != 0 || len(s.Counts().Failures) != 1 {
+		t.Errorf("sweep of a daemon that hangs: %+v, counts %+v", w, s.Counts())
+	}
+	if err := f.daemon.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	s.Drain(t.Context())
+	if w := told.last(); w.Err != nil || w.Removed.Records == 0 {
+		t.Errorf("sweep after it woke up: %+v", w)
+	}
+}
+
+func TestDaemonDies(t *testing.T) {
+	f := newFixture(t, 2)
+	s, told := start(t, f, 10*time.Second)
+	if err := f.daemon.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	s.Drain(t.Context())
+	if w := told.last(); w.Err == nil || w.Removed.Records != 0 {
+		t.Errorf("sweep of a dead daemon: %+v", w)
+	}
+	if err := f.daemon.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.Drain(t.Context())
+	if w := told.last(); w.Err != nil || w.Removed.Records == 0 {
+		t.Errorf("sweep after it came back: %+v", w)
+	}
+}
+
+// Asked for nothing, a daemon must remove nothing: a prune without filters
+// would take everything.
+func TestDeletingNothing(t *testing.T) {
+	f := newFixture(t, 1)
+	before, err := f.node.Records(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if removed, err := f.node.Delete(t.Context(), nil); err != nil || len(removed) != 0 {
+		t.Errorf("deleting no ids removed %v (%v)", removed, err)
+	}
+	if removed, err := f.node.DeleteByDescription(t.Context(), nil); err != nil || len(removed) != 0 {
+		t.Errorf("deleting no descriptions removed %v (%v)", removed, err)
+	}
+	if after, err := f.node.Records(t.Context()); err != nil || len(after) != len(before) {
+		t.Errorf("%d of %d records are left (%v)", len(after), len(before), err)
+	}
+}
+
+// The filter by description is exact on real records too: of two leaves with
+// similar names, only the one that was meant goes.
+func TestDescriptionFilterOnRealRecords(t *testing.T) {
+	f := newFixture(t, 2)
+	s, _ := start(t, f, time.Minute)
+	// Without the records above them, the bases' own layers are leaves.
+	records, err := f.node.Records(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var above []string
+	for _, r := range cache.Classify(allDead(records)).Removable() {
+		if !strings.HasPrefix(r.Description, "pulled from") {
+			above = append(above, r.ID)
+		}
+	}
+	if _, err := f.node.Delete(t.Context(), above); err != nil {
+		t.Fatal(err)
+	}
+	name := f.bases[1].Ref
+	removed, err := f.node.DeleteByDescription(t.Context(), []string{name[:len(name)-1]})
+	if err != nil || len(removed) == 0 {
+		t.Fatalf("removed %v (%v)", removed, err)
+	}
+	for _, r := range removed {
+		if !strings.Contains(r.Description, name) {
+			t.Errorf("removed %s", r.Description)
+		}
+	}
+	similar := strings.Replace(name, "_", ".", 1)
+	if removed, err := f.node.DeleteByDescription(t.Context(), []string{similar + "x", strings.ToUpper(f.bases[0].Ref)}); err != nil || len(removed) != 0 {
+		t.Errorf("similar names removed %v (%v)", removed, err)
+	}
+	s.Drain(t.Context())
+}
