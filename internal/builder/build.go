@@ -2,6 +2,7 @@ package builder
 
 import (
 	"context"
+	"fmt"
 	"io"
 
 	"github.com/docker/buildx/build"
@@ -46,6 +47,9 @@ func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch
 	result := Result{Node: b.nodes[0].Name}
 	result.Timings, result.Steps = progress.close()
 	if err != nil {
+		if progress.stepFoundDiskFull() && !noSpace.MatchString(err.Error()) {
+			err = fmt.Errorf("%w (its output says: no space left on device)", err)
+		}
 		return result, err
 	}
 	result.Digest = response[target].ExporterResponse[exptypes.ExporterImageDigestKey]

@@ -22,6 +22,8 @@ const (
 	TimedOut    Class = "timeout"
 )
 
+var noSpace = regexp.MustCompile(`(?i)no space left on device|ENOSPC|disk quota exceeded`)
+
 // failures says of a failure's message which class it is of, and why. The first
 // row that matches decides; what none matches is transient. The messages are
 // those of BuildKit v0.34: its Dockerfile frontend, its resolver's answers for
@@ -31,7 +33,7 @@ var failures = []struct {
 	why     string
 	message *regexp.Regexp
 }{
-	{NoSpace, "the builder's disk is full", regexp.MustCompile(`(?i)no space left on device|ENOSPC|disk quota exceeded`)},
+	{NoSpace, "the builder's disk is full", noSpace},
 	{BuilderLost, "the builder does not answer", regexp.MustCompile(`code = Unavailable|Unavailable: |error reading from server|transport is closing|transport: Error while dialing|no active session for|closing transport|server is not responding|graceful_stop|use of closed network connection`)},
 	{Throttled, "a registry asks for fewer requests", regexp.MustCompile(`429 Too Many Requests|toomanyrequests|TOOMANYREQUESTS`)},
 	{BrokenCache, "the builder's cache is broken", regexp.MustCompile(`snapshot \S*\s*does not exist|failed to commit \S+ to \S+|missing descriptor|unexpected commit digest|failed size validation|(?:digest|checksum) mismatch|lease "?\S+"?: not found|(?:blob|content|snapshot) (?:sha256:)?\S+: not found|failed to get (?:blob|lease)|parent snapshot \S+ does not exist`)},

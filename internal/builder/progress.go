@@ -31,6 +31,8 @@ type progress struct {
 	vertexes   map[digest.Digest]*client.Vertex
 	pushes     []span
 	logSources map[digest.Digest]any
+	// full are the steps whose output says that the disk is full.
+	full map[digest.Digest]bool
 }
 
 func newProgress(log io.Writer, watch Watch) *progress {
@@ -40,6 +42,7 @@ func newProgress(log io.Writer, watch Watch) *progress {
 		watch:      watch,
 		vertexes:   map[digest.Digest]*client.Vertex{},
 		logSources: map[digest.Digest]any{},
+		full:       map[digest.Digest]bool{},
 	}
 	// The plain display has no way to fail but a log that cannot be written,
 	// which must not stop the build.
@@ -95,7 +98,25 @@ func (p *progress) note(s *client.SolveStatus) (begun []string) {
 			p.pushes = append(p.pushes, span{*st.Started, *st.Completed})
 		}
 	}
+	for _, l := range s.Logs {
+		if noSpace.Match(l.Data) {
+			p.full[l.Vertex] = true
+		}
+	}
 	return begun
+}
+
+// stepFoundDiskFull tells whether a step failed whose output says that the disk
+// is full: BuildKit's own error has only the step's exit code.
+func (p *progress) stepFoundDiskFull() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for d := range p.full {
+		if v := p.vertexes[d]; v != nil && v.Error != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // WriteBuildRef implements buildx's progress.Writer; the reference is of use to

@@ -73,3 +73,22 @@ func TestLogSources(t *testing.T) {
 		t.Error("a source that is cleared must give way")
 	}
 }
+
+// A step's output may tell what BuildKit's error does not.
+func TestStepFoundDiskFull(t *testing.T) {
+	step := func(failure string) *client.SolveStatus {
+		d := digest.FromString("step")
+		return &client.SolveStatus{
+			Vertexes: []*client.Vertex{{Digest: d, Name: "[1/1] RUN make", Error: failure}},
+			Logs:     []*client.VertexLog{{Vertex: d, Data: []byte("OSError: [Errno 28] No space left on device\n")}},
+		}
+	}
+	for failure, want := range map[string]bool{"": false, "exit code: 1": true} {
+		p := newProgress(&strings.Builder{}, Watch{Step: func(string) {}, Alive: func() {}})
+		p.Write(step(failure))
+		p.close()
+		if got := p.stepFoundDiskFull(); got != want {
+			t.Errorf("a step that ended with %q: %v, want %v", failure, got, want)
+		}
+	}
+}

@@ -133,7 +133,7 @@ func Run(ctx context.Context, opt Options) (ledger.Summary, error) {
 	stop := r.startSweepers(jobs)
 	r.addGauges()
 	r.forecast = r.simulate(jobs, tasks)
-	unwatch := r.watchPeaks()
+	unwatch := r.watchDisks()
 	r.holdBallast()
 	defer r.dropBallast()
 	if err := r.preflight(jobs); err != nil {
@@ -169,6 +169,7 @@ type run struct {
 	forecast space.Forecast
 	ballasts []*ballast
 	others   int64 // bytes on the disk that are not the builder's cache
+	full     lastFull
 	// recovery is held by the one job that waits for a lost builder.
 	recovery sync.Mutex
 	// gate is held by each start of a job, and by whoever must keep jobs from

@@ -3,8 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"sync"
-	"time"
 
 	"github.com/stoker-build/stoker/internal/layers"
 	"github.com/stoker-build/stoker/internal/ledger"
@@ -153,45 +151,6 @@ func (r *run) freeForeign(ctx context.Context, bytes int64) (removed int64) {
 		removed += w.Removed.Bytes
 	}
 	return removed
-}
-
-// How often the disk is looked at for its peak.
-const peakInterval = 50 * time.Millisecond
-
-// watchPeaks notes the most that is used of each disk, until the returned
-// function is called.
-func (r *run) watchPeaks() (stop func()) {
-	done := make(chan struct{})
-	var wait sync.WaitGroup
-	wait.Go(func() {
-		tick := time.NewTicker(peakInterval)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				r.notePeaks()
-			case <-done:
-				return
-			}
-		}
-	})
-	return func() {
-		close(done)
-		wait.Wait()
-	}
-}
-
-func (r *run) notePeaks() {
-	for _, g := range r.room.gauges {
-		if !g.cheap {
-			continue
-		}
-		if used, err := g.used(context.Background()); err == nil {
-			r.room.mu.Lock()
-			r.room.peaks[g.name] = max(r.room.peaks[g.name], used)
-			r.room.mu.Unlock()
-		}
-	}
 }
 
 // spaceTotals sets forecast and outcome side by side.

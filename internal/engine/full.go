@@ -4,25 +4,11 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"github.com/stoker-build/stoker/internal/builder"
 )
 
 // How often a full disk may end a job's attempts before that counts as the
 // job's own failure.
 const maxFull = 5
-
-// diskIsFull looks at the disks that hold the nodes' caches. A step may fail for
-// a full disk without saying so: busybox reports an I/O error, and BuildKit only
-// the exit code.
-func (r *run) diskIsFull() bool {
-	for _, path := range r.diskPaths() {
-		if disk, err := builder.DiskOf(path); err == nil && disk.Free < disk.Total/200 {
-			return true
-		}
-	}
-	return false
-}
 
 // diskFull deals with an attempt that a full disk ended: it removes all that is
 // dead, takes one worker away and puts the job back without costing it an

@@ -65,7 +65,7 @@ func (r *run) classify(ctx context.Context, err error) (builder.Class, string) {
 		return builder.Cancelled, ""
 	}
 	class, why := builder.Classify(err)
-	if class != builder.NoSpace && r.diskIsFull() {
+	if mayBeFullDisk(class) && r.diskIsFull() {
 		class, why = builder.NoSpace, "the builder's disk is full"
 	}
 	if class == builder.Transient && !r.answers(ctx) {
@@ -75,6 +75,11 @@ func (r *run) classify(ctx context.Context, err error) (builder.Class, string) {
 		class = builder.Transient // nothing may be removed to mend it
 	}
 	return class, why
+}
+
+// mayBeFullDisk tells the classes that a full disk may be behind.
+func mayBeFullDisk(c builder.Class) bool {
+	return c == builder.Transient || c == builder.BrokenCache || c == builder.BuilderLost
 }
 
 // answers tells whether all nodes do.

@@ -1,0 +1,80 @@
+package engine
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/builder"
+)
+
+const (
+	// How often the disks are looked at: a look is one system call.
+	diskInterval = 50 * time.Millisecond
+	// How long after a disk was full a failure may still come from that: what
+	// fills it is often gone before BuildKit has told of the failure.
+	fullMemory = 5 * time.Second
+)
+
+// lastFull remembers when a disk was last seen full.
+type lastFull struct{ nanos atomic.Int64 }
+
+func (f *lastFull) note(at time.Time) { f.nanos.Store(at.UnixNano()) }
+
+func (f *lastFull) within(d time.Duration, now time.Time) bool {
+	return now.Sub(time.Unix(0, f.nanos.Load())) < d
+}
+
+// watchDisks notes the most that is used of each disk and when one is full,
+// until the returned function is called.
+func (r *run) watchDisks() (stop func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(diskInterval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				r.notePeaks()
+				r.noteFull()
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		close(done)
+		<-ended
+	}
+}
+
+func (r *run) notePeaks() {
+	for _, g := range r.room.gauges {
+		if !g.cheap {
+			continue
+		}
+		if used, err := g.used(context.Background()); err == nil {
+			r.room.mu.Lock()
+			r.room.peaks[g.name] = max(r.room.peaks[g.name], used)
+			r.room.mu.Unlock()
+		}
+	}
+}
+
+// noteFull looks whether a disk that holds a node's cache is full.
+func (r *run) noteFull() {
+	for _, path := range r.diskPaths() {
+		if disk, err := builder.DiskOf(path); err == nil && disk.Free < disk.Total/200 {
+			r.full.note(time.Now())
+		}
+	}
+}
+
+// diskIsFull tells whether a disk is full, or was a moment ago. A step may fail
+// for a full disk without saying so: busybox reports an I/O error, and BuildKit
+// only the exit code.
+func (r *run) diskIsFull() bool {
+	r.noteFull()
+	return r.full.within(fullMemory, time.Now())
+}
