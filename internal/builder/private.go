@@ -16,6 +16,8 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/moby/buildkit/client"
+
+	"github.com/stoker-build/stoker/internal/strays"
 )
 
 // daemon is a private buildkitd: a child process with a root of its own.
@@ -27,6 +29,7 @@ type daemon struct {
 	sockDir string // removed at the end when it is not below root
 	command []string
 	cmd     *exec.Cmd
+	started time.Time
 	exited  chan struct{}
 	exitErr error
 }
@@ -179,6 +182,7 @@ func (d *daemon) start(command []string) error {
 	if err := d.cmd.Start(); err != nil {
 		return err
 	}
+	d.started = time.Now()
 	go func(cmd *exec.Cmd, exited chan struct{}) {
 		d.exitErr = cmd.Wait()
 		close(exited)
@@ -220,6 +224,16 @@ func (d *daemon) lastWords() string {
 	return lines[len(lines)-1]
 }
 
+// hasEnded tells whether the daemon's process is gone.
+func (d *daemon) hasEnded() bool {
+	select {
+	case <-d.exited:
+		return true
+	default:
+		return false
+	}
+}
+
 // restart ends what is left of the daemon and starts it again, with the same
 // root and address.
 func (d *daemon) restart(ctx context.Context) error {
@@ -249,7 +263,7 @@ func (d *daemon) terminate() error {
 		return err
 	}
 	<-d.exited
-	return unmountBelow(d.root)
+	return strays.Clear(d.root)
 }
 
 func (d *daemon) release() error {

@@ -13,27 +13,52 @@ import (
 const recoverTimeout = 10 * time.Minute
 
 // Recover returns when every node answers again. A private daemon that has
-// ended is started anew, on the same cache; one that hangs is ended first. It
-// must not be called concurrently.
-func (b *Builder) Recover(ctx context.Context) error {
+// ended is started anew, on the same cache; one that hangs is ended first, but
+// not sooner than restartPause after it was started. Nodes of other builders are
+// booted, as docker buildx inspect --bootstrap does. It must not be called
+// concurrently.
+func (b *Builder) Recover(ctx context.Context, restartPause time.Duration) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, recoverTimeout, fmt.Errorf("it did not answer for %s", recoverTimeout))
 	defer cancel()
 	pauses := backoff.NewExponentialBackOff()
 	pauses.InitialInterval, pauses.MaxInterval = 100*time.Millisecond, 10*time.Second
 	try := func() (struct{}, error) {
-		var errs []error
-		for _, n := range b.Nodes() {
-			errs = append(errs, n.Answers(ctx))
+		err := b.answer(ctx)
+		if err == nil {
+			return struct{}{}, nil
 		}
-		err := errors.Join(errs...)
-		if err != nil && b.private != nil {
-			err = b.private.restart(ctx)
+		if b.private == nil {
+			return struct{}{}, b.boot(ctx)
 		}
-		return struct{}{}, err
+		if !b.private.hasEnded() && time.Since(b.private.started) < restartPause {
+			return struct{}{}, err
+		}
+		return struct{}{}, b.private.restart(ctx)
 	}
 	_, err := backoff.Retry(ctx, try, backoff.WithBackOff(pauses), backoff.WithMaxElapsedTime(recoverTimeout))
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	return err
+}
+
+// answer returns an error when a node does not answer.
+func (b *Builder) answer(ctx context.Context) error {
+	var errs []error
+	for _, n := range b.Nodes() {
+		errs = append(errs, n.Answers(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// boot starts the nodes that are not running, as far as their kind allows.
+func (b *Builder) boot(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
+	var errs []error
+	for _, n := range b.nodes {
+		_, err := bootNode(ctx, n)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/docker/buildx/util/buildflags"
+	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 
 	"github.com/stoker-build/stoker/internal/builder"
@@ -19,6 +20,7 @@ import (
 	"github.com/stoker-build/stoker/internal/layers"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/recovery"
 	"github.com/stoker-build/stoker/internal/registry"
 	"github.com/stoker-build/stoker/internal/show"
 )
@@ -152,6 +154,7 @@ func execute(ctx context.Context, p *plan.Plan, source *plan.Source, o buildOpti
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
 	options.Builder, options.Nodes, options.Prune.Exclusive = b, engineNodes(b), b.Exclusive()
+	options.Recovery = o.recovery(b.Name())
 
 	record, resumed, err := o.openLedger(ctx, p, source, streams.Version)
 	if err != nil {
@@ -172,6 +175,20 @@ func execute(ctx context.Context, p *plan.Plan, source *plan.Source, o buildOpti
 		return &runError{err}
 	}
 	return outcome(ctx, summary)
+}
+
+// recovery returns how processes take turns at mending a builder; nil to mend
+// nothing.
+func (o buildOptions) recovery(builderName string) *recovery.Turns {
+	if !o.run.recover {
+		return nil
+	}
+	path := o.run.recoverBy
+	if path == "" {
+		name := digest.FromString(builderName).Encoded()[:16]
+		path = filepath.Join(o.builder.stateDir, "recovery", name+".lock")
+	}
+	return &recovery.Turns{Path: path, Interval: o.run.recoverGap}
 }
 
 // learn keeps what the run showed for the next. That it cannot be kept costs

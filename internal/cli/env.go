@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -20,12 +22,15 @@ type foreign struct {
 // implementation of this kind of job. A flag and Stoker's own variable win over
 // them.
 var foreignEnv = map[string]foreign{
-	"batch-size":      {name: "BUILD_BATCH_SIZE"},
-	"force":           {name: "FORCE_BUILD"},
-	"prune":           {"BUILDKIT_COMPLETED_BATCH_PRUNE_ENABLED", completedOrOff},
-	"prune-timeout":   {"BUILDKIT_COMPLETED_BATCH_PRUNE_TIMEOUT_SEC", suffixed("s")},
-	"keep-storage":    {"BUILDKIT_PRUNE_KEEP_GB", suffixed("GB")},
-	"prune-threshold": {name: "BUILDKIT_PRUNE_THRESHOLD_PCT"},
+	"batch-size":       {name: "BUILD_BATCH_SIZE"},
+	"force":            {name: "FORCE_BUILD"},
+	"prune":            {"BUILDKIT_COMPLETED_BATCH_PRUNE_ENABLED", completedOrOff},
+	"prune-timeout":    {"BUILDKIT_COMPLETED_BATCH_PRUNE_TIMEOUT_SEC", suffixed("s")},
+	"keep-storage":     {"BUILDKIT_PRUNE_KEEP_GB", suffixed("GB")},
+	"prune-threshold":  {name: "BUILDKIT_PRUNE_THRESHOLD_PCT"},
+	"recover":          {"BUILDKIT_RESET_ON_FAILURE", onOrOff},
+	"recover-interval": {"BUILDKIT_RESET_THROTTLE_SEC", suffixed("s")},
+	"recover-lock":     {name: "BUILDKIT_RESET_LOCK"},
 }
 
 func suffixed(suffix string) func(string) string {
@@ -34,11 +39,17 @@ func suffixed(suffix string) func(string) string {
 
 // completedOrOff turns a switch into a policy.
 func completedOrOff(v string) string {
-	switch strings.ToLower(v) {
-	case "0", "false", "no", "off":
+	if isOff(v) {
 		return string(engine.PruneOff)
 	}
 	return string(engine.PruneCompleted)
+}
+
+// onOrOff turns a switch into a flag's value.
+func onOrOff(v string) string { return strconv.FormatBool(!isOff(v)) }
+
+func isOff(v string) bool {
+	return slices.Contains([]string{"0", "false", "no", "off"}, strings.ToLower(v))
 }
 
 // envName is the variable of a flag: STOKER_BATCH_SIZE for --batch-size.

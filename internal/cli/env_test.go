@@ -23,6 +23,10 @@ func TestForeignVariables(t *testing.T) {
 		{map[string]string{"BUILDKIT_PRUNE_KEEP_GB": "40"}, nil, "keep-storage", "40GB"},
 		{map[string]string{"BUILDKIT_PRUNE_THRESHOLD_PCT": "72.5"}, nil, "prune-threshold", "72.5"},
 		{map[string]string{"BUILDKIT_PRUNE_THRESHOLD_PCT": ""}, nil, "prune-threshold", "60"},
+		{map[string]string{"BUILDKIT_RESET_ON_FAILURE": "0"}, nil, "recover", "false"},
+		{map[string]string{"BUILDKIT_RESET_ON_FAILURE": "yes"}, nil, "recover", "true"},
+		{map[string]string{"BUILDKIT_RESET_THROTTLE_SEC": "300"}, nil, "recover-interval", "5m0s"},
+		{map[string]string{"BUILDKIT_RESET_LOCK": "/tmp/lock"}, nil, "recover-lock", "/tmp/lock"},
 	}
 	for _, tt := range tests {
 		flags := pflag.NewFlagSet("", pflag.ContinueOnError)

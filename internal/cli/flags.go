@@ -114,6 +114,9 @@ type runOptions struct {
 	dryRun     bool
 	resume     bool
 	fresh      bool
+	recover    bool
+	recoverGap time.Duration
+	recoverBy  string
 	postBuild  string
 	progress   string
 }
@@ -131,6 +134,9 @@ func (o *runOptions) addTo(f *pflag.FlagSet) {
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the jobs in order with their tags, and build nothing")
 	f.BoolVar(&o.resume, "resume", false, "go on with the run in --output-dir, however it ended; start anew where there is none")
 	f.BoolVar(&o.fresh, "fresh", false, "archive an unfinished run in --output-dir and start anew")
+	f.BoolVar(&o.recover, "recover", true, "mend the builder between attempts: wait for a lost one, remove what is broken of its cache")
+	f.DurationVar(&o.recoverGap, "recover-interval", 30*time.Second, "leave alone for this long what was just mended")
+	f.StringVar(&o.recoverBy, "recover-lock", "", "`FILE` by which processes that share a builder take turns at mending it (default one below --state-dir)")
 	f.StringVar(&o.postBuild, "post-build", "", "shell `CMD` to run after each built image; STOKER_IMAGE_{NAME,TAG,TAGS,DIGEST,BASE} tell it which")
 	f.StringVar(&o.progress, "progress", string(show.ModeAuto), "how to show progress: auto, tty, plain, json or quiet")
 }
@@ -151,6 +157,8 @@ func (o runOptions) check() error {
 		return &flagError{fmt.Errorf("--stall-timeout %s: it cannot be negative", o.stall)}
 	case o.timeout < 0:
 		return &flagError{fmt.Errorf("--timeout %s: it cannot be negative", o.timeout)}
+	case o.recoverGap < 0:
+		return &flagError{fmt.Errorf("--recover-interval %s: it cannot be negative", o.recoverGap)}
 	case o.outputDir == "":
 		return &flagError{errors.New("--output-dir: it cannot be empty")}
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/stoker-build/stoker/internal/layers"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/recovery"
 	"github.com/stoker-build/stoker/internal/redact"
 	"github.com/stoker-build/stoker/internal/space"
 	"github.com/stoker-build/stoker/internal/sweep"
@@ -30,8 +31,8 @@ type Builder interface {
 	// Build makes one attempt at a job and writes its progress to log.
 	Build(ctx context.Context, job *plan.Job, log io.Writer, watch builder.Watch) (builder.Result, error)
 	// Recover returns when a builder that was lost answers again; a private one
-	// is restarted.
-	Recover(ctx context.Context) error
+	// is restarted, but while it still runs not within restartPause of its start.
+	Recover(ctx context.Context, restartPause time.Duration) error
 }
 
 // Node is one daemon of the builder, whose cache is swept.
@@ -97,6 +98,8 @@ type Options struct {
 	// PostBuild is a shell command that runs after each built image; empty for
 	// none.
 	PostBuild string
+	// Recovery gives turns at mending the builder; nil to mend nothing.
+	Recovery *recovery.Turns
 	// Prune says how the cache is swept.
 	Prune PruneOptions
 	// Space bounds what may be used.
@@ -170,8 +173,6 @@ type run struct {
 	ballasts []*ballast
 	others   int64 // bytes on the disk that are not the builder's cache
 	full     lastFull
-	// recovery is held by the one job that waits for a lost builder.
-	recovery sync.Mutex
 	// gate is held by each start of a job, and by whoever must keep jobs from
 	// starting.
 	gate sync.RWMutex
@@ -183,6 +184,7 @@ type run struct {
 	working int // jobs that run now
 	away    int // workers that a full disk took away
 	owed    int // of those, how many are still busy
+	mended  map[Mending]int
 }
 
 type batchCount struct{ open, built, skipped, failed int }
@@ -192,7 +194,7 @@ func newRun(opt Options) *run {
 		opt.Redact = redact.New()
 	}
 	r := &run{Options: opt, started: time.Now(), slots: semaphore.NewWeighted(int64(opt.Workers)),
-		room: newAdmission(opt.Space), queue: newQueue(), batches: make([]batchCount, opt.Plan.Batches())}
+		room: newAdmission(opt.Space), queue: newQueue(), batches: make([]batchCount, opt.Plan.Batches()), mended: map[Mending]int{}}
 	for i := range opt.Plan.Jobs {
 		r.batches[opt.Plan.Batch(i)-1].open++
 	}
@@ -346,6 +348,7 @@ func (r *run) finish(ctx context.Context) (ledger.Summary, error) {
 	s := ledger.Summarize(r.Ledger.Entries(), len(r.Plan.Jobs), r.started, time.Now())
 	s.Prune, s.Cache = r.sweepTotals()
 	s.Space = r.spaceTotals()
+	s.Recoveries = r.recoveries()
 	if cause := context.Cause(ctx); cause != nil {
 		s.Interrupted = errors.Is(cause, ErrInterrupted)
 		s.StopReason = cause.Error()

@@ -101,6 +101,17 @@ type (
 		Error   string `json:"error"`
 	}
 
+	// Recovered tells that something was mended so that a failed attempt can be
+	// made again. It was skipped where the same had just been done.
+	Recovered struct {
+		Job     string  `json:"job"`
+		Attempt int     `json:"attempt"`
+		Mending Mending `json:"mending"`
+		Skipped bool    `json:"skipped,omitempty"`
+		Records int     `json:"reclaimed_records,omitempty"`
+		Bytes   int64   `json:"reclaimed_bytes,omitempty"`
+	}
+
 	// WorkersChanged tells how many workers there are again after a full disk.
 	WorkersChanged struct {
 		Workers int `json:"workers"`
@@ -182,6 +193,9 @@ func (DiskFull) Kind() string { return "disk_full" }
 
 // Kind implements Event.
 func (BuilderLost) Kind() string { return "builder_lost" }
+
+// Kind implements Event.
+func (Recovered) Kind() string { return "recovered" }
 
 // Kind implements Event.
 func (WorkersChanged) Kind() string { return "workers_changed" }

@@ -9,7 +9,6 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/stoker-build/stoker/internal/builder"
-	"github.com/stoker-build/stoker/internal/cache"
 )
 
 // retry makes further attempts after failures that may get better. While it
@@ -29,7 +28,7 @@ func (r *run) retry(next buildFunc) buildFunc {
 			if t.outOfSpace = class == builder.NoSpace; t.outOfSpace {
 				return err
 			}
-			if class == builder.BuilderLost && r.builderBack(ctx, t, err) {
+			if class == builder.BuilderLost && r.Recovery != nil && r.builderBack(ctx, t, err) {
 				continue
 			}
 			if class == builder.Permanent {
@@ -43,7 +42,7 @@ func (r *run) retry(next buildFunc) buildFunc {
 			pause := max(pauses.NextBackOff(), throttle(class, err))
 			failed.Retry, failed.Delay = true, seconds(pause)
 			r.emit(failed)
-			if class == builder.BrokenCache {
+			if class == builder.BrokenCache && r.Recovery != nil {
 				r.mendCache(ctx, t)
 			}
 			if err := r.rest(ctx, pause); err != nil {
@@ -114,39 +113,4 @@ func (r *run) rest(ctx context.Context, pause time.Duration) error {
 		return err
 	}
 	return context.Cause(ctx)
-}
-
-// How often a job may lose its builder before that counts as its own failure: a
-// job that kills the daemon must not do so for ever.
-const maxLost = 5
-
-// builderBack waits for a builder that was lost, or has a private one restarted,
-// so that the attempt costs the job nothing. It tells whether the job goes on.
-func (r *run) builderBack(ctx context.Context, t *task, cause error) bool {
-	if t.lost++; t.lost > maxLost {
-		return false
-	}
-	r.emit(BuilderLost{Job: t.job.Name, Attempt: t.attempt, Error: cause.Error()})
-	r.recovery.Lock() // jobs that run side by side lose it together
-	defer r.recovery.Unlock()
-	if err := r.Builder.Recover(ctx); err != nil {
-		r.emit(Warning{Job: t.job.Name, Message: fmt.Sprintf("the builder did not come back: %s", err)})
-		return false
-	}
-	t.free++
-	return true
-}
-
-// mendCache removes what a broken cache would show to the next attempt: first
-// the job's own records, then its own base layers too, at last everything by
-// building without the cache.
-func (r *run) mendCache(ctx context.Context, t *task) {
-	t.healed++
-	t.noCache = t.healed >= 3
-	r.collect(ctx)
-	for _, s := range r.sweepers {
-		r.emit(SweepStarted{Node: s.Node.Name(), Pressure: true})
-		w := s.Mend(ctx, t.index, func(v cache.Verdict) bool { return v.Depth < 0 || t.healed > 1 })
-		r.swept(r.nodeOf(s), w, true)
-	}
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/moby/buildkit/client"
+
+	"github.com/stoker-build/stoker/internal/strays"
 )
 
 const (
@@ -234,9 +236,8 @@ func (d *Buildkitd) close() error {
 
 func (d *Buildkitd) clearStrays() error {
 	return errors.Join(
-		deleteContainers(d.root),
-		unmountUnder(d.root),
-		unmountUnder(d.state),
+		strays.Clear(d.root),
+		strays.Unmount(d.state),
 	)
 }
 

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/stoker-build/stoker/internal/strays"
 )
 
 // fillName is the file that stands for what others put on a disk.
@@ -139,7 +141,7 @@ func (d *Disk) Unfill() error {
 // Close unmounts the disk and removes it. What runs on it must have ended; what is left mounted
 // on it is unmounted as well.
 func (d *Disk) Close() error {
-	if err := unmountUnder(d.dir); err != nil {
+	if err := strays.Unmount(d.dir); err != nil {
 		return err
 	}
 	return os.RemoveAll(d.dir)

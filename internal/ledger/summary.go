@@ -36,6 +36,9 @@ type Summary struct {
 	Slowest      []SlowJob      `json:"slowest_builds"`
 	FailedBuilds []FailedJob    `json:"failed_builds"`
 
+	// Recoveries counts how often the builder was mended, by the way it was.
+	Recoveries map[string]int `json:"recoveries,omitempty"`
+
 	Prune *Prune `json:"prune,omitempty"`
 	Cache *Cache `json:"cache,omitempty"`
 	Space *Space `json:"space,omitempty"`

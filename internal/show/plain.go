@@ -33,7 +33,8 @@ type plain struct {
 	lines  lines
 	state  state
 	burst  burst
-	column int // the width of the names so far
+	column int    // the width of the names so far
+	warned string // the last warning
 	closed bool
 }
 
@@ -96,6 +97,10 @@ func (p *plain) tell(at time.Time, e engine.Event) {
 		p.tellWaiting(at, e)
 	case engine.DiskFull:
 		p.line(at, p.warn, "disk", fmt.Sprintf("full during %s; %s now", clean(e.Job), plural(e.Workers, "worker")))
+	case engine.BuilderLost:
+		p.tellLost(at, e)
+	case engine.Recovered:
+		p.tellRecovered(at, e)
 	case engine.WorkersChanged:
 		p.line(at, p.info, "workers", fmt.Sprintf("%d of %d again", e.Workers, p.state.workers))
 	case engine.SweepFinished:
@@ -105,12 +110,20 @@ func (p *plain) tell(at time.Time, e engine.Event) {
 			p.tellSweep(at, e)
 		}
 	case engine.Warning:
-		p.line(at, p.warn, "warning", warningText(e))
+		p.tellWarning(at, warningText(e))
 	case engine.Stopping:
 		p.line(at, p.warn, "stopping", reason(e.Reason))
 	case engine.RunFinished:
 		p.line(at, p.bold, "finished", totals(e.Summary.Built, e.Summary.Skipped, e.Summary.Failed))
 	}
+}
+
+// tellWarning writes a warning, one that comes again and again once.
+func (p *plain) tellWarning(at time.Time, text string) {
+	if text != p.warned {
+		p.line(at, p.warn, "warning", text)
+	}
+	p.warned = text
 }
 
 func (p *plain) tellJob(at time.Time, e ledger.Entry) {

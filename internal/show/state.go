@@ -52,6 +52,7 @@ type runningJob struct {
 	attempt int    // 0 before the first
 	step    string // empty before the first
 	retryAt time.Time
+	lost    bool // it waits for its builder
 }
 
 // failure is a job that failed for good.
@@ -85,6 +86,10 @@ func (s *state) apply(at time.Time, e engine.Event) {
 	case engine.DiskFull:
 		s.leave(clean(e.Job)) // and starts again later
 		s.setWorkers(e.Workers)
+	case engine.BuilderLost:
+		s.lose(at, e)
+	case engine.Recovered:
+		s.recover(at, e)
 	case engine.WorkersChanged:
 		s.setWorkers(e.Workers)
 	case engine.SweepStarted:
@@ -125,7 +130,7 @@ func (s *state) job(at time.Time, name string) *runningJob {
 
 func (s *state) beginAttempt(at time.Time, e engine.AttemptStarted) {
 	j := s.job(at, e.Job)
-	j.attempt, j.step, j.retryAt = e.Attempt, "", time.Time{}
+	j.attempt, j.step, j.retryAt, j.lost = e.Attempt, "", time.Time{}, false
 	if s.buildsBegan.IsZero() {
 		s.buildsBegan = at
 	}
@@ -156,7 +161,11 @@ func (s *state) finish(at time.Time, e ledger.Entry) {
 	}
 }
 
+// noteWarning remembers a warning, one that comes again and again once.
 func (s *state) noteWarning(text string) {
+	if n := len(s.warnings); n > 0 && s.warnings[n-1] == text {
+		return
+	}
 	s.warnings = lastOf(append(s.warnings, text), keptWarnings)
 }
 
@@ -199,6 +208,8 @@ func (s *state) left(now time.Time) (time.Duration, bool) {
 // doing tells what a running job is at.
 func (j *runningJob) doing(now time.Time) string {
 	switch {
+	case j.lost:
+		return "waiting for the builder"
 	case !j.retryAt.IsZero():
 		return "next attempt in " + whole(j.retryAt.Sub(now))
 	case j.step != "":

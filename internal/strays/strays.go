@@ -1,4 +1,7 @@
-package lab
+// Package strays clears away what a killed buildkitd leaves behind: the
+// containers of running steps, and what is mounted below its root. A daemon
+// that ends in order leaves nothing.
+package strays
 
 import (
 	"encoding/json"
@@ -14,9 +17,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// runcState is where runc keeps what it knows of its containers when it is not told otherwise,
-// which BuildKit does not do.
+// runcState is where runc keeps what it knows of its containers when it is not
+// told otherwise, which BuildKit (v0.34) does not do.
 const runcState = "/run/runc"
+
+// Clear deletes the containers of the daemon with a root, with their processes,
+// and unmounts everything strictly below the root. The daemon must not run.
+// Without the rights of root nothing can be in the way, and nothing is done.
+func Clear(root string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	return errors.Join(deleteContainers(root), Unmount(root))
+}
 
 // deleteContainers removes the containers whose bundle lies under root.
 func deleteContainers(root string) error {
@@ -30,7 +43,7 @@ func deleteContainers(root string) error {
 			continue
 		}
 		id := filepath.Base(filepath.Dir(path))
-		out, err := exec.Command("runc", "delete", "--force", id).CombinedOutput()
+		out, err := exec.Command(runc(), "delete", "--force", id).CombinedOutput()
 		if err != nil {
 			errs = append(errs, fmt.Errorf("delete container %s: %w: %s", id, err, out))
 		}
@@ -38,8 +51,17 @@ func deleteContainers(root string) error {
 	return errors.Join(errs...)
 }
 
-// bundleUnder tells whether a container's state names a bundle under root. A state that cannot be
-// read belongs to a container that is just ending.
+// runc returns the program that runs containers, under either of the names that
+// BuildKit looks for.
+func runc() string {
+	if path, err := exec.LookPath("buildkit-runc"); err == nil {
+		return path
+	}
+	return "runc"
+}
+
+// bundleUnder tells whether a container's state names a bundle under root. A
+// state that cannot be read belongs to a container that is just ending.
 func bundleUnder(statePath, root string) bool {
 	text, err := os.ReadFile(statePath)
 	if err != nil {
@@ -61,8 +83,8 @@ func bundleUnder(statePath, root string) bool {
 	return false
 }
 
-// unmountUnder unmounts everything strictly below dir, the newest mount first.
-func unmountUnder(dir string) error {
+// Unmount unmounts everything strictly below dir, the newest mount first.
+func Unmount(dir string) error {
 	mounts, err := mountinfo.GetMounts(mountinfo.PrefixFilter(dir))
 	if err != nil {
 		return err
@@ -76,8 +98,8 @@ func unmountUnder(dir string) error {
 	return errors.Join(errs...)
 }
 
-// unmount unmounts one mount point. A mount that stays busy is detached: it then goes when its
-// last user ends.
+// unmount unmounts one mount point. A mount that stays busy is detached: it
+// then goes when its last user ends.
 func unmount(point string) error {
 	err := unix.Unmount(point, 0)
 	for try := 0; errors.Is(err, unix.EBUSY) && try < 20; try++ {
@@ -87,7 +109,7 @@ func unmount(point string) error {
 	if errors.Is(err, unix.EBUSY) {
 		err = unix.Unmount(point, unix.MNT_DETACH)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, unix.EINVAL) { // not mounted any more
 		return fmt.Errorf("unmount %s: %w", point, err)
 	}
 	return nil

@@ -1,0 +1,57 @@
+package show
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/engine"
+)
+
+// lose notes that a job waits for its builder, until its next attempt.
+func (s *state) lose(at time.Time, e engine.BuilderLost) {
+	s.job(at, e.Job).lost = true
+}
+
+// recover notes what was mended for a job.
+func (s *state) recover(at time.Time, e engine.Recovered) {
+	if e.Mending == engine.MendBuilder {
+		s.job(at, e.Job).lost = false
+	}
+}
+
+// lost counts the jobs that wait for their builder.
+func (s *state) lost() (n int) {
+	for _, j := range s.running {
+		if j.lost {
+			n++
+		}
+	}
+	return n
+}
+
+// tellLost writes that the builder is gone: once, though all that run side by
+// side lose it together.
+func (p *plain) tellLost(at time.Time, e engine.BuilderLost) {
+	if p.state.lost() == 1 {
+		p.line(at, p.warn, "lost", "the builder: "+reason(e.Error)+"; waiting for it")
+	}
+}
+
+func (p *plain) tellRecovered(at time.Time, e engine.Recovered) {
+	switch {
+	case e.Mending != engine.MendBuilder:
+		p.line(at, p.info, "mended", p.name(e.Job)+"  "+mendedText(e))
+	case p.state.lost() == 0:
+		p.line(at, p.info, "back", "the builder answers again")
+	}
+}
+
+func mendedText(e engine.Recovered) string {
+	switch {
+	case e.Skipped:
+		return "its cache was mended for another job just now"
+	case e.Mending == engine.MendNoCache:
+		return "the next attempt goes without the cache"
+	}
+	return fmt.Sprintf("removed %s (%s) that may be broken", plural(e.Records, "record"), size(e.Bytes))
+}

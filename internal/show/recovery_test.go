@@ -1,0 +1,58 @@
+package show
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stoker-build/stoker/internal/engine"
+)
+
+func TestPlainRecovery(t *testing.T) {
+	lost := func(job string) engine.BuilderLost {
+		return engine.BuilderLost{Job: job, Attempt: 1, Error: "failed to solve: rpc error: code = Unavailable desc = error reading from server: EOF"}
+	}
+	back := func(job string) engine.Recovered {
+		return engine.Recovered{Job: job, Attempt: 1, Mending: engine.MendBuilder}
+	}
+	got, err := plainOf(
+		told{0, runOf(500, 8)},
+		told{1, engine.AttemptStarted{Job: "a", Attempt: 1}},
+		told{1, engine.AttemptStarted{Job: "b", Attempt: 1}},
+		told{2, lost("a")}, told{2, lost("b")},
+		told{3, engine.Warning{Message: "a sweep failed"}},
+		told{4, engine.Warning{Message: "a sweep failed"}},
+		told{5, back("a")}, told{5, back("b")},
+		told{6, engine.Recovered{Job: "a", Attempt: 2, Mending: engine.MendOwn, Records: 3, Bytes: 12e6}},
+		told{7, engine.Recovered{Job: "a", Attempt: 3, Mending: engine.MendBase, Skipped: true}},
+		told{8, engine.Recovered{Job: "a", Attempt: 4, Mending: engine.MendNoCache}},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, times := range map[string]int{
+		"lost      the builder: ":                       1,
+		"back      the builder answers again":           1,
+		"warning   a sweep failed":                      1,
+		"removed 3 records (12MB) that may be broken":   1,
+		"its cache was mended for another job just now": 1,
+		"the next attempt goes without the cache":       1,
+	} {
+		if n := strings.Count(got, text); n != times {
+			t.Errorf("%q is there %d times, want %d, in\n%s", text, n, times, got)
+		}
+	}
+}
+
+func TestAJobThatLostItsBuilderWaits(t *testing.T) {
+	var s state
+	s.apply(sec(0), runOf(2, 1))
+	s.apply(sec(1), engine.AttemptStarted{Job: "a", Attempt: 1})
+	s.apply(sec(2), engine.BuilderLost{Job: "a", Attempt: 1})
+	if got := s.running[0].doing(sec(3)); got != "waiting for the builder" {
+		t.Errorf("it is %q", got)
+	}
+	s.apply(sec(4), engine.AttemptStarted{Job: "a", Attempt: 2})
+	if got := s.running[0].doing(sec(5)); got != "starting" {
+		t.Errorf("it is %q", got)
+	}
+}
