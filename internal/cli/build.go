@@ -125,12 +125,15 @@ func (o buildOptions) engine(p *plan.Plan, source *plan.Source) (engine.Options,
 	if options.Space.Rates.Own == 0 {
 		options.Space.Rates.Own = learned.OwnBytesPerJob
 	}
-	if o.run.force {
-		return options, nil
+	registries, err := registry.New(o.builder.insecure)
+	if err != nil {
+		return options, err
 	}
-	var err error
-	options.Registry, err = registry.New(o.builder.insecure)
-	return options, err
+	options.RetryAfter = registries.RetryAfter
+	if !o.run.force {
+		options.Registry = registries
+	}
+	return options, nil
 }
 
 // dockerfileHash names what is built, for what is learned of it.

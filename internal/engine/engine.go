@@ -91,6 +91,9 @@ type Options struct {
 	FailFast bool
 	// Registry, when set, is asked before each job whether its tags exist.
 	Registry Registry
+	// RetryAfter, when set, asks for an image whether its registry throttles,
+	// and returns how long that then wants to be left alone; 0 for not at all.
+	RetryAfter func(ctx context.Context, ref string) time.Duration
 	// Chains resolves the base images.
 	Chains Chains
 	// Redact takes secrets out of all that is logged, told or kept on record.
@@ -161,18 +164,19 @@ func nodeNames(nodes []Node) []string {
 // run is the state of one run.
 type run struct {
 	Options
-	build    buildFunc
-	slots    *semaphore.Weighted
-	cancel   context.CancelCauseFunc
-	started  time.Time
-	need     need
-	room     *admission
-	queue    *queue
-	sweepers []*sweep.Sweeper
-	forecast space.Forecast
-	ballasts []*ballast
-	others   int64 // bytes on the disk that are not the builder's cache
-	full     lastFull
+	build     buildFunc
+	slots     *semaphore.Weighted
+	cancel    context.CancelCauseFunc
+	started   time.Time
+	need      need
+	room      *admission
+	queue     *queue
+	throttles *throttles
+	sweepers  []*sweep.Sweeper
+	forecast  space.Forecast
+	ballasts  []*ballast
+	others    int64 // bytes on the disk that are not the builder's cache
+	full      lastFull
 	// gate is held by each start of a job, and by whoever must keep jobs from
 	// starting.
 	gate sync.RWMutex
@@ -194,7 +198,7 @@ func newRun(opt Options) *run {
 		opt.Redact = redact.New()
 	}
 	r := &run{Options: opt, started: time.Now(), slots: semaphore.NewWeighted(int64(opt.Workers)),
-		room: newAdmission(opt.Space), queue: newQueue(), batches: make([]batchCount, opt.Plan.Batches()), mended: map[Mending]int{}}
+		room: newAdmission(opt.Space), queue: newQueue(), throttles: newThrottles(), batches: make([]batchCount, opt.Plan.Batches()), mended: map[Mending]int{}}
 	for i := range opt.Plan.Jobs {
 		r.batches[opt.Plan.Batch(i)-1].open++
 	}
@@ -212,7 +216,9 @@ func (r *run) dispatch(ctx context.Context, tasks []*task) {
 		}
 	}
 	for {
-		t := r.queue.take(ctx)
+		t := r.queue.take(ctx, func(t *task) time.Duration {
+			return r.throttles.wait(t.job, time.Now())
+		})
 		if t == nil {
 			break
 		}

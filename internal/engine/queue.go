@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/layers"
@@ -100,26 +101,42 @@ func (q *queue) note() {
 	q.changed = make(chan struct{})
 }
 
-// take returns the next task, and waits while one that runs may still come
-// back; nil when all are done or ctx is cancelled.
-func (q *queue) take(ctx context.Context) *task {
-	for {
+// take returns the next task that has not to wait, which pause tells. It waits
+// while there is none, or one that runs may still come back; nil when all are
+// done or ctx is cancelled.
+func (q *queue) take(ctx context.Context, pause func(*task) time.Duration) *task {
+	for ctx.Err() == nil {
 		q.mu.Lock()
 		changed := q.changed
-		if len(q.waiting) > 0 && ctx.Err() == nil {
-			t := q.waiting[0]
-			q.waiting = q.waiting[1:]
-			q.mu.Unlock()
-			return t
-		}
+		t, wait := q.next(pause)
 		over := q.open == 0
 		q.mu.Unlock()
-		if over || ctx.Err() != nil {
-			return nil
+		if t != nil || over {
+			return t
 		}
 		select {
 		case <-changed:
+		case <-time.After(wait):
 		case <-ctx.Done():
 		}
 	}
+	return nil
+}
+
+// How long take waits at most before it looks again.
+const queueInterval = time.Minute
+
+// next removes and returns the first task that has not to wait; without one it
+// returns how long the first has to. The caller holds mu.
+func (q *queue) next(pause func(*task) time.Duration) (*task, time.Duration) {
+	wait := queueInterval
+	for i, t := range q.waiting {
+		p := pause(t)
+		if p <= 0 {
+			q.waiting = slices.Delete(q.waiting, i, i+1)
+			return t, 0
+		}
+		wait = min(wait, p)
+	}
+	return nil, wait
 }

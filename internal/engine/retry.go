@@ -19,6 +19,9 @@ func (r *run) retry(next buildFunc) buildFunc {
 		pauses.InitialInterval, pauses.MaxInterval, pauses.Multiplier = r.RetryDelay, r.RetryDelayMax, 2
 		for t.attempt++; ; t.attempt++ {
 			t.entry.AttemptCount = t.attempt - t.free
+			if err := r.restForRegistries(ctx, t); err != nil {
+				return err
+			}
 			err := next(ctx, t)
 			if err == nil || ctx.Err() != nil {
 				return err
@@ -39,7 +42,10 @@ func (r *run) retry(next buildFunc) buildFunc {
 				r.emit(failed)
 				return err
 			}
-			pause := max(pauses.NextBackOff(), throttle(class, err))
+			if class == builder.Throttled {
+				r.throttled(ctx, t, err)
+			}
+			pause := max(pauses.NextBackOff(), r.throttles.wait(t.job, time.Now()))
 			failed.Retry, failed.Delay = true, seconds(pause)
 			r.emit(failed)
 			if class == builder.BrokenCache && r.Recovery != nil {
@@ -89,16 +95,6 @@ func (r *run) answers(ctx context.Context) bool {
 		}
 	}
 	return true
-}
-
-// The least pause after a registry asked for fewer requests.
-const throttlePause = 5 * time.Second
-
-func throttle(class builder.Class, err error) time.Duration {
-	if class != builder.Throttled {
-		return 0
-	}
-	return max(throttlePause, builder.RetryAfter(err))
 }
 
 // rest gives the worker away for a while. It has one again when it returns, also

@@ -69,20 +69,28 @@ func (j *Job) BuildOptions() build.Options {
 	return o
 }
 
-// Registries returns the hosts of all references that the jobs name: base
-// images and tags, sorted, each once.
+// Registries returns the hosts of all references that the jobs name, sorted,
+// each once.
 func (p *Plan) Registries() []string {
 	hosts := map[string]bool{}
 	for _, j := range p.Jobs {
-		hosts[registryOf(j.Base)] = true
-		for _, tag := range j.Tags {
-			hosts[registryOf(tag)] = true
+		for _, host := range j.Registries() {
+			hosts[host] = true
 		}
-		// A build argument may name an image too; one that does not only adds
-		// a host that is never asked.
-		for _, v := range j.Options.BuildArgs {
-			hosts[registryOf(v)] = true
-		}
+	}
+	return slices.Sorted(maps.Keys(hosts))
+}
+
+// Registries returns the hosts of all references that a job names: its base
+// image and tags, sorted, each once. A build argument may name an image too; one
+// that does not only adds a host that is never asked.
+func (j *Job) Registries() []string {
+	hosts := map[string]bool{registryOf(j.Base): true}
+	for _, tag := range j.Tags {
+		hosts[registryOf(tag)] = true
+	}
+	for _, v := range j.Options.BuildArgs {
+		hosts[registryOf(v)] = true
 	}
 	delete(hosts, "")
 	return slices.Sorted(maps.Keys(hosts))
