@@ -2,7 +2,7 @@
 GO ?= go
 export GOFLAGS ?= -buildvcs=false
 
-.PHONY: build setup demo test lint bench
+.PHONY: build setup demo soak test lint bench
 
 build: ## the program, as bin/stoker
 	$(GO) build -trimpath -o bin/stoker ./cmd/stoker
@@ -14,9 +14,14 @@ demo: setup build ## 60 images on a private buildkitd and a registry of its own
 	$(GO) build -o .tools/bin/demo ./internal/lab/demo
 	.tools/bin/demo -stoker bin/stoker
 
+soak: setup build ## 300 images while the daemon, the registry, the disk and stoker itself fail
+	$(GO) build -o .tools/bin/soak ./internal/lab/soak
+	.tools/bin/soak -stoker bin/stoker
+
 test: setup build ## everything, against real parts
 	$(GO) vet ./...
 	$(GO) test -race -timeout 20m ./...
+	./tools/fuzz.sh
 
 lint: ## golangci-lint, built from the pinned version
 	./tools/lint.sh
