@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -67,6 +68,9 @@ func startDaemon(ctx context.Context, opt Options) (_ *daemon, err error) {
 		}
 	}()
 	if err := d.takeLock(); err != nil {
+		return nil, err
+	}
+	if err := d.awaitLast(ctx); err != nil {
 		return nil, err
 	}
 	config, err := d.writeConfig(opt.InsecureRegistries)
@@ -131,6 +135,23 @@ func (d *daemon) takeLock() error {
 	return nil
 }
 
+// awaitLast waits for the end of the daemon of a run that was killed: it ends
+// with that run, but may take seconds to. BuildKit itself holds the lock for as
+// long as it lives.
+func (d *daemon) awaitLast(ctx context.Context) error {
+	root := filepath.Join(d.root, "root")
+	if err := os.MkdirAll(root, 0o700); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errors.New("the daemon of an earlier run does not end"))
+	defer cancel()
+	lock := flock.New(filepath.Join(root, "buildkitd.lock"))
+	if _, err := lock.TryLockContext(ctx, 50*time.Millisecond); err != nil {
+		return errors.Join(context.Cause(ctx), err)
+	}
+	return errors.Join(lock.Close(), strays.Clear(d.root))
+}
+
 var daemonConfig = template.Must(template.New("").Parse(`# Written by stoker at each start.
 root = {{printf "%q" .Root}}
 [grpc]
@@ -178,16 +199,34 @@ func (d *daemon) start(command []string) error {
 	defer log.Close()
 	d.cmd = exec.Command(command[0], command[1:]...)
 	d.cmd.Stdout, d.cmd.Stderr = log, log
+	// BuildKit mounts what it reads of a snapshot in the directory for temporary
+	// files: below the root it is found again when the daemon was killed.
+	d.cmd.Env = append(os.Environ(), "TMPDIR="+d.tmp())
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
-	if err := d.cmd.Start(); err != nil {
+	if err := errors.Join(os.RemoveAll(d.tmp()), os.Mkdir(d.tmp(), 0o700)); err != nil {
 		return err
 	}
 	d.started = time.Now()
-	go func(cmd *exec.Cmd, exited chan struct{}) {
-		d.exitErr = cmd.Wait()
-		close(exited)
-	}(d.cmd, d.exited)
-	return nil
+	started := make(chan error)
+	go d.run(d.cmd, d.exited, started)
+	return <-started
+}
+
+func (d *daemon) tmp() string { return filepath.Join(d.root, "tmp") }
+
+// run starts the daemon and waits for its end. The kernel sends the signal of
+// the parent's death when the thread that started the child ends, so that thread
+// is held for as long as the daemon lives.
+func (d *daemon) run(cmd *exec.Cmd, exited chan struct{}, started chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err := cmd.Start()
+	started <- err
+	if err != nil {
+		return
+	}
+	d.exitErr = cmd.Wait()
+	close(exited)
 }
 
 func (d *daemon) waitReady(ctx context.Context) error {

@@ -361,13 +361,17 @@ func size(bytes int64) string { return units.HumanSize(float64(bytes)) }
 
 // othersTook tells whether a job would fit but for what others put on the disk
 // since the run began, and may still be waited for.
-func (r *run) othersTook(ctx context.Context, _ *task, s state, w *waiting) bool {
+func (r *run) othersTook(ctx context.Context, t *task, s state, w *waiting) bool {
 	if time.Since(w.since) > r.Space.Wait {
 		return false
 	}
 	cached, err := r.cacheBytes(ctx)
 	if err != nil {
-		return true // the daemon does not answer; that may pass
+		// While no job runs, nobody else notices that the builder is lost.
+		if err := r.recoverBuilder(ctx); err != nil {
+			r.emit(Warning{Job: t.job.Name, Message: fmt.Sprintf("the builder did not come back: %s", err)})
+		}
+		return true
 	}
 	others := s.used - cached - r.others
 	return others > s.limit.High/20 && s.limit.Fits(s.used-others, s.reserved, s.need)

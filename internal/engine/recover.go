@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/stoker-build/stoker/internal/cache"
@@ -34,17 +35,25 @@ func (r *run) builderBack(ctx context.Context, t *task, cause error) bool {
 		return false
 	}
 	r.emit(BuilderLost{Job: t.job.Name, Attempt: t.attempt, Error: cause.Error()})
-	// Jobs that run side by side lose it together; the first mends it for all.
-	_, err := r.Recovery.Take(ctx, "", func(ctx context.Context) error {
-		return r.Builder.Recover(ctx, r.Recovery.Interval)
-	})
-	if err != nil {
+	if err := r.recoverBuilder(ctx); err != nil {
 		r.emit(Warning{Job: t.job.Name, Message: fmt.Sprintf("the builder did not come back: %s", err)})
 		return false
 	}
 	r.noteMended(Recovered{Job: t.job.Name, Attempt: t.attempt, Mending: MendBuilder})
 	t.free++
 	return true
+}
+
+// recoverBuilder returns when the builder answers again. Jobs that run side by
+// side lose it together; the first mends it for all.
+func (r *run) recoverBuilder(ctx context.Context) error {
+	if r.Recovery == nil {
+		return errors.New("--recover=false")
+	}
+	_, err := r.Recovery.Take(ctx, "", func(ctx context.Context) error {
+		return r.Builder.Recover(ctx, r.Recovery.Interval)
+	})
+	return err
 }
 
 // mendCache removes what a broken cache would show to the next attempt: first

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"sync"
 
 	"github.com/containerd/platforms"
@@ -57,20 +58,25 @@ func (n *need) hasStep(description string) bool {
 	return n.steps[unnumbered(description)]
 }
 
-// survey finds out what every open job's build reads and resolves it to chains,
-// many jobs at a time. A job whose base image does not exist is failed here,
+// survey finds out what every job's build reads and resolves it to chains, many
+// jobs at a time. An open job whose base image does not exist is failed here,
 // before anything is built for it.
 func (r *run) survey(ctx context.Context, tasks []*task) []*task {
 	jobs := make([]cache.Job, len(tasks))
+	if !slices.ContainsFunc(tasks, func(t *task) bool { return !t.done }) {
+		r.need.jobs = cache.NewNeeds(nil)
+		return tasks // nothing is built, and so nothing swept
+	}
 	var group errgroup.Group
 	group.SetLimit(lookupWorkers)
 	for i, t := range tasks {
 		jobs[i] = cache.Job{ID: i, Name: t.job.Name}
-		if t.done {
-			continue
-		}
 		group.Go(func() error {
-			r.surveyJob(ctx, t, &jobs[i])
+			if t.done {
+				r.surveyDone(ctx, t, &jobs[i])
+			} else {
+				r.surveyJob(ctx, t, &jobs[i])
+			}
 			return nil
 		})
 	}
@@ -112,6 +118,27 @@ func (r *run) surveyJob(ctx context.Context, t *task, job *cache.Job) {
 			}
 			job.Bases = append(job.Bases, chain)
 			t.bases = job.Bases
+		}
+	}
+}
+
+// surveyDone fills in what is known of a job that an earlier run finished: what
+// that run left of it in the cache is dead, not foreign. What cannot be had
+// makes no difference to the job.
+func (r *run) surveyDone(ctx context.Context, t *task, job *cache.Job) {
+	if r.Chains == nil {
+		return
+	}
+	for _, platform := range r.platformsOf(t.job) {
+		reads, err := t.job.Reads(ctx, r.Source, platform)
+		if err != nil {
+			return
+		}
+		r.need.addSteps(reads.Steps)
+		for _, ref := range reads.Bases {
+			if chain, err := r.Chains.Resolve(ctx, ref); err == nil {
+				job.Bases = append(job.Bases, chain)
+			}
 		}
 	}
 }
