@@ -1,0 +1,21 @@
+package main
+
+import (
+	"context"
+	"errors"
+)
+
+// check finds all that is wrong after a run.
+func check(ctx context.Context, p *parts, r *record) error {
+	left := checkLeftovers(p)
+	p.mend()
+	var names []string
+	for _, base := range p.bases {
+		names = append(names, base.Name)
+	}
+	digests := map[string]string{}
+	for _, e := range r.entries {
+		digests[e.Name] = e.Digest
+	}
+	return errors.Join(left, r.check(names), checkImages(ctx, p, digests))
+}

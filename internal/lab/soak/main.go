@@ -1,0 +1,132 @@
+// Command soak builds hundreds of images while the daemon, the registry, the disk and stoker itself fail at random
+// moments. Then it checks that every image is there and right, and that none was built twice and nothing left behind.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+type options struct {
+	stoker string
+	seed   uint64
+	dir    string // for inputs, results and the log
+	out    io.Writer
+	sizes
+}
+
+// sizes say how much is built, and how much goes wrong meanwhile.
+type sizes struct {
+	images int
+	// How often each thing happens.
+	daemonKills, stokerKills, outages, fullDisks int
+	// How long the registry is away and the disk is full, each time.
+	outage, full time.Duration
+	// The disk under the builder, in bytes. It should be too small for the cache of all images.
+	disk int64
+}
+
+const mb = 1 << 20
+
+// fullSize is what the command does by default.
+var fullSize = sizes{
+	images:      300,
+	daemonKills: 5, stokerKills: 3, outages: 2, fullDisks: 1,
+	outage: 10 * time.Second, full: 8 * time.Second,
+	disk: 640 * mb,
+}
+
+func main() {
+	o := parseFlags()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	err := soakIn(ctx, o)
+	stop()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "soak: seed %d: %v\n", o.seed, err)
+		os.Exit(exitFailed)
+	}
+}
+
+func parseFlags() options {
+	o := options{sizes: fullSize, out: os.Stdout}
+	flag.StringVar(&o.stoker, "stoker", "./bin/stoker", "the stoker `binary`")
+	flag.IntVar(&o.images, "images", o.images, "how many images to build")
+	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "what fails when; the same seed and sizes make the same schedule")
+	flag.Parse()
+	if err := o.check(); err != nil {
+		fmt.Fprintln(os.Stderr, "soak:", err)
+		os.Exit(exitUsage)
+	}
+	return o
+}
+
+func (o options) check() error {
+	if o.images <= margin {
+		return fmt.Errorf("-images %d: there must be more than %d", o.images, margin)
+	}
+	if _, err := exec.LookPath(o.stoker); err != nil {
+		return fmt.Errorf("no stoker binary: %w: run `make build` first", err)
+	}
+	return nil
+}
+
+// soakIn works in a temporary directory, which stays when something is wrong.
+func soakIn(ctx context.Context, o options) error {
+	var err error
+	if o.dir, err = os.MkdirTemp("", "stoker-soak-"); err != nil {
+		return err
+	}
+	if err := soak(ctx, o); err != nil {
+		return errors.Join(err, fmt.Errorf("record and log are in %s", o.dir))
+	}
+	return os.RemoveAll(o.dir)
+}
+
+// soak makes the parts, has the images built while things go wrong, and checks what came of it.
+func soak(ctx context.Context, o options) error {
+	start := time.Now()
+	fmt.Fprintf(o.out, "Seed %d.\n", o.seed)
+	p, err := makeParts(ctx, o)
+	if err != nil {
+		return err
+	}
+	record, err := build(ctx, o, p)
+	if err == nil {
+		fmt.Fprintf(o.out, "%s Built. Checking the images and the record.\n", clock(start))
+		err = check(ctx, p, record)
+	}
+	if err != nil {
+		err = errors.Join(err, p.logs())
+	}
+	if err := errors.Join(err, p.close()); err != nil {
+		return err
+	}
+	fmt.Fprintf(o.out, "%s All %d images are there and right (%s). Stoker told of %s. Seed %d.\n",
+		clock(start), o.images, o.sizes, record.told(), o.seed)
+	return nil
+}
+
+// String counts what went wrong.
+func (s sizes) String() string {
+	return fmt.Sprintf("buildkitd killed: %d, stoker killed: %d, registry gone: %d, disk full: %d",
+		s.daemonKills, s.stokerKills, s.outages, s.fullDisks)
+}
+
+// clock is the time since the start, for the front of a line.
+func clock(start time.Time) string {
+	d := time.Since(start)
+	return fmt.Sprintf("%2d:%02d", int(d.Minutes()), int(d.Seconds())%60)
+}
