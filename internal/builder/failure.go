@@ -55,6 +55,12 @@ func Classify(err error) (c Class, why string) {
 	return Transient, ""
 }
 
+var ofRegistry = regexp.MustCompile(`failed to do request: |unexpected status (?:code|from) `)
+
+// OfRegistry tells whether a failure is one of a request to a registry, which no
+// full disk of the builder explains.
+func OfRegistry(err error) bool { return ofRegistry.MatchString(err.Error()) }
+
 var retryAfter = regexp.MustCompile(`(?i)retry[- ]after:? (\d+)`)
 
 // RetryAfter returns how long a throttling registry asks to wait, where its

@@ -37,6 +37,18 @@ func TestClassify(t *testing.T) {
 	}
 }
 
+func TestOfRegistry(t *testing.T) {
+	for message, want := range map[string]bool{
+		`failed to push r/a:1: failed to do request: Head "http://r/v2/a/blobs/sha256:b": EOF`:           true,
+		`unexpected status from POST request to http://r/v2/a/blobs/uploads/: 500 Internal Server Error`: true,
+		`process "/bin/sh -c make" did not complete successfully: exit code: 1`:                          false,
+	} {
+		if got := OfRegistry(errors.New(message)); got != want {
+			t.Errorf("%v, want %v: %s", got, want, message)
+		}
+	}
+}
+
 func TestRetryAfter(t *testing.T) {
 	for message, want := range map[string]time.Duration{
 		"429 Too Many Requests, Retry-After: 7": 7 * time.Second, "429 Too Many Requests": 0, "retry after 99999999999999999999": 0,

@@ -253,13 +253,19 @@ func (d *daemon) waitReady(ctx context.Context) error {
 	}
 }
 
-// lastWords returns the end of the daemon's log.
+// lastWords returns why the daemon ended: what it says in its own name, before
+// any trace, else the end of its log.
 func (d *daemon) lastWords() string {
 	data, err := os.ReadFile(d.log)
 	if err != nil {
 		return "no log: " + err.Error()
 	}
 	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+	for _, line := range slices.Backward(lines) {
+		if strings.HasPrefix(line, "buildkitd: ") {
+			return line
+		}
+	}
 	return lines[len(lines)-1]
 }
 

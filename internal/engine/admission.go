@@ -362,8 +362,8 @@ func size(bytes int64) string { return units.HumanSize(float64(bytes)) }
 // othersTook tells whether a job would fit but for what others put on the disk
 // since the run began, and may still be waited for.
 func (r *run) othersTook(ctx context.Context, t *task, s state, w *waiting) bool {
-	if time.Since(w.since) > r.Space.Wait {
-		return false
+	if time.Since(w.since) > r.Space.Wait || len(r.sweepers) == 0 {
+		return false // without a sweeper, what the run took itself is not known
 	}
 	cached, err := r.cacheBytes(ctx)
 	if err != nil {

@@ -27,8 +27,13 @@ const (
 	mostBallast  = 64 << 20
 )
 
+// newBallast returns the ballast of a directory's disk. What a killed run left
+// of it is taken over.
 func newBallast(dir string, disk builder.Disk) *ballast {
-	return &ballast{path: filepath.Join(dir, ".stoker-ballast"), size: min(max(disk.Total/50, leastBallast), mostBallast)}
+	b := &ballast{path: filepath.Join(dir, ".stoker-ballast"), size: min(max(disk.Total/50, leastBallast), mostBallast)}
+	_, err := os.Stat(b.path)
+	b.held = err == nil
+	return b
 }
 
 // hold takes the space, where there is plenty left. Where it cannot, the run

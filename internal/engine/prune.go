@@ -49,6 +49,10 @@ func (r *run) startSweepers(ctx context.Context) (stop func()) {
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	for _, n := range r.Nodes {
 		before, bytes, err := r.recordsBefore(ctx, n)
+		if err != nil && r.recoverBuilder(ctx) == nil {
+			// It was lost since it was connected to.
+			before, bytes, err = r.recordsBefore(ctx, n)
+		}
 		if err != nil {
 			r.emit(Warning{Message: fmt.Sprintf("nothing is swept on %s: its records cannot be listed: %s", n.Name(), err)})
 			continue

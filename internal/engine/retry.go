@@ -70,7 +70,7 @@ func (r *run) classify(ctx context.Context, err error) (builder.Class, string) {
 		return builder.Cancelled, ""
 	}
 	class, why := builder.Classify(err)
-	if mayBeFullDisk(class) && r.diskIsFull() {
+	if mayBeFullDisk(class) && !builder.OfRegistry(err) && r.diskIsFull() {
 		class, why = builder.NoSpace, "the builder's disk is full"
 	}
 	if class == builder.Transient && !r.answers(ctx) {
