@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/docker/buildx/build"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
@@ -36,6 +37,15 @@ type Watch struct {
 	Alive   func()            // BuildKit reported any progress
 }
 
+// atMost bounds the timings by what the attempt took, by the monotonic clock:
+// the daemon tells times of day, and its clock may have been set meanwhile.
+func (r *Result) atMost(took time.Duration) {
+	most := float64(took.Milliseconds()) / 1000
+	for _, t := range []*float64{&r.ContextSeconds, &r.CacheImportSeconds, &r.ExportSeconds, &r.PushSeconds} {
+		*t = min(*t, most)
+	}
+}
+
 // Build makes one attempt at a job. It writes BuildKit's own plain progress to
 // log. The result holds the timings also when the build fails.
 func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch Watch) (Result, error) {
@@ -43,9 +53,11 @@ func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch
 	o := job.BuildOptions()
 	o.NoCache = o.NoCache || watch.NoCache
 	options := map[string]build.Options{target: b.options(o)}
+	start := time.Now()
 	response, err := build.Build(ctx, b.nodes, options, b.docker(), b.config, progress, nil)
 	result := Result{Node: b.nodes[0].Name}
 	result.Timings, result.Steps = progress.close()
+	result.atMost(time.Since(start))
 	if err != nil {
 		if progress.stepFoundDiskFull() && !noSpace.MatchString(err.Error()) {
 			err = fmt.Errorf("%w (its output says: no space left on device)", err)

@@ -36,11 +36,11 @@ var failures = []struct {
 	{NoSpace, "the builder's disk is full", noSpace},
 	{BuilderLost, "the builder does not answer", regexp.MustCompile(`code = Unavailable|Unavailable: |error reading from server|transport is closing|transport: Error while dialing|no active session for|closing transport|server is not responding|graceful_stop|use of closed network connection`)},
 	{Throttled, "a registry asks for fewer requests", regexp.MustCompile(`429 Too Many Requests|toomanyrequests|TOOMANYREQUESTS`)},
-	{BrokenCache, "the builder's cache is broken", regexp.MustCompile(`snapshot \S*\s*does not exist|failed to commit \S+ to \S+|missing descriptor|unexpected commit digest|failed size validation|(?:digest|checksum) mismatch|lease "?\S+"?: not found|(?:blob|content|snapshot) (?:sha256:)?\S+: not found|failed to get (?:blob|lease)|parent snapshot \S+ does not exist`)},
+	{BrokenCache, "the builder's cache is broken", regexp.MustCompile(`snapshot \S*\s*does not exist|failed to commit \S+ to \S+|missing descriptor|unexpected commit digest|failed size validation|(?:digest|checksum) mismatch|lease "?\S+"?: not found|(?:blob|content|snapshot) (?:sha256:)?\S+: not found|failed to get (?:blob|lease)|fstype: overlay\b[^\n]*err: no such file or directory|failed to stat parent: stat \S+: no such file or directory|short read: expected \d+ bytes but got \d+|content does not match digest|expected at \S+: blob not found|parent snapshot \S+ does not exist`)},
 	{Permanent, "the Dockerfile does not parse", regexp.MustCompile(`dockerfile parse error|unknown instruction|file with no instructions|no build stage in current context`)},
 	{Permanent, "the Dockerfile names a stage that does not exist", regexp.MustCompile(`target stage "[^"]*" could not be found|invalid (?:from flag value|stage name)`)},
 	{Permanent, "the registry says that an image does not exist", regexp.MustCompile(`(?:failed to resolve source metadata for|pull access denied|failed to authorize)[^\n]*(?:: not found|repository does not exist|name unknown|manifest unknown)`)},
-	{Permanent, "the registry denies access", regexp.MustCompile(`pull access denied|insufficient_scope|(?:unexpected status|failed to fetch (?:anonymous|oauth) token)[^\n]*: (?:401 Unauthorized|403 Forbidden)|denied: requested access`)},
+	{Permanent, "the registry denies access", regexp.MustCompile(`pull access denied|insufficient_scope|(?:unexpected status|failed to fetch (?:anonymous|oauth) token)[^\n]*: (?:401 Unauthorized|403 Forbidden)|failed to fetch (?:anonymous|oauth) token: (?:unauthorized|denied): |failed to push [^\n]*: (?:unauthorized|denied): |denied: requested access`)},
 	{Permanent, "a reference is not valid", regexp.MustCompile(`failed to parse stage name|invalid reference format`)},
 }
 
@@ -61,18 +61,21 @@ var ofRegistry = regexp.MustCompile(`failed to do request: |unexpected status (?
 // full disk of the builder explains.
 func OfRegistry(err error) bool { return ofRegistry.MatchString(err.Error()) }
 
-var retryAfter = regexp.MustCompile(`(?i)retry[- ]after:? (\d+)`)
+var retryAfter = regexp.MustCompile(`(?i)retry[- ]after:? ([0-9.]+(?:ns|us|µs|ms|s|m|h)?)`)
 
 // RetryAfter returns how long a throttling registry asks to wait, where its
-// message says so; else 0.
+// message says so, in seconds or with a unit; else 0.
 func RetryAfter(err error) time.Duration {
 	m := retryAfter.FindStringSubmatch(err.Error())
 	if m == nil {
 		return 0
 	}
-	s, err := strconv.Atoi(m[1])
+	if d, err := time.ParseDuration(m[1]); err == nil {
+		return d
+	}
+	seconds, err := strconv.Atoi(m[1])
 	if err != nil {
 		return 0
 	}
-	return time.Duration(s) * time.Second
+	return time.Duration(seconds) * time.Second
 }

@@ -51,7 +51,8 @@ func TestOfRegistry(t *testing.T) {
 
 func TestRetryAfter(t *testing.T) {
 	for message, want := range map[string]time.Duration{
-		"429 Too Many Requests, Retry-After: 7": 7 * time.Second, "429 Too Many Requests": 0, "retry after 99999999999999999999": 0,
+		"429 Too Many Requests, Retry-After: 7": 7 * time.Second, "429 Too Many Requests": 0,
+		"toomanyrequests: retry-after: 985.86µs, allowed: 44000/minute": 985860 * time.Nanosecond, "retry after 99999999999999999999": 0,
 	} {
 		if got := RetryAfter(errors.New(message)); got != want {
 			t.Errorf("%q: %s, want %s", message, got, want)

@@ -229,6 +229,8 @@ func (d *daemon) run(cmd *exec.Cmd, exited chan struct{}, started chan<- error) 
 	close(exited)
 }
 
+var errEndedAtOnce = errors.New("it ended at once")
+
 func (d *daemon) waitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("it did not answer within %s", startTimeout))
 	defer cancel()
@@ -245,7 +247,7 @@ func (d *daemon) waitReady(ctx context.Context) error {
 		}
 		select {
 		case <-d.exited:
-			return fmt.Errorf("it ended at once (%w): %s", d.exitErr, d.lastWords())
+			return fmt.Errorf("%w (%w): %s", errEndedAtOnce, d.exitErr, d.lastWords())
 		case <-ctx.Done():
 			return fmt.Errorf("%w; its log is %s", context.Cause(ctx), d.log)
 		case <-tick.C:
@@ -299,6 +301,7 @@ func (d *daemon) stop() error {
 
 func (d *daemon) terminate() error {
 	_ = d.cmd.Process.Signal(syscall.SIGTERM)
+	_ = d.cmd.Process.Signal(syscall.SIGCONT) // one that is stopped could not end
 	select {
 	case <-d.exited:
 	case <-time.After(stopTimeout):

@@ -9,8 +9,13 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// How long a builder that was lost is waited for.
-const recoverTimeout = 10 * time.Minute
+const (
+	// How long a builder that was lost is waited for.
+	recoverTimeout = 10 * time.Minute
+	// How often a private daemon is started again that ends at once: its cache
+	// may be broken beyond use.
+	maxStarts = 3
+)
 
 // Recover returns when every node answers again. A private daemon that has
 // ended is started anew, on the same cache; one that hangs is ended first, but
@@ -22,6 +27,7 @@ func (b *Builder) Recover(ctx context.Context, restartPause time.Duration) error
 	defer cancel()
 	pauses := backoff.NewExponentialBackOff()
 	pauses.InitialInterval, pauses.MaxInterval = 100*time.Millisecond, 10*time.Second
+	failedStarts := 0
 	try := func() (struct{}, error) {
 		err := b.answer(ctx)
 		if err == nil {
@@ -33,7 +39,13 @@ func (b *Builder) Recover(ctx context.Context, restartPause time.Duration) error
 		if !b.private.hasEnded() && time.Since(b.private.started) < restartPause {
 			return struct{}{}, err
 		}
-		return struct{}{}, b.private.restart(ctx)
+		err = b.private.restart(ctx)
+		if errors.Is(err, errEndedAtOnce) {
+			if failedStarts++; failedStarts == maxStarts {
+				err = backoff.Permanent(err)
+			}
+		}
+		return struct{}{}, err
 	}
 	_, err := backoff.Retry(ctx, try, backoff.WithBackOff(pauses), backoff.WithMaxElapsedTime(recoverTimeout))
 	if err != nil && ctx.Err() != nil {

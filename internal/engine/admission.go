@@ -276,7 +276,7 @@ func (r *run) admit(ctx context.Context, t *task) error {
 		if r.look(ctx, &w) || r.makeRoom(ctx, t, s, &w) {
 			continue
 		}
-		if s.running == 0 && !r.othersTook(ctx, t, s, &w) {
+		if s.running == 0 && !r.othersTook(ctx, s, &w) {
 			r.emit(Warning{Job: t.job.Name, Message: fmt.Sprintf("it may not fit: it needs about %s, and %s has %s of %s left; it is tried anyway",
 				size(s.need), s.gauge, size(s.limit.High-s.used), size(s.limit.High))})
 			break
@@ -361,17 +361,14 @@ func size(bytes int64) string { return units.HumanSize(float64(bytes)) }
 
 // othersTook tells whether a job would fit but for what others put on the disk
 // since the run began, and may still be waited for.
-func (r *run) othersTook(ctx context.Context, t *task, s state, w *waiting) bool {
+func (r *run) othersTook(ctx context.Context, s state, w *waiting) bool {
 	if time.Since(w.since) > r.Space.Wait || len(r.sweepers) == 0 {
 		return false // without a sweeper, what the run took itself is not known
 	}
 	cached, err := r.cacheBytes(ctx)
 	if err != nil {
 		// While no job runs, nobody else notices that the builder is lost.
-		if err := r.recoverBuilder(ctx); err != nil {
-			r.emit(Warning{Job: t.job.Name, Message: fmt.Sprintf("the builder did not come back: %s", err)})
-		}
-		return true
+		return r.recoverBuilder(ctx) == nil
 	}
 	others := s.used - cached - r.others
 	return others > s.limit.High/20 && s.limit.Fits(s.used-others, s.reserved, s.need)

@@ -16,13 +16,14 @@ const (
 	fullMemory = 5 * time.Second
 )
 
-// lastFull remembers when a disk was last seen full.
-type lastFull struct{ nanos atomic.Int64 }
+// lastFull remembers when a disk was last seen full, by the monotonic clock.
+type lastFull struct{ at atomic.Pointer[time.Time] }
 
-func (f *lastFull) note(at time.Time) { f.nanos.Store(at.UnixNano()) }
+func (f *lastFull) note(at time.Time) { f.at.Store(&at) }
 
 func (f *lastFull) within(d time.Duration, now time.Time) bool {
-	return now.Sub(time.Unix(0, f.nanos.Load())) < d
+	at := f.at.Load()
+	return at != nil && now.Sub(*at) < d
 }
 
 // watchDisks notes the most that is used of each disk and when one is full,

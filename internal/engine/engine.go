@@ -136,6 +136,7 @@ func Run(ctx context.Context, opt Options) (ledger.Summary, error) {
 	defer cancel(nil)
 	r.cancel = cancel
 	tasks := r.survey(jobs, r.check(jobs))
+	r.tasks = tasks
 	stop := r.startSweepers(jobs)
 	r.addGauges()
 	r.forecast = r.simulate(jobs, tasks)
@@ -169,6 +170,7 @@ type run struct {
 	cancel    context.CancelCauseFunc
 	started   time.Time
 	need      need
+	tasks     []*task // in the order of the run
 	room      *admission
 	queue     *queue
 	throttles *throttles
@@ -180,6 +182,8 @@ type run struct {
 	// gate is held by each start of a job, and by whoever must keep jobs from
 	// starting.
 	gate sync.RWMutex
+	// quiet is held by each attempt, and by whoever must have none running.
+	quiet sync.RWMutex
 
 	// mu guards what follows, and orders the events.
 	mu      sync.Mutex

@@ -24,7 +24,7 @@ func (r *run) diskFull(ctx context.Context, t *task, err error) bool {
 	s := r.stateFor(ctx, t)
 	freed := r.free(ctx, s.used, nil)
 	r.collect(ctx)
-	waits := r.othersTook(ctx, t, s, &waiting{since: time.Now()})
+	waits := r.othersTook(ctx, s, &waiting{since: time.Now()})
 	if t.full > maxFull || alone && freed == 0 && !waits && !r.stateFor(ctx, t).fits() {
 		t.failed = fmt.Errorf("%w\nthe disk is too small for it: it needs about %s, and %s had %s of %s left with all that no job needs removed",
 			err, size(s.need), s.gauge, size(max(s.limit.High-s.used+freed, 0)), size(s.limit.High))

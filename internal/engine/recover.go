@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 
 	"github.com/stoker-build/stoker/internal/cache"
+	"github.com/stoker-build/stoker/internal/sweep"
 )
 
 // Mending is one way to mend a builder.
@@ -20,7 +23,8 @@ const (
 	// MendBase removed the job's base layers too, but those that other
 	// unfinished jobs share.
 	MendBase Mending = "base_records"
-	// MendNoCache leaves the cache out of the next attempt.
+	// MendNoCache removed those as well, with all that stands on them, and
+	// leaves the cache out of the next attempt.
 	MendNoCache Mending = "no_cache"
 )
 
@@ -35,8 +39,7 @@ func (r *run) builderBack(ctx context.Context, t *task, cause error) bool {
 		return false
 	}
 	r.emit(BuilderLost{Job: t.job.Name, Attempt: t.attempt, Error: cause.Error()})
-	if err := r.recoverBuilder(ctx); err != nil {
-		r.emit(Warning{Job: t.job.Name, Message: fmt.Sprintf("the builder did not come back: %s", err)})
+	if r.recoverBuilder(ctx) != nil {
 		return false
 	}
 	r.noteMended(Recovered{Job: t.job.Name, Attempt: t.attempt, Mending: MendBuilder})
@@ -45,7 +48,8 @@ func (r *run) builderBack(ctx context.Context, t *task, cause error) bool {
 }
 
 // recoverBuilder returns when the builder answers again. Jobs that run side by
-// side lose it together; the first mends it for all.
+// side lose it together; the first mends it for all. Where it does not come
+// back, the run ends: every further job would wait as long.
 func (r *run) recoverBuilder(ctx context.Context) error {
 	if r.Recovery == nil {
 		return errors.New("--recover=false")
@@ -53,31 +57,41 @@ func (r *run) recoverBuilder(ctx context.Context) error {
 	_, err := r.Recovery.Take(ctx, "", func(ctx context.Context) error {
 		return r.Builder.Recover(ctx, r.Recovery.Interval)
 	})
+	if err != nil {
+		err = fmt.Errorf("the builder did not come back: %w", err)
+		r.cancel(err)
+	}
 	return err
 }
 
 // mendCache removes what a broken cache would show to the next attempt: first
-// the job's own records, then its own base layers too, at last everything by
-// building without the cache.
+// the job's own records, then its own base layers too, and before the last
+// attempt all that has to do with its base, whoever needs it: what is broken is
+// of no use to them either.
 func (r *run) mendCache(ctx context.Context, t *task) {
 	t.healed++
-	mended := Recovered{Job: t.job.Name, Attempt: t.attempt, Mending: MendOwn}
+	mended := Recovered{Job: t.job.Name, Attempt: t.attempt, Mending: mendingOf(t.healed, t.entry.AttemptCount >= r.Retries)}
 	thing := ""
-	switch {
-	case t.healed == 2:
-		mended.Mending = MendBase
+	switch mended.Mending {
+	case MendBase:
 		thing = "base " + deepest(t.bases).Ref
-	case t.healed > 2:
-		mended.Mending, t.noCache = MendNoCache, true
+	case MendNoCache:
+		thing = "all of " + deepest(t.bases).Ref
+		t.noCache = true
 	}
 	done, err := r.Recovery.Take(ctx, thing, func(ctx context.Context) error {
 		r.collect(ctx)
+		if mended.Mending == MendNoCache {
+			// What builds use cannot be removed.
+			r.quiet.Lock()
+			defer r.quiet.Unlock()
+		}
 		for _, s := range r.sweepers {
-			r.emit(SweepStarted{Node: s.Node.Name(), Pressure: true})
-			w := s.Mend(ctx, t.index, func(v cache.Verdict) bool { return v.Depth < 0 || t.healed > 1 })
-			r.swept(r.nodeOf(s), w, true)
-			mended.Records += w.Removed.Records
-			mended.Bytes += w.Removed.Bytes
+			for _, w := range r.mend(ctx, s, t, mended.Mending) {
+				r.swept(r.nodeOf(s), w, true)
+				mended.Records += w.Removed.Records
+				mended.Bytes += w.Removed.Bytes
+			}
 		}
 		return nil
 	})
@@ -87,6 +101,43 @@ func (r *run) mendCache(ctx context.Context, t *task) {
 	}
 	mended.Skipped = !done
 	r.noteMended(mended)
+}
+
+// mendingOf tells how the cache is mended after a job's nth failure that a
+// broken cache explains, when only one more attempt may be left.
+func mendingOf(n int, last bool) Mending {
+	switch {
+	case last || n > 2:
+		return MendNoCache
+	case n == 2:
+		return MendBase
+	}
+	return MendOwn
+}
+
+// mend removes from one node's cache what a way of mending a job takes.
+func (r *run) mend(ctx context.Context, s *sweep.Sweeper, t *task, way Mending) []sweep.Sweep {
+	r.emit(SweepStarted{Node: s.Node.Name(), Pressure: true})
+	own := s.Mend(ctx, t.index, func(v cache.Verdict) bool { return v.Depth < 0 || way != MendOwn })
+	if way != MendNoCache {
+		return []sweep.Sweep{own}
+	}
+	related := func(jobs []int) bool {
+		return slices.ContainsFunc(jobs, func(job int) bool { return r.tasks[job].sharesBase(t) })
+	}
+	return []sweep.Sweep{own, s.Free(ctx, math.MaxInt64), s.Evict(ctx, math.MaxInt64, related)}
+}
+
+// sharesBase tells whether two jobs' base images have a layer in common.
+func (t *task) sharesBase(other *task) bool {
+	for _, a := range t.bases {
+		for _, b := range other.bases {
+			if len(a.Keys()) > 0 && len(b.Keys()) > 0 && a.Keys()[0] == b.Keys()[0] {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // noteMended puts a recovery on record.

@@ -22,7 +22,7 @@ func (r *run) retry(next buildFunc) buildFunc {
 			if err := r.restForRegistries(ctx, t); err != nil {
 				return err
 			}
-			err := next(ctx, t)
+			err := r.attempt(ctx, t, next)
 			if err == nil || ctx.Err() != nil {
 				return err
 			}
@@ -58,6 +58,13 @@ func (r *run) retry(next buildFunc) buildFunc {
 	}
 }
 
+// attempt makes one attempt, unless and while nobody may build.
+func (r *run) attempt(ctx context.Context, t *task, next buildFunc) error {
+	r.quiet.RLock()
+	defer r.quiet.RUnlock()
+	return next(ctx, t)
+}
+
 // classify tells what a failed attempt means. A full disk and a lost builder may
 // show as any failure, so both are looked at themselves.
 func (r *run) classify(ctx context.Context, err error) (builder.Class, string) {
@@ -65,6 +72,9 @@ func (r *run) classify(ctx context.Context, err error) (builder.Class, string) {
 	var limit *timeoutError
 	switch {
 	case errors.As(err, &stall), errors.As(err, &limit):
+		if !r.answers(ctx) {
+			return builder.BuilderLost, "the builder does not answer"
+		}
 		return builder.TimedOut, ""
 	case errors.Is(err, context.Canceled):
 		return builder.Cancelled, ""

@@ -45,12 +45,20 @@ func (r *Registry) ExpireTokens() {
 	clear(r.auth.tokens)
 }
 
+// RefusedTokens is how many requests came with a token that was not good, or not any more.
+func (r *Registry) RefusedTokens() int {
+	r.auth.mu.Lock()
+	defer r.auth.mu.Unlock()
+	return r.auth.refused
+}
+
 type authority struct {
 	realm string // the address of the token service
 
-	mu     sync.Mutex
-	demand *Auth                // nil: everybody may do everything
-	tokens map[string]time.Time // when each ends
+	mu      sync.Mutex
+	demand  *Auth                // nil: everybody may do everything
+	tokens  map[string]time.Time // when each ends
+	refused int                  // requests with a token that was none of these
 }
 
 func (a *authority) wrap(next http.Handler) http.Handler {
@@ -94,6 +102,7 @@ func (a *authority) tokenChallenge(r *http.Request) string {
 		challenge += fmt.Sprintf(`,scope="repository:%s:pull,push"`, repo)
 	}
 	if sent {
+		a.refused++
 		challenge += `,error="invalid_token"`
 	}
 	return challenge

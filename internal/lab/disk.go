@@ -127,7 +127,21 @@ func (d *Disk) Fill(bytes int64) error {
 	return nil
 }
 
-// Unfill gives back all that Fill took.
+// FillUp takes all that is left, to the last block.
+func (d *Disk) FillUp() error {
+	const block = 1 << 10 // of a file system as small as the lab's
+	for bytes := int64(1 << 30); bytes >= block; {
+		switch err := d.Fill(bytes); {
+		case errors.Is(err, unix.ENOSPC):
+			bytes /= 2
+		case err != nil:
+			return err
+		}
+	}
+	return nil
+}
+
+// Unfill gives back all that Fill and FillUp took.
 func (d *Disk) Unfill() error {
 	d.fillMu.Lock()
 	defer d.fillMu.Unlock()

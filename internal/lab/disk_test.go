@@ -88,3 +88,23 @@ func TestBusyDiskCloses(t *testing.T) {
 		t.Errorf("left mounted: %v", left)
 	}
 }
+
+func TestFillUp(t *testing.T) {
+	disk, err := lab.NewDisk(16 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer disk.Close()
+	if err := disk.FillUp(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(disk.Path(), "file"), []byte("text"), 0o600); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("writing to a full disk: %v", err)
+	}
+	if err := disk.Unfill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(disk.Path(), "file"), []byte("text"), 0o600); err != nil {
+		t.Errorf("writing to a disk with room: %v", err)
+	}
+}

@@ -1,0 +1,249 @@
+package cli
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/lab"
+)
+
+// program is the real program, made once for all tests here: a file that stays
+// open is there after the test that made it.
+var program struct {
+	sync.Mutex
+	file *os.File
+}
+
+// realStoker returns the path of the real program.
+func realStoker(t *testing.T) string {
+	t.Helper()
+	program.Lock()
+	defer program.Unlock()
+	if program.file == nil {
+		file, err := os.Open(buildStoker(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		program.file = file
+	}
+	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), program.file.Fd())
+}
+
+// private is the real program with a private builder and the usual flags.
+func (w *workbench) private(stoker string, more ...string) *exec.Cmd {
+	w.t.Helper()
+	tools, err := lab.FindTools()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	args := append([]string{"build", "--images", w.path("bases.txt"), "--buildkitd", tools.Buildkitd,
+		"-t", w.registry.Host() + "/private/{{.Name}}:1", "--build-arg", "BUILDER_IMAGE=" + w.builder.Ref,
+		"--push", "--progress", "plain", "--output-dir", w.path("out"), "--state-dir", w.path("state"), "--retry-delay", "10ms"}, more...)
+	cmd := exec.Command(stoker, append(args, w.path("ctx"))...)
+	cmd.Env = append(os.Environ(), "DOCKER_CONFIG="+w.path("no-docker"), "DOCKER_HOST=unix:///does/not/exist/docker.sock")
+	return cmd
+}
+
+// failuresOf counts the failed attempts and makes sure that all are of a class.
+func (w *workbench) failuresOf(class builder.Class) int {
+	w.t.Helper()
+	failures := events[engine.AttemptFailed](w, "attempt_failed")
+	for _, f := range failures {
+		if f.Class != string(class) {
+			w.t.Errorf("attempt %d at %s failed, class %s: %s", f.Attempt, f.Job, f.Class, f.Error)
+		}
+	}
+	return len(failures)
+}
+
+// moveOutput puts the output directory elsewhere.
+func (w *workbench) moveOutput(to string) {
+	w.t.Helper()
+	if err := os.Symlink(to, w.path("out")); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.Mkdir(to, 0o755); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// whilePushing calls do once, in the middle of the push of an image.
+func (w *workbench) whilePushing(image string, do func()) {
+	var once sync.Once
+	w.registry.Inject(lab.Fault{Repo: "agent/" + image, Kind: lab.KindUpload, Times: 1, Delay: 2 * time.Second,
+		Match: func(*http.Request) bool {
+			go once.Do(func() {
+				time.Sleep(500 * time.Millisecond)
+				do()
+			})
+			return true
+		}})
+}
+
+// daemonsBelow returns the processes of the buildkitd whose configuration is
+// below a directory.
+func daemonsBelow(dir string) ([]int, error) {
+	found, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		return nil, err
+	}
+	var pids []int
+	for _, path := range found {
+		line, err := os.ReadFile(path)
+		if err != nil || !strings.Contains(string(line), "buildkitd\x00") || !strings.Contains(string(line), dir) {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if err != nil {
+			return nil, err
+		}
+		// A child that has not become another program yet looks like the daemon,
+		// but is not the first of its process group.
+		if group, err := syscall.Getpgid(pid); err == nil && group == pid {
+			pids = append(pids, pid)
+		}
+	}
+	return pids, nil
+}
+
+// signalDaemonBelow sends a signal to the buildkitd whose configuration is below
+// a directory.
+func signalDaemonBelow(dir string, signal syscall.Signal) error {
+	pids, err := daemonsBelow(dir)
+	if err != nil {
+		return err
+	}
+	if len(pids) != 1 {
+		return fmt.Errorf("%d buildkitd run below %s", len(pids), dir)
+	}
+	return syscall.Kill(pids[0], signal)
+}
+
+// However a run with a private daemon is ended at once, the daemon ends too, and
+// the next run on the same state directory completes what is left.
+func TestEndedAtOnce(t *testing.T) {
+	stoker := realStoker(t)
+	tests := []struct {
+		name string
+		end  func(w *workbench, stoker *os.Process) error
+		code int
+	}{
+		{"by a second interrupt", func(w *workbench, stoker *os.Process) error {
+			if err := stoker.Signal(os.Interrupt); err != nil {
+				return err
+			}
+			if err := w.untilEvent("stopping"); err != nil {
+				return err
+			}
+			return stoker.Signal(os.Interrupt)
+		}, ExitInterrupted},
+		{"by a kill", func(_ *workbench, stoker *os.Process) error { return stoker.Kill() }, -1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel() // they wait more than they work
+			w := newWorkbench(t, small(1, 3))
+			// A post-build command that leaves a child with its output open holds
+			// the end of an interrupted run up for some seconds.
+			pids := w.path("hooks")
+			hook := fmt.Sprintf("[ -e %[1]s.off ] || { sleep 60 & echo $! >> %[1]s; wait; }", pids)
+			t.Cleanup(func() { killAll(t, pids) })
+			cmd := w.private(stoker, "--workers", "2", "--post-build", hook)
+			wait := start(t, cmd)
+			// The command runs in the middle of a job; what it wrote is the first sign.
+			for !exists(pids) && !exists(w.path("out/summary.json")) {
+				time.Sleep(20 * time.Millisecond)
+			}
+			if err := tt.end(w, cmd.Process); err != nil {
+				t.Error(err)
+			}
+			code, out := wait()
+			if code != tt.code {
+				t.Errorf("exit code %d, want %d\n%s", code, tt.code, out)
+			}
+			if exists(w.path("out/summary.json")) {
+				t.Error("it ended in order, so that nothing was shown")
+			}
+			w.checkDaemonEnds()
+
+			w.write("hooks.off", "")
+			code, out = start(t, w.private(stoker, "--resume", "--post-build", hook))()
+			if s := w.summary(); code != ExitOK || s.Built+s.Skipped != 3 {
+				t.Errorf("resumed: exit code %d, summary %+v\n%s", code, s, out)
+			}
+		})
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// killAll ends the processes that a file lists.
+func killAll(t *testing.T, list string) {
+	t.Helper()
+	data, err := os.ReadFile(list)
+	if err != nil {
+		t.Error(err)
+	}
+	for _, line := range strings.Fields(string(data)) {
+		pid, err := strconv.Atoi(line)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+	}
+}
+
+// checkDaemonEnds makes sure that no private daemon is left after a while.
+func (w *workbench) checkDaemonEnds() {
+	w.t.Helper()
+	var pids []int
+	var err error
+	for range 200 {
+		if pids, err = daemonsBelow(w.path("state")); err != nil || len(pids) == 0 {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	if err != nil || len(pids) > 0 {
+		w.t.Errorf("the private daemon is still there: %v %v", pids, err)
+	}
+}
+
+// checkLost makes sure that a lost daemon is on record, that it cost no attempt,
+// and that no attempt failed otherwise.
+func (w *workbench) checkLost(wanted bool) {
+	w.t.Helper()
+	lost := events[engine.BuilderLost](w, "builder_lost")
+	if (len(lost) > 0) != wanted {
+		w.t.Errorf("the run lost the daemon: %+v", lost)
+	}
+	if n := w.failuresOf(builder.BuilderLost); n > 0 {
+		w.t.Errorf("%d attempts were lost with the daemon", n)
+	}
+	for _, e := range w.manifest() {
+		want := ""
+		for _, l := range lost {
+			if l.Job == e.Name {
+				want = string(builder.BuilderLost)
+			}
+		}
+		if e.ErrorClass != want || e.AttemptCount != 1 {
+			w.t.Errorf("%s has the class %q after %d attempts, want %q", e.Name, e.ErrorClass, e.AttemptCount, want)
+		}
+	}
+}
