@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -315,7 +316,7 @@ func (r *run) look(ctx context.Context, w *waiting) bool {
 func (r *run) makeRoom(ctx context.Context, t *task, s state, w *waiting) bool {
 	want := max(s.short(), s.limit.Surplus(s.used))
 	switch {
-	case r.free(ctx, want, nil) > 0:
+	case r.frees(ctx, want, nil):
 		return true
 	case s.running > 0:
 		return false
@@ -328,7 +329,7 @@ func (r *run) makeRoom(ctx context.Context, t *task, s state, w *waiting) bool {
 	}
 	others := func(jobs []int) bool { return !slices.Contains(jobs, t.index) }
 	all := func([]int) bool { return true }
-	return r.free(ctx, s.short(), others) > 0 || r.free(ctx, s.short(), all) > 0
+	return r.frees(ctx, s.short(), others) || r.frees(ctx, s.short(), all)
 }
 
 // collect has the nodes free what no record holds. On a disk that is full to
@@ -340,9 +341,9 @@ func (r *run) collect(ctx context.Context) {
 }
 
 // free removes dead records up to a number of bytes on every node, the least
-// useful first; with evict, live ones that it allows. It returns what was
-// removed.
-func (r *run) free(ctx context.Context, bytes int64, evict func(owners []int) bool) (removed int64) {
+// useful first; with evict, live ones that it allows. It returns the bytes that
+// were removed, and why a sweep ended early.
+func (r *run) free(ctx context.Context, bytes int64, evict func(owners []int) bool) (removed int64, err error) {
 	for _, s := range r.sweepers {
 		r.emit(SweepStarted{Node: s.Node.Name(), Pressure: true})
 		var w sweep.Sweep
@@ -353,8 +354,15 @@ func (r *run) free(ctx context.Context, bytes int64, evict func(owners []int) bo
 		}
 		r.swept(r.nodeOf(s), w, true)
 		removed += w.Removed.Bytes
+		err = errors.Join(err, w.Err)
 	}
-	return removed
+	return removed, err
+}
+
+// frees tells whether free removed anything.
+func (r *run) frees(ctx context.Context, bytes int64, evict func(owners []int) bool) bool {
+	removed, _ := r.free(ctx, bytes, evict)
+	return removed > 0
 }
 
 func size(bytes int64) string { return units.HumanSize(float64(bytes)) }

@@ -14,6 +14,9 @@ const (
 	// How long after a disk was full a failure may still come from that: what
 	// fills it is often gone before BuildKit has told of the failure.
 	fullMemory = 5 * time.Second
+	// How long after it a broken cache may still come from that: records of
+	// what could not be written.
+	brokenMemory = time.Minute
 )
 
 // lastFull remembers when a disk was last seen full, by the monotonic clock.

@@ -22,10 +22,10 @@ func (r *run) diskFull(ctx context.Context, t *task, err error) bool {
 	r.dropBallast()
 	alone := !r.othersWork()
 	s := r.stateFor(ctx, t)
-	freed := r.free(ctx, s.used, nil)
-	r.collect(ctx)
+	freed, sweepErr := r.freeDead(ctx, s.used)
 	waits := r.othersTook(ctx, s, &waiting{since: time.Now()})
-	if t.full > maxFull || alone && freed == 0 && !waits && !r.stateFor(ctx, t).fits() {
+	// The first time, admission may still make room by removing what is live.
+	if t.full > maxFull || t.full > 1 && alone && freed == 0 && sweepErr == nil && !waits && !r.stateFor(ctx, t).fits() {
 		t.failed = fmt.Errorf("%w\nthe disk is too small for it: it needs about %s, and %s had %s of %s left with all that no job needs removed",
 			err, size(s.need), s.gauge, size(max(s.limit.High-s.used+freed, 0)), size(s.limit.High))
 		return false
@@ -35,6 +35,31 @@ func (r *run) diskFull(ctx context.Context, t *task, err error) bool {
 	r.emit(DiskFull{Job: t.job.Name, Attempt: t.attempt, Error: err.Error(), Workers: r.workers()})
 	r.queue.back(t)
 	return true
+}
+
+// How long a daemon may take to drop what a failed attempt left.
+const fullPause = time.Second
+
+// freeDead removes all that is dead, and what failed attempts left. On a disk
+// that is full to the last byte BuildKit cannot do that at once.
+func (r *run) freeDead(ctx context.Context, used int64) (freed int64, err error) {
+	for try := range 3 {
+		if try > 0 {
+			select {
+			case <-time.After(fullPause):
+			case <-ctx.Done():
+				return freed, err
+			}
+		}
+		var more int64
+		more, err = r.free(ctx, used, nil)
+		freed += more
+		r.collect(ctx)
+		if err == nil {
+			break
+		}
+	}
+	return freed, err
 }
 
 // othersWork tells whether other jobs run beside the caller's.

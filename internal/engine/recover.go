@@ -70,7 +70,7 @@ func (r *run) recoverBuilder(ctx context.Context) error {
 // of no use to them either.
 func (r *run) mendCache(ctx context.Context, t *task) {
 	t.healed++
-	mended := Recovered{Job: t.job.Name, Attempt: t.attempt, Mending: mendingOf(t.healed, t.entry.AttemptCount >= r.Retries)}
+	mended := Recovered{Job: t.job.Name, Attempt: t.attempt, Mending: mendingOf(t.healed, t.entry.AttemptCount >= r.Retries && !t.outOfSpace)}
 	thing := ""
 	switch mended.Mending {
 	case MendBase:

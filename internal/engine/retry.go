@@ -29,6 +29,9 @@ func (r *run) retry(next buildFunc) buildFunc {
 			class, why := r.classify(ctx, err)
 			t.entry.ErrorClass = string(class)
 			if t.outOfSpace = class == builder.NoSpace; t.outOfSpace {
+				if leftBroken(err) && r.Recovery != nil {
+					r.mendCache(ctx, t)
+				}
 				return err
 			}
 			if class == builder.BuilderLost && r.Recovery != nil && r.builderBack(ctx, t, err) {
@@ -80,7 +83,7 @@ func (r *run) classify(ctx context.Context, err error) (builder.Class, string) {
 		return builder.Cancelled, ""
 	}
 	class, why := builder.Classify(err)
-	if mayBeFullDisk(class) && !builder.OfRegistry(err) && r.diskIsFull() {
+	if mayBeFullDisk(class) && !builder.OfRegistry(err) && r.diskIsFull() || class == builder.BrokenCache && r.full.within(brokenMemory, time.Now()) {
 		class, why = builder.NoSpace, "the builder's disk is full"
 	}
 	if class == builder.Transient && !r.answers(ctx) {
@@ -95,6 +98,12 @@ func (r *run) classify(ctx context.Context, err error) (builder.Class, string) {
 // mayBeFullDisk tells the classes that a full disk may be behind.
 func mayBeFullDisk(c builder.Class) bool {
 	return c == builder.Transient || c == builder.BrokenCache || c == builder.BuilderLost
+}
+
+// leftBroken tells whether a full disk has left the cache broken.
+func leftBroken(err error) bool {
+	class, _ := builder.Classify(err)
+	return class == builder.BrokenCache
 }
 
 // answers tells whether all nodes do.
