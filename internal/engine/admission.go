@@ -344,6 +344,9 @@ func (r *run) collect(ctx context.Context) {
 // useful first; with evict, live ones that it allows. It returns the bytes that
 // were removed, and why a sweep ended early.
 func (r *run) free(ctx context.Context, bytes int64, evict func(owners []int) bool) (removed int64, err error) {
+	for _, b := range r.ballasts {
+		b.dropWhenTight()
+	}
 	for _, s := range r.sweepers {
 		r.emit(SweepStarted{Node: s.Node.Name(), Pressure: true})
 		var w sweep.Sweep

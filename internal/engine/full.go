@@ -19,7 +19,6 @@ func (r *run) diskFull(ctx context.Context, t *task, err error) bool {
 		return false
 	}
 	t.full++
-	r.dropBallast()
 	alone := !r.othersWork()
 	s := r.stateFor(ctx, t)
 	freed, sweepErr := r.freeDead(ctx, s.used)
@@ -37,29 +36,35 @@ func (r *run) diskFull(ctx context.Context, t *task, err error) bool {
 	return true
 }
 
-// How long a daemon may take to drop what a failed attempt left.
-const fullPause = time.Second
+const (
+	// How long the other attempts on a full disk are waited for: most fail too,
+	// and a daemon then drops what they left.
+	fullWait = 10 * time.Second
+	// How often it is looked whether they have ended.
+	fullPause = 100 * time.Millisecond
+)
 
 // freeDead removes all that is dead, and what failed attempts left. On a disk
-// that is full to the last byte BuildKit cannot do that at once.
+// that is full to the last byte BuildKit cannot, while attempts run that take
+// what comes free.
 func (r *run) freeDead(ctx context.Context, used int64) (freed int64, err error) {
-	for try := range 3 {
-		if try > 0 {
-			select {
-			case <-time.After(fullPause):
-			case <-ctx.Done():
-				return freed, err
-			}
-		}
-		var more int64
-		more, err = r.free(ctx, used, nil)
-		freed += more
-		r.collect(ctx)
-		if err == nil {
-			break
+	if r.diskIsFull() && r.calm(ctx) {
+		defer r.quiet.Unlock()
+	}
+	freed, err = r.free(ctx, used, nil)
+	r.collect(ctx)
+	return freed, err
+}
+
+// calm waits for a while until no attempt runs, and then keeps any from
+// starting, until quiet is unlocked. It tells whether it came to that.
+func (r *run) calm(ctx context.Context) bool {
+	for end := time.Now().Add(fullWait); time.Now().Before(end) && ctx.Err() == nil; time.Sleep(fullPause) {
+		if r.quiet.TryLock() {
+			return true
 		}
 	}
-	return freed, err
+	return false
 }
 
 // othersWork tells whether other jobs run beside the caller's.
