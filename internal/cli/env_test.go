@@ -30,8 +30,10 @@ func TestForeignVariables(t *testing.T) {
 	}
 	for _, tt := range tests {
 		flags := pflag.NewFlagSet("", pflag.ContinueOnError)
-		var o pruneOptions
-		o.addTo(flags)
+		var prune pruneOptions
+		var run runOptions
+		prune.addTo(flags)
+		run.addTo(flags)
 		if err := flags.Parse(tt.args); err != nil {
 			t.Fatal(err)
 		}
