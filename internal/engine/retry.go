@@ -11,61 +11,73 @@ import (
 	"github.com/stoker-build/stoker/internal/builder"
 )
 
-// retry makes further attempts after failures that may get better. While it
-// waits, another job has its worker.
+// retry makes further attempts after failures that may get better.
 func (r *run) retry(next buildFunc) buildFunc {
 	return func(ctx context.Context, t *task) error {
 		pauses := backoff.NewExponentialBackOff()
 		pauses.InitialInterval, pauses.MaxInterval, pauses.Multiplier = r.RetryDelay, r.RetryDelayMax, 2
 		for t.attempt++; ; t.attempt++ {
 			t.entry.AttemptCount = t.attempt - t.free
-			if err := r.restForRegistries(ctx, t); err != nil {
-				return err
-			}
 			err := r.attempt(ctx, t, next)
 			if err == nil || ctx.Err() != nil {
 				return err
 			}
-			class, why := r.classify(ctx, err)
-			t.entry.ErrorClass = string(class)
-			if t.outOfSpace = class == builder.NoSpace; t.outOfSpace {
-				if leftBroken(err) && r.Recovery != nil {
-					r.mendCache(ctx, t)
-				}
-				return err
-			}
-			if class == builder.BuilderLost && r.Recovery != nil && r.builderBack(ctx, t, err) {
-				continue
-			}
-			if class == builder.Permanent {
-				err = fmt.Errorf("%w (not tried again: %s)", err, why)
-			}
-			failed := AttemptFailed{Job: t.job.Name, Attempt: t.attempt, Error: err.Error(), Class: string(class)}
-			if class == builder.Permanent || t.entry.AttemptCount > r.Retries {
-				r.emit(failed)
-				return err
-			}
-			if class == builder.Throttled {
-				r.throttled(ctx, t, err)
-			}
-			pause := max(pauses.NextBackOff(), r.throttles.wait(t.job, time.Now()))
-			failed.Retry, failed.Delay = true, seconds(pause)
-			r.emit(failed)
-			if class == builder.BrokenCache && r.Recovery != nil {
-				r.mendCache(ctx, t)
-			}
-			if err := r.rest(ctx, pause); err != nil {
+			again, err := r.afterFailure(ctx, t, err, pauses)
+			if !again {
 				return err
 			}
 		}
 	}
 }
 
-// attempt makes one attempt, unless and while nobody may build.
+// attempt makes one attempt, once its registries may be asked, and unless and
+// while nobody may build.
 func (r *run) attempt(ctx context.Context, t *task, next buildFunc) error {
+	if err := r.restForRegistries(ctx, t); err != nil {
+		return err
+	}
 	r.quiet.RLock()
 	defer r.quiet.RUnlock()
 	return next(ctx, t)
+}
+
+// afterFailure finds out why an attempt failed, mends what it can, and returns
+// whether and when another may be made. While a job waits for that, another has
+// its worker. The error is what the job fails with if it ends here.
+func (r *run) afterFailure(ctx context.Context, t *task, err error, pauses backoff.BackOff) (again bool, _ error) {
+	class, why := r.classify(ctx, err)
+	t.entry.ErrorClass = string(class)
+	t.outOfSpace = class == builder.NoSpace
+	switch class {
+	case builder.NoSpace:
+		if leftBroken(err) && r.Recovery != nil {
+			r.mendCache(ctx, t)
+		}
+		return false, err
+	case builder.BuilderLost:
+		if r.Recovery != nil && r.builderBack(ctx, t, err) {
+			return true, nil
+		}
+	case builder.Throttled:
+		r.throttled(ctx, t, err)
+	case builder.Permanent:
+		err = fmt.Errorf("%w (not tried again: %s)", err, why)
+	}
+	failed := AttemptFailed{Job: t.job.Name, Attempt: t.attempt, Error: err.Error(), Class: string(class)}
+	if class == builder.Permanent || t.entry.AttemptCount > r.Retries {
+		r.emit(failed)
+		return false, err
+	}
+	pause := max(pauses.NextBackOff(), r.throttles.wait(t.job, time.Now()))
+	failed.Retry, failed.Delay = true, seconds(pause)
+	r.emit(failed)
+	if class == builder.BrokenCache && r.Recovery != nil {
+		r.mendCache(ctx, t)
+	}
+	if err := r.rest(ctx, pause); err != nil {
+		return false, err
+	}
+	return true, nil
 }
 
 // classify tells what a failed attempt means. A full disk and a lost builder may
