@@ -14,7 +14,9 @@ func TestPace(t *testing.T) {
 		want int
 	}{
 		{"much room", 10, 10 * time.Millisecond, 20},
-		{"some room", 10, 150 * time.Millisecond, 10},
+		{"some room", 10, 150 * time.Millisecond, 12},
+		{"some room for one more", 1, 150 * time.Millisecond, 2},
+		{"hardly any room", 10, 200 * time.Millisecond, 10},
 		{"too long", 100, 500 * time.Millisecond, 25},
 		{"far too long", 10, time.Hour, 1},
 		{"never more than the largest", largestSlice, 0, largestSlice},
@@ -41,5 +43,16 @@ func TestPaceSettles(t *testing.T) {
 	}
 	if err := quick.Check(check, nil); err != nil {
 		t.Error(err)
+	}
+}
+
+// Where a call alone takes half of the pause, slices still grow.
+func TestPaceOutgrowsThePriceOfACall(t *testing.T) {
+	p := newPace(250 * time.Millisecond)
+	for range 20 {
+		p.adapt(125*time.Millisecond + time.Duration(p.size)*time.Millisecond)
+	}
+	if p.size < 50 {
+		t.Errorf("slices of %d records", p.size)
 	}
 }
