@@ -108,19 +108,18 @@ func (l *latencyRun) fill(ctx context.Context, images int) (err error) {
 }
 
 // writeSteps writes a Dockerfile with as many steps as make up the records of an image, and its
-// context.
+// context: what an agent's image has, one file from the context and then commands.
 func writeSteps(dir string) (string, error) {
 	var text strings.Builder
-	text.WriteString("ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n")
+	text.WriteString("ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY agent.txt /\n")
+	for i := range recordsPerImage - 2 {
+		fmt.Fprintf(&text, "RUN echo %[1]d > /step%[1]d.txt\n", i)
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	for i := range recordsPerImage - 1 {
-		name := fmt.Sprintf("file%d.txt", i)
-		fmt.Fprintf(&text, "COPY %s /\n", name)
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(name), 0o644); err != nil {
-			return "", err
-		}
+	if err := os.WriteFile(filepath.Join(dir, "agent.txt"), []byte("agent\n"), 0o644); err != nil {
+		return "", err
 	}
 	return dir, os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(text.String()), 0o644)
 }

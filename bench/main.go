@@ -32,7 +32,6 @@ var benchmarks = []struct {
 	{"overhead", overhead},
 	{"latency", latency},
 	{"peers", peers},
-	{"workers", workers},
 	{"shuffled", shuffled},
 }
 
@@ -110,7 +109,7 @@ func parse(args []string) (b *bench, only []string, err error) {
 	flags.StringVar(&b.work, "work", "", "`directory` for inputs and logs, outside of git work trees (default a temporary one that is removed)")
 	flags.BoolVar(&b.quick, "quick", false, "less of everything, for a first look")
 	names := flags.String("only", strings.Join(allNames(), ","), "the `benchmarks` to run, separated by commas")
-	counts := flags.String("workers", "2,4,8", "the `numbers` of workers that the benchmark of that name compares")
+	counts := flags.String("workers", "2,4,8", "the `numbers` of workers that the shuffled benchmark compares")
 	if err := flags.Parse(args); err != nil {
 		return nil, nil, err
 	}

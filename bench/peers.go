@@ -9,11 +9,15 @@ import (
 	"slices"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stoker-build/stoker/bench/report"
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/lab"
+	"github.com/stoker-build/stoker/internal/layers"
+	"github.com/stoker-build/stoker/internal/space"
 )
 
 const (
@@ -134,29 +138,49 @@ func peers(ctx context.Context, b *bench) (report.Report, error) {
 	return r, err
 }
 
-// workers compares numbers of workers.
-func workers(ctx context.Context, b *bench) (report.Report, error) {
-	s := forty(b)
-	s.name = "workers"
+// shuffled compares numbers of workers on a longer list in no order: on a disk without limit, on a
+// small one, and with a cache that may be hardly larger than it must.
+func shuffled(ctx context.Context, b *bench) (report.Report, error) {
+	s := sixProjects(b)
 	var ways []way
 	for _, n := range b.workers {
 		free := loopWay(fmt.Sprintf("no pruning, large disk, %d workers", n), n)
 		free.unlimited = true
-		ways = append(ways, free, stokerWay(fmt.Sprintf("stoker build --prune auto --workers %d", n), n, "--prune", "auto"))
+		tight := stokerWay(fmt.Sprintf("stoker build --workers %d --cache-budget, %.1f times the least", n, tightness), n,
+			"--cache-budget", fmt.Sprint(int64(tightness*float64(s.least(n)))))
+		ways = append(ways, free, stokerWay(fmt.Sprintf("stoker build --workers %d", n), n), tight)
 	}
 	r, err := s.compare(ctx, b, ways)
-	r.Title = fmt.Sprintf("Workers: %d images on a disk of %s", s.jobs(), report.Bytes.Format(float64(s.small)))
+	r.Title = fmt.Sprintf("Shuffled: %d images on a disk of %s", s.jobs(), report.Bytes.Format(float64(s.small)))
+	r.Text += " The least is what the cache must hold at the worst moment, in Stoker's order and with as many builds at once:" +
+		" the layers that are needed again, and what the running builds make."
+	r.Columns = append(r.Columns, report.Column{Key: "least", Title: "peak to the least", Unit: report.Ratio})
+	for i, row := range r.Rows {
+		row.Values["least"] = row.Values["disk"] / float64(s.least(ways[i].workers))
+	}
 	return r, err
 }
 
-// shuffled compares on a longer list in no order.
-func shuffled(ctx context.Context, b *bench) (report.Report, error) {
-	s := sixProjects(b)
-	free := loopWay("no pruning, large disk", peersWorkers)
-	free.unlimited = true
-	r, err := s.compare(ctx, b, []way{free, stokerWay("stoker build --prune auto", peersWorkers, "--prune", "auto")})
-	r.Title = fmt.Sprintf("Shuffled: %d images on a disk of %s", s.jobs(), report.Bytes.Format(float64(s.small)))
-	return r, err
+// tightness is how many times the least the smallest cache is.
+const tightness = 1.2
+
+// least is Stoker's own lower bound for the cache's peak, from what layers and builds really take:
+// all of it twice, packed and unpacked.
+func (s scale) least(workers int) int64 {
+	layer := func(name string, size int64) layers.Layer {
+		return layers.Layer{Digest: digest.FromString(name), Size: size}
+	}
+	var chains []layers.Chain
+	for _, instance := range s.shape().Instances {
+		chains = append(chains, layers.NewChain(instance, "", "", v1.Platform{}, []layers.Layer{
+			layer("os", s.osBytes), layer(lab.Project(instance), s.envBytes), layer(instance, s.ownBytes),
+		}))
+	}
+	p := space.Plan{Workers: workers, Rates: space.Rates{PerByte: 2, Own: 2 * s.runBytes}}
+	for _, i := range layers.Order(chains) {
+		p.Jobs = append(p.Jobs, []layers.Chain{chains[i]})
+	}
+	return space.Simulate(p).LeastBytes
 }
 
 // agentArg is the build argument of the Dockerfile besides the base image.

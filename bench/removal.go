@@ -19,6 +19,8 @@ import (
 )
 
 const (
+	// singles are how many records go one by one: what even the smallest call costs a build.
+	singles = 100
 	// sliceSize is that of slices that do not adapt.
 	sliceSize = 200
 	// sweepPause and sweepTimeout are what stoker build has when it is told nothing else.
@@ -44,6 +46,7 @@ func removalsOf(idle time.Duration) []removal {
 	return []removal{
 		{name: "nothing is removed", line: "nothing", nothing: true, remove: wait(idle)},
 		{name: "Stoker's sweeper", line: "what stoker build does in the background", ours: true, remove: sweeper},
+		{name: fmt.Sprintf("exact ids, one a call, the first %d", singles), line: "for each id: buildctl prune --all --filter id==ID", remove: oneByOne},
 		{name: fmt.Sprintf("exact ids, slices of %d", sliceSize), line: fmt.Sprintf("for each %d ids: buildctl prune --all --filter id==ID1 --filter id==ID2 ...", sliceSize), remove: slicesOfIDs},
 		{name: "exact ids, one call", line: "buildctl prune --all --filter id==ID1 --filter id==ID2 ...", remove: allIDs},
 		{name: "prune --all", line: "buildctl prune --all", remove: everything},
@@ -63,27 +66,39 @@ func wait(d time.Duration) func(context.Context, *lab.Buildkitd, *client.Client,
 }
 
 // sweeper removes the records as those of a plan that is over.
-func sweeper(ctx context.Context, d *lab.Buildkitd, _ *client.Client, ids []string) (longest time.Duration, err error) {
+func sweeper(ctx context.Context, d *lab.Buildkitd, _ *client.Client, ids []string) (time.Duration, error) {
+	var longest time.Duration
+	err := onNode(ctx, d, func(node *builder.Node) error {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		s := sweep.Start(ctx, sweep.Options{
+			Node: node, By: sweep.ByLineage, Pause: sweepPause, Timeout: sweepTimeout,
+			View: func(records []cache.Record) cache.View { return allDead(records, ids) },
+			Busy: func() bool { return true },
+		})
+		s.Drain(ctx)
+		counts := s.Counts()
+		longest = counts.Longest
+		if len(counts.Failures) > 0 {
+			return errors.New(counts.Failures[0])
+		}
+		return ctx.Err()
+	})
+	return longest, err
+}
+
+// onNode does something with a daemon as Stoker sees it.
+func onNode(ctx context.Context, d *lab.Buildkitd, do func(*builder.Node) error) error {
 	b, err := builder.Connect(ctx, builder.Options{Name: d.Addr(), StateDir: d.Root()})
 	if err != nil {
-		return 0, err
+		return err
 	}
-	defer func() { err = errors.Join(err, b.Close()) }()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	s := sweep.Start(ctx, sweep.Options{
-		Node: b.Nodes()[0], By: sweep.ByLineage, Pause: sweepPause, Timeout: sweepTimeout,
-		View: func(records []cache.Record) cache.View {
-			return cache.View{Records: only(records, ids), Needs: cache.NewNeeds(nil), Exclusive: true}
-		},
-		Busy: func() bool { return true },
-	})
-	s.Drain(ctx)
-	counts := s.Counts()
-	if len(counts.Failures) > 0 {
-		return 0, errors.New(counts.Failures[0])
-	}
-	return counts.Longest, ctx.Err()
+	return errors.Join(do(b.Nodes()[0]), b.Close())
+}
+
+// allDead is the view of a plan that is over, and that made the records of the ids.
+func allDead(records []cache.Record, ids []string) cache.View {
+	return cache.View{Records: only(records, ids), Needs: cache.NewNeeds(nil), Exclusive: true}
 }
 
 // only leaves out what the small builds add meanwhile.
@@ -114,6 +129,25 @@ func slicesOfIDs(ctx context.Context, _ *lab.Buildkitd, c *client.Client, ids []
 		ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !slices.Contains(now, id) })
 	}
 	return longest, nil
+}
+
+// oneByOne removes leaves, a call for each.
+func oneByOne(ctx context.Context, d *lab.Buildkitd, _ *client.Client, ids []string) (longest time.Duration, err error) {
+	err = onNode(ctx, d, func(node *builder.Node) error {
+		records, err := node.Records(ctx)
+		if err != nil {
+			return err
+		}
+		for _, r := range cache.Classify(allDead(records, ids)).Removable()[:min(singles, len(ids))] {
+			start := time.Now()
+			if _, err := node.Delete(ctx, []string{r.ID}); err != nil {
+				return err
+			}
+			longest = max(longest, time.Since(start))
+		}
+		return nil
+	})
+	return longest, err
 }
 
 func allIDs(ctx context.Context, _ *lab.Buildkitd, c *client.Client, ids []string) (time.Duration, error) {

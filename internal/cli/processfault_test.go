@@ -16,6 +16,7 @@ import (
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/engine"
 	"github.com/stoker-build/stoker/internal/lab"
+	"github.com/stoker-build/stoker/internal/lab/labtest"
 )
 
 // program is the real program, made once for all tests here: a file that stays
@@ -31,7 +32,7 @@ func realStoker(t *testing.T) string {
 	program.Lock()
 	defer program.Unlock()
 	if program.file == nil {
-		file, err := os.Open(buildStoker(t))
+		file, err := os.Open(labtest.Stoker(t))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,20 +13,10 @@ import (
 	ggcr "github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
+	"github.com/stoker-build/stoker/internal/lab/labtest"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/registry"
 )
-
-// buildStoker makes the real program, for tests that kill it.
-func buildStoker(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "stoker")
-	out, err := exec.Command("go", "build", "-o", path, "github.com/stoker-build/stoker/cmd/stoker").CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return path
-}
 
 // command is the real program with the usual flags and some more.
 func (w *workbench) command(stoker string, more ...string) *exec.Cmd {
@@ -40,7 +30,7 @@ func (w *workbench) command(stoker string, more ...string) *exec.Cmd {
 // no image again whose line was on disk.
 func TestKilledAndResumed(t *testing.T) {
 	w := newWorkbench(t, small(4, 10))
-	stoker := buildStoker(t)
+	stoker := labtest.Stoker(t)
 	built := map[string]string{} // what was on record before the last kill
 	for i := 0; ; i++ {
 		cmd := w.command(stoker, "--resume", "--workers", "4")
@@ -128,7 +118,7 @@ func TestResume(t *testing.T) {
 func TestTwoRunsInOneDirectory(t *testing.T) {
 	w := newWorkbench(t, small(1, 2))
 	w.write("ctx/Dockerfile", agentDockerfile+"RUN sleep 5\n")
-	cmd := w.command(buildStoker(t))
+	cmd := w.command(labtest.Stoker(t))
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -22,9 +22,9 @@ func (r *run) diskFull(ctx context.Context, t *task, err error) bool {
 	alone := !r.othersWork()
 	s := r.stateFor(ctx, t)
 	freed, sweepErr := r.freeDead(ctx, s.used)
-	waits := r.othersTook(ctx, s, &waiting{since: time.Now()})
-	// The first time, admission may still make room by removing what is live.
-	if t.full > maxFull || t.full > 1 && alone && freed == 0 && sweepErr == nil && !waits && !r.stateFor(ctx, t).fits() {
+	after := afterFull{times: t.full, alone: alone, freed: freed, swept: sweepErr == nil,
+		waits: r.othersTook(ctx, s, &waiting{since: time.Now()}), fits: r.stateFor(ctx, t).fits()}
+	if after.hopeless() {
 		t.failed = fmt.Errorf("%w\nthe disk is too small for it: it needs about %s, and %s had %s of %s left with all that no job needs removed",
 			err, size(s.need), s.gauge, size(max(s.limit.High-s.used+freed, 0)), size(s.limit.High))
 		return false
@@ -34,6 +34,24 @@ func (r *run) diskFull(ctx context.Context, t *task, err error) bool {
 	r.emit(DiskFull{Job: t.job.Name, Attempt: t.attempt, Error: err.Error(), Workers: r.workers()})
 	r.queue.back(t)
 	return true
+}
+
+// afterFull is what is known once a full disk has ended an attempt and what is
+// dead was removed.
+type afterFull struct {
+	times int   // how often that has happened to the job
+	alone bool  // no other job ran
+	freed int64 // bytes that were removed
+	swept bool  // nothing kept the rest from being removed
+	waits bool  // others took the space, and may give it back
+	fits  bool  // the job fits now
+}
+
+// hopeless tells that the job would only fill the disk again. The first time it
+// is not: admission may still make room by removing what is live.
+func (a afterFull) hopeless() bool {
+	helpless := a.alone && a.freed == 0 && a.swept && !a.waits && !a.fits
+	return a.times > maxFull || a.times > 1 && helpless
 }
 
 const (

@@ -293,7 +293,7 @@ func (s *Sweeper) remove(ctx context.Context, list []cache.Record, w *Sweep) {
 			return
 		}
 		list = list[n:]
-		s.pace.adapt(took)
+		s.pace.adapt(n, took)
 		if !w.urgent && s.Busy() {
 			sleep(ctx, took)
 		}

@@ -5,6 +5,8 @@ package labtest
 import (
 	"context"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -95,6 +97,18 @@ func Builder(t testing.TB, r *lab.Registry) lab.Base {
 	}
 	r.Reset()
 	return base
+}
+
+// Stoker builds the real program for the duration of a test, for tests that kill it, and gives its
+// path.
+func Stoker(t testing.TB) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "stoker")
+	out, err := exec.Command("go", "build", "-o", path, "github.com/stoker-build/stoker/cmd/stoker").CombinedOutput()
+	if err != nil {
+		t.Fatalf("build stoker: %v\n%s", err, out)
+	}
+	return path
 }
 
 // Agent writes the standard agent Dockerfile and its build context, and gives the context's

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -15,7 +13,7 @@ func TestMain(m *testing.M) { labtest.Main(m) }
 // A few images, with a little of everything going wrong. The seed is in the log: put here, it makes the same schedule.
 func TestSoak(t *testing.T) {
 	o := options{
-		stoker: buildStoker(t),
+		stoker: labtest.Stoker(t),
 		seed:   uint64(time.Now().UnixNano()),
 		out:    t.Output(),
 		sizes: sizes{
@@ -28,16 +26,6 @@ func TestSoak(t *testing.T) {
 	if err := soakIn(t.Context(), o); err != nil {
 		t.Error(err)
 	}
-}
-
-func buildStoker(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "stoker")
-	out, err := exec.Command("go", "build", "-o", path, "github.com/stoker-build/stoker/cmd/stoker").CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return path
 }
 
 func TestSchedule(t *testing.T) {
