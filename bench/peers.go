@@ -162,7 +162,7 @@ func shuffled(ctx context.Context, b *bench) (report.Report, error) {
 }
 
 // tightness is how many times the least the smallest cache is.
-const tightness = 1.2
+const tightness = 1.1
 
 // least is Stoker's own lower bound for the cache's peak, from what layers and builds really take:
 // all of it twice, packed and unpacked.

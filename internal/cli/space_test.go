@@ -172,6 +172,33 @@ func TestCacheBudget(t *testing.T) {
 	w.checkPulledOnce()
 }
 
+// Given hardly more than a run needs at least, a run still pulls each layer once,
+// and its cache never gets larger.
+func TestLeastCache(t *testing.T) {
+	w := newWorkbench(t, modest(3, 6))
+	if _, err := lab.WriteAgent(w.path("ctx"), lab.Agent{OwnCacheBytes: modestOwn}); err != nil {
+		t.Fatal(err)
+	}
+	w.shuffle(3)
+	code, out := w.build(t.Context(), "--workers", "3", "--cache-budget", "1GB")
+	least := w.summary().Space.LeastBytes
+	if code != ExitOK || least <= 0 {
+		t.Fatalf("exit code %d, at least %d bytes\n%s", code, least, out)
+	}
+	w.daemon = labtest.Buildkitd(t, w.registry)
+	w.registry.Reset()
+	code, out = w.build(t.Context(), "--workers", "3", "--force", "--cache-budget", fmt.Sprint(least*6/5))
+	s := w.summary()
+	if code != ExitOK || s.Built != 18 || s.Retried != 0 || s.Prune.LiveRemovedRecords != 0 {
+		t.Fatalf("exit code %d, summary %+v, prune %+v\n%s", code, s, s.Prune, out)
+	}
+	w.checkPulledOnce()
+	t.Logf("at least %d MB, peak %d MB, forecast %d MB", least/mb, s.Cache.PeakBytes/mb, s.Space.ForecastPeakBytes/mb)
+	if s.Cache.PeakBytes > least*5/4 {
+		t.Errorf("the cache grew to %d MB, of which only %d MB were needed", s.Cache.PeakBytes/mb, least/mb)
+	}
+}
+
 func TestPreflight(t *testing.T) {
 	w, disk := newSmallDisk(t, 300*mb, modest(1, 3), modestOwn)
 	if code, out := w.build(t.Context(), "--preflight-free", "10GB"); code != ExitNoBuilder || !strings.Contains(out, "--preflight-free 10.74GB") {

@@ -139,7 +139,8 @@ func Run(ctx context.Context, opt Options) (ledger.Summary, error) {
 	r.tasks = tasks
 	stop := r.startSweepers(jobs)
 	r.addGauges()
-	r.forecast = r.simulate(jobs, tasks)
+	r.spaceBefore = r.spacePlan(jobs, tasks)
+	r.forecast = space.Simulate(r.spaceBefore)
 	unwatch := r.watchDisks()
 	r.holdBallast()
 	defer r.dropBallast()
@@ -175,10 +176,12 @@ type run struct {
 	queue     *queue
 	throttles *throttles
 	sweepers  []*sweep.Sweeper
-	forecast  space.Forecast
-	ballasts  []*ballast
-	others    int64 // bytes on the disk that are not the builder's cache
-	full      lastFull
+	// spaceBefore is what the forecast was made from.
+	spaceBefore space.Plan
+	forecast    space.Forecast
+	ballasts    []*ballast
+	others      int64 // bytes on the disk that are not the builder's cache
+	full        lastFull
 	// gate is held by each start of a job, and by whoever must keep jobs from
 	// starting.
 	gate sync.RWMutex

@@ -46,7 +46,7 @@ func Forecast(ctx context.Context, opt Options) (Planned, error) {
 	r.cancel = cancel
 	tasks := r.survey(ctx, r.check(ctx))
 	r.addGauges()
-	p := Planned{Batches: opt.Plan.Batches(), Workers: opt.Workers, Forecast: r.simulate(ctx, tasks)}
+	p := Planned{Batches: opt.Plan.Batches(), Workers: opt.Workers, Forecast: space.Simulate(r.spacePlan(ctx, tasks))}
 	if g := r.tightest(ctx); g != nil {
 		p.Bound, p.Limit = g.name, g.limit
 		p.UsedBytes, _ = g.used(ctx)
@@ -65,8 +65,8 @@ func Forecast(ctx context.Context, opt Options) (Planned, error) {
 	return p, context.Cause(ctx)
 }
 
-// simulate forecasts the open tasks.
-func (r *run) simulate(ctx context.Context, tasks []*task) space.Forecast {
+// spacePlan is what a forecast of the open tasks is made from.
+func (r *run) spacePlan(ctx context.Context, tasks []*task) space.Plan {
 	p := space.Plan{Workers: r.Workers, Rates: r.room.book.Rates, Keep: r.Prune.Policy == PruneOff}
 	if r.Prune.Policy == PruneCompleted {
 		p.Batch = r.Plan.BatchSize
@@ -81,7 +81,7 @@ func (r *run) simulate(ctx context.Context, tasks []*task) space.Forecast {
 		p.Used, _ = g.used(ctx)
 		p.Reclaimable = min(r.reclaimable(ctx), p.Used)
 	}
-	return space.Simulate(p)
+	return p
 }
 
 // reclaimable is the bytes of the caches that are not foreign.
@@ -153,7 +153,8 @@ func (r *run) freeForeign(ctx context.Context, bytes int64) (removed int64) {
 	return removed
 }
 
-// spaceTotals sets forecast and outcome side by side.
+// spaceTotals sets forecast and outcome side by side. What was needed at least
+// is told with what the run has learned.
 func (r *run) spaceTotals() *ledger.Space {
 	g := r.tightest(context.Background())
 	if g == nil {
@@ -162,9 +163,11 @@ func (r *run) spaceTotals() *ledger.Space {
 	r.room.mu.Lock()
 	defer r.room.mu.Unlock()
 	rates := r.room.book.Rates
+	known := r.spaceBefore
+	known.Rates = rates
 	return &ledger.Space{
 		Bound: g.name, HighBytes: g.limit.High, LowBytes: g.limit.Low,
 		ForecastPeakBytes: r.forecast.PeakBytes, PeakBytes: r.room.peaks[g.name],
-		LeastBytes: r.forecast.LeastBytes, CacheBytesPerPulledByte: rates.PerByte, OwnBytesPerJob: rates.Own,
+		LeastBytes: space.Simulate(known).LeastBytes, CacheBytesPerPulledByte: rates.PerByte, OwnBytesPerJob: rates.Own,
 	}
 }

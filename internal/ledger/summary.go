@@ -52,8 +52,8 @@ type Space struct {
 	HighBytes         int64  `json:"high_bytes"`
 	ForecastPeakBytes int64  `json:"forecast_peak_bytes"`
 	PeakBytes         int64  `json:"peak_bytes"`
-	// LeastBytes is what this order and this many workers need at least, as far
-	// as it could be told beforehand.
+	// LeastBytes is what this order and this many workers need at least, with
+	// what was learned.
 	LeastBytes int64 `json:"least_bytes"`
 	// What was learned: bytes of cache for each compressed byte of a pulled
 	// layer, and what a job adds of its own.
