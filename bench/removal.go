@@ -131,14 +131,15 @@ func slicesOfIDs(ctx context.Context, _ *lab.Buildkitd, c *client.Client, ids []
 	return longest, nil
 }
 
-// oneByOne removes leaves, a call for each.
+// oneByOne removes records that are leaves by their turn, a call for each.
 func oneByOne(ctx context.Context, d *lab.Buildkitd, _ *client.Client, ids []string) (longest time.Duration, err error) {
 	err = onNode(ctx, d, func(node *builder.Node) error {
 		records, err := node.Records(ctx)
 		if err != nil {
 			return err
 		}
-		for _, r := range cache.Classify(allDead(records, ids)).Removable()[:min(singles, len(ids))] {
+		list := cache.Classify(allDead(records, ids)).Removable()
+		for _, r := range list[:min(singles, len(list))] {
 			start := time.Now()
 			if _, err := node.Delete(ctx, []string{r.ID}); err != nil {
 				return err
