@@ -81,7 +81,7 @@ func TestSmallDisk(t *testing.T) {
 
 // When too little is reserved, the disk fills up. That costs no job an attempt.
 func TestDiskFull(t *testing.T) {
-	w, _ := newSmallDisk(t, 280*mb, modest(1, 8), modestOwn)
+	w, _ := newSmallDisk(t, 280*mb, modest(1, 8), modestOwn+6*mb)
 	code, out := w.build(t.Context(), "--workers", "4", "--job-size", "1MB", "--disk-high", "100", "--disk-low", "99")
 	if code != ExitOK {
 		t.Fatalf("exit code %d\n%s", code, out)

@@ -201,6 +201,17 @@ func (a *admission) done(t *task) {
 	a.note()
 }
 
+// expectMore has jobs be expected to add twice as much of their own, up to a
+// bound, until that is seen: a job that filled the disk adds more than was
+// thought, and would be let in again to do the same.
+func (a *admission) expectMore(t *task, most int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.owns) == 0 {
+		a.book.Rates.Own = min(2*a.book.Own(t.bases), most)
+	}
+}
+
 // freed wakes who waits for space.
 func (a *admission) freed() {
 	a.mu.Lock()

@@ -10,6 +10,9 @@ import (
 // job's own failure.
 const maxFull = 5
 
+// How often it may where nothing seems to help.
+const hopefulFull = 2
+
 // diskFull deals with an attempt that a full disk ended: it removes all that is
 // dead, takes one worker away and puts the job back without costing it an
 // attempt. It tells whether the job goes on; where it ran alone, there was
@@ -30,6 +33,7 @@ func (r *run) diskFull(ctx context.Context, t *task, err error) bool {
 		return false
 	}
 	r.takeWorkerAway()
+	r.room.expectMore(t, s.limit.High)
 	t.free++
 	r.emit(DiskFull{Job: t.job.Name, Attempt: t.attempt, Error: err.Error(), Workers: r.workers()})
 	r.queue.back(t)
@@ -47,11 +51,12 @@ type afterFull struct {
 	fits  bool  // the job fits now
 }
 
-// hopeless tells that the job would only fill the disk again. The first time it
-// is not: admission may still make room by removing what is live.
+// hopeless tells that the job would only fill the disk again. At first it is
+// not: admission may still make room by removing what is live, and where the
+// full disk kept it from that, the next attempt has what this one left.
 func (a afterFull) hopeless() bool {
 	helpless := a.alone && a.freed == 0 && a.swept && !a.waits && !a.fits
-	return a.times > maxFull || a.times > 1 && helpless
+	return a.times > maxFull || a.times > hopefulFull && helpless
 }
 
 const (
@@ -71,6 +76,7 @@ func (r *run) freeDead(ctx context.Context, used int64) (freed int64, err error)
 	}
 	freed, err = r.free(ctx, used, nil)
 	r.collect(ctx)
+	r.holdBallast() // the next attempts may fill the disk again
 	return freed, err
 }
 

@@ -4,14 +4,14 @@ import "testing"
 
 func TestHopelessAfterAFullDisk(t *testing.T) {
 	// A job that nothing helps: each case below changes one thing.
-	base := afterFull{times: 2, alone: true, swept: true}
+	base := afterFull{times: hopefulFull + 1, alone: true, swept: true}
 	tests := []struct {
 		name   string
 		change func(*afterFull)
 		want   bool
 	}{
 		{"nothing helps", func(*afterFull) {}, true},
-		{"the first time", func(a *afterFull) { a.times = 1 }, false},
+		{"the first times", func(a *afterFull) { a.times = hopefulFull }, false},
 		{"others ran", func(a *afterFull) { a.alone = false }, false},
 		{"something was removed", func(a *afterFull) { a.freed = 1 }, false},
 		{"a sweep failed", func(a *afterFull) { a.swept = false }, false},

@@ -118,7 +118,7 @@ func (s *simulation) admit(i int) {
 		}
 		s.finish()
 	}
-	pulls := need - s.book.own(s.Jobs[i])
+	pulls := need - s.book.Own(s.Jobs[i])
 	s.book.Start(i, s.Jobs[i])
 	s.book.Pulled(i)
 	s.running = append(s.running, i)
@@ -130,7 +130,7 @@ func (s *simulation) admit(i int) {
 func (s *simulation) finish() {
 	i := s.running[0]
 	s.running = s.running[1:]
-	own := s.book.own(s.Jobs[i])
+	own := s.book.Own(s.Jobs[i])
 	s.add(own)
 	s.book.Done(i)
 	s.dead += own
@@ -183,7 +183,7 @@ func (s *simulation) least(workers int) int64 {
 		}
 	}
 	for i, bases := range s.Jobs {
-		own := s.book.own(bases)
+		own := s.book.Own(bases)
 		change[max(i-workers+1, 0)] += own
 		change[i+1] -= own
 	}

@@ -100,16 +100,16 @@ func (b *Book) arrived(k layers.Key) {
 // Need returns the bytes that a job on these base images would add: the layers
 // that are neither there nor being pulled by another job, and its own.
 func (b *Book) Need(bases []layers.Chain) int64 {
-	need := b.own(bases)
+	need := b.Own(bases)
 	for _, bytes := range b.missing(bases) {
 		need += bytes
 	}
 	return need
 }
 
-// own is what a job is expected to add of its own. Before any job was seen,
+// Own is the bytes that a job is expected to add of its own. Before any job was seen,
 // that is half of what its base images take.
-func (b *Book) own(bases []layers.Chain) int64 {
+func (b *Book) Own(bases []layers.Chain) int64 {
 	if b.Rates.Own > 0 {
 		return b.Rates.Own
 	}
@@ -134,7 +134,7 @@ func (b *Book) missing(bases []layers.Chain) map[layers.Key]int64 {
 
 // Start reserves what a job will add.
 func (b *Book) Start(job int, bases []layers.Chain) {
-	r := &reservation{pull: b.missing(bases), own: b.own(bases)}
+	r := &reservation{pull: b.missing(bases), own: b.Own(bases)}
 	for k := range r.pull {
 		b.pulling[k] = true
 	}
