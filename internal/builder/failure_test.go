@@ -27,6 +27,7 @@ func TestClassify(t *testing.T) {
 		{`failed to solve: r/a:1: unexpected status from HEAD request to http://r/v2/a/manifests/1: 429 Too Many Requests`, Throttled},
 		{`failed to commit 0v89ugv8166 to j65fk5sj6l2 during finalize: failed to stat active key during commit: snapshot does not exist: not found`, BrokenCache},
 		{`failed to compute cache key: content sha256:aaaa: not found`, BrokenCache},
+		{`failed to prepare a1 as b2: failed to rename: rename /r/snapshots/new-17 /r/snapshots/42: file exists`, BrokenCache},
 		{`failed to copy: unexpected commit digest sha256:a, expected sha256:b: failed precondition`, BrokenCache},
 		{`rpc error: code = Unavailable desc = error reading from server: EOF`, BuilderLost},
 	}

@@ -392,7 +392,10 @@ func TestNeedsAndReportsInParallel(t *testing.T) {
 		})
 		wg.Go(func() {
 			for range 50 {
-				checkReport(t, Classify(v))
+				r := Classify(v)
+				checkReport(t, r)
+				r.Evictable(func([]int) bool { return true })
+				r.Own(id, func(Verdict) bool { return true })
 			}
 		})
 	}

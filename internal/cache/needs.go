@@ -271,6 +271,16 @@ func (n *Needs) chain(d digest.Digest, depth int) *layers.Chain {
 	return nil
 }
 
+// waiting returns those of the jobs that are unfinished. It changes ids.
+func (n *Needs) waiting(ids []int) []int {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return slices.DeleteFunc(ids, func(id int) bool {
+		at, known := n.index[id]
+		return !known || n.jobs[at].finished != 0
+	})
+}
+
 // first returns the first unfinished job of a shape.
 func (n *Needs) first(s int) int {
 	for _, i := range n.shapes[s].jobs {

@@ -141,13 +141,7 @@ func (r *Report) Own(job int, may func(Verdict) bool) []Record {
 }
 
 // waiting returns the unfinished jobs among a record's owners.
-func (r *Report) waiting(i int) []int {
-	needs := r.lineages.needs
-	return slices.DeleteFunc(r.Owners(i), func(id int) bool {
-		at, known := needs.index[id]
-		return !known || needs.jobs[at].finished != 0
-	})
-}
+func (r *Report) waiting(i int) []int { return r.lineages.needs.waiting(r.Owners(i)) }
 
 // sharing is how many jobs of the plan have the layer; 0 for what is no layer.
 func (r *Report) sharing(i int) int {
