@@ -132,7 +132,7 @@ func slicesOfIDs(ctx context.Context, _ *lab.Buildkitd, c *client.Client, ids []
 }
 
 // oneByOne removes records that are leaves by their turn, a call for each.
-func oneByOne(ctx context.Context, d *lab.Buildkitd, _ *client.Client, ids []string) (longest time.Duration, err error) {
+func oneByOne(ctx context.Context, d *lab.Buildkitd, c *client.Client, ids []string) (longest time.Duration, err error) {
 	err = onNode(ctx, d, func(node *builder.Node) error {
 		records, err := node.Records(ctx)
 		if err != nil {
@@ -140,11 +140,11 @@ func oneByOne(ctx context.Context, d *lab.Buildkitd, _ *client.Client, ids []str
 		}
 		list := cache.Classify(allDead(records, ids)).Removable()
 		for _, r := range list[:min(singles, len(list))] {
-			start := time.Now()
-			if _, err := node.Delete(ctx, []string{r.ID}); err != nil {
+			took, err := prune(ctx, c, client.WithFilter(exactly([]string{r.ID})))
+			longest = max(longest, took)
+			if err != nil {
 				return err
 			}
-			longest = max(longest, time.Since(start))
 		}
 		return nil
 	})

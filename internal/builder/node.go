@@ -10,8 +10,6 @@ import (
 
 	buildxbuilder "github.com/docker/buildx/builder"
 	"github.com/moby/buildkit/client"
-	"github.com/moby/buildkit/client/llb"
-	"github.com/moby/buildkit/identity"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stoker-build/stoker/internal/cache"
@@ -88,11 +86,40 @@ func record(u *client.UsageInfo) cache.Record {
 // that BuildKit says it removed, also beside an error. BuildKit leaves records
 // alone that are in use or have children.
 func (n *Node) Delete(ctx context.Context, ids []string) ([]cache.Record, error) {
+	return n.prune(ctx, exactly(ids), func(string) bool { return false })
+}
+
+// Unlink is Delete, but ends the call once all records are gone. BuildKit (v0.34)
+// then leaves out what ends each prune and grows with the cache: to collect the
+// garbage of containerd's metadata. Until Collect, or the next prune of anybody's,
+// the files stay where they are.
+func (n *Node) Unlink(ctx context.Context, ids []string) ([]cache.Record, error) {
+	left := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		left[id] = true
+	}
+	return n.prune(ctx, exactly(ids), func(removed string) bool {
+		delete(left, removed)
+		return len(left) == 0
+	})
+}
+
+// Collect frees what no record holds any more, such as the files of failed steps
+// and those of unlinked records: what a prune does at its end, also one that finds
+// nothing to remove.
+func (n *Node) Collect(ctx context.Context) error {
+	_, err := n.prune(ctx, exactly([]string{"none"}), func(string) bool { return false })
+	return err
+}
+
+// exactly are filters that find the records of these ids. No record has an id as
+// short as "none".
+func exactly(ids []string) []string {
 	filters := make([]string, len(ids))
 	for i, id := range ids {
 		filters[i] = "id==" + id
 	}
-	return n.prune(ctx, filters)
+	return filters
 }
 
 // DeleteByDescription removes the records whose description has the name of one
@@ -101,7 +128,7 @@ func (n *Node) DeleteByDescription(ctx context.Context, images []string) ([]cach
 	if len(images) == 0 {
 		return nil, nil // an empty pattern would match every description
 	}
-	return n.prune(ctx, []string{DescriptionFilter(images)})
+	return n.prune(ctx, []string{DescriptionFilter(images)}, func(string) bool { return false })
 }
 
 // DescriptionFilter returns the filter that finds the records of images by
@@ -115,9 +142,10 @@ func DescriptionFilter(images []string) string {
 	return "description~=" + strconv.QuoteToASCII(strings.Join(escaped, "|"))
 }
 
-// prune asks BuildKit to remove what matches any of the filters. All is set:
-// without it BuildKit passes over internal, frontend and shared records.
-func (n *Node) prune(ctx context.Context, filters []string) ([]cache.Record, error) {
+// prune asks BuildKit to remove what matches any of the filters, and ends the
+// call when done says so of the id of a removed record. All is set: without it
+// BuildKit passes over internal, frontend and shared records.
+func (n *Node) prune(ctx context.Context, filters []string, done func(removed string) bool) ([]cache.Record, error) {
 	if len(filters) == 0 {
 		return nil, nil // no filter at all would match every record
 	}
@@ -125,42 +153,32 @@ func (n *Node) prune(ctx context.Context, filters []string) ([]cache.Record, err
 	if err != nil {
 		return nil, err
 	}
+	call, end := context.WithCancel(ctx)
+	defer end()
 	var removed []cache.Record
+	ended := false
 	ch := make(chan client.UsageInfo)
-	done := make(chan struct{})
+	read := make(chan struct{})
 	go func() {
-		defer close(done)
+		defer close(read)
 		for u := range ch {
 			removed = append(removed, record(&u))
+			if !ended && done(u.ID) {
+				ended = true
+				end()
+			}
 		}
 	}()
-	err = c.Prune(ctx, ch, client.PruneAll, client.WithFilter(filters))
+	err = c.Prune(call, ch, client.PruneAll, client.WithFilter(filters))
 	close(ch)
-	<-done
-	if err != nil && ctx.Err() != nil {
+	<-read
+	switch {
+	case ended:
+		err = nil
+	case err != nil && ctx.Err() != nil:
 		err = context.Cause(ctx)
 	}
 	return removed, err
-}
-
-// Collect makes the daemon free what no record holds any more: the files of
-// failed steps, above all. BuildKit (v0.34) frees those only after a prune that
-// removed something, so this makes a tiny record and removes that.
-func (n *Node) Collect(ctx context.Context) error {
-	c, err := n.node.Driver.Client(ctx)
-	if err != nil {
-		return err
-	}
-	name := "[stoker] collect " + identity.NewID()
-	def, err := llb.Scratch().File(llb.Mkfile("/"+identity.NewID(), 0o644, nil), llb.WithCustomName(name)).Marshal(ctx)
-	if err != nil {
-		return err
-	}
-	if _, err := c.Solve(ctx, def, client.SolveOpt{Internal: true}, nil); err != nil {
-		return err
-	}
-	_, err = n.prune(ctx, []string{"description==" + strconv.QuoteToASCII(name)})
-	return err
 }
 
 // Answers tells whether the daemon answers, within a few seconds.

@@ -42,9 +42,6 @@ type Node interface {
 	// Root is where the node keeps its cache on this machine; empty where that
 	// cannot be seen.
 	Root() string
-	// Collect frees what no record holds any more, such as the files of failed
-	// steps.
-	Collect(ctx context.Context) error
 	// Answers returns an error when the node does not answer.
 	Answers(ctx context.Context) error
 	// HasOwnImages tells that base images may come from the node itself.

@@ -2,12 +2,13 @@ package sweep
 
 import "time"
 
-// pace decides how many records the next slice deletes. A call of BuildKit's has
+// pace decides how many records the next slice removes. A call of BuildKit's has
 // a price of its own, which grows with the cache, and one for each record: many
 // small slices cost more in all, and large ones make builds wait. Both prices
 // are learned from the calls so far.
 type pace struct {
 	limit time.Duration // how long a slice may take
+	most  int           // records in a slice
 	size  int           // of the next slice, in records
 	calls line          // seconds by records
 }
@@ -17,14 +18,16 @@ const (
 	largestSlice = 200
 )
 
-func newPace(limit time.Duration) pace { return pace{limit: limit, size: firstSlice} }
+func newPace(limit time.Duration, most int) pace {
+	return pace{limit: limit, most: most, size: firstSlice}
+}
 
 // adapt sets the next slice's size after one of n records. Where the call alone
 // takes about as long as a slice may, smaller slices would only add more calls:
 // the records then take a quarter of what the call does.
 func (p *pace) adapt(n int, took time.Duration) {
 	p.calls.add(float64(n), took.Seconds())
-	most := min(2*p.size, largestSlice)
+	most := min(2*p.size, p.most)
 	call, record, known := p.calls.prices()
 	switch forRecords := max(p.limit.Seconds()*3/4-call, call/4); {
 	case !known && took > p.limit:

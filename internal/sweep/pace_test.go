@@ -12,7 +12,7 @@ const pause = 250 * time.Millisecond
 // slicesOf paces a number of slices, each of which takes as long as took says, and
 // returns the sizes.
 func slicesOf(n int, took func(size int) time.Duration) (sizes []int) {
-	p := newPace(pause)
+	p := newPace(pause, largestSlice)
 	for range n {
 		sizes = append(sizes, p.size)
 		p.adapt(p.size, took(p.size))
@@ -50,7 +50,7 @@ func TestPace(t *testing.T) {
 // to at most double.
 func TestPaceKeepsItsBounds(t *testing.T) {
 	check := func(took []uint32) bool {
-		p := newPace(pause)
+		p := newPace(pause, largestSlice)
 		for _, us := range took {
 			before := p.size
 			p.adapt(p.size, time.Duration(us)*time.Microsecond)

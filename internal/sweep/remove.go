@@ -2,6 +2,8 @@ package sweep
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/stoker-build/stoker/internal/cache"
 )
@@ -22,4 +24,126 @@ func Remove(ctx context.Context, o Options, list []cache.Record) Sweep {
 		}
 		s.remove(ctx, list, w)
 	})
+}
+
+// removal is what the sweeps of a node know of each other.
+type removal struct {
+	pace     pace          // of slices that builds need not wait for
+	gentle   pace          // of slices beside builds
+	unlinked int           // records whose files are still there
+	walk     time.Duration // how long the last collection took
+}
+
+const (
+	// gentleSlice is how many records BuildKit (v0.34) removes while it holds its
+	// lock. For more in a call it takes the lock again at once.
+	gentleSlice = 10
+	// gentleCollect is after how many records their files are freed beside builds.
+	// That costs a millisecond for each of them, and builds wait for it.
+	gentleCollect = 20
+)
+
+func newRemoval(pause time.Duration) removal {
+	return removal{pace: newPace(pause, largestSlice), gentle: newPace(pause, gentleSlice)}
+}
+
+// remove deletes records in their order, in slices that keep the pace.
+func (s *Sweeper) remove(ctx context.Context, list []cache.Record, w *Sweep) {
+	w.Refused = cache.Sum{}
+	for len(list) > 0 && ctx.Err() == nil && w.Err == nil {
+		if s.yields(w) {
+			list = s.removeGently(ctx, list, w)
+		} else {
+			list = s.removeFast(ctx, list, w)
+		}
+	}
+	s.collect(ctx, w)
+}
+
+// yields tells whether a sweep should disturb builds as little as it can: some
+// run, and nobody waits for the space.
+func (s *Sweeper) yields(w *Sweep) bool { return !w.urgent && s.waiting.Load() == 0 && s.Busy() }
+
+// removeFast removes the first slice of a list, files and all, and returns the rest.
+func (s *Sweeper) removeFast(ctx context.Context, list []cache.Record, w *Sweep) []cache.Record {
+	n := min(s.pace.size, len(list))
+	if took, ok := s.slice(ctx, s.Node.Delete, list[:n], w); ok {
+		s.pace.adapt(n, took)
+		s.unlinked = 0 // BuildKit has collected them
+	}
+	return list[n:]
+}
+
+// removeGently removes the first slice of a list with little work for the daemon
+// at a time, and returns the rest.
+func (s *Sweeper) removeGently(ctx context.Context, list []cache.Record, w *Sweep) []cache.Record {
+	n := min(s.gentle.size, len(list))
+	s.unlinked += n
+	if took, ok := s.slice(ctx, s.Node.Unlink, list[:n], w); ok {
+		s.gentle.adapt(n, took)
+		// BuildKit goes on to walk all keys of its cache, which nobody tells the
+		// end of; it takes about as long as a collection.
+		s.rest(ctx, w, took+s.walk)
+	}
+	if s.unlinked >= gentleCollect {
+		s.rest(ctx, w, s.collect(ctx, w))
+	}
+	return list[n:]
+}
+
+// rest gives builds as much time as a call took.
+func (s *Sweeper) rest(ctx context.Context, w *Sweep, took time.Duration) {
+	if s.yields(w) {
+		sleep(ctx, took)
+	}
+}
+
+// slice makes one call that removes records. It tells whether that succeeded.
+func (s *Sweeper) slice(ctx context.Context, call func(context.Context, []string) ([]cache.Record, error), list []cache.Record, w *Sweep) (time.Duration, bool) {
+	asked := make(map[string]cache.Record, len(list))
+	ids := make([]string, len(list))
+	for i, r := range list {
+		ids[i], asked[r.ID] = r.ID, r
+	}
+	start := time.Now()
+	removed, err := call(ctx, ids)
+	took := time.Since(start)
+	w.Slices++
+	w.Longest = max(w.Longest, took)
+	for _, r := range removed {
+		if _, ours := asked[r.ID]; ours {
+			add(&w.Removed, r)
+			delete(asked, r.ID)
+		} else {
+			add(&w.Astray, r)
+		}
+	}
+	s.counts.removed(removed)
+	if err != nil {
+		w.Err = fmt.Errorf("deleting %d records: %w", len(ids), err)
+		return took, false
+	}
+	for _, r := range asked {
+		add(&w.Refused, r)
+	}
+	return took, true
+}
+
+// collect frees the files of the records that were unlinked, if there are any, and
+// returns how long that took.
+func (s *Sweeper) collect(ctx context.Context, w *Sweep) time.Duration {
+	if s.unlinked == 0 || ctx.Err() != nil {
+		return 0 // what is left goes with the next sweep
+	}
+	start := time.Now()
+	err := s.Node.Collect(ctx)
+	took := time.Since(start)
+	w.Longest = max(w.Longest, took)
+	switch {
+	case err == nil:
+		s.unlinked, s.walk = 0, took
+	case w.Err == nil:
+		w.Err = fmt.Errorf("freeing the files of %d removed records: %w", s.unlinked, err)
+	}
+	return took
 }

@@ -11,16 +11,34 @@ import (
 	"github.com/stoker-build/stoker/internal/cache"
 )
 
-// removals is a node that notes what it is asked to delete, and keeps some.
+// removals is a node that notes what it is asked to remove, and keeps some.
 type removals struct {
 	Node
-	calls [][]string
-	keeps string
-	err   error
+	calls    [][]string
+	kinds    []string // of all calls
+	unlinked int      // records whose files are still there
+	keeps    string
+	err      error
 }
 
 func (n *removals) Delete(_ context.Context, ids []string) ([]cache.Record, error) {
-	n.calls = append(n.calls, ids)
+	n.unlinked = 0
+	return n.remove("delete", ids)
+}
+
+func (n *removals) Unlink(_ context.Context, ids []string) ([]cache.Record, error) {
+	n.unlinked += len(ids)
+	return n.remove("unlink", ids)
+}
+
+func (n *removals) Collect(context.Context) error {
+	n.kinds = append(n.kinds, "collect")
+	n.unlinked = 0
+	return nil
+}
+
+func (n *removals) remove(kind string, ids []string) ([]cache.Record, error) {
+	n.calls, n.kinds = append(n.calls, ids), append(n.kinds, kind)
 	var gone []cache.Record
 	for _, id := range ids {
 		if id != n.keeps {
@@ -68,5 +86,56 @@ func TestRemoveStopsAtAnError(t *testing.T) {
 	w := Remove(t.Context(), Options{Node: node, Pause: time.Second, Timeout: time.Minute}, list)
 	if len(node.calls) != 1 || !errors.Is(w.Err, node.err) || w.Removed.Records != len(node.calls[0]) {
 		t.Errorf("%d calls, %+v", len(node.calls), w)
+	}
+}
+
+// Beside builds, a sweep asks for little at a time, and lets no more than a few
+// records' files wait, none at its end, however it ends.
+func TestRemoveBesideBuilds(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		records int
+		busy    func(calls int) bool
+		err     error
+		kinds   []string
+	}{
+		{"builds run", 37, func(int) bool { return true }, nil,
+			[]string{"unlink", "unlink", "unlink", "collect", "unlink", "unlink", "collect"}},
+		{"no build runs", 37, func(int) bool { return false }, nil, []string{"delete", "delete", "delete", "delete"}},
+		{"builds end meanwhile", 37, func(calls int) bool { return calls < 2 }, nil, []string{"unlink", "unlink", "delete", "delete", "delete"}},
+		{"nothing is dead", 0, func(int) bool { return true }, nil, nil},
+		{"a call fails", 37, func(int) bool { return true }, errors.New("broken"), []string{"unlink", "collect"}},
+	} {
+		list, ids := someRecords(tt.records)
+		node := &removals{err: tt.err}
+		busy := func() bool { return tt.busy(len(node.calls)) }
+		w := Remove(t.Context(), Options{Node: node, Pause: time.Second, Timeout: time.Minute, Busy: busy}, list)
+		if got := slices.Concat(node.calls...); tt.err == nil && !slices.Equal(got, ids) {
+			t.Errorf("%s: asked for %v, want %v", tt.name, got, ids)
+		}
+		for _, call := range node.calls {
+			if tt.busy(0) && tt.busy(len(node.calls)) && len(call) > gentleSlice {
+				t.Errorf("%s: %d records in a call", tt.name, len(call))
+			}
+		}
+		if !errors.Is(w.Err, tt.err) || node.unlinked != 0 {
+			t.Errorf("%s: %d records' files are left, %+v", tt.name, node.unlinked, w)
+		}
+		if !slices.Equal(node.kinds, tt.kinds) {
+			t.Errorf("%s: calls %v, want %v", tt.name, node.kinds, tt.kinds)
+		}
+	}
+}
+
+// Whoever waits for space does not wait for a sweep that takes its time.
+func TestASweepHurriesForTheNext(t *testing.T) {
+	list, _ := someRecords(50)
+	node := &removals{}
+	s := &Sweeper{Options: Options{Node: node, Busy: func() bool { return true }, Timeout: time.Minute}, removal: newRemoval(time.Second)}
+	s.waiting.Add(1)
+	s.alone(t.Context(), 1, func(ctx context.Context, w *Sweep) { s.remove(ctx, list, w) })
+	s.waiting.Add(-1)
+	if slices.Contains(node.kinds, "unlink") {
+		t.Errorf("calls %v while another sweep waits", node.kinds)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/stoker-build/stoker/internal/cache"
@@ -22,6 +23,12 @@ type Node interface {
 	// Delete removes records by exact id and returns those that were removed,
 	// also beside an error.
 	Delete(ctx context.Context, ids []string) ([]cache.Record, error)
+	// Unlink is Delete, but leaves the files for Collect to free: a shorter call,
+	// for which builds wait less.
+	Unlink(ctx context.Context, ids []string) ([]cache.Record, error)
+	// Collect frees what no record holds any more, such as the files of failed
+	// steps.
+	Collect(ctx context.Context) error
 	// DeleteByDescription removes the records that are named after an image.
 	DeleteByDescription(ctx context.Context, images []string) ([]cache.Record, error)
 }
@@ -79,8 +86,8 @@ type Sweep struct {
 	Removed  cache.Sum     // what BuildKit says it removed
 	Refused  cache.Sum     // what BuildKit left, although it was asked
 	Astray   cache.Sum     // removed, but was not asked for; must be 0
-	Slices   int           // delete calls
-	Longest  time.Duration // the longest of them
+	Slices   int           // calls that removed records
+	Longest  time.Duration // the longest call, those that collect included
 	Duration time.Duration // of the whole sweep
 	TimedOut bool          // Timeout ended it
 	Err      error         // why it failed, if it did
@@ -92,9 +99,10 @@ type Sweep struct {
 type Sweeper struct {
 	Options
 	counts counts
-	// sweeping is held by the one sweep that runs; it guards pace.
+	// sweeping is held by the one sweep that runs; it guards removal.
 	sweeping sync.Mutex
-	pace     pace
+	waiting  atomic.Int32 // sweeps that wait for it
+	removal
 
 	mu      sync.Mutex
 	queue   []Batch
@@ -110,7 +118,7 @@ func Start(ctx context.Context, o Options) *Sweeper {
 	if o.Busy == nil {
 		o.Busy = func() bool { return false }
 	}
-	s := &Sweeper{Options: o, pace: newPace(o.Pause), changed: make(chan struct{}), stopped: make(chan struct{}), wake: make(chan struct{}, 1)}
+	s := &Sweeper{Options: o, removal: newRemoval(o.Pause), changed: make(chan struct{}), stopped: make(chan struct{}), wake: make(chan struct{}, 1)}
 	s.counts.c.StartBytes, s.counts.c.PeakBytes, s.counts.c.EndBytes = o.StartBytes, o.StartBytes, o.StartBytes
 	go s.run(ctx)
 	return s
@@ -242,7 +250,9 @@ func (s *Sweeper) sweep(ctx context.Context, b Batch) {
 
 // alone runs one sweep, after any other has ended, and counts it.
 func (s *Sweeper) alone(ctx context.Context, batch int, do func(context.Context, *Sweep)) Sweep {
+	s.waiting.Add(1)
 	s.sweeping.Lock()
+	s.waiting.Add(-1)
 	defer s.sweeping.Unlock()
 	start := time.Now()
 	timedOut := fmt.Errorf("the sweep took longer than %s", s.Timeout)
@@ -280,54 +290,6 @@ func (s *Sweeper) relieve(ctx context.Context, w *Sweep) {
 	if report, ok := s.lookFor(ctx, w); ok {
 		s.remove(ctx, upTo(report.Removable(), s.Surplus(ctx)), w)
 	}
-}
-
-// remove deletes records in their order, in slices that keep the pace.
-func (s *Sweeper) remove(ctx context.Context, list []cache.Record, w *Sweep) {
-	w.Refused = cache.Sum{}
-	for len(list) > 0 && ctx.Err() == nil {
-		n := min(s.pace.size, len(list))
-		took, err := s.slice(ctx, list[:n], w)
-		if err != nil {
-			w.Err = err
-			return
-		}
-		list = list[n:]
-		s.pace.adapt(n, took)
-		if !w.urgent && s.Busy() {
-			sleep(ctx, took)
-		}
-	}
-}
-
-// slice makes one delete call.
-func (s *Sweeper) slice(ctx context.Context, list []cache.Record, w *Sweep) (time.Duration, error) {
-	asked := make(map[string]cache.Record, len(list))
-	ids := make([]string, len(list))
-	for i, r := range list {
-		ids[i], asked[r.ID] = r.ID, r
-	}
-	start := time.Now()
-	removed, err := s.Node.Delete(ctx, ids)
-	took := time.Since(start)
-	w.Slices++
-	w.Longest = max(w.Longest, took)
-	for _, r := range removed {
-		if _, ours := asked[r.ID]; ours {
-			add(&w.Removed, r)
-			delete(asked, r.ID)
-		} else {
-			add(&w.Astray, r)
-		}
-	}
-	s.counts.removed(removed)
-	if err != nil {
-		return took, fmt.Errorf("deleting %d records: %w", len(ids), err)
-	}
-	for _, r := range asked {
-		add(&w.Refused, r)
-	}
-	return took, nil
 }
 
 // byDescription asks BuildKit to remove what carries the images' names.

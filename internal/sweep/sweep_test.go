@@ -2,6 +2,8 @@ package sweep_test
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -159,6 +161,66 @@ func TestDeletingNothing(t *testing.T) {
 	if after, err := f.node.Records(t.Context()); err != nil || len(after) != len(before) {
 		t.Errorf("%d of %d records are left (%v)", len(after), len(before), err)
 	}
+}
+
+// Unlinked records are gone at once and their files with the next collection; so
+// are the files of a step that failed.
+func TestCollectFreesFiles(t *testing.T) {
+	f := newFixture(t, 2)
+	files := func() (n int) {
+		entries, err := os.ReadDir(filepath.Join(f.daemon.Root(), "runc-overlayfs", "snapshots", "snapshots"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(entries)
+	}
+	if err := f.node.Collect(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	kept := files()
+	dir := t.TempDir()
+	text := "FROM " + f.bases[0].Ref + "\nRUN echo > /file; exit 1\n"
+	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.daemon.Build(t.Context(), lab.Build{Dir: dir}); err == nil {
+		t.Fatal("a step that fails was built")
+	}
+	if files() == kept {
+		t.Fatal("the failed step left no files")
+	}
+	collected := func(what string, want int) {
+		t.Helper()
+		// BuildKit lets go of a step's files a moment after its build has ended.
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+			if err := f.node.Collect(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if got := files(); got == want {
+				return
+			} else if time.Now().After(deadline) {
+				t.Fatalf("%s: %d snapshots, want %d", what, got, want)
+			}
+		}
+	}
+	collected("after a failed step", kept)
+
+	records, err := f.node.Records(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, r := range cache.Classify(allDead(records)).Removable() {
+		ids = append(ids, r.ID)
+	}
+	removed, err := f.node.Unlink(t.Context(), ids)
+	if err != nil || len(removed) != len(ids) {
+		t.Errorf("unlinked %d of %d records (%v)", len(removed), len(ids), err)
+	}
+	if left, err := f.node.Records(t.Context()); err != nil || len(left) != 0 {
+		t.Errorf("%d records are left (%v)", len(left), err)
+	}
+	collected("after unlinking", 0)
 }
 
 // The filter by description is exact on real records too: of two leaves with
