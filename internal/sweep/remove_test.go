@@ -139,3 +139,35 @@ func TestASweepHurriesForTheNext(t *testing.T) {
 		t.Errorf("calls %v while another sweep waits", node.kinds)
 	}
 }
+
+// letsGo is a node that leaves a record once, as BuildKit does while it is in use.
+type letsGo struct {
+	removals
+	there []cache.Record
+}
+
+func (n *letsGo) Records(context.Context) ([]cache.Record, error) { return slices.Clone(n.there), nil }
+
+func (n *letsGo) Delete(ctx context.Context, ids []string) ([]cache.Record, error) {
+	gone, err := n.removals.Delete(ctx, ids)
+	n.keeps = ""
+	n.there = slices.DeleteFunc(n.there, func(r cache.Record) bool {
+		return slices.ContainsFunc(gone, func(g cache.Record) bool { return g.ID == r.ID })
+	})
+	return gone, err
+}
+
+func TestTrimLooksAgainForWhatWasInUse(t *testing.T) {
+	list, _ := someRecords(9)
+	for i := range list {
+		list[i].CreatedAt = time.Unix(int64(i), 0)
+	}
+	node := &letsGo{removals: removals{keeps: "r3"}, there: list}
+	view := func(records []cache.Record) cache.View {
+		return cache.View{Records: records, Needs: cache.NewNeeds(nil), Exclusive: true}
+	}
+	s := Start(t.Context(), Options{Node: node, View: view, By: ByLineage, Pause: time.Second, Timeout: time.Minute})
+	if w := s.Trim(t.Context(), 20, false); w.Err != nil || len(node.there) != 2 || w.Removed.Records != 7 || w.Refused.Records != 0 {
+		t.Errorf("%d records are left, %+v", len(node.there), w)
+	}
+}

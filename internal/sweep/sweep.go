@@ -222,9 +222,9 @@ func (s *Sweeper) note() {
 	s.changed = make(chan struct{})
 }
 
-// How often the sweep at the end of a run looks again for records that were in
-// use: BuildKit lets go of them a moment after their build has ended.
-const lastLooks = 5
+// looks is how often a sweep whose end is waited for looks for records that were
+// in use.
+const looks = 5
 
 // sweep takes one batch to its end.
 func (s *Sweeper) sweep(ctx context.Context, b Batch) {
@@ -268,11 +268,19 @@ func (s *Sweeper) alone(ctx context.Context, batch int, do func(context.Context,
 	return w
 }
 
-// last sweeps at the end of a run, and looks again for what was in use.
+// last sweeps at the end of a run.
 func (s *Sweeper) last(ctx context.Context, w *Sweep) {
-	for look := range lastLooks {
+	s.again(ctx, w, func() (left bool) {
 		s.byLineage(ctx, w)
-		if w.Err != nil || w.Dead == w.Removed || !sleep(ctx, time.Duration(look+1)*100*time.Millisecond) {
+		return w.Dead != w.Removed
+	})
+}
+
+// again repeats a removal while it leaves records that were in use: BuildKit lets
+// go of them a moment after their build has ended.
+func (s *Sweeper) again(ctx context.Context, w *Sweep, remove func() (left bool)) {
+	for look := range looks {
+		if left := remove(); !left || w.Err != nil || !sleep(ctx, time.Duration(look+1)*100*time.Millisecond) {
 			return
 		}
 	}

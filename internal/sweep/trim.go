@@ -12,16 +12,20 @@ import (
 // first. It waits for a running sweep and returns when it is done.
 func (s *Sweeper) Trim(ctx context.Context, keep int64, foreign bool) Sweep {
 	return s.alone(ctx, 0, func(ctx context.Context, w *Sweep) {
-		report, ok := s.lookFor(ctx, w)
-		if !ok {
-			return
-		}
-		totals := report.Totals()
-		surplus := totals.Live.Bytes + totals.Dead.Bytes + totals.Foreign.Bytes - keep
-		s.remove(ctx, upTo(report.Removable(), surplus), w)
-		if surplus -= w.Removed.Bytes; foreign && w.Err == nil {
-			s.remove(ctx, upTo(report.Foreign(), surplus), w)
-		}
+		s.again(ctx, w, func() (left bool) {
+			report, ok := s.lookFor(ctx, w)
+			if !ok {
+				return false
+			}
+			list := report.Removable()
+			if foreign {
+				list = append(list, report.Foreign()...)
+			}
+			totals, before := report.Totals(), w.Removed.Bytes
+			surplus := totals.Live.Bytes + totals.Dead.Bytes + totals.Foreign.Bytes - keep
+			s.remove(ctx, upTo(list, surplus), w)
+			return surplus > w.Removed.Bytes-before && w.Busy.Records+w.Refused.Records > 0
+		})
 	})
 }
 
