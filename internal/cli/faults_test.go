@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -91,6 +93,10 @@ func TestDaemonIsLost(t *testing.T) {
 			time.Sleep(time.Second)
 			return errors.Join(err, w.daemon.Restart(w.t.Context()))
 		}, true},
+		{"killed while it made snapshots", func(w *workbench) error {
+			err := w.daemon.Kill()
+			return errors.Join(err, halfSnapshots(w.daemon.Root(), 3), w.daemon.Restart(w.t.Context()))
+		}, true},
 		{"stopped for a while", func(w *workbench) error {
 			err := w.daemon.Pause()
 			time.Sleep(3 * time.Second)
@@ -110,6 +116,28 @@ func TestDaemonIsLost(t *testing.T) {
 			w.checkLost(tt.lost)
 		})
 	}
+}
+
+// halfSnapshots leaves n directories of snapshots in a daemon's root that its
+// database does not know, those that it would make next.
+func halfSnapshots(root string, n int) error {
+	dir := filepath.Join(root, "runc-overlayfs", "snapshots", "snapshots")
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	next := 1
+	for _, e := range entries {
+		if id, err := strconv.Atoi(e.Name()); err == nil {
+			next = max(next, id+1)
+		}
+	}
+	for id := next; id < next+n; id++ {
+		if err := os.MkdirAll(filepath.Join(dir, strconv.Itoa(id), "fs"), 0o700); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // A private daemon that dies or hangs is started again, which costs no job an

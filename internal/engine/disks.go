@@ -14,18 +14,18 @@ const (
 	// How long after a disk was full a failure may still come from that: what
 	// fills it is often gone before BuildKit has told of the failure.
 	fullMemory = 5 * time.Second
-	// How long after it a broken cache may still come from that: records of
-	// what could not be written.
+	// How long after a full disk or a lost builder a broken cache may still come
+	// from that: records of what could not be written.
 	brokenMemory = time.Minute
 )
 
-// lastFull remembers when a disk was last seen full, by the monotonic clock.
-type lastFull struct{ at atomic.Pointer[time.Time] }
+// lastTime remembers when something last happened, by the monotonic clock.
+type lastTime struct{ at atomic.Pointer[time.Time] }
 
-func (f *lastFull) note(at time.Time) { f.at.Store(&at) }
+func (l *lastTime) note(at time.Time) { l.at.Store(&at) }
 
-func (f *lastFull) within(d time.Duration, now time.Time) bool {
-	at := f.at.Load()
+func (l *lastTime) within(d time.Duration, now time.Time) bool {
+	at := l.at.Load()
 	return at != nil && now.Sub(*at) < d
 }
 

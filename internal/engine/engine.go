@@ -177,8 +177,9 @@ type run struct {
 	spaceBefore space.Plan
 	forecast    space.Forecast
 	ballasts    []*ballast
-	others      int64 // bytes on the disk that are not the builder's cache
-	full        lastFull
+	others      int64    // bytes on the disk that are not the builder's cache
+	full        lastTime // a disk
+	lost        lastTime // the builder
 	// gate is held by each start of a job, and by whoever must keep jobs from
 	// starting.
 	gate sync.RWMutex

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/sweep"
@@ -42,6 +43,9 @@ func (r *run) builderBack(ctx context.Context, t *task, cause error) bool {
 	if r.recoverBuilder(ctx) != nil {
 		return false
 	}
+	if !leftBroken(cause) {
+		r.lost.note(time.Now())
+	}
 	r.noteMended(Recovered{Job: t.job.Name, Attempt: t.attempt, Mending: MendBuilder})
 	t.free++
 	return true
@@ -67,10 +71,10 @@ func (r *run) recoverBuilder(ctx context.Context) error {
 // mendCache removes what a broken cache would show to the next attempt: first
 // the job's own records, then its own base layers too, and before the last
 // attempt all that has to do with its base, whoever needs it: what is broken is
-// of no use to them either.
-func (r *run) mendCache(ctx context.Context, t *task) {
+// of no use to them either. last tells that the next attempt is the last.
+func (r *run) mendCache(ctx context.Context, t *task, last bool) {
 	t.healed++
-	mended := Recovered{Job: t.job.Name, Attempt: t.attempt, Mending: mendingOf(t.healed, t.entry.AttemptCount >= r.Retries && !t.outOfSpace)}
+	mended := Recovered{Job: t.job.Name, Attempt: t.attempt, Mending: mendingOf(t.healed, last)}
 	thing := ""
 	switch mended.Mending {
 	case MendBase:

@@ -51,11 +51,14 @@ func (r *run) afterFailure(ctx context.Context, t *task, err error, pauses backo
 	switch class {
 	case builder.NoSpace:
 		if leftBroken(err) && r.Recovery != nil {
-			r.mendCache(ctx, t)
+			r.mendCache(ctx, t, false)
 		}
 		return false, err
 	case builder.BuilderLost:
 		if r.Recovery != nil && r.builderBack(ctx, t, err) {
+			if leftBroken(err) {
+				r.mendCache(ctx, t, false)
+			}
 			return true, nil
 		}
 	case builder.Throttled:
@@ -72,7 +75,7 @@ func (r *run) afterFailure(ctx context.Context, t *task, err error, pauses backo
 	failed.Retry, failed.Delay = true, seconds(pause)
 	r.emit(failed)
 	if class == builder.BrokenCache && r.Recovery != nil {
-		r.mendCache(ctx, t)
+		r.mendCache(ctx, t, t.entry.AttemptCount >= r.Retries)
 	}
 	if err := r.rest(ctx, pause); err != nil {
 		return false, err
@@ -81,7 +84,8 @@ func (r *run) afterFailure(ctx context.Context, t *task, err error, pauses backo
 }
 
 // classify tells what a failed attempt means. A full disk and a lost builder may
-// show as any failure, so both are looked at themselves.
+// show as any failure, so both are looked at themselves; both may leave the cache
+// broken for a while.
 func (r *run) classify(ctx context.Context, err error) (builder.Class, string) {
 	var stall *stallError
 	var limit *timeoutError
@@ -98,8 +102,11 @@ func (r *run) classify(ctx context.Context, err error) (builder.Class, string) {
 	if mayBeFullDisk(class) && !builder.OfRegistry(err) && r.diskIsFull() || class == builder.BrokenCache && r.full.within(brokenMemory, time.Now()) {
 		class, why = builder.NoSpace, "the builder's disk is full"
 	}
-	if class == builder.Transient && !r.answers(ctx) {
+	switch {
+	case class == builder.Transient && !r.answers(ctx):
 		class, why = builder.BuilderLost, "the builder does not answer"
+	case class == builder.BrokenCache && r.lost.within(brokenMemory, time.Now()):
+		class, why = builder.BuilderLost, "the builder left its cache broken"
 	}
 	if class == builder.NoSpace && r.Prune.Policy == PruneOff {
 		class = builder.Transient // nothing may be removed to mend it
@@ -112,7 +119,7 @@ func mayBeFullDisk(c builder.Class) bool {
 	return c == builder.Transient || c == builder.BrokenCache || c == builder.BuilderLost
 }
 
-// leftBroken tells whether a full disk has left the cache broken.
+// leftBroken tells whether a full disk or a lost builder has left the cache broken.
 func leftBroken(err error) bool {
 	class, _ := builder.Classify(err)
 	return class == builder.BrokenCache
