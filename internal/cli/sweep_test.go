@@ -3,11 +3,13 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stoker-build/stoker/internal/engine"
 	"github.com/stoker-build/stoker/internal/lab"
@@ -226,6 +228,33 @@ func TestDescriptionFreesNothing(t *testing.T) {
 			}
 			if (p.ReclaimedBytes > 0) != frees {
 				t.Errorf("by %s, %d bytes were reclaimed", by, p.ReclaimedBytes)
+			}
+		})
+	}
+}
+
+// A daemon that hangs or dies when all that is left to do is to sweep fails no
+// build; the summary says what was not swept.
+func TestDaemonIsLostBeforeTheLastSweep(t *testing.T) {
+	for name, lose := range map[string]func(*lab.Buildkitd) error{"hangs": (*lab.Buildkitd).Pause, "dies": (*lab.Buildkitd).Kill} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // they wait more than they work
+			w := newWorkbench(t, small(1, 4))
+			hook := fmt.Sprintf("cd %s; echo >>calls; [ $(wc -l <calls) -lt 4 ] || { touch last; while [ ! -e lost ]; do sleep 0.1; done; }", w.path("."))
+			lost := make(chan error, 1)
+			go func() {
+				for !exists(w.path("last")) && t.Context().Err() == nil {
+					time.Sleep(20 * time.Millisecond)
+				}
+				lost <- errors.Join(lose(w.daemon), os.WriteFile(w.path("lost"), nil, 0o644))
+			}()
+			code, out := w.build(t.Context(), "--workers", "1", "--batch-size", "1", "--prune", "completed", "--prune-timeout", "2s", "--post-build", hook)
+			if err := <-lost; err != nil {
+				t.Fatal(err)
+			}
+			w.checkAllBuilt(code, out, 4)
+			if p := w.summary().Prune; len(p.Failures) == 0 || p.ReclaimedRecords == 0 || p.LiveRemovedRecords != 0 {
+				t.Errorf("prune %+v", p)
 			}
 		})
 	}
