@@ -29,8 +29,8 @@ type chaos struct {
 	record *record
 	// lasting are the troubles that end by themselves.
 	lasting errgroup.Group
-	// away is held by an outage, so that two of them come one after the other.
-	away sync.Mutex
+	// away is held by an outage, and crammed while the disk is full, so that two of them come one after the other.
+	away, crammed sync.Mutex
 }
 
 // build has all images built while the events of the schedule happen, and gives the record of it.
@@ -128,44 +128,53 @@ func (c *chaos) fire(ctx context.Context, k kind) error {
 	case outage:
 		c.lasting.Go(c.loseRegistry)
 	case fullDisk:
-		if err := fill(c.disk); err != nil {
-			return err
-		}
-		c.lasting.Go(c.unfillLater)
+		return c.fillDisk(ctx)
 	}
 	return nil
 }
 
-// killDaemon kills the daemon of the stoker that runs now. That may be about to start it: before the run has begun, a
-// daemon that ends is one that does not work, and the run ends too.
+// killDaemon kills the daemon of the stoker that runs now.
 func (c *chaos) killDaemon(ctx context.Context) error {
+	pid, err := c.daemon(ctx)
+	if err != nil {
+		return err
+	}
+	return syscall.Kill(pid, syscall.SIGKILL)
+}
+
+// daemon returns the daemon of the stoker that runs now, once its run has begun. Before, a daemon that ends is one that
+// does not work, and the run ends too.
+func (c *chaos) daemon(ctx context.Context) (pid int, err error) {
 	for {
 		begun, err := c.record.begun()
 		if err != nil {
-			return err
+			return 0, err
 		}
 		pid, err := childWith(c.stoker.pid(), c.state())
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if begun && pid > 0 {
-			return syscall.Kill(pid, syscall.SIGKILL)
+			return pid, nil
 		}
 		ended, err := c.rest(ctx)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if ended {
-			return fmt.Errorf("stoker ended (%s) before it had a daemon to kill", c.stoker.cmd.ProcessState)
+			return 0, fmt.Errorf("stoker ended (%s) before it had a daemon", c.stoker.cmd.ProcessState)
 		}
 	}
 }
 
-// killStoker kills stoker and goes on with its run at once, while its daemon may still be ending.
+// killStoker kills stoker and goes on with its run at once, while its daemon may still be ending; but on a full disk no
+// daemon can be started.
 func (c *chaos) killStoker() error {
 	if err := errors.Join(c.record.look(), c.stoker.kill(), c.record.look(), c.record.mark()); err != nil {
 		return err
 	}
+	c.crammed.Lock()
+	defer c.crammed.Unlock()
 	resumed, err := startStoker(c.options.stoker, c.parts, "--resume")
 	if err != nil {
 		return err
@@ -183,9 +192,18 @@ func (c *chaos) loseRegistry() error {
 	return nil
 }
 
-func (c *chaos) unfillLater() error {
-	time.Sleep(c.full)
-	return c.disk.Unfill()
+// fillDisk fills the disk for a while, once there is a daemon on it.
+func (c *chaos) fillDisk(ctx context.Context) error {
+	if _, err := c.daemon(ctx); err != nil {
+		return err
+	}
+	c.crammed.Lock()
+	c.lasting.Go(func() error {
+		defer c.crammed.Unlock()
+		time.Sleep(c.full)
+		return c.disk.Unfill()
+	})
+	return fill(c.disk)
 }
 
 // fill leaves nearly no byte free on a disk.
