@@ -86,7 +86,7 @@ func record(u *client.UsageInfo) cache.Record {
 // that BuildKit says it removed, also beside an error. BuildKit leaves records
 // alone that are in use or have children.
 func (n *Node) Delete(ctx context.Context, ids []string) ([]cache.Record, error) {
-	return n.prune(ctx, exactly(ids), func(string) bool { return false })
+	return n.prune(ctx, exactly(ids), never)
 }
 
 // Unlink is Delete, but ends the call once all records are gone. BuildKit (v0.34)
@@ -108,7 +108,7 @@ func (n *Node) Unlink(ctx context.Context, ids []string) ([]cache.Record, error)
 // and those of unlinked records: what a prune does at its end, also one that finds
 // nothing to remove.
 func (n *Node) Collect(ctx context.Context) error {
-	_, err := n.prune(ctx, exactly([]string{"none"}), func(string) bool { return false })
+	_, err := n.prune(ctx, exactly([]string{"none"}), never)
 	return err
 }
 
@@ -128,7 +128,7 @@ func (n *Node) DeleteByDescription(ctx context.Context, images []string) ([]cach
 	if len(images) == 0 {
 		return nil, nil // an empty pattern would match every description
 	}
-	return n.prune(ctx, []string{DescriptionFilter(images)}, func(string) bool { return false })
+	return n.prune(ctx, []string{DescriptionFilter(images)}, never)
 }
 
 // DescriptionFilter returns the filter that finds the records of images by
@@ -141,6 +141,9 @@ func DescriptionFilter(images []string) string {
 	}
 	return "description~=" + strconv.QuoteToASCII(strings.Join(escaped, "|"))
 }
+
+// never leaves the end of a prune to BuildKit.
+func never(string) bool { return false }
 
 // prune asks BuildKit to remove what matches any of the filters, and ends the
 // call when done says so of the id of a removed record. All is set: without it
