@@ -42,6 +42,9 @@ type PruneOptions struct {
 	Foreign bool
 }
 
+// sweepEnd is how long a call of a sweep may still take when the run is over.
+const sweepEnd = 5 * time.Second
+
 // startSweepers notes what the nodes hold before the first build, and begins to
 // sweep. The returned function drains the sweepers; it must be called.
 func (r *run) startSweepers(ctx context.Context) (stop func()) {
@@ -61,6 +64,11 @@ func (r *run) startSweepers(ctx context.Context) (stop func()) {
 	}
 	return func() {
 		defer func() {
+			ending, stop := context.WithTimeout(background, sweepEnd)
+			defer stop()
+			for _, s := range r.sweepers {
+				s.End(ending)
+			}
 			cancel()
 			for _, s := range r.sweepers {
 				s.Wait()

@@ -167,3 +167,31 @@ func TestTrimLooksAgainForWhatWasInUse(t *testing.T) {
 		t.Errorf("%d records are left, %+v", len(node.there), w)
 	}
 }
+
+// A run that ends does not cut a call of a sweep short: the rest is left.
+func TestEndLetsACallFinish(t *testing.T) {
+	list, _ := someRecords(50)
+	node := &letsGo{there: list}
+	view := func(records []cache.Record) cache.View {
+		return cache.View{Records: records, Needs: cache.NewNeeds(nil), Exclusive: true}
+	}
+	var done Sweep
+	var s *Sweeper
+	first := func() bool { // asked before each call
+		go s.End(t.Context())
+		for !s.ending.Load() {
+			time.Sleep(time.Millisecond)
+		}
+		return true
+	}
+	s = Start(t.Context(), Options{Node: node, View: view, By: ByLineage, Pause: time.Second, Timeout: time.Minute, Busy: first,
+		Finished: func(w Sweep) { done = w }})
+	s.Queue(Batch{Number: 1})
+	for !s.ending.Load() {
+		time.Sleep(time.Millisecond)
+	}
+	s.End(t.Context())
+	if done.Err != nil || len(node.kinds) != 2 || node.kinds[1] != "collect" || done.Removed.Records != firstSlice {
+		t.Errorf("calls %v, %+v", node.kinds, done)
+	}
+}

@@ -102,6 +102,7 @@ type Sweeper struct {
 	// sweeping is held by the one sweep that runs; it guards removal.
 	sweeping sync.Mutex
 	waiting  atomic.Int32 // sweeps that wait for it
+	ending   atomic.Bool
 	removal
 
 	mu      sync.Mutex
@@ -166,6 +167,23 @@ func (s *Sweeper) Drain(ctx context.Context) {
 	}
 	s.mu.Unlock()
 	s.Queue(Batch{})
+	s.await(ctx)
+}
+
+// End has the sweep that runs stop after its call, and drops those that are
+// queued. To cut a call short is worse: what BuildKit has begun to delete then is
+// lost for as long as the cache lives. It returns when that is done or ctx is
+// cancelled.
+func (s *Sweeper) End(ctx context.Context) {
+	s.ending.Store(true)
+	s.mu.Lock()
+	s.queue = nil
+	s.mu.Unlock()
+	s.await(ctx)
+}
+
+// await returns when no sweep runs and none is queued, or ctx is cancelled.
+func (s *Sweeper) await(ctx context.Context) {
 	for !s.Idle() {
 		s.mu.Lock()
 		changed := s.changed
@@ -280,7 +298,7 @@ func (s *Sweeper) last(ctx context.Context, w *Sweep) {
 // go of them a moment after their build has ended.
 func (s *Sweeper) again(ctx context.Context, w *Sweep, remove func() (left bool)) {
 	for look := range looks {
-		if left := remove(); !left || w.Err != nil || !sleep(ctx, time.Duration(look+1)*100*time.Millisecond) {
+		if left := remove(); !left || w.Err != nil || s.ending.Load() || !sleep(ctx, time.Duration(look+1)*100*time.Millisecond) {
 			return
 		}
 	}
