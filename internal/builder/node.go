@@ -86,7 +86,7 @@ func record(u *client.UsageInfo) cache.Record {
 // that BuildKit says it removed, also beside an error. BuildKit leaves records
 // alone that are in use or have children.
 func (n *Node) Delete(ctx context.Context, ids []string) ([]cache.Record, error) {
-	return n.prune(ctx, exactly(ids), never)
+	return n.prune(ctx, exactly(ids), nil)
 }
 
 // Unlink is Delete, but ends the call once all records are gone. BuildKit (v0.34)
@@ -98,17 +98,14 @@ func (n *Node) Unlink(ctx context.Context, ids []string) ([]cache.Record, error)
 	for _, id := range ids {
 		left[id] = true
 	}
-	return n.prune(ctx, exactly(ids), func(removed string) bool {
-		delete(left, removed)
-		return len(left) == 0
-	})
+	return n.prune(ctx, exactly(ids), left)
 }
 
 // Collect frees what no record holds any more, such as the files of failed steps
 // and those of unlinked records: what a prune does at its end, also one that finds
 // nothing to remove.
 func (n *Node) Collect(ctx context.Context) error {
-	_, err := n.prune(ctx, exactly([]string{"none"}), never)
+	_, err := n.prune(ctx, exactly([]string{"none"}), nil)
 	return err
 }
 
@@ -128,7 +125,7 @@ func (n *Node) DeleteByDescription(ctx context.Context, images []string) ([]cach
 	if len(images) == 0 {
 		return nil, nil // an empty pattern would match every description
 	}
-	return n.prune(ctx, []string{DescriptionFilter(images)}, never)
+	return n.prune(ctx, []string{DescriptionFilter(images)}, nil)
 }
 
 // DescriptionFilter returns the filter that finds the records of images by
@@ -142,13 +139,11 @@ func DescriptionFilter(images []string) string {
 	return "description~=" + strconv.QuoteToASCII(strings.Join(escaped, "|"))
 }
 
-// never leaves the end of a prune to BuildKit.
-func never(string) bool { return false }
-
-// prune asks BuildKit to remove what matches any of the filters, and ends the
-// call when done says so of the id of a removed record. All is set: without it
-// BuildKit passes over internal, frontend and shared records.
-func (n *Node) prune(ctx context.Context, filters []string, done func(removed string) bool) ([]cache.Record, error) {
+// prune asks BuildKit to remove what matches any of the filters. It takes the ids
+// of what was removed out of left, and ends the call when that is empty; where it
+// is nil, the call ends by itself. All is set: without it BuildKit passes over
+// internal, frontend and shared records.
+func (n *Node) prune(ctx context.Context, filters []string, left map[string]bool) ([]cache.Record, error) {
 	if len(filters) == 0 {
 		return nil, nil // no filter at all would match every record
 	}
@@ -159,15 +154,14 @@ func (n *Node) prune(ctx context.Context, filters []string, done func(removed st
 	call, end := context.WithCancel(ctx)
 	defer end()
 	var removed []cache.Record
-	ended := false
+	allGone := func() bool { return left != nil && len(left) == 0 }
 	ch := make(chan client.UsageInfo)
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
 		for u := range ch {
 			removed = append(removed, record(&u))
-			if !ended && done(u.ID) {
-				ended = true
+			if delete(left, u.ID); allGone() {
 				end()
 			}
 		}
@@ -176,7 +170,7 @@ func (n *Node) prune(ctx context.Context, filters []string, done func(removed st
 	close(ch)
 	<-read
 	switch {
-	case ended:
+	case allGone():
 		err = nil
 	case err != nil && ctx.Err() != nil:
 		err = context.Cause(ctx)
