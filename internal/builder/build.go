@@ -4,11 +4,15 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/docker/buildx/build"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
 
+	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plan"
 )
@@ -20,9 +24,6 @@ type Result struct {
 	Digest string
 	// Node is the name of the node that built it.
 	Node string
-	// Steps are the names of the Dockerfile steps that were done or found in
-	// the cache.
-	Steps []string
 	ledger.Timings
 }
 
@@ -35,6 +36,12 @@ type Watch struct {
 	NoCache bool              // the attempt must not use the cache
 	Step    func(name string) // a step begins
 	Alive   func()            // BuildKit reported any progress
+	// Graph is told what the attempt will do, before any step of it is done.
+	Graph func(graph.Graph)
+	// Done is told that a vertex of the graph was made now, and not found in the
+	// cache; at is by the daemon's clock. Of the images it reads, it is told more
+	// than once.
+	Done func(vertex graph.ID, at time.Time)
 }
 
 // atMost bounds the timings by what the attempt took, by the monotonic clock:
@@ -46,6 +53,41 @@ func (r *Result) atMost(took time.Duration) {
 	}
 }
 
+// tellGraph tells what a build that has begun will do. Where that cannot be told
+// the build goes on all the same.
+func (b *Builder) tellGraph(ctx context.Context, c gateway.Client, res *gateway.Result, job *plan.Job, watch Watch, p *progress) {
+	g, places, err := b.images.graph(ctx, c, res, c.BuildOpts().Opts["image-resolve-mode"], localDirs(job.Options.Inputs))
+	if err != nil {
+		return
+	}
+	watch.Graph(g)
+	p.setPlaces(places)
+}
+
+// localDirs returns what the names of directories in a build's session stand for
+// (loadInputs in buildx's build/opt.go).
+func localDirs(in build.Inputs) func(name string) string {
+	return func(name string) string {
+		path := ""
+		switch name {
+		case "context":
+			path = in.ContextPath
+		case "dockerfile":
+			return name // the copy of this run
+		default:
+			c, ok := in.NamedContexts[name]
+			if !ok {
+				c = in.NamedContexts[strings.TrimPrefix(name, "_")]
+			}
+			path = c.Path
+		}
+		if dir, err := filepath.Abs(path); err == nil {
+			return dir
+		}
+		return path
+	}
+}
+
 // Build makes one attempt at a job. It writes BuildKit's own plain progress to
 // log. The result holds the timings also when the build fails.
 func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch Watch) (Result, error) {
@@ -54,9 +96,13 @@ func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch
 	o.NoCache = o.NoCache || watch.NoCache
 	options := map[string]build.Options{target: b.options(o)}
 	start := time.Now()
-	response, err := build.Build(ctx, b.nodes, options, b.docker(), b.config, progress, nil)
+	response, err := build.Build(ctx, b.nodes, options, b.docker(), b.config, progress, &build.Handler{
+		Evaluate: func(ctx context.Context, _ string, c gateway.Client, res *gateway.Result, _ build.Options) error {
+			b.tellGraph(ctx, c, res, job, watch, progress)
+			return nil
+		}})
 	result := Result{Node: b.nodes[0].Name}
-	result.Timings, result.Steps = progress.close()
+	result.Timings = progress.close()
 	result.atMost(time.Since(start))
 	if err != nil {
 		if progress.stepFoundDiskFull() && !noSpace.MatchString(err.Error()) {

@@ -79,6 +79,7 @@ type Builder struct {
 	platforms []ocispecs.Platform
 	config    *confutil.Config
 	auth      authprovider.AuthConfigProvider
+	images    *images
 	private   *daemon
 }
 
@@ -96,7 +97,7 @@ func Connect(ctx context.Context, opt Options) (*Builder, error) {
 	if getenv == nil {
 		getenv = os.Getenv
 	}
-	b := &Builder{cli: cli, auth: dockerconfig.LoadAuthConfig(cli),
+	b := &Builder{cli: cli, auth: dockerconfig.LoadAuthConfig(cli), images: newImages(),
 		config: confutil.NewConfig(cli, confutil.WithDir(filepath.Join(opt.StateDir, "buildx")))}
 
 	for _, asked := range []struct{ from, name string }{

@@ -12,6 +12,7 @@ import (
 	"github.com/moby/buildkit/util/progress/progressui"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
@@ -33,6 +34,8 @@ type progress struct {
 	logSources map[digest.Digest]any
 	// full are the steps whose output says that the disk is full.
 	full map[digest.Digest]bool
+	// places are the vertices of the build's graph, once that is known.
+	places graph.Places
 }
 
 func newProgress(log io.Writer, watch Watch) *progress {
@@ -54,26 +57,32 @@ func newProgress(log io.Writer, watch Watch) *progress {
 	return p
 }
 
-// close ends the log and returns what was measured, and the names of the steps.
-func (p *progress) close() (t ledger.Timings, steps []string) {
+// setPlaces says which vertices of the build's graph the progress tells of.
+func (p *progress) setPlaces(places graph.Places) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.places = places
+}
+
+// close ends the log and returns what was measured.
+func (p *progress) close() ledger.Timings {
 	p.displayMu.Lock()
 	close(p.display)
 	p.display = nil
 	p.displayMu.Unlock()
 	<-p.shown
-	for _, v := range p.vertexes {
-		if isStep(v.Name) {
-			steps = append(steps, v.Name)
-		}
-	}
-	return p.timings(), steps
+	return p.timings()
 }
 
 // Write implements buildx's progress.Writer.
 func (p *progress) Write(s *client.SolveStatus) {
 	p.watch.Alive()
-	for _, name := range p.note(s) {
+	begun, done := p.note(s)
+	for _, name := range begun {
 		p.watch.Step(name)
+	}
+	for _, d := range done {
+		p.watch.Done(d.vertex, d.at)
 	}
 	p.displayMu.Lock()
 	defer p.displayMu.Unlock()
@@ -82,14 +91,24 @@ func (p *progress) Write(s *client.SolveStatus) {
 	}
 }
 
-// note remembers a status and returns the names of the steps that began.
-func (p *progress) note(s *client.SolveStatus) (begun []string) {
+// completion tells that a vertex of the graph was made.
+type completion struct {
+	vertex graph.ID
+	at     time.Time
+}
+
+// note remembers a status and returns the names of the steps that began, and the
+// vertices that were made.
+func (p *progress) note(s *client.SolveStatus) (begun []string, done []completion) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, v := range s.Vertexes {
 		old := p.vertexes[v.Digest]
 		if v.Started != nil && (old == nil || old.Started == nil) && !v.Cached {
 			begun = append(begun, v.Name)
+		}
+		if id, ok := p.places[v.Digest]; ok && v.Completed != nil && !v.Cached && v.Error == "" && !completedBefore(old, v) {
+			done = append(done, completion{id, *v.Completed})
 		}
 		p.vertexes[v.Digest] = v
 	}
@@ -103,7 +122,11 @@ func (p *progress) note(s *client.SolveStatus) (begun []string) {
 			p.full[l.Vertex] = true
 		}
 	}
-	return begun
+	return begun, done
+}
+
+func completedBefore(old, v *client.Vertex) bool {
+	return old != nil && old.Completed != nil && old.Completed.Equal(*v.Completed)
 }
 
 // stepFoundDiskFull tells whether a step failed whose output says that the disk

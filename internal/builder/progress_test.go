@@ -7,6 +7,8 @@ import (
 
 	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/stoker-build/stoker/internal/graph"
 )
 
 func TestProgress(t *testing.T) {
@@ -18,7 +20,10 @@ func TestProgress(t *testing.T) {
 	var log strings.Builder
 	var steps []string
 	alive := 0
-	p := newProgress(&log, Watch{Step: func(s string) { steps = append(steps, s) }, Alive: func() { alive++ }})
+	var done []graph.ID
+	p := newProgress(&log, Watch{Step: func(s string) { steps = append(steps, s) }, Alive: func() { alive++ },
+		Done: func(id graph.ID, _ time.Time) { done = append(done, id) }})
+	p.setPlaces(graph.Places{digest.FromString("[stage-1 1/2] RUN make"): {1}, digest.FromString("[stage-1 2/2] COPY a b"): {2}})
 	running := vertex("[stage-1 1/2] RUN make", 100, 0, false)
 	running.Completed = nil
 	p.Write(&client.SolveStatus{Vertexes: []*client.Vertex{running}})
@@ -38,7 +43,7 @@ func TestProgress(t *testing.T) {
 		},
 		Logs: []*client.VertexLog{{Vertex: digest.FromString("[stage-1 1/2] RUN make"), Stream: 1, Data: []byte("made\n"), Timestamp: start}},
 	})
-	got, names := p.close()
+	got := p.close()
 	p.Write(&client.SolveStatus{}) // late, and ignored
 
 	if alive != 3 {
@@ -50,8 +55,8 @@ func TestProgress(t *testing.T) {
 	if got != want {
 		t.Errorf("timings %+v, want %+v", got, want)
 	}
-	if len(names) != 2 {
-		t.Errorf("step names %q", names)
+	if len(done) != 1 || done[0] != (graph.ID{1}) {
+		t.Errorf("made %v, want the first step once", done)
 	}
 	if !strings.Contains(log.String(), "made") || !strings.Contains(log.String(), "[stage-1 2/2] COPY a b") {
 		t.Errorf("log %q", log.String())

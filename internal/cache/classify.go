@@ -2,246 +2,180 @@ package cache
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/stoker-build/stoker/internal/layers"
+	"github.com/stoker-build/stoker/internal/graph"
+)
+
+// Ownership says whose records a builder has.
+type Ownership uint8
+
+// The ownerships.
+const (
+	// Shared: others use the builder, too. A record is the plan's where a build of
+	// the run is known to have made it, now or in an earlier run.
+	Shared Ownership = iota
+	// Exclusive: nobody else uses the builder. All that is new is the run's, and
+	// what the plan does not have is left over.
+	Exclusive
+	// Whole: all that stands on the plan's base images counts as the plan's.
+	Whole
 )
 
 // View is all that a verdict on a builder's records depends on.
 type View struct {
 	Records []Record
 	Needs   *Needs
-	// Steps tells whether the plan's builds are known to make records with this
-	// description. Nil: no step is known.
-	Steps func(description string) bool
+	// Memory is what is known of how records were made; nil for nothing. A
+	// Classify adds to it what it finds out.
+	Memory *Memory
 	// Before has the ids of the records that were there when the run began.
 	Before map[string]struct{}
-	// Exclusive says that nobody else uses this builder, so that all records
-	// that are not in Before are the run's.
-	Exclusive bool
-	// Explain returns the chain of a digest that is in a record's name but not
-	// in the plan. It may be nil; it is called once for each digest.
-	Explain func(digest.Digest) (layers.Chain, bool)
+	// Owner says whose the records are.
+	Owner Ownership
+	// Imports says that builds of the plan import cache, which shows as records
+	// that no step was done for.
+	Imports bool
+	// Explain returns the layers of a digest that is in a record's name but not
+	// in the plan. It may be nil.
+	Explain func(digest.Digest) ([]graph.ID, bool)
 }
 
 // Verdict is what one record is to the plan, and why.
 type Verdict struct {
 	State  State
 	Reason Reason
-	// Job is the ID of an unfinished job that needs a live record, or of the
+	// Job is the number of an unfinished job that needs a live record, or of the
 	// last job that a dead one was of; NoJob where there is none to name.
 	Job int
-	// Key is that of the layer that the record is, where its chain is known; the
-	// layer's place in the chain is Depth. Depth is -1 for every other record.
-	Key   layers.Key
-	Depth int
+	// Layer says that it is a layer of a base image.
+	Layer bool
 }
 
 // Classify judges all records of v. Equal views give equal reports. It may be
 // called by several goroutines, and takes time in proportion to the records,
 // not to the jobs.
 //
-//   - A pulled layer is of the plan when it is in the chain of a job. It is live
-//     while one of those jobs is unfinished, and dead then.
-//   - A step's result hangs on the nearest layers among its ancestors. It is of
-//     the plan when a job's base images end with all these layers, and live
-//     while such a job is unfinished. If it was there before the run, or others
-//     use the builder, the plan must also have its step.
-//   - A step's result that was there before the run is live, too, while the
-//     chain of an unfinished job goes on above a layer that it hangs on: BuildKit
-//     does not pull an image that it built itself, but takes the steps' results
-//     for the image's layers, and they keep their descriptions (measured).
-//   - What cannot be attributed but must be the run's is held until no job is
-//     unfinished: content without a base (COPY --link, FROM scratch), and, on an
-//     exclusive builder, everything new.
-//   - Everything else is foreign.
+//   - A record is matched to the vertices of the plan that it may be the result
+//     of: a pulled layer by the image that it is named after and its place in it,
+//     a step's result by what it stands on, its description and, among those, the
+//     moment of its making. What was found out for sure is remembered.
+//   - It is live while an unfinished job has one of these vertices, and dead then.
+//   - On a builder that others use, a record from before the run is the plan's
+//     only where it is remembered, and a step's result only where a build of the
+//     run was seen to make it. Everything else is foreign.
+//   - On an exclusive builder, what is new and cannot be matched is held until no
+//     job is unfinished, and what is older is left over.
 //   - A dead record with a child that is not dead is kept.
 func Classify(v View) *Report {
 	v.Needs.mu.RLock()
 	defer v.Needs.mu.RUnlock()
-	g := newGraph(v.Records)
 	c := &classifier{
-		View:     v,
-		lineages: newLineages(g, v),
-		byLayer:  make([]*match, len(v.Needs.layers)),
-		verdicts: make([]Verdict, len(v.Records)),
+		attribution: attribute(newLineage(v.Records), v),
+		verdicts:    make([]Verdict, len(v.Records)),
+		lasts:       map[int32]lastJob{},
 	}
-	c.bySet = make([]*match, len(c.sets))
+	if v.Memory != nil {
+		v.Memory.learn(c.attribution)
+	}
 	for i := range v.Records {
 		c.verdicts[i] = c.judge(i)
 	}
 	c.keepParents()
-	return &Report{Records: v.Records, Verdicts: c.verdicts, lineages: c.lineages}
+	return &Report{Records: v.Records, Verdicts: c.verdicts, attribution: c.attribution}
 }
 
 type classifier struct {
-	View
-	*lineages
-	byLayer  []*match // what the plan says of a layer, once it was asked
-	bySet    []*match // and of the records that hang on a set of layers
+	*attribution
 	verdicts []Verdict
+	lasts    map[int32]lastJob
 }
 
-// match is what the plan says of a layer or of a lineage; NoJob for none.
-type match struct {
-	keeper int // an unfinished job that it is of
-	inner  int // an unfinished job whose chain goes on above it
-	last   int // the job that finished last of those that it is of
-}
+type lastJob struct{ job, clock int }
 
 // judge gives the record's verdict for itself, without its children.
 func (c *classifier) judge(i int) Verdict {
-	v := Verdict{Job: NoJob, Depth: -1}
-	if c.chain[i] != nil {
-		v.Key, v.Depth = c.chain[i].Key(c.depth[i]), c.depth[i]
-	}
+	r := &c.records[i]
+	v := Verdict{Job: NoJob}
 	switch {
 	case c.broken[i]:
 		v.Reason = Unreadable
-	case c.layer[i] >= 0:
-		c.decide(&v, c.ofLayer(c.layer[i]))
-	case !isRegular(&c.records[i]), c.hangs[i] == other:
-		c.hold(&v, c.isNew(i) && c.Exclusive)
-	case c.hangs[i] == none:
-		c.hold(&v, c.isNew(i) && (c.Exclusive || c.isStep(i)))
-	default:
-		c.judgeStep(&v, i)
-	}
-	return v
-}
-
-// judgeStep judges what hangs on layers of the plan.
-func (c *classifier) judgeStep(v *Verdict, i int) {
-	mine := c.isNew(i) && c.Exclusive
-	if !mine && !c.isStep(i) {
-		v.Reason = OtherStep
-		return
-	}
-	m := *c.ofSet(c.hangs[i])
-	if m.keeper == NoJob && !c.isNew(i) {
-		m.keeper = m.inner
-	}
-	if m.keeper == NoJob && m.last == NoJob {
-		c.hold(v, mine)
-		return
-	}
-	c.decide(v, &m)
-}
-
-// decide makes live what has a keeper, and dead what has none.
-func (c *classifier) decide(v *Verdict, m *match) {
-	if m.keeper != NoJob {
-		v.State, v.Reason, v.Job = Live, Needed, c.Needs.jobs[m.keeper].ID
-		return
-	}
-	v.State, v.Reason, v.Job = Dead, Finished, c.Needs.jobs[m.last].ID
-}
-
-// hold holds what is the run's until no job is unfinished, opaque ones included.
-func (c *classifier) hold(v *Verdict, mine bool) {
-	switch {
-	case !mine:
-		v.State, v.Reason = Foreign, NotOfPlan
-	case c.Needs.open > 0:
+	case r.Kind == KindCacheMount:
+		v.Reason = Mount
+	case strings.HasPrefix(r.Description, AskedAbout):
+		v.State, v.Reason = Dead, Finished
+	case len(c.of[i]) > 0:
+		v.Layer = c.shared.Kind(c.of[i][0]) == graph.Layer
+		c.decide(&v, i)
+	case c.Owner != Exclusive:
+	case !c.isNew(i):
+		v.State = LeftOver
+	case c.Needs.left > 0:
 		v.State, v.Reason = Live, Held
 	default:
 		v.State, v.Reason = Dead, RunOver
 	}
+	return v
 }
 
-func (c *classifier) isNew(i int) bool {
-	_, was := c.Before[c.records[i].ID]
-	return !was
-}
-
-func (c *classifier) isStep(i int) bool {
-	return c.Steps != nil && c.Steps(c.records[i].Description)
-}
-
-func (c *classifier) ofLayer(layer int) *match {
-	if c.byLayer[layer] == nil {
-		m := c.among(c.Needs.layers[layer].holds)
-		c.byLayer[layer] = &m
+// decide judges what is matched to vertices.
+func (c *classifier) decide(v *Verdict, i int) {
+	if !c.ours(i, v.Layer) {
+		v.Reason = OtherBuild
+		return
 	}
-	return c.byLayer[layer]
-}
-
-func (c *classifier) ofSet(set int) *match {
-	if c.bySet[set] == nil {
-		tops := c.sets[set]
-		m := c.among(c.shapesOn(tops))
-		for _, l := range tops {
-			if m.inner == NoJob {
-				m.inner = c.among(c.Needs.layers[l].inner).keeper
-			}
-		}
-		c.bySet[set] = &m
-	}
-	return c.bySet[set]
-}
-
-// among finds the keeper and the last job of shapes.
-func (c *classifier) among(shapes []int) match {
-	m := match{NoJob, NoJob, NoJob}
 	latest := 0
-	for _, s := range shapes {
-		if c.Needs.shapes[s].open > 0 {
-			m.keeper = c.Needs.first(s)
-			return m
+	v.State, v.Reason = Dead, Finished
+	for _, vertex := range c.of[i] {
+		if job := c.Needs.first(vertex); job != NoJob {
+			v.State, v.Reason, v.Job = Live, Needed, job
+			return
 		}
-		if job, clock := c.Needs.last(s); clock > latest {
-			m.last, latest = job, clock
+		if last := c.last(vertex); last.clock > latest {
+			v.Job, latest = last.job, last.clock
 		}
 	}
-	return m
 }
 
-// shapesOn returns the shapes that have all of tops among the topmost layers of
-// their base images. It starts from the layer that the fewest have.
-func (c *classifier) shapesOn(tops []int) []int {
-	rarest := slices.MinFunc(tops, func(a, b int) int {
-		return len(c.Needs.layers[a].tops) - len(c.Needs.layers[b].tops)
-	})
-	list := c.Needs.layers[rarest].tops
-	if len(tops) == 1 {
-		return list
+func (c *classifier) last(vertex int32) lastJob {
+	known, ok := c.lasts[vertex]
+	if !ok {
+		known.job, known.clock = c.Needs.last(vertex)
+		c.lasts[vertex] = known
 	}
-	var on []int
-	for _, s := range list {
-		if containsAll(c.Needs.shapes[s].tops, tops) {
-			on = append(on, s)
-		}
-	}
-	return on
+	return known
 }
 
-// containsAll tells whether the sorted list has all of the few numbers.
-func containsAll(list, numbers []int) bool {
-	for _, n := range numbers {
-		if _, ok := slices.BinarySearch(list, n); !ok {
-			return false
-		}
+// ours tells whether a record that is matched to vertices is the plan's.
+func (c *classifier) ours(i int, layer bool) bool {
+	switch {
+	case c.Owner != Shared, c.sure[i]:
+		return true
+	case !c.isNew(i):
+		return false
 	}
-	return true
+	return layer || c.Imports
 }
 
-// keepParents takes the dead records back that have a child which is not dead,
-// from the leaves down.
+// keepParents takes the dead and left-over records back that have a child which
+// stays, from the leaves down.
 func (c *classifier) keepParents() {
 	for _, i := range slices.Backward(c.order) {
-		if c.verdicts[i].State != Dead {
+		v := &c.verdicts[i]
+		if v.State != Dead && v.State != LeftOver {
 			continue
 		}
 		if child := c.keptBy(i); child >= 0 {
-			v, by := &c.verdicts[i], c.verdicts[child]
+			by := c.verdicts[child]
 			v.State, v.Reason, v.Job = by.State, KeptByChild, by.Job
 		}
 	}
 }
 
-// keptBy returns a child that is not dead, a live one rather than a foreign one,
-// or -1.
+// keptBy returns a child that stays longer than the record at i, a live one
+// rather than a foreign one and that rather than a left-over one, or -1.
 func (c *classifier) keptBy(i int) int {
 	found := -1
 	for _, child := range c.children[i] {
@@ -250,6 +184,10 @@ func (c *classifier) keptBy(i int) int {
 			return child
 		case Foreign:
 			found = child
+		case LeftOver:
+			if found < 0 && c.verdicts[i].State == Dead {
+				found = child
+			}
 		}
 	}
 	return found

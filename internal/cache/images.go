@@ -7,7 +7,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/stoker-build/stoker/internal/layers"
+	"github.com/stoker-build/stoker/internal/graph"
 )
 
 // Image is a base image that a person names, without the jobs that build on it.
@@ -16,7 +16,7 @@ type Image struct {
 	// Chains are what the reference stands for and, where its tag has moved,
 	// what it stood for when the builder pulled it. It is empty where nothing is
 	// known of the image.
-	Chains []layers.Chain
+	Chains []graph.ImageLayers
 	// Needed says that a job is still to build on it.
 	Needed bool
 }
@@ -47,7 +47,7 @@ func Names(records []Record) []Name {
 type ImageReport struct {
 	*Report
 	images []Image
-	others []Job // images that are not of the plan and end within its chains
+	others []Job // images that are not of the plan and end within its layers
 }
 
 // ClassifyImages judges records as Classify does, for a plan of which only the
@@ -56,11 +56,11 @@ type ImageReport struct {
 //
 // A layer that would be dead may be the topmost one of another image that was
 // pulled: then nothing stands on it, and only its name tells. Such a layer is
-// foreign, as are those below it. Ask returns the chain of such a name; it is
-// called for few names, so that it may ask a registry. What it does not know is
-// taken to end there. Explain is View's, and may be nil.
-func ClassifyImages(records []Record, images []Image, explain func(digest.Digest) (layers.Chain, bool),
-	ask func(Name) (layers.Chain, bool)) *ImageReport {
+// foreign, as are those below it. Ask returns how many layers the image of such a
+// name has; it is called for few names, so that it may ask a registry. What it
+// does not know is taken to end there. Explain is View's, and may be nil.
+func ClassifyImages(records []Record, images []Image, explain func(digest.Digest) ([]graph.ID, bool),
+	ask func(Name) (layers int, known bool)) *ImageReport {
 	r := &ImageReport{images: images}
 	r.Report = Classify(r.view(records, explain))
 	if r.others = r.findOthers(ask); len(r.others) == 0 {
@@ -72,11 +72,10 @@ func ClassifyImages(records []Record, images []Image, explain func(digest.Digest
 }
 
 // view takes the images, and the others, for the base images of one job each.
-// All records count as there before, so that none is the plan's for being new.
-func (r *ImageReport) view(records []Record, explain func(digest.Digest) (layers.Chain, bool)) View {
+func (r *ImageReport) view(records []Record, explain func(digest.Digest) ([]graph.ID, bool)) View {
 	var jobs []Job
-	for i, image := range r.images {
-		jobs = append(jobs, Job{ID: i, Name: image.Ref, Bases: image.Chains})
+	for _, image := range r.images {
+		jobs = append(jobs, Job{Name: image.Ref, Graph: graph.Upon(image.Chains...)})
 	}
 	needs := NewNeeds(append(jobs, r.others...))
 	for i, image := range r.images {
@@ -84,29 +83,25 @@ func (r *ImageReport) view(records []Record, explain func(digest.Digest) (layers
 			needs.Finish(i)
 		}
 	}
-	before := make(map[string]struct{}, len(records))
-	for _, rec := range records {
-		before[rec.ID] = struct{}{}
-	}
-	return View{Records: records, Needs: needs, Steps: func(string) bool { return true }, Before: before, Explain: explain}
+	return View{Records: records, Needs: needs, Owner: Whole, Explain: explain}
 }
 
 // findOthers returns the images, as jobs, that end at a dead layer which
 // carries their name.
-func (r *ImageReport) findOthers(ask func(Name) (layers.Chain, bool)) []Job {
+func (r *ImageReport) findOthers(ask func(Name) (int, bool)) []Job {
 	var others []Job
 	for i, rec := range r.Records {
 		ref, d, ok := pulledName(rec.Description)
-		below, depth := r.lineages.chain[i], r.lineages.depth[i]
-		if !ok || r.Verdicts[i].State != Dead || below == nil || len(r.lineages.needs.chains[d]) > 0 {
+		v := r.Verdicts[i]
+		if !ok || v.State != Dead || !v.Layer || len(r.shared.Chains(d.String())) > 0 {
 			continue
 		}
-		if c, known := ask(Name{ref, d}); known && len(c.Layers) > depth+1 {
+		layers := r.shared.LayersTo(r.of[i][0])
+		if all, known := ask(Name{ref, d}); known && all > len(layers) {
 			// The rest of that image is gone: what is left of it is not it.
 			continue
 		}
-		chain := layers.NewChain(ref, d, d, below.Platform, below.Layers[:depth+1])
-		others = append(others, Job{ID: len(r.images) + len(others), Name: ref, Bases: []layers.Chain{chain}})
+		others = append(others, Job{Name: ref, Graph: graph.UponLayers(ref, d.String(), layers)})
 	}
 	return others
 }
@@ -212,6 +207,6 @@ func (r *ImageReport) why(i int) string {
 // keepingChild returns the child for which the record at i is kept. There is
 // one: the record has its state from it.
 func (r *ImageReport) keepingChild(i int) int {
-	children := r.lineages.children[i]
+	children := r.children[i]
 	return children[slices.IndexFunc(children, func(c int) bool { return r.Verdicts[c].State == r.Verdicts[i].State })]
 }

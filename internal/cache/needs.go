@@ -1,13 +1,10 @@
 package cache
 
 import (
-	"bytes"
 	"slices"
 	"sync"
 
-	"github.com/opencontainers/go-digest"
-
-	"github.com/stoker-build/stoker/internal/layers"
+	"github.com/stoker-build/stoker/internal/graph"
 )
 
 // NoJob stands where there is no job.
@@ -15,312 +12,195 @@ const NoJob = -1
 
 // Job is what this package knows of a job.
 type Job struct {
-	// ID is not negative and differs from all other jobs'.
-	ID   int
 	Name string
-	// Bases are the chains of all images that the build reads.
-	Bases []layers.Chain
-	// Opaque says that Bases may be incomplete: the Dockerfile could not be
-	// analysed or a base image not be resolved. Such a job still needs the bases
-	// that it has, and counts as unfinished for what is held until the run ends.
-	Opaque bool
+	// Graph is what its build does; empty where that is not known.
+	Graph graph.Graph
 }
 
-// Needs counts, for every layer of a plan, the unfinished jobs that need it. It
-// may be used by several goroutines. A Classify sees one moment of it: Finish
-// and Unfinish wait for it.
+// Needs counts, for every vertex of a plan, the unfinished jobs that need it.
+// Jobs have the numbers that they have in the plan: their place in the order of
+// the run. It may be used by several goroutines. A Classify sees one moment of
+// it: Finish and Learn wait for it.
 type Needs struct {
-	chains map[digest.Digest][]*layers.Chain // of the plan, by both their digests
-	number map[layers.Key]int                // of a key's layer
-	index  map[int]int                       // of a job, by its ID
-
 	mu     sync.RWMutex
+	shared *graph.Shared
 	jobs   []jobState
-	shapes []shape
-	layers []layerNeed
-	open   int // unfinished jobs
-	opaque int // unfinished opaque jobs
-	clock  int // counts the finished
+	open   []int32 // unfinished jobs, by vertex
+	done   []int   // by vertex, how many of its first jobs are known to be finished
+	left   int     // unfinished jobs
+	clock  int     // counts the finished
 }
 
 type jobState struct {
-	Job
-	shape    int
+	name     string
 	finished int // the clock when it finished; 0 while it is unfinished
-}
-
-// shape is the jobs that read the same base images. Counting shapes instead of
-// jobs keeps Finish cheap: counters move only with a shape's last job.
-type shape struct {
-	jobs []int
-	open int
-	// holds are the layers of all its chains, tops the topmost ones, and inner
-	// those which a chain goes on above. Each is sorted and without repetition.
-	holds, tops, inner []int
-}
-
-// layerNeed is what is known of one layer of the plan. The layers that BuildKit's
-// names cannot tell apart share one (see unify).
-type layerNeed struct {
-	holds, tops, inner []int // shapes
-	open               int   // unfinished shapes among holds
-	jobs               int   // all jobs of holds
 }
 
 // NewNeeds counts the needs of jobs, all of them unfinished.
 func NewNeeds(jobs []Job) *Needs {
-	n := &Needs{
-		chains: map[digest.Digest][]*layers.Chain{},
-		number: map[layers.Key]int{},
-		index:  make(map[int]int, len(jobs)),
-		jobs:   make([]jobState, len(jobs)),
-		open:   len(jobs),
-	}
-	n.numberLayers(jobs)
-	shapes := map[string]int{}
+	n := &Needs{shared: graph.NewShared(), jobs: make([]jobState, len(jobs)), left: len(jobs)}
 	for i, j := range jobs {
-		id := shapeID(j)
-		s, ok := shapes[id]
-		if !ok {
-			s = n.addShape(j)
-			shapes[id] = s
-		}
-		n.shapes[s].jobs = append(n.shapes[s].jobs, i)
-		n.shapes[s].open++
-		n.jobs[i] = jobState{Job: j, shape: s}
-		n.index[j.ID] = i
-		if j.Opaque {
-			n.opaque++
-		}
+		n.jobs[i].name = j.Name
+		n.shared.Set(i, j.Graph)
 	}
-	for _, s := range n.shapes {
-		for _, l := range s.holds {
-			n.layers[l].jobs += len(s.jobs)
-		}
+	n.grow()
+	for i := range jobs {
+		n.count(i, +1)
 	}
 	return n
 }
 
-// numberLayers gives every layer of the plan a number, in the order of the jobs.
-func (n *Needs) numberLayers(jobs []Job) {
-	var same unifier
-	for _, j := range jobs {
-		for _, c := range j.Bases {
-			if _, ok := n.number[c.Top()]; !ok {
-				n.addKeys(c, &same)
-			}
-			n.addChain(c.Digest, c)
-			n.addChain(c.Manifest, c)
-		}
+// grow makes room for vertices that have come.
+func (n *Needs) grow() {
+	for len(n.open) < n.shared.Len() {
+		n.open = append(n.open, 0)
+		n.done = append(n.done, 0)
 	}
-	n.unify(&same)
-
-	numbers := make([]int, len(same.parent)) // by what add returned
-	ofRoot := map[int]int{}
-	for i := range numbers {
-		root := same.find(i)
-		if _, ok := ofRoot[root]; !ok {
-			ofRoot[root] = len(ofRoot)
-		}
-		numbers[i] = ofRoot[root]
-	}
-	for k, i := range n.number {
-		n.number[k] = numbers[i]
-	}
-	n.layers = make([]layerNeed, len(ofRoot))
 }
 
-func (n *Needs) addKeys(c layers.Chain, same *unifier) {
-	for _, k := range c.Keys() {
-		if _, ok := n.number[k]; !ok {
-			n.number[k] = same.add()
+// count adds by to the counts of a job's vertices.
+func (n *Needs) count(job int, by int32) {
+	for _, v := range n.shared.Path(job) {
+		n.open[v] += by
+		for jobs := n.shared.JobsOf(v); n.done[v] < len(jobs) && n.jobs[jobs[n.done[v]]].finished != 0; {
+			n.done[v]++
 		}
 	}
 }
 
-func (n *Needs) addChain(d digest.Digest, c layers.Chain) {
-	if d == "" {
-		return
-	}
-	for _, known := range n.chains[d] {
-		if known.Top() == c.Top() {
-			return
-		}
-	}
-	n.chains[d] = append(n.chains[d], &c)
-}
-
-// unify makes one of the layers that stand at the same depth of different
-// chains with the same digest: two platforms of one index. BuildKit names the
-// records of both "pulled from REF@DIGEST OF THE INDEX" (measured), so that a
-// record may be either layer, and is needed while either is.
-func (n *Needs) unify(same *unifier) {
-	for _, chains := range n.chains {
-		for i, a := range chains {
-			for _, b := range chains[i+1:] {
-				for d := range min(len(a.Layers), len(b.Layers)) {
-					same.join(n.number[a.Key(d)], n.number[b.Key(d)])
-				}
-			}
-		}
-	}
-}
-
-// shapeID is equal for jobs that read the same base images. A topmost key stands
-// for a whole chain.
-func shapeID(j Job) string {
-	tops := make([][]byte, 0, len(j.Bases))
-	for _, c := range j.Bases {
-		k := c.Top()
-		tops = append(tops, k[:])
-	}
-	slices.SortFunc(tops, bytes.Compare)
-	tops = slices.CompactFunc(tops, bytes.Equal)
-	return string(bytes.Join(tops, nil))
-}
-
-func (n *Needs) addShape(j Job) int {
-	var s shape
-	for _, c := range j.Bases {
-		for d, k := range c.Keys() {
-			l := n.number[k]
-			s.holds = append(s.holds, l)
-			if d == len(c.Layers)-1 {
-				s.tops = append(s.tops, l)
-			} else {
-				s.inner = append(s.inner, l)
-			}
-		}
-	}
-	s.holds, s.tops, s.inner = distinct(s.holds), distinct(s.tops), distinct(s.inner)
-
-	at := len(n.shapes)
-	n.shapes = append(n.shapes, s)
-	for _, l := range s.holds {
-		n.layers[l].holds = append(n.layers[l].holds, at)
-		n.layers[l].open++
-	}
-	for _, l := range s.tops {
-		n.layers[l].tops = append(n.layers[l].tops, at)
-	}
-	for _, l := range s.inner {
-		n.layers[l].inner = append(n.layers[l].inner, at)
-	}
-	return at
-}
-
-// Finish notes that the job with this ID needs nothing any more. It does
-// nothing for an unknown or a finished job.
-func (n *Needs) Finish(id int) {
+// Finish notes that a job needs nothing any more. It does nothing for an unknown
+// or a finished job.
+func (n *Needs) Finish(job int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	i, ok := n.index[id]
-	if !ok || n.jobs[i].finished != 0 {
+	if job < 0 || job >= len(n.jobs) || n.jobs[job].finished != 0 {
 		return
 	}
 	n.clock++
-	n.jobs[i].finished = n.clock
-	n.count(i, -1)
+	n.jobs[job].finished = n.clock
+	n.left--
+	n.count(job, -1)
 }
 
-// Unfinish takes a Finish back, for a job that is tried again.
-func (n *Needs) Unfinish(id int) {
+// Learn gives a job another graph: that of a build that has begun, which is what
+// it really does. It tells whether that is news.
+func (n *Needs) Learn(job int, g graph.Graph) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	i, ok := n.index[id]
-	if !ok || n.jobs[i].finished == 0 {
-		return
+	if job < 0 || job >= len(n.jobs) || n.same(job, g) {
+		return false
 	}
-	n.jobs[i].finished = 0
-	n.count(i, +1)
+	open := n.jobs[job].finished == 0
+	if open {
+		n.count(job, -1)
+	}
+	before := n.shared.Path(job)
+	n.shared.Set(job, g)
+	n.grow()
+	for _, v := range slices.Concat(before, n.shared.Path(job)) {
+		n.done[v] = 0 // the places of its jobs have changed
+	}
+	if open {
+		n.count(job, +1)
+	}
+	return true
 }
 
-// count adds by, 1 or -1, to what depends on the job at i being unfinished.
-func (n *Needs) count(i, by int) {
-	n.open += by
-	if n.jobs[i].Opaque {
-		n.opaque += by
+// same tells whether a job has this graph already.
+func (n *Needs) same(job int, g graph.Graph) bool {
+	path := n.shared.Path(job)
+	if len(path) != len(g.Vertices) {
+		return false
 	}
-	s := &n.shapes[n.jobs[i].shape]
-	before := s.open
-	s.open += by
-	if before != 0 && s.open != 0 {
-		return
+	has := make(map[int32]bool, len(path))
+	for _, v := range path {
+		has[v] = true
 	}
-	for _, l := range s.holds {
-		n.layers[l].open += by
-	}
-}
-
-// Unfinished returns how many jobs are unfinished, and how many of those are
-// opaque.
-func (n *Needs) Unfinished() (jobs, opaque int) {
-	n.mu.RLock()
-	defer n.mu.RUnlock()
-	return n.open, n.opaque
-}
-
-// chain returns a chain of the plan that d resolved to and that has a layer at
-// depth, or nil.
-func (n *Needs) chain(d digest.Digest, depth int) *layers.Chain {
-	for _, c := range n.chains[d] {
-		if depth < len(c.Layers) {
-			return c
+	for i := range g.Vertices {
+		if v, known := n.shared.Find(g.Vertices[i].ID); !known || !has[v] {
+			return false
 		}
 	}
-	return nil
+	return true
 }
 
-// waiting returns those of the jobs that are unfinished. It changes ids.
-func (n *Needs) waiting(ids []int) []int {
+// Read calls do with the graph of all jobs, which does not change meanwhile.
+func (n *Needs) Read(do func(*graph.Shared)) {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
-	return slices.DeleteFunc(ids, func(id int) bool {
-		at, known := n.index[id]
-		return !known || n.jobs[at].finished != 0
-	})
+	do(n.shared)
 }
 
-// first returns the first unfinished job of a shape.
-func (n *Needs) first(s int) int {
-	for _, i := range n.shapes[s].jobs {
-		if n.jobs[i].finished == 0 {
-			return i
+// SetSize notes the compressed size of a layer in bytes.
+func (n *Needs) SetSize(layer graph.ID, bytes int64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.shared.SetSize(layer, bytes)
+}
+
+// first returns the first unfinished job that needs a vertex, or NoJob. The
+// caller holds mu.
+func (n *Needs) first(v int32) int {
+	if n.open[v] == 0 {
+		return NoJob
+	}
+	for _, job := range n.shared.JobsOf(v)[n.done[v]:] {
+		if n.jobs[job].finished == 0 {
+			return int(job)
 		}
 	}
 	return NoJob
 }
 
-// last returns the job of a shape that finished last, and when.
-func (n *Needs) last(s int) (job, clock int) {
+// last returns the job of a vertex that finished last, and when. The caller holds
+// mu.
+func (n *Needs) last(v int32) (job, clock int) {
 	job = NoJob
-	for _, i := range n.shapes[s].jobs {
-		if n.jobs[i].finished > clock {
-			job, clock = i, n.jobs[i].finished
+	for _, j := range n.shared.JobsOf(v) {
+		if n.jobs[j].finished > clock {
+			job, clock = int(j), n.jobs[j].finished
 		}
 	}
 	return job, clock
 }
 
-func distinct(s []int) []int {
-	slices.Sort(s)
-	return slices.Compact(s)
+// Wanting is the unfinished jobs that need one record.
+type Wanting struct {
+	needs    *Needs
+	vertices []int32
 }
 
-// unifier is a disjoint-set forest over the numbers 0, 1, 2 and so on.
-type unifier struct{ parent []int }
-
-func (u *unifier) add() int {
-	u.parent = append(u.parent, len(u.parent))
-	return len(u.parent) - 1
-}
-
-func (u *unifier) find(i int) int {
-	for u.parent[i] != i {
-		u.parent[i] = u.parent[u.parent[i]]
-		i = u.parent[i]
+// First returns the first of the jobs in the order of the run, or NoJob.
+func (w Wanting) First() int {
+	w.needs.mu.RLock()
+	defer w.needs.mu.RUnlock()
+	first := NoJob
+	for _, v := range w.vertices {
+		if job := w.needs.first(v); job != NoJob && (first == NoJob || job < first) {
+			first = job
+		}
 	}
-	return i
+	return first
 }
 
-func (u *unifier) join(a, b int) { u.parent[u.find(a)] = u.find(b) }
+// Any tells whether one of the jobs is as asked.
+func (w Wanting) Any(is func(job int) bool) bool {
+	w.needs.mu.RLock()
+	defer w.needs.mu.RUnlock()
+	for _, v := range w.vertices {
+		for _, job := range w.needs.shared.JobsOf(v) {
+			if w.needs.jobs[job].finished == 0 && is(int(job)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Has tells whether a job is one of them.
+func (w Wanting) Has(job int) bool { return w.Any(func(j int) bool { return j == job }) }
+
+// Only tells whether a job is the only one of them.
+func (w Wanting) Only(job int) bool {
+	return w.Has(job) && !w.Any(func(j int) bool { return j != job })
+}

@@ -12,13 +12,23 @@ type Report struct {
 	Records  []Record
 	Verdicts []Verdict // of the records at the same places
 
-	lineages *lineages
+	*attribution
 }
 
 // Totals are the records and bytes of each state. Held and Busy are parts: of
 // Live what is held until the run ends, and of Dead what running builds hold.
 type Totals struct {
-	Live, Held, Dead, Busy, Foreign Sum
+	Live, Held, Dead, Busy, Foreign, LeftOver Sum
+}
+
+// Sum is the records of all states.
+func (t Totals) Sum() Sum {
+	var sum Sum
+	for _, s := range []Sum{t.Live, t.Dead, t.Foreign, t.LeftOver} {
+		sum.Records += s.Records
+		sum.Bytes += s.Bytes
+	}
+	return sum
 }
 
 // Sum is a number of records and their size in bytes.
@@ -50,55 +60,54 @@ func (r *Report) Totals() Totals {
 			}
 		case Foreign:
 			t.Foreign.add(rec)
+		case LeftOver:
+			t.LeftOver.add(rec)
 		}
 	}
 	return t
 }
 
-// Owners returns the IDs of all jobs of the plan, finished or not, that the
-// record at i is of: those with the layer that it is, or with the base images
-// that it hangs on. It is nil where nothing is known.
+// Owners returns the numbers of all jobs of the plan, finished or not, that the
+// record at i is of. It is nil where nothing is known.
 func (r *Report) Owners(i int) []int {
-	c := &classifier{View: View{Needs: r.lineages.needs}, lineages: r.lineages}
-	var shapes []int
-	switch {
-	case r.lineages.layer[i] >= 0:
-		shapes = c.Needs.layers[r.lineages.layer[i]].holds
-	case r.lineages.hangs[i] >= firstSet:
-		shapes = c.shapesOn(r.lineages.sets[r.lineages.hangs[i]])
-	}
+	r.Needs.mu.RLock()
+	defer r.Needs.mu.RUnlock()
 	var owners []int
-	for _, s := range shapes {
-		for _, j := range c.Needs.shapes[s].jobs {
-			owners = append(owners, c.Needs.jobs[j].ID)
+	for _, v := range r.of[i] {
+		for _, job := range r.shared.JobsOf(v) {
+			owners = append(owners, int(job))
 		}
 	}
 	slices.Sort(owners)
-	return owners
+	return slices.Compact(owners)
 }
+
+// Vertices returns the numbers of the vertices that the record at i may be the
+// result of, by the graph that its Needs have. The caller must not change it.
+func (r *Report) Vertices(i int) []int32 { return r.of[i] }
+
+// HasChildren tells whether other records are stacked on the record at i.
+func (r *Report) HasChildren(i int) bool { return len(r.children[i]) > 0 }
 
 // Removable returns the dead records that can be deleted now, children before
 // parents, so that any cut of the list into slices can be deleted slice by
 // slice. Where children leave the choice, what is of the least use to a later
-// run comes first: steps' results, then layers of few jobs, then shared ones;
-// among equals the least recently used. Records that running builds hold, and
+// run comes first: what few jobs have, steps' results before layers, and among
+// equals the least recently used. Records that running builds hold, and
 // their ancestors, are left out.
 //
 // BuildKit takes parent and child in one delete call in any order, because it
 // repeats until nothing more matches (measured; prune in its cache/manager.go).
 func (r *Report) Removable() []Record {
+	r.Needs.mu.RLock()
+	defer r.Needs.mu.RUnlock()
+	sharing := make([]int, len(r.Records))
+	for i := range r.Records {
+		sharing[i] = r.sharing(i)
+	}
 	return r.leavesFirst(func(i int) bool { return r.Verdicts[i].State == Dead }, func(a, b int) int {
-		return cmp.Or(cmp.Compare(r.sharing(a), r.sharing(b)), r.byUse(a, b))
+		return cmp.Or(cmp.Compare(sharing[a], sharing[b]), cmp.Compare(r.layerOrStep(a), r.layerOrStep(b)), r.byUse(a, b))
 	})
-}
-
-// Held returns the records that are held until the run ends and that nothing
-// stands on, least recently used first, children before parents. Removing them
-// can only cost work that a later job does again: a last resort when nothing is
-// dead and the disk is full. Content that every job uses was used lately, so
-// what only finished jobs used comes first.
-func (r *Report) Held() []Record {
-	return r.leavesFirst(func(i int) bool { return r.Verdicts[i].Reason == Held }, r.byUse)
 }
 
 // Foreign returns the foreign records that can be deleted now, least recently
@@ -107,19 +116,26 @@ func (r *Report) Foreign() []Record {
 	return r.leavesFirst(func(i int) bool { return r.Verdicts[i].State == Foreign }, r.byUse)
 }
 
+// LeftOver returns the left-over records that can be deleted now, least recently
+// used first, children before parents.
+func (r *Report) LeftOver() []Record {
+	return r.leavesFirst(func(i int) bool { return r.Verdicts[i].State == LeftOver }, r.byUse)
+}
+
 // Evictable returns the live records that can be deleted now and that may allows
 // by the unfinished jobs that need them: those that are needed latest first,
-// where the job with the lower ID comes earlier, children before parents. What
-// is removed of them will be made again.
-func (r *Report) Evictable(may func(jobs []int) bool) []Record {
+// where the job with the lower number comes earlier, children before parents.
+// What is removed of them will be made again.
+func (r *Report) Evictable(may func(Wanting) bool) []Record {
 	next := make([]int, len(r.Records)) // the first unfinished job that needs the record
 	allowed := make([]bool, len(r.Records))
 	for i, v := range r.Verdicts {
 		if v.Reason != Needed {
 			continue
 		}
-		if jobs := r.waiting(i); len(jobs) > 0 {
-			next[i], allowed[i] = jobs[0], may(jobs)
+		w := r.wanting(i)
+		if next[i] = w.First(); next[i] != NoJob {
+			allowed[i] = may(w)
 		}
 	}
 	return r.leavesFirst(func(i int) bool { return allowed[i] }, func(a, b int) int {
@@ -132,21 +148,26 @@ func (r *Report) Evictable(may func(jobs []int) bool) []Record {
 func (r *Report) Own(job int, may func(Verdict) bool) []Record {
 	own := make([]bool, len(r.Records))
 	for i, v := range r.Verdicts {
-		if v.Reason == Needed && may(v) {
-			jobs := r.waiting(i)
-			own[i] = len(jobs) == 1 && jobs[0] == job
-		}
+		own[i] = v.Reason == Needed && may(v) && r.wanting(i).Only(job)
 	}
 	return r.leavesFirst(func(i int) bool { return own[i] }, r.byUse)
 }
 
-// waiting returns the unfinished jobs among a record's owners.
-func (r *Report) waiting(i int) []int { return r.lineages.needs.waiting(r.Owners(i)) }
+// wanting are the unfinished jobs that need the record at i.
+func (r *Report) wanting(i int) Wanting { return Wanting{r.Needs, r.of[i]} }
 
-// sharing is how many jobs of the plan have the layer; 0 for what is no layer.
-func (r *Report) sharing(i int) int {
-	if l := r.lineages.layer[i]; l >= 0 {
-		return r.lineages.needs.layers[l].jobs
+// sharing is how many jobs of the plan have what the record is.
+func (r *Report) sharing(i int) (jobs int) {
+	for _, v := range r.of[i] {
+		jobs = max(jobs, len(r.shared.JobsOf(v)))
+	}
+	return jobs
+}
+
+// layerOrStep is 1 for a layer, and 0 for a step's result.
+func (r *Report) layerOrStep(i int) int {
+	if r.Verdicts[i].Layer {
+		return 1
 	}
 	return 0
 }
@@ -164,7 +185,7 @@ func (r *Report) leavesFirst(want func(i int) bool, compare func(a, b int) int) 
 	ready := &queue{compare: compare}
 	can := func(i int) bool { return want(i) && !r.Records[i].InUse && blocked[i] == 0 }
 	for i := range r.Records {
-		blocked[i] = len(r.lineages.children[i])
+		blocked[i] = len(r.children[i])
 		if can(i) {
 			ready.items = append(ready.items, i)
 		}
@@ -174,7 +195,7 @@ func (r *Report) leavesFirst(want func(i int) bool, compare func(a, b int) int) 
 	for ready.Len() > 0 {
 		i := heap.Pop(ready).(int)
 		list = append(list, r.Records[i])
-		for _, p := range r.lineages.parents[i] {
+		for _, p := range r.parents[i] {
 			if blocked[p]--; can(p) {
 				heap.Push(ready, p)
 			}

@@ -63,19 +63,20 @@ type Branch struct {
 }
 
 // Bytes are sizes by state.
-type Bytes struct{ Live, Dead, Foreign int64 }
+type Bytes struct{ Live, Dead, Foreign, LeftOver int64 }
 
 // Sum returns the bytes of all states.
-func (b Bytes) Sum() int64 { return b.Live + b.Dead + b.Foreign }
+func (b Bytes) Sum() int64 { return b.Live + b.Dead + b.Foreign + b.LeftOver }
 
 func (b *Bytes) add(s State, n int64) {
-	*[...]*int64{Foreign: &b.Foreign, Live: &b.Live, Dead: &b.Dead}[s] += n
+	*[...]*int64{Foreign: &b.Foreign, Live: &b.Live, Dead: &b.Dead, LeftOver: &b.LeftOver}[s] += n
 }
 
 func (b *Bytes) join(o Bytes) {
 	b.Live += o.Live
 	b.Dead += o.Dead
 	b.Foreign += o.Foreign
+	b.LeftOver += o.LeftOver
 }
 
 // Total returns the size and the use of all records.
@@ -98,10 +99,10 @@ func (r *Report) Tree() Tree {
 	on := make([]*Branch, len(r.Records))    // the branch that a record is or hangs on
 	below := make([]*Branch, len(r.Records)) // for a layer, the branch under it
 	own := make([]bool, len(r.Records))      // the record is a branch itself
-	for _, i := range r.lineages.order {
+	for _, i := range r.order {
 		under := r.firstBranch(i, on)
 		rec, v := r.Records[i], r.Verdicts[i]
-		if r.lineages.isLayer(i) && r.lineages.depth[i] >= 0 {
+		if r.isLayer(i) && r.depth[i] >= 0 {
 			ref, _, _ := pulledName(rec.Description)
 			on[i], below[i], own[i] = &Branch{Ref: ref, Record: rec, Verdict: v}, under, true
 			on[i].Total.add(v.State, rec.Size)
@@ -114,7 +115,7 @@ func (r *Report) Tree() Tree {
 			under.Use.add(&rec)
 		}
 	}
-	for _, i := range slices.Backward(r.lineages.order) {
+	for _, i := range slices.Backward(r.order) {
 		if !own[i] {
 			continue
 		}
@@ -151,7 +152,7 @@ func (t *Tree) addLoose(rec *Record, s State) {
 }
 
 func (r *Report) firstBranch(i int, on []*Branch) *Branch {
-	for _, p := range r.lineages.parents[i] {
+	for _, p := range r.parents[i] {
 		if on[p] != nil {
 			return on[p]
 		}

@@ -47,6 +47,8 @@ type Job struct {
 	Base string
 	// Tags are the full references under which the image is to be known.
 	Tags []string
+	// Source is the Dockerfile and the context.
+	Source *Source
 	// Options are buildx's own, ready for build.Build. They are shared between
 	// jobs: clone before changing them (see BuildOptions).
 	Options build.Options

@@ -65,7 +65,7 @@ func New(spec Spec, images []Image) (*Plan, error) {
 	}
 	p := &Plan{BatchSize: max(spec.BatchSize, 1)}
 	for i, name := range jobNames(fields) {
-		job := &Job{Name: name, Base: images[i].Ref, Options: common}
+		job := &Job{Name: name, Base: images[i].Ref, Source: spec.Source, Options: common}
 		job.Options.BuildArgs = maps.Clone(spec.BuildArgs)
 		if job.Options.BuildArgs == nil {
 			job.Options.BuildArgs = map[string]string{}

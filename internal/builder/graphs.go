@@ -1,0 +1,402 @@
+package builder
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/containerd/platforms"
+	"github.com/docker/buildx/util/urlutil"
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/buildkit/frontend/dockerui"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/session/auth/authprovider"
+	"github.com/moby/buildkit/solver/pb"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/stoker-build/stoker/internal/cache"
+	"github.com/stoker-build/stoker/internal/graph"
+	"github.com/stoker-build/stoker/internal/plan"
+)
+
+const (
+	// How many graphs are asked for at once.
+	graphWorkers = 8
+	// How long one graph may take: a frontend's image may have to be pulled.
+	graphTimeout = 2 * time.Minute
+	// How many Dockerfiles of a syntax are converted both by their own frontend
+	// and in this process, before the latter is trusted with the others.
+	samples = 2
+)
+
+// Graphs asks the builder what the jobs' builds do, many at a time, and tells
+// found of each answer as it comes, from several goroutines. Nothing is run and
+// no layer is pulled: the frontends only say what would be done. The error says
+// that the builder could not be asked at all.
+//
+// A build without a syntax line, or with one of docker's own, is converted in
+// this process by the same frontend, with base images that the builder resolves.
+// For each such syntax the first few are also asked of the frontend itself; where
+// the two differ, it is asked about all.
+func (b *Builder) Graphs(ctx context.Context, jobs []*plan.Job, found func(job *plan.Job, g graph.Graph, err error)) error {
+	if len(jobs) == 0 {
+		return nil
+	}
+	c, err := b.nodes[0].Driver.Client(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = c.Build(ctx, client.SolveOpt{Internal: true, Session: b.session(jobs[0]), AllowedEntitlements: jobs[0].Options.Allow}, "stoker",
+		func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+			s := &survey{Client: c, images: b.images, syntaxes: map[string]*syntax{}}
+			var group errgroup.Group
+			group.SetLimit(graphWorkers)
+			for _, job := range jobs {
+				group.Go(func() error {
+					g, err := s.ask(ctx, job)
+					found(job, g, err)
+					return nil
+				})
+			}
+			_ = group.Wait()
+			return gateway.NewResult(), nil
+		}, nil)
+	return err
+}
+
+// session is what a builder may ask of this process while it is asked: registry
+// credentials, and what the user gives to all builds.
+func (b *Builder) session(job *plan.Job) []session.Attachable {
+	return append(slices.Clip(job.Options.Session), authprovider.NewDockerAuthProvider(
+		authprovider.DockerAuthProviderConfig{AuthConfigProvider: b.auth}))
+}
+
+// survey is one session in which a builder is asked.
+type survey struct {
+	gateway.Client
+	images *images
+
+	mu       sync.Mutex
+	syntaxes map[string]*syntax
+}
+
+// syntax is what is known of one frontend.
+type syntax struct {
+	mu     sync.Mutex
+	same   int // samples for which this process gave the same graph
+	differ bool
+}
+
+// ask returns the graph of one job.
+func (s *survey) ask(ctx context.Context, job *plan.Job) (graph.Graph, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, graphTimeout, fmt.Errorf("the builder did not tell within %s what it would do", graphTimeout))
+	defer cancel()
+	if job.Base != "" {
+		if err := s.images.reachable(job.Base); err != nil {
+			return graph.Graph{}, err
+		}
+	}
+	q, err := questionOf(job)
+	if err != nil {
+		return graph.Graph{}, err
+	}
+	g, err := s.answer(ctx, q)
+	if err != nil && context.Cause(ctx) != nil {
+		err = context.Cause(ctx)
+	}
+	return g, err
+}
+
+func (s *survey) answer(ctx context.Context, q question) (graph.Graph, error) {
+	if q.syntax == "" {
+		return s.converted(ctx, q)
+	}
+	if !coveredSyntax(q.syntax) {
+		return s.forwarded(ctx, q)
+	}
+	known := s.syntaxOf(q.syntax)
+	known.mu.Lock()
+	switch {
+	case known.differ:
+		known.mu.Unlock()
+		return s.forwarded(ctx, q)
+	case known.same >= samples:
+		known.mu.Unlock()
+		return s.converted(ctx, q)
+	}
+	defer known.mu.Unlock() // the others wait for what this sample shows
+	g, err := s.forwarded(ctx, q)
+	if err != nil {
+		return g, err
+	}
+	if own, err := s.converted(ctx, q); err == nil && equal(g, own) {
+		known.same++
+	} else {
+		known.differ = true
+	}
+	return g, nil
+}
+
+func (s *survey) syntaxOf(name string) *syntax {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.syntaxes[name] == nil {
+		s.syntaxes[name] = &syntax{}
+	}
+	return s.syntaxes[name]
+}
+
+// coveredSyntax tells that a syntax is one of docker's own, in a version that the
+// frontend in this process may know all of.
+func coveredSyntax(ref string) bool {
+	for _, name := range []string{"docker/dockerfile", "docker/dockerfile-upstream"} {
+		for _, host := range []string{"", "docker.io/"} {
+			if ref == host+name || strings.HasPrefix(ref, host+name+":") {
+				return !strings.Contains(ref, "labs")
+			}
+		}
+	}
+	return false
+}
+
+// equal tells that two graphs have the same vertices.
+func equal(a, b graph.Graph) bool {
+	ids := func(g graph.Graph) map[graph.ID]bool {
+		out := map[graph.ID]bool{}
+		for _, v := range g.Vertices {
+			out[v.ID] = true
+		}
+		return out
+	}
+	return maps.Equal(ids(a), ids(b))
+}
+
+// converted has the frontend in this process answer.
+func (s *survey) converted(ctx context.Context, q question) (graph.Graph, error) {
+	res, err := q.convert(ctx, s.Client, s.images)
+	if err != nil {
+		return graph.Graph{}, err
+	}
+	g, _, err := s.images.graph(ctx, s.Client, res, q.opts["image-resolve-mode"], func(name string) string { return name })
+	return g, err
+}
+
+// forwarded has the builder's frontend answer.
+func (s *survey) forwarded(ctx context.Context, q question) (graph.Graph, error) {
+	states, err := q.states()
+	if err != nil {
+		return graph.Graph{}, err
+	}
+	req := gateway.SolveRequest{Frontend: "dockerfile.v0", FrontendOpt: maps.Clone(q.opts), FrontendInputs: map[string]*pb.Definition{}}
+	if syntax := q.opts["build-arg:BUILDKIT_SYNTAX"]; syntax != "" {
+		req.Frontend = "gateway.v0"
+		req.FrontendOpt["source"], _, _ = strings.Cut(strings.TrimSpace(syntax), " ")
+		req.FrontendOpt["cmdline"] = syntax
+	}
+	for name, state := range states {
+		def, err := state.Marshal(ctx)
+		if err != nil {
+			return graph.Graph{}, err
+		}
+		req.FrontendInputs[name] = def.ToPB()
+	}
+	res, err := s.Solve(ctx, req)
+	if err != nil {
+		return graph.Graph{}, err
+	}
+	g, _, err := s.images.graph(ctx, s.Client, res, q.opts["image-resolve-mode"], func(name string) string { return name })
+	return g, err
+}
+
+// graph reads a frontend's answer: the graphs of all platforms and attestations
+// as one.
+func (m *images) graph(ctx context.Context, c gateway.Client, res *gateway.Result, mode string, local func(string) string) (graph.Graph, graph.Places, error) {
+	var all graph.Graph
+	places := graph.Places{}
+	around := graph.Surroundings{Local: local, Layers: func(s graph.ImageSource) (graph.ImageLayers, bool) {
+		layers, err := m.layers(ctx, c, s, mode)
+		return layers, err == nil
+	}}
+	err := eachRef(res, func(ref gateway.Reference) error {
+		state, err := ref.ToState()
+		if err != nil {
+			return err
+		}
+		def, err := state.Marshal(ctx)
+		if err != nil {
+			return err
+		}
+		parsed, err := graph.ParseDefinition(def.ToPB())
+		if err != nil {
+			return err
+		}
+		g, at := parsed.Graph(around)
+		all.Join(g)
+		maps.Copy(places, at)
+		return nil
+	})
+	return all, places, err
+}
+
+func eachRef(res *gateway.Result, do func(gateway.Reference) error) error {
+	return res.EachRef(func(ref gateway.Reference) error {
+		if ref == nil {
+			return nil // FROM scratch and nothing else
+		}
+		return do(ref)
+	})
+}
+
+// question is what a frontend is asked about a job.
+type question struct {
+	opts       map[string]string
+	dockerfile []byte // nil where the builder reads it with the remote context
+	filename   string
+	context    string // a directory; empty for a remote context
+	contexts   map[string]string
+	syntax     string // the frontend that the build asks for; empty for the builtin one
+}
+
+// questionOf makes the options of a build as buildx does (toSolveOpt and
+// loadInputs in its build/opt.go), as far as they bear on its graph.
+func questionOf(job *plan.Job) (question, error) {
+	o := job.Options
+	q := question{opts: map[string]string{}, dockerfile: job.Source.Dockerfile(), filename: "Dockerfile", contexts: map[string]string{}}
+	for k, v := range o.BuildArgs {
+		q.opts["build-arg:"+k] = v
+	}
+	for k, v := range o.Labels {
+		q.opts["label:"+k] = v
+	}
+	for k, v := range o.Attests {
+		if v != nil {
+			q.opts["attest:"+k] = *v
+		}
+	}
+	if o.Target != "" {
+		q.opts["target"] = o.Target
+	}
+	if len(o.Platforms) > 0 {
+		var names []string
+		for _, p := range o.Platforms {
+			names = append(names, platforms.FormatAll(p))
+		}
+		q.opts["platform"] = strings.Join(names, ",")
+	}
+	if o.Pull {
+		q.opts["image-resolve-mode"] = pb.AttrImageResolveModeForcePull
+	}
+	if o.NetworkMode == "host" || o.NetworkMode == "none" {
+		q.opts["force-network-mode"] = o.NetworkMode
+	}
+	if len(o.ExtraHosts) > 0 {
+		q.opts["add-hosts"] = extraHosts(o.ExtraHosts)
+	}
+	if o.CgroupParent != "" {
+		q.opts["cgroup-parent"] = o.CgroupParent
+	}
+	if n := o.ShmSize.Value(); n > 0 {
+		q.opts["shm-size"] = strconv.FormatInt(n, 10)
+	}
+	if multi, err := strconv.ParseBool(o.BuildArgs["BUILDKIT_MULTI_PLATFORM"]); err == nil && multi {
+		q.opts["multi-platform"] = "true"
+	}
+	if err := q.addContexts(job); err != nil {
+		return q, err
+	}
+	q.syntax = q.findSyntax()
+	return q, nil
+}
+
+// extraHosts turns docker's HOST:IP into the frontend's HOST=IP.
+func extraHosts(hosts []string) string {
+	out := make([]string, len(hosts))
+	for i, h := range hosts {
+		if !strings.Contains(h, "=") {
+			h = strings.Replace(h, ":", "=", 1)
+		}
+		out[i] = h
+	}
+	return strings.Join(out, ",")
+}
+
+func (q *question) addContexts(job *plan.Job) error {
+	in := job.Options.Inputs
+	if urlutil.IsRemoteURL(in.ContextPath) {
+		q.opts["context"] = in.ContextPath
+		if q.dockerfile != nil {
+			// It is at hand, and not with the context.
+			q.opts["dockerfilekey"] = "dockerfile"
+		} else if in.DockerfilePath != "" {
+			q.filename = in.DockerfilePath
+		}
+	} else {
+		dir, err := filepath.Abs(in.ContextPath)
+		if err != nil {
+			return err
+		}
+		q.context = dir
+	}
+	q.opts["filename"] = q.filename
+	for name, c := range in.NamedContexts {
+		switch {
+		case c.State != nil, strings.HasPrefix(c.Path, "target:"):
+			return errors.New("it builds on another target")
+		case strings.HasPrefix(c.Path, "oci-layout://"):
+			return errors.New("an oci-layout context is known to its own build only")
+		case urlutil.IsRemoteURL(c.Path), strings.HasPrefix(c.Path, "docker-image://"):
+			q.opts["context:"+name] = c.Path
+		default:
+			dir, err := filepath.Abs(c.Path)
+			if err != nil {
+				return err
+			}
+			key := "dir:" + name
+			q.opts["context:"+name] = "input:" + key
+			q.contexts[key] = dir
+		}
+	}
+	if len(in.NamedContexts) > 0 {
+		q.opts["frontend.caps"] = "moby.buildkit.frontend.contexts+forward"
+	}
+	return nil
+}
+
+// findSyntax returns the frontend that a build asks for, by an argument or the
+// first line of its Dockerfile.
+func (q *question) findSyntax() string {
+	if syntax := strings.TrimSpace(q.opts["build-arg:BUILDKIT_SYNTAX"]); syntax != "" {
+		ref, _, _ := strings.Cut(syntax, " ")
+		return ref
+	}
+	ref, _, _, _ := parser.DetectSyntax(q.dockerfile)
+	return ref
+}
+
+// states are the frontend's inputs: the Dockerfile, and directories under their
+// own paths. Nobody reads the directories.
+func (q *question) states() (map[string]llb.State, error) {
+	states := map[string]llb.State{}
+	if q.dockerfile != nil {
+		states["dockerfile"] = llb.Scratch().File(llb.Mkfile(q.filename, 0o644, bytes.Clone(q.dockerfile)),
+			llb.WithCustomName(cache.AskedAbout+q.filename))
+	}
+	if q.context != "" {
+		states["context"] = llb.Local(q.context, dockerui.WithInternalName("load build context"))
+	}
+	for key, dir := range q.contexts {
+		states[key] = llb.Local(dir)
+	}
+	return states, nil
+}

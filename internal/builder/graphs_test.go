@@ -1,0 +1,200 @@
+package builder_test
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/docker/buildx/build"
+	"github.com/moby/buildkit/client"
+
+	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/graph"
+	"github.com/stoker-build/stoker/internal/lab"
+	"github.com/stoker-build/stoker/internal/lab/labtest"
+	"github.com/stoker-build/stoker/internal/plan"
+)
+
+func TestMain(m *testing.M) { labtest.Main(m) }
+
+// dockerfiles are builds of many kinds on the base image in BASE.
+var dockerfiles = map[string]string{
+	"plain": `FROM BASE
+RUN echo a > /a
+COPY one.txt /one
+WORKDIR /work
+RUN cat /a /one > all`,
+	"arguments": `ARG FROM=BASE
+FROM ${FROM}
+ARG X=1
+ENV Y=$X
+RUN echo ${X} $Y > /x
+COPY ${Y}.txt /y`,
+	"stages": `FROM BASE AS make
+RUN mkdir /out && echo a > /out/a
+FROM BASE AS other
+RUN echo never
+FROM BASE
+COPY --from=make /out /out
+RUN --mount=type=bind,from=make,source=/out,target=/in cat /in/a > /b
+RUN --mount=type=cache,target=/cache echo c > /c`,
+	"links": `FROM BASE AS make
+RUN echo a > /a
+FROM BASE
+COPY --link --from=make /a /a
+COPY --link one.txt /one
+RUN cat /a /one > /both`,
+	"heredoc": `FROM BASE
+RUN <<END
+echo a > /a
+END
+COPY <<END /text
+some text
+END`,
+	"scratch": `FROM BASE AS make
+RUN echo a > /a
+FROM scratch
+COPY --from=make /a /a`,
+	"no-steps": "FROM BASE\nENV A=b",
+}
+
+// world is a daemon, a registry and a base image on it.
+type world struct {
+	daemon *lab.Buildkitd
+	base   lab.Base
+	b      *builder.Builder
+}
+
+func newWorld(t *testing.T) world {
+	registry := labtest.Registry(t)
+	w := world{daemon: labtest.Buildkitd(t, registry)}
+	w.base = labtest.Bases(t, registry, lab.Shape{Instances: []string{"a-1"}, EnvBytes: 1000, OwnBytes: 1000})[0]
+	b, err := builder.Connect(t.Context(), builder.Options{Name: w.daemon.Addr(), StateDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	w.b = b
+	return w
+}
+
+// job makes a job that only fills the cache.
+func (w world) job(t *testing.T, name, dockerfile string) *plan.Job {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), name)
+	write(t, filepath.Join(dir, "Dockerfile"), strings.ReplaceAll(dockerfile, "BASE", w.base.Ref))
+	write(t, filepath.Join(dir, "one.txt"), "one "+name)
+	write(t, filepath.Join(dir, "1.txt"), "1")
+	source, err := plan.ReadSource(dir, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = source.Close() })
+	return &plan.Job{Name: name, Source: source, Options: build.Options{Inputs: source.Inputs(),
+		Exports: []client.ExportEntry{{Type: "cacheonly"}}}}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ask returns what the builder says of jobs.
+func (w world) ask(t *testing.T, jobs ...*plan.Job) map[string]graph.Graph {
+	t.Helper()
+	var mu sync.Mutex
+	out := map[string]graph.Graph{}
+	err := w.b.Graphs(t.Context(), jobs, func(job *plan.Job, g graph.Graph, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if err != nil {
+			t.Errorf("%s: %s", job.Name, err)
+		}
+		out[job.Name] = g
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// build builds a job and returns the graph that it had, and when its vertices
+// were made.
+func (w world) build(t *testing.T, job *plan.Job) (graph.Graph, map[graph.ID][]time.Time) {
+	t.Helper()
+	var g graph.Graph
+	done := map[graph.ID][]time.Time{}
+	var mu sync.Mutex
+	_, err := w.b.Build(context.Background(), job, io.Discard, builder.Watch{
+		Step: func(string) {}, Alive: func() {},
+		Graph: func(told graph.Graph) { g = told },
+		Done: func(id graph.ID, at time.Time) {
+			mu.Lock()
+			defer mu.Unlock()
+			done[id] = append(done[id], at)
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g, done
+}
+
+// TestGraphs asks for graphs and holds them against those that the builds have,
+// and these against the records that the builds leave.
+func TestGraphs(t *testing.T) {
+	w := newWorld(t)
+	var jobs []*plan.Job
+	for name, text := range dockerfiles {
+		jobs = append(jobs, w.job(t, name, text))
+	}
+	asked := w.ask(t, jobs...)
+	for _, job := range jobs {
+		t.Run(job.Name, func(t *testing.T) {
+			built, done := w.build(t, job)
+			if a, b := describe(asked[job.Name]), describe(built); a != b {
+				t.Errorf("asked for, the graph is\n%s\nbuilt, it is\n%s", a, b)
+			}
+			steps := 0
+			for _, v := range built.Vertices {
+				if v.Kind == graph.Step && len(done[v.ID]) > 0 {
+					steps++
+				}
+			}
+			t.Logf("%d vertices, %d steps made\n%s", len(built.Vertices), steps, describe(built))
+		})
+	}
+}
+
+func describe(g graph.Graph) string {
+	var b strings.Builder
+	for _, v := range g.Vertices {
+		b.WriteString(v.ID.String()[:8] + " " + [...]string{"layer", "step", "source", "any"}[v.Kind] + " " + v.Name)
+		for _, in := range v.Inputs {
+			b.WriteString(" " + in.String()[:8])
+		}
+		for _, r := range v.Results {
+			b.WriteString(" <" + r.Description)
+			for _, on := range r.On {
+				b.WriteString(" on " + on.String()[:8])
+			}
+			b.WriteString(">")
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}

@@ -1,0 +1,181 @@
+package builder
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/containerd/platforms"
+	"github.com/distribution/reference"
+	"github.com/moby/buildkit/client/llb/sourceresolver"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/stoker-build/stoker/internal/graph"
+)
+
+// images are the base images that the builder was asked about, each once. It may
+// be used by several goroutines.
+type images struct {
+	flight singleflight.Group
+
+	mu    sync.Mutex
+	known map[string]image
+	hosts map[string]*hostState
+}
+
+// image is what the builder resolved a reference to.
+type image struct {
+	ref    string // as the builder spells it, which may be with the digest
+	digest digest.Digest
+	config []byte
+}
+
+// hostState is how a registry has answered so far.
+type hostState struct {
+	answered bool
+	failures int
+}
+
+const (
+	// How long one image may take to resolve. BuildKit itself waits up to 30 s for
+	// a connection.
+	resolveTimeout = 20 * time.Second
+	// After how many images in vain a registry that never answered is asked no
+	// more: hundreds of names of one that is out of reach would take minutes.
+	hopelessHost = 3
+)
+
+// ErrUnreachable says that a registry was not asked, since it has not answered
+// before.
+var ErrUnreachable = errors.New("the registry cannot be reached")
+
+func newImages() *images {
+	return &images{known: map[string]image{}, hosts: map[string]*hostState{}}
+}
+
+// resolve asks the builder what a reference stands for. What opt says beside the
+// platform and the mode makes no difference to the answer.
+func (m *images) resolve(ctx context.Context, c gateway.Client, ref string, opt sourceresolver.Opt) (image, error) {
+	key := ref + " " + optKey(opt)
+	m.mu.Lock()
+	known, ok := m.known[key]
+	m.mu.Unlock()
+	if ok {
+		return known, nil
+	}
+	if err := m.reachable(ref); err != nil {
+		return image{}, err
+	}
+	found, err, _ := m.flight.Do(key, func() (any, error) {
+		ctx, cancel := context.WithTimeoutCause(ctx, resolveTimeout, fmt.Errorf("%w: no answer for %s within %s", ErrUnreachable, ref, resolveTimeout))
+		defer cancel()
+		var i image
+		var err error
+		i.ref, i.digest, i.config, err = c.ResolveImageConfig(ctx, ref, opt)
+		if err != nil && context.Cause(ctx) != nil {
+			err = context.Cause(ctx)
+		}
+		m.note(ref, err)
+		if err != nil {
+			return image{}, err
+		}
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.known[key] = i
+		if i.digest != "" {
+			m.known[pinned(i.ref, i.digest)+" "+optKey(opt)] = i
+		}
+		return i, nil
+	})
+	if err != nil {
+		return image{}, err
+	}
+	return found.(image), nil
+}
+
+func optKey(opt sourceresolver.Opt) string {
+	if opt.ImageOpt == nil {
+		return ""
+	}
+	if opt.ImageOpt.Platform == nil {
+		return opt.ImageOpt.ResolveMode
+	}
+	return platforms.FormatAll(*opt.ImageOpt.Platform) + " " + opt.ImageOpt.ResolveMode
+}
+
+// pinned is a reference with its digest.
+func pinned(ref string, d digest.Digest) string {
+	if strings.Contains(ref, "@") {
+		return ref
+	}
+	return ref + "@" + d.String()
+}
+
+// reachable tells that a reference's registry is worth asking.
+func (m *images) reachable(ref string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	host := hostOf(ref)
+	if h := m.hosts[host]; h != nil && !h.answered && h.failures >= hopelessHost {
+		return fmt.Errorf("%w: %s has not answered for %d images; %s was not asked for", ErrUnreachable, host, h.failures, ref)
+	}
+	return nil
+}
+
+// note remembers how a registry answered. That an image does not exist is an
+// answer, too.
+func (m *images) note(ref string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	host := hostOf(ref)
+	if m.hosts[host] == nil {
+		m.hosts[host] = &hostState{}
+	}
+	if err == nil {
+		m.hosts[host].answered = true
+		return
+	}
+	if class, _ := Classify(err); class == Permanent {
+		m.hosts[host].answered = true
+		return
+	}
+	m.hosts[host].failures++
+}
+
+func hostOf(ref string) string {
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err != nil {
+		return ""
+	}
+	return reference.Domain(named)
+}
+
+// layers returns the layers of an image that a definition reads: the digests of
+// the unpacked ones, which its config has.
+func (m *images) layers(ctx context.Context, c gateway.Client, s graph.ImageSource, mode string) (graph.ImageLayers, error) {
+	opt := sourceresolver.Opt{ImageOpt: &sourceresolver.ResolveImageOpt{ResolveMode: mode}}
+	if p := s.Platform; p != nil {
+		platform := p.Spec()
+		opt.ImageOpt.Platform = &platform
+	}
+	i, err := m.resolve(ctx, c, s.Ref, opt)
+	if err != nil {
+		return graph.ImageLayers{}, err
+	}
+	var config ocispecs.Image
+	if err := json.Unmarshal(i.config, &config); err != nil {
+		return graph.ImageLayers{}, fmt.Errorf("the config of %s: %w", s.Ref, err)
+	}
+	out := graph.ImageLayers{Ref: s.Ref, Digest: i.digest.String()}
+	for _, d := range config.RootFS.DiffIDs {
+		out.Digests = append(out.Digests, d.String())
+	}
+	return out, nil
+}

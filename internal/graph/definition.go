@@ -1,0 +1,324 @@
+package graph
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+	"google.golang.org/protobuf/proto"
+)
+
+// Definition is a build as BuildKit's frontends define it, read but not yet
+// turned into a graph.
+type Definition struct {
+	ops []operation // inputs first
+}
+
+type operation struct {
+	digest string
+	name   string
+	op     *pb.Op
+}
+
+// ParseDefinition reads a definition.
+func ParseDefinition(def *pb.Definition) (*Definition, error) {
+	d := &Definition{}
+	for _, raw := range def.Def {
+		o := operation{digest: digest.FromBytes(raw).String(), op: &pb.Op{}}
+		if err := o.op.UnmarshalVT(raw); err != nil {
+			return nil, fmt.Errorf("a definition that does not parse: %w", err)
+		}
+		if o.op.Op == nil {
+			continue // the last one only points at the result
+		}
+		if m := def.Metadata[o.digest]; m != nil {
+			o.name = m.Description["llb.customname"]
+		}
+		d.ops = append(d.ops, o)
+	}
+	return d, nil
+}
+
+// ImageSource is an image that a definition reads.
+type ImageSource struct {
+	// Ref is the reference with its digest, as BuildKit resolved it.
+	Ref string
+	// Platform is nil where the definition does not say.
+	Platform *pb.Platform
+}
+
+const imageScheme = "docker-image://"
+
+// ImageSources returns the images that the definition reads.
+func (d *Definition) ImageSources() []ImageSource {
+	var out []ImageSource
+	for _, o := range d.ops {
+		if ref, ok := strings.CutPrefix(o.op.GetSource().GetIdentifier(), imageScheme); ok {
+			out = append(out, ImageSource{Ref: ref, Platform: o.op.Platform})
+		}
+	}
+	return out
+}
+
+// Surroundings are what a definition alone does not tell.
+type Surroundings struct {
+	// Layers returns the layers of an image. It may say that it does not know.
+	Layers func(ImageSource) (ImageLayers, bool)
+	// Local returns what a local source stands for, such as its directory: a
+	// definition has only its name in the client's session.
+	Local func(name string) string
+}
+
+// Places tells for each operation of a definition, by its digest, which vertex
+// it is. It has the digests that a builder's progress reports.
+type Places map[digest.Digest]ID
+
+// Graph returns the definition's graph.
+func (d *Definition) Graph(s Surroundings) (Graph, Places) {
+	b := &graphBuilder{Surroundings: s, of: map[string]*made{}, seen: map[ID]bool{}}
+	places := Places{}
+	for _, o := range d.ops {
+		m := b.make(o)
+		b.of[o.digest] = m
+		if m.id != (ID{}) {
+			places[digest.Digest(o.digest)] = m.id
+		}
+	}
+	return b.graph, places
+}
+
+// graphBuilder turns operations into vertices.
+type graphBuilder struct {
+	Surroundings
+	graph Graph
+	of    map[string]*made // by an operation's digest
+	seen  map[ID]bool
+}
+
+// made is what became of an operation.
+type made struct {
+	id ID // the vertex; zero for none
+	// tops are, by the number of an output, the vertices whose records stand for
+	// it: one for most, none for an empty file system. Records of merges have the
+	// records that were merged for their parents.
+	tops [][]ID
+}
+
+func (b *graphBuilder) make(o operation) *made {
+	inputs := make([][]ID, len(o.op.Inputs))
+	var all []ID
+	for i, in := range o.op.Inputs {
+		inputs[i] = b.top(in)
+		all = append(all, inputs[i]...)
+	}
+	switch op := o.op.Op.(type) {
+	case *pb.Op_Source:
+		return b.source(o, op.Source)
+	case *pb.Op_Merge:
+		return b.merge(o, all)
+	}
+	v := Vertex{ID: b.identity(o), Kind: Step, Name: o.name, Inputs: distinct(all)}
+	m := &made{id: v.ID}
+	for _, on := range outputs(o, inputs) {
+		m.tops = append(m.tops, []ID{v.ID})
+		v.Results = append(v.Results, on)
+	}
+	b.add(v)
+	return m
+}
+
+// top returns the vertices that an input's records are those of.
+func (b *graphBuilder) top(in *pb.Input) []ID {
+	m := b.of[in.Digest]
+	if m == nil || in.Index < 0 || int(in.Index) >= len(m.tops) {
+		return nil
+	}
+	return m.tops[in.Index]
+}
+
+func (b *graphBuilder) add(v Vertex) {
+	if !b.seen[v.ID] {
+		b.seen[v.ID] = true
+		b.graph.Vertices = append(b.graph.Vertices, v)
+	}
+}
+
+// identity is equal for operations that do the same to equal inputs.
+func (b *graphBuilder) identity(o operation) ID {
+	parts := []string{"step"}
+	for _, in := range o.op.Inputs {
+		id := ID{}
+		if m := b.of[in.Digest]; m != nil {
+			id = m.id
+		}
+		parts = append(parts, fmt.Sprintf("%s %d", id, in.Index))
+	}
+	op := o.op.CloneVT()
+	op.Inputs = nil
+	if exec := op.GetExec(); exec != nil {
+		// BuildKit leaves these out of a step's key, too (CacheMap in its
+		// solver/llbsolver/ops/exec.go).
+		exec.Meta.ProxyEnv = nil
+		exec.Meta.RemoveMountStubsRecursive = false
+	}
+	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(op)
+	if err != nil {
+		return identify("step", o.digest) // equal to no other
+	}
+	return identify(append(parts, string(raw))...)
+}
+
+// outputs are the records that an operation leaves, by the number of its output.
+// As of BuildKit v0.34, the result of a RUN is "mount PATH from exec ARGS"
+// (Exec in its solver/llbsolver/ops/exec.go), and everything else has the name
+// of its step.
+func outputs(o operation, inputs [][]ID) []Result {
+	switch op := o.op.Op.(type) {
+	case *pb.Op_Exec:
+		return execOutputs(op.Exec, inputs)
+	case *pb.Op_File:
+		return fileOutputs(op.File, Normalize(o.name), inputs)
+	}
+	var on []ID
+	for _, in := range inputs {
+		on = append(on, in...)
+	}
+	return []Result{{Description: Normalize(o.name), On: on}}
+}
+
+func execOutputs(exec *pb.ExecOp, inputs [][]ID) []Result {
+	args := strings.Join(exec.Meta.Args, " ")
+	var out []Result
+	for _, m := range exec.Mounts {
+		if m.Output < 0 {
+			continue
+		}
+		out = grow(out, int(m.Output))
+		out[m.Output] = Result{Description: fmt.Sprintf("mount %s from exec %s", m.Dest, args), On: at(inputs, m.Input)}
+	}
+	return out
+}
+
+// fileOutputs follows each output down to the input that the actions changed.
+func fileOutputs(file *pb.FileOp, name string, inputs [][]ID) []Result {
+	bases := make([][]ID, len(file.Actions))
+	var out []Result
+	for i, a := range file.Actions {
+		switch before := int(a.Input) - len(inputs); {
+		case before >= 0 && before < i:
+			bases[i] = bases[before]
+		default:
+			bases[i] = at(inputs, a.Input)
+		}
+		if a.Output >= 0 {
+			out = grow(out, int(a.Output))
+			out[a.Output] = Result{Description: name, On: bases[i]}
+		}
+	}
+	return out
+}
+
+func at(inputs [][]ID, i int64) []ID {
+	if i < 0 || int(i) >= len(inputs) {
+		return nil
+	}
+	return inputs[i]
+}
+
+// grow makes room for the nth output.
+func grow(out []Result, n int) []Result {
+	for len(out) <= n {
+		out = append(out, Result{})
+	}
+	return out
+}
+
+// merge makes the vertex of a merge. BuildKit makes no record for a merge of
+// one, and one for a merge of merges that stands on what those stand on (Merge
+// in its cache/manager.go).
+func (b *graphBuilder) merge(o operation, all []ID) *made {
+	if len(all) < 2 {
+		return &made{id: b.identity(o), tops: [][]ID{all}}
+	}
+	var flat []ID
+	for _, id := range all {
+		flat = append(flat, b.merged(id)...)
+	}
+	v := Vertex{ID: b.identity(o), Kind: Step, Name: o.name, Inputs: distinct(all),
+		Results: []Result{{Description: Normalize(o.name), On: flat}}}
+	b.add(v)
+	return &made{id: v.ID, tops: [][]ID{{v.ID}}}
+}
+
+// merged returns what a vertex stands on if it is a merge, else the vertex.
+func (b *graphBuilder) merged(id ID) []ID {
+	for i := range b.graph.Vertices {
+		v := &b.graph.Vertices[i]
+		if v.ID == id && v.Kind == Step && len(v.Results) == 1 && len(v.Results[0].On) > 1 {
+			return v.Results[0].On
+		}
+	}
+	return []ID{id}
+}
+
+func (b *graphBuilder) source(o operation, s *pb.SourceOp) *made {
+	if ref, ok := strings.CutPrefix(s.Identifier, imageScheme); ok {
+		return b.image(ref, o)
+	}
+	v := Vertex{Kind: Source, Name: o.name}
+	scheme, name, _ := strings.Cut(s.Identifier, "://")
+	if scheme == "local" {
+		// Its attributes tell the session, which differs for every build, and what
+		// of the directory is sent. What is copied of it, the copying step says.
+		v.ID = identify("local", b.Local(name))
+	} else {
+		v.ID = identify("source", s.Identifier, attributes(s.Attrs))
+	}
+	b.add(v)
+	return &made{id: v.ID, tops: [][]ID{{v.ID}}}
+}
+
+// image makes the vertices of an image's layers, and returns the topmost.
+func (b *graphBuilder) image(ref string, o operation) *made {
+	_, d, _ := strings.Cut(ref, "@")
+	layers, ok := b.Layers(ImageSource{Ref: ref, Platform: o.op.Platform})
+	if !ok {
+		v := Vertex{Kind: Source, Name: o.name, ID: identify("image", ref, o.op.Platform.String())}
+		b.add(v)
+		b.graph.Images = append(b.graph.Images, Image{Ref: ref, Digest: d, Layers: []ID{v.ID}, Unknown: true})
+		return &made{id: v.ID, tops: [][]ID{{v.ID}}}
+	}
+	layers.Ref, layers.Digest = ref, d
+	image, vertices := layers.vertices()
+	for _, v := range vertices {
+		b.add(v)
+	}
+	b.graph.Images = append(b.graph.Images, image)
+	if len(image.Layers) == 0 {
+		return &made{id: identify("empty", ref), tops: [][]ID{nil}}
+	}
+	top := image.Layers[len(image.Layers)-1]
+	return &made{id: top, tops: [][]ID{{top}}}
+}
+
+// attributes returns a source's attributes as text.
+func attributes(attrs map[string]string) string {
+	var b strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(attrs)) {
+		fmt.Fprintf(&b, "%q=%q ", key, attrs[key])
+	}
+	return b.String()
+}
+
+func distinct(ids []ID) []ID {
+	var out []ID
+	for _, id := range ids {
+		if !slices.Contains(out, id) {
+			out = append(out, id)
+		}
+	}
+	return out
+}

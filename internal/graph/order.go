@@ -1,0 +1,98 @@
+package graph
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Order returns jobs in the order in which to build them, so that what they
+// share is needed for the shortest time: depth first through the tree of what
+// they have in common, large shared subtrees first, and jobs that share nothing
+// in their given order. Weight is what a vertex takes, in bytes. It takes time
+// in proportion to the vertices that several jobs have.
+func (s *Shared) Order(jobs []int, weight func(v int32) int64) []int {
+	t := tree{nodes: []treeNode{{}}, child: map[edge]int{}, weight: weight}
+	for place, job := range jobs {
+		t.add(place, job, s.common(job))
+	}
+	return t.walk(make([]int, 0, len(jobs)), 0)
+}
+
+// common returns the vertices of a job that other jobs have, too.
+func (s *Shared) common(job int) []int32 {
+	var out []int32
+	for _, v := range s.Path(job) {
+		if len(s.vertices[v].jobs) > 1 {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// tree is the tree of what jobs have in common. Node 0 is below all.
+type tree struct {
+	nodes  []treeNode
+	child  map[edge]int
+	weight func(v int32) int64
+}
+
+type edge struct {
+	parent int
+	vertex int32
+}
+
+type treeNode struct {
+	children []int
+	jobs     []int // those that end here
+	first    int   // the place of the subtree's first job, for a stable order
+	count    int   // jobs of the subtree
+	bytes    int64 // of the vertex
+	shared   int64 // bytes of the subtree that several jobs share
+}
+
+func (t *tree) add(place, job int, path []int32) {
+	at := 0
+	t.nodes[0].count++
+	for _, v := range path {
+		next, known := t.child[edge{at, v}]
+		if !known {
+			next = len(t.nodes)
+			t.child[edge{at, v}] = next
+			t.nodes = append(t.nodes, treeNode{first: place, bytes: t.weight(v)})
+			t.nodes[at].children = append(t.nodes[at].children, next)
+		}
+		at = next
+		t.nodes[at].count++
+	}
+	t.nodes[at].jobs = append(t.nodes[at].jobs, job)
+}
+
+// walk appends the jobs of a subtree in their order.
+func (t *tree) walk(order []int, at int) []int {
+	order = append(order, t.nodes[at].jobs...)
+	children := t.nodes[at].children
+	for _, c := range children {
+		t.weigh(c)
+	}
+	slices.SortStableFunc(children, func(a, b int) int {
+		return cmp.Or(cmp.Compare(t.nodes[b].shared, t.nodes[a].shared), cmp.Compare(t.nodes[a].first, t.nodes[b].first))
+	})
+	for _, c := range children {
+		order = t.walk(order, c)
+	}
+	return order
+}
+
+// weigh sums up what the jobs of a subtree share.
+func (t *tree) weigh(at int) int64 {
+	n := &t.nodes[at]
+	if n.count < 2 || n.shared > 0 {
+		return n.shared
+	}
+	shared := n.bytes
+	for _, c := range n.children {
+		shared += t.weigh(c)
+	}
+	t.nodes[at].shared = shared
+	return shared
+}
