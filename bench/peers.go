@@ -9,14 +9,12 @@ import (
 	"slices"
 	"time"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stoker-build/stoker/bench/report"
 	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/lab"
-	"github.com/stoker-build/stoker/internal/layers"
 	"github.com/stoker-build/stoker/internal/space"
 )
 
@@ -167,18 +165,18 @@ const tightness = 1.1
 // least is Stoker's own lower bound for the cache's peak, from what layers and builds really take:
 // all of it twice, packed and unpacked.
 func (s scale) least(workers int) int64 {
-	layer := func(name string, size int64) layers.Layer {
-		return layers.Layer{Digest: digest.FromString(name), Size: size}
+	shared := graph.NewShared()
+	var jobs []int
+	for i, instance := range s.shape().Instances {
+		shared.Set(i, graph.Upon(graph.ImageLayers{Ref: instance, Digests: []string{"os", lab.Project(instance), instance},
+			Sizes: []int64{s.osBytes, s.envBytes, s.ownBytes}}))
+		jobs = append(jobs, i)
 	}
-	var chains []layers.Chain
-	for _, instance := range s.shape().Instances {
-		chains = append(chains, layers.NewChain(instance, "", "", v1.Platform{}, []layers.Layer{
-			layer("os", s.osBytes), layer(lab.Project(instance), s.envBytes), layer(instance, s.ownBytes),
-		}))
-	}
-	p := space.Plan{Workers: workers, Rates: space.Rates{PerByte: 2, Own: 2 * s.runBytes}}
-	for _, i := range layers.Order(chains) {
-		p.Jobs = append(p.Jobs, []layers.Chain{chains[i]})
+	sizes := space.NewSizes(space.Rates{PerByte: 2, Own: 2 * s.runBytes})
+	sizes.Know(shared)
+	p := space.Plan{Workers: workers, Sizes: sizes}
+	for _, job := range shared.Order(jobs, shared.Size) {
+		p.Jobs = append(p.Jobs, space.Job{Vertices: shared.Path(job)})
 	}
 	return space.Simulate(p).LeastBytes
 }

@@ -98,7 +98,7 @@ func onNode(ctx context.Context, d *lab.Buildkitd, do func(*builder.Node) error)
 
 // allDead is the view of a plan that is over, and that made the records of the ids.
 func allDead(records []cache.Record, ids []string) cache.View {
-	return cache.View{Records: only(records, ids), Needs: cache.NewNeeds(nil), Exclusive: true}
+	return cache.View{Records: only(records, ids), Needs: cache.NewNeeds(nil), Owner: cache.Exclusive}
 }
 
 // only leaves out what the small builds add meanwhile.

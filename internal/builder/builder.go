@@ -75,12 +75,12 @@ type Builder struct {
 	name  string
 	cli   command.Cli
 	nodes []buildxbuilder.Node
-	// platforms are the nodes' own, at the same places.
-	platforms []ocispecs.Platform
-	config    *confutil.Config
-	auth      authprovider.AuthConfigProvider
-	images    *images
-	private   *daemon
+	// workers are what the nodes say of themselves, at the same places.
+	workers []worker
+	config  *confutil.Config
+	auth    authprovider.AuthConfigProvider
+	images  *images
+	private *daemon
 }
 
 // Connect finds a builder and makes sure that it answers. It looks, in this
@@ -208,40 +208,50 @@ func (b *Builder) reach(ctx context.Context) error {
 	defer cancel()
 	err := errors.New("it has no nodes")
 	var reached []buildxbuilder.Node
-	var own []ocispecs.Platform
+	var workers []worker
 	for _, n := range b.nodes {
 		if n.Err != nil {
 			err = n.Err
 			continue
 		}
-		platform, bootErr := bootNode(ctx, n)
+		w, bootErr := bootNode(ctx, n)
 		if bootErr != nil {
 			err = bootErr
 			continue
 		}
-		reached, own = append(reached, n), append(own, platform)
+		reached, workers = append(reached, n), append(workers, w)
 	}
 	if len(reached) == 0 {
 		return err
 	}
-	b.nodes, b.platforms = reached, own
+	b.nodes, b.workers = reached, workers
 	return nil
 }
 
-// bootNode makes sure that a node answers and returns its own platform.
-func bootNode(ctx context.Context, n buildxbuilder.Node) (ocispecs.Platform, error) {
+// worker is what a node says of itself.
+type worker struct {
+	id       string // which it keeps with its cache
+	platform ocispecs.Platform
+}
+
+// bootNode makes sure that a node answers.
+func bootNode(ctx context.Context, n buildxbuilder.Node) (worker, error) {
 	c, err := driver.Boot(ctx, context.WithoutCancel(ctx), n.Driver, nil)
 	if err != nil {
-		return ocispecs.Platform{}, err
+		return worker{}, err
 	}
-	workers, err := c.ListWorkers(ctx)
+	list, err := c.ListWorkers(ctx)
 	if err != nil {
-		return ocispecs.Platform{}, err
+		return worker{}, err
 	}
-	if len(workers) == 0 || len(workers[0].Platforms) == 0 {
-		return platforms.DefaultSpec(), nil
+	w := worker{platform: platforms.DefaultSpec()}
+	if len(list) > 0 {
+		w.id = list[0].ID
+		if len(list[0].Platforms) > 0 {
+			w.platform = list[0].Platforms[0]
+		}
 	}
-	return workers[0].Platforms[0], nil
+	return w, nil
 }
 
 // Name is the builder's name as a person would recognise it.

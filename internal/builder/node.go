@@ -20,6 +20,7 @@ import (
 type Node struct {
 	name     string
 	node     buildxbuilder.Node
+	id       string
 	platform ocispecs.Platform
 	root     string
 }
@@ -28,7 +29,7 @@ type Node struct {
 func (b *Builder) Nodes() []*Node {
 	var out []*Node
 	for i, n := range b.nodes {
-		node := &Node{name: n.Name, node: n, platform: b.platforms[i]}
+		node := &Node{name: n.Name, node: n, id: b.workers[i].id, platform: b.workers[i].platform}
 		switch {
 		case b.private != nil:
 			node.root = b.private.root
@@ -43,16 +44,15 @@ func (b *Builder) Nodes() []*Node {
 // Name is the node's name in buildx, or its address.
 func (n *Node) Name() string { return n.name }
 
+// ID is the daemon's own, which it keeps with its cache; empty where it has none.
+func (n *Node) ID() string { return n.id }
+
 // Platform is the one that the node builds for by default.
 func (n *Node) Platform() ocispecs.Platform { return n.platform }
 
 // Root is the directory that holds the node's cache, where it is on this
 // machine and could be found; else empty.
 func (n *Node) Root() string { return n.root }
-
-// HasOwnImages tells that a base image may come from the node's own image store
-// instead of a registry, as with docker's built-in builder.
-func (n *Node) HasOwnImages() bool { return n.node.Driver.IsMobyDriver() }
 
 // Records lists the node's cache.
 func (n *Node) Records(ctx context.Context) ([]cache.Record, error) {
@@ -74,7 +74,7 @@ func (n *Node) Records(ctx context.Context) ([]cache.Record, error) {
 func record(u *client.UsageInfo) cache.Record {
 	r := cache.Record{
 		ID: u.ID, Parents: u.Parents, Description: u.Description, Kind: string(u.RecordType), Size: u.Size,
-		CreatedAt: u.CreatedAt, UsageCount: u.UsageCount, InUse: u.InUse, Mutable: u.Mutable, Shared: u.Shared,
+		CreatedAt: u.CreatedAt, InUse: u.InUse,
 	}
 	if u.LastUsedAt != nil {
 		r.LastUsedAt = *u.LastUsedAt

@@ -219,7 +219,7 @@ const (
 // atItsMoment returns those of the vertices that were made when the record was,
 // and whether there are any.
 func (a *attribution) atItsMoment(i int, among []int32) (nearest []int32, sure bool) {
-	if !a.isNew(i) || len(a.made) == 0 {
+	if len(a.made) == 0 {
 		return nil, false
 	}
 	best := time.Duration(-1)

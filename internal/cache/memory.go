@@ -2,35 +2,67 @@ package cache
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/stoker-build/stoker/internal/graph"
 )
 
+// Moment tells that a vertex was made, and when by the builder's clock.
+type Moment struct {
+	Vertex graph.ID
+	At     time.Time
+}
+
 // Memory is what is remembered of one builder's records: which vertex made each.
 // It may be used by several goroutines.
 type Memory struct {
+	keep func(Moment) // nil for nobody
+
 	mu    sync.RWMutex
-	made  map[graph.ID][]time.Time // when vertices were made, by the builder's clock
-	known map[string]graph.ID      // by a record's id
+	made  map[graph.ID][]time.Time
+	known map[string]graph.ID // by a record's id
 }
 
-// NewMemory returns a memory of what earlier runs knew, which may be nil.
-func NewMemory(known map[string]graph.ID) *Memory {
-	m := &Memory{made: map[graph.ID][]time.Time{}, known: maps.Clone(known)}
+// NewMemory returns a memory of what earlier runs knew: the vertices of records,
+// and when vertices were made. Keep is called with every further moment.
+func NewMemory(known map[string]graph.ID, made []Moment, keep func(Moment)) *Memory {
+	m := &Memory{keep: keep, made: map[graph.ID][]time.Time{}, known: maps.Clone(known)}
 	if m.known == nil {
 		m.known = map[string]graph.ID{}
+	}
+	for _, moment := range made {
+		m.made[moment.Vertex] = append(m.made[moment.Vertex], moment.At)
 	}
 	return m
 }
 
-// Made notes that a vertex was made, and when by the builder's clock: as the
-// builder's progress tells.
+// Made notes that a vertex was made, as the builder's progress tells. Several
+// builds may tell of the same moment.
 func (m *Memory) Made(v graph.ID, at time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if slices.ContainsFunc(m.made[v], at.Equal) {
+		return
+	}
 	m.made[v] = append(m.made[v], at)
+	if m.keep != nil {
+		m.keep(Moment{v, at})
+	}
+}
+
+// Moments returns when vertices were made.
+func (m *Memory) Moments() []Moment {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	var out []Moment
+	for v, times := range m.made {
+		for _, at := range times {
+			out = append(out, Moment{v, at})
+		}
+	}
+	return out
 }
 
 // Known returns the vertices of all records that are remembered.

@@ -220,3 +220,53 @@ func (q *queue) Pop() any {
 	q.items = q.items[:last]
 	return x
 }
+
+// Seen is what a look at a cache tells of the sizes of its vertices, in bytes.
+type Seen struct {
+	// Vertices are what the records of each vertex take, where they are nobody
+	// else's.
+	Vertices map[int32]int64
+	// Whole is what the layers take that are pulled and unpacked, Compressed what
+	// these are in the registry.
+	Whole, Compressed int64
+	// Own is, by finished jobs whose records are still there, what they made that
+	// no other job has.
+	Own map[int]int64
+}
+
+// Sizes tells what the records take.
+func (r *Report) Sizes() Seen {
+	r.Needs.mu.RLock()
+	defer r.Needs.mu.RUnlock()
+	s := Seen{Vertices: map[int32]int64{}, Own: map[int]int64{}}
+	whole := r.wholeLayers()
+	for i := range r.Records {
+		rec := &r.Records[i]
+		if rec.Size == 0 || len(r.of[i]) != 1 {
+			continue
+		}
+		v := r.of[i][0]
+		s.Vertices[v] += rec.Size
+		if size := r.shared.Size(v); whole[i] && size > 0 {
+			s.Whole, s.Compressed = s.Whole+rec.Size, s.Compressed+size
+		}
+		if verdict := r.Verdicts[i]; verdict.Reason == Finished && !verdict.Layer && len(r.shared.JobsOf(v)) == 1 {
+			s.Own[verdict.Job] += rec.Size
+		}
+	}
+	return s
+}
+
+// wholeLayers tells which records are layers that are unpacked for sure: a step's
+// result stands above them.
+func (r *Report) wholeLayers() []bool {
+	whole := make([]bool, len(r.Records))
+	for _, i := range slices.Backward(r.order) {
+		stands := whole[i] || !r.isLayer(i) && r.Records[i].Size > 0
+		for _, p := range r.parents[i] {
+			whole[p] = whole[p] || stands
+		}
+		whole[i] = whole[i] && r.isLayer(i)
+	}
+	return whole
+}

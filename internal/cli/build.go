@@ -114,10 +114,10 @@ func (o buildOptions) check() error {
 // to a builder or write to disk.
 func (o buildOptions) engine(p *plan.Plan, source *plan.Source) (engine.Options, error) {
 	options := engine.Options{
-		Plan: p, Source: source, Workers: o.run.workers, Retries: o.run.retries,
+		Plan: p, Workers: o.run.workers, Retries: o.run.retries,
 		RetryDelay: o.run.retryDelay, RetryDelayMax: retryDelayMax,
 		Timeout: o.run.timeout, StallTimeout: o.run.stall, MaxFailures: o.run.maxFail.of(len(p.Jobs)), FailFast: o.run.failFast, PostBuild: o.run.postBuild,
-		Chains: o.builder.chains(), Order: engine.Order(o.space.order), Space: o.space.options(),
+		LayerSizes: o.builder.sizes().Of, Attributions: ledger.Attributions{Dir: filepath.Join(o.builder.stateDir, "attributions")}, Order: engine.Order(o.space.order), Space: o.space.options(),
 		Prune: o.prune.options(), Redact: o.redactor(),
 	}
 	learned := ledger.ReadLearned(o.builder.stateDir, o.dockerfileHash(source))
@@ -156,7 +156,7 @@ func execute(ctx context.Context, p *plan.Plan, source *plan.Source, o buildOpti
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	options.Builder, options.Nodes, options.Prune.Exclusive = b, engineNodes(b), b.Exclusive()
+	options.Builder, options.Nodes, options.Prune.Owner = b, engineNodes(b), o.prune.owner(b)
 	options.Recovery = o.recovery(b.Name())
 
 	record, resumed, err := o.openLedger(ctx, p, source, streams.Version)
@@ -211,9 +211,10 @@ func engineNodes(b *builder.Builder) []engine.Node {
 	return nodes
 }
 
-// chains returns the resolver of base images.
-func (o builderOptions) chains() *layers.Resolver {
-	return layers.NewResolver(layers.Options{Dir: filepath.Join(o.stateDir, "chains"), Insecure: o.insecure})
+// sizes asks for the sizes of layers, once and without patience: they only make
+// forecasts better.
+func (o builderOptions) sizes() *layers.Sizes {
+	return layers.NewSizes(layers.Options{Dir: filepath.Join(o.stateDir, "chains"), Insecure: o.insecure, Tries: 1})
 }
 
 // The longest pause between two attempts at a job.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/cache"
+	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/layers"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plan"
@@ -130,9 +131,9 @@ func (o builderOptions) examine(ctx context.Context, b *builder.Builder, images 
 		f := o.finder(n, records)
 		c := nodeCache{node: n, images: append([]cache.Image(nil), images...)}
 		c.problems = f.fill(ctx, c.images)
-		c.report = cache.ClassifyImages(records, c.images, f.resolver.Lookup, func(name cache.Name) (layers.Chain, bool) {
+		c.report = cache.ClassifyImages(records, c.images, f.explain, func(name cache.Name) (int, bool) {
 			chain, err := f.named(ctx, name)
-			return chain, err == nil
+			return len(chain.Layers), err == nil
 		})
 		if ctx.Err() != nil {
 			return nil, &runError{context.Cause(ctx)}
@@ -174,7 +175,11 @@ func (f finder) fill(ctx context.Context, images []cache.Image) (problems []erro
 	group.SetLimit(finderWorkers)
 	for i := range images {
 		group.Go(func() error {
-			images[i].Chains, problems[i] = f.chains(ctx, images[i].Ref)
+			var chains []layers.Chain
+			chains, problems[i] = f.chains(ctx, images[i].Ref)
+			for _, c := range chains {
+				images[i].Chains = append(images[i].Chains, c.Image())
+			}
 			return nil
 		})
 	}
@@ -209,6 +214,12 @@ func (f finder) chains(ctx context.Context, ref string) ([]layers.Chain, error) 
 		return nil, resolveErr
 	}
 	return found, unknown
+}
+
+// explain returns the layers of a digest, as far as it is known from earlier.
+func (f finder) explain(d digest.Digest) ([]graph.ID, bool) {
+	chain, ok := f.resolver.Lookup(d)
+	return graph.LayerIDs(chain.Image().Digests), ok
 }
 
 // named returns the chain of a record's name: from disk, else from the registry.

@@ -62,11 +62,11 @@ func runPlan(ctx context.Context, o buildOptions, format string, streams Streams
 	if err != nil {
 		return err
 	}
-	b, err := builder.Connect(ctx, o.builder.options(p.Registries(), true))
+	b, err := o.builder.connect(ctx, p.Registries())
 	switch {
 	case err == nil:
 		defer b.Close()
-		options.Nodes = engineNodes(b)
+		options.Builder, options.Nodes, options.Prune.Owner = b, engineNodes(b), o.prune.owner(b)
 	case o.builder.name != "" || !errors.As(err, new(*builder.UnreachableError)):
 		return err
 	case options.Space.DiskPath == "":

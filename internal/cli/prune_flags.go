@@ -8,6 +8,8 @@ import (
 	"github.com/docker/go-units"
 	"github.com/spf13/pflag"
 
+	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/engine"
 	"github.com/stoker-build/stoker/internal/sweep"
 )
@@ -21,6 +23,7 @@ type pruneOptions struct {
 	threshold float64
 	keep      sizeFlag
 	foreign   bool
+	exclusive bool
 }
 
 func (o *pruneOptions) addTo(f *pflag.FlagSet) {
@@ -31,6 +34,7 @@ func (o *pruneOptions) addTo(f *pflag.FlagSet) {
 	f.DurationVar(&o.timeout, "prune-timeout", 5*time.Minute, "bound on one sweep; what is left goes to the next")
 	f.Float64Var(&o.threshold, "prune-threshold", 60, "`PERCENT` of the builder's disk above which, after a batch, the cache is trimmed to --keep-storage")
 	f.Var(&o.keep, "keep-storage", "`SIZE` of the cache that trimming keeps")
+	f.BoolVar(&o.exclusive, "exclusive", false, "nobody else uses this builder (as is so of a private one): what earlier runs left may be removed for space")
 	f.BoolVar(&o.foreign, "prune-foreign", false, "let trimming remove records that are not of this plan, the least recently used first")
 }
 
@@ -55,6 +59,14 @@ func (o pruneOptions) options() engine.PruneOptions {
 		Policy: engine.PrunePolicy(o.policy), By: sweep.By(o.by),
 		Pause: o.pause, Timeout: o.timeout, Threshold: o.threshold, KeepBytes: int64(o.keep), Foreign: o.foreign,
 	}
+}
+
+// owner says whose the builder's records are.
+func (o pruneOptions) owner(b *builder.Builder) cache.Ownership {
+	if o.exclusive || b.Exclusive() {
+		return cache.Exclusive
+	}
+	return cache.Shared
 }
 
 func oneOf[T ~string](s string, known ...T) bool {

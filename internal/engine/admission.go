@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -12,7 +11,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/cache"
-	"github.com/stoker-build/stoker/internal/layers"
+	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/space"
 	"github.com/stoker-build/stoker/internal/sweep"
 )
@@ -47,27 +46,30 @@ type gauge struct {
 // admission decides when jobs start.
 type admission struct {
 	gauges []gauge
-	// sizes are the compressed bytes of the plan's layers.
-	sizes map[layers.Key]int64
 
 	mu      sync.Mutex
 	book    *space.Book
-	owns    []int64          // what the last jobs were seen to add of their own
+	jobs    map[int]space.Job
 	seen    map[int]bool     // jobs whose own records were seen
 	changed chan struct{}    // closed and replaced when a job ends or space comes free
 	peaks   map[string]int64 // the most seen in each gauge
 }
 
-// How many jobs' own records are remembered to tell what the next will add.
-const rememberedJobs = 20
-
 func newAdmission(o SpaceOptions) *admission {
-	rates := o.Rates
-	if rates.PerByte == 0 {
-		rates.PerByte = space.Unknown.PerByte
-	}
-	return &admission{book: space.NewBook(rates), sizes: map[layers.Key]int64{}, seen: map[int]bool{},
+	return &admission{book: space.NewBook(space.NewSizes(o.Rates)), jobs: map[int]space.Job{}, seen: map[int]bool{},
 		changed: make(chan struct{}), peaks: map[string]int64{}}
+}
+
+// know takes what tasks do.
+func (a *admission) know(needs *cache.Needs, tasks []*task) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	needs.Read(func(g *graph.Shared) {
+		a.book.Know(g)
+		for _, t := range tasks {
+			a.jobs[t.index] = space.Job{Vertices: g.Path(t.index), Kind: t.job.Kind}
+		}
+	})
 }
 
 // addGauges sets the bounds: the budget, and the disk where it can be seen.
@@ -128,46 +130,31 @@ func (r *run) cacheBytes(ctx context.Context) (int64, error) {
 			return 0, err
 		}
 		r.learn(report)
-		t := report.Totals()
-		total += t.Live.Bytes + t.Dead.Bytes + t.Foreign.Bytes
+		total += report.Totals().Sum().Bytes
 	}
 	return total, nil
 }
 
-// learn takes from a look at the cache which layers are there, how much they
-// take, and what finished jobs added of their own.
+// learn takes from a look at the cache what is there, how much it takes, and what
+// finished jobs added of their own.
 func (r *run) learn(report *cache.Report) {
+	seen := report.Sizes()
 	a := r.room
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	var present []layers.Key
-	var taken, compressed int64
-	own := map[int]int64{}
-	for i, v := range report.Verdicts {
-		rec := report.Records[i]
-		switch {
-		case v.Depth >= 0 && rec.Size > 0:
-			present = append(present, v.Key)
-			if size := a.sizes[v.Key]; size > 0 {
-				taken, compressed = taken+rec.Size, compressed+size
-			}
-		case v.Depth < 0 && v.State == cache.Dead && v.Reason == cache.Finished && v.Job != cache.NoJob:
-			own[v.Job] += rec.Size
-		}
+	r.needs.Read(a.book.Know)
+	a.book.Holds(seen.Vertices)
+	for v, bytes := range seen.Vertices {
+		a.book.Seen(v, bytes)
 	}
-	a.book.Holds(present)
-	if compressed > 0 {
-		a.book.Rates.PerByte = float64(taken) / float64(compressed)
+	if seen.Compressed > 0 {
+		a.book.Rates.PerByte = float64(seen.Whole) / float64(seen.Compressed)
 	}
-	for job, bytes := range own {
+	for job, bytes := range seen.Own {
 		if !a.seen[job] {
 			a.seen[job] = true
-			a.owns = append(a.owns, bytes)
+			a.book.SeenOwn(a.jobs[job].Kind, bytes)
 		}
-	}
-	a.owns = a.owns[max(len(a.owns)-rememberedJobs, 0):]
-	if len(a.owns) > 0 {
-		a.book.Rates.Own = slices.Max(a.owns)
 	}
 }
 
@@ -181,7 +168,7 @@ func (a *admission) worthLook(finished int) bool {
 	if finished%looksEvery == 0 {
 		return true
 	}
-	return len(a.owns) == 0 && finished&(finished-1) == 0
+	return !a.book.SawOwn() && finished&(finished-1) == 0
 }
 
 // How many jobs finish between two looks that only learn.
@@ -191,7 +178,7 @@ const looksEvery = 50
 func (a *admission) start(t *task) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.book.Start(t.index, t.bases)
+	a.book.Start(t.index, a.jobs[t.index])
 }
 
 func (a *admission) done(t *task) {
@@ -201,15 +188,11 @@ func (a *admission) done(t *task) {
 	a.note()
 }
 
-// expectMore has jobs be expected to add twice as much of their own, up to a
-// bound, until that is seen: a job that filled the disk adds more than was
-// thought, and would be let in again to do the same.
+// expectMore has jobs be expected to add more of their own, until that is seen.
 func (a *admission) expectMore(t *task, most int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(a.owns) == 0 {
-		a.book.Rates.Own = min(2*a.book.Own(t.bases), most)
-	}
+	a.book.ExpectMore(a.jobs[t.index], most)
 }
 
 // freed wakes who waits for space.
@@ -237,8 +220,17 @@ func (a *admission) exporting(t *task) {
 type state struct {
 	gauge                string
 	used, reserved, need int64
+	guessed              bool // need rests on nothing that was seen
 	limit                space.Limit
 	running              int
+}
+
+// needs says what the job needs, for people.
+func (s state) needs() string {
+	if s.guessed {
+		return fmt.Sprintf("what it needs is not known (%s are assumed)", size(s.need))
+	}
+	return "it needs about " + size(s.need)
 }
 
 func (s state) fits() bool   { return s.limit.Fits(s.used, s.reserved, s.need) }
@@ -248,7 +240,7 @@ func (s state) short() int64 { return s.limit.Short(s.used, s.reserved, s.need) 
 func (r *run) stateFor(ctx context.Context, t *task) state {
 	a := r.room
 	var worst state
-	for i, g := range a.gauges {
+	for _, g := range a.gauges {
 		used, err := g.used(ctx)
 		if err != nil {
 			r.emit(Warning{Message: fmt.Sprintf("%s cannot be read: %s", g.name, err)})
@@ -256,9 +248,10 @@ func (r *run) stateFor(ctx context.Context, t *task) state {
 		}
 		a.mu.Lock()
 		a.peaks[g.name] = max(a.peaks[g.name], used)
-		s := state{gauge: g.name, used: used, reserved: a.book.Reserved(), need: a.book.Need(t.bases), limit: g.limit, running: a.book.Running()}
+		need, known := a.book.Need(a.jobs[t.index])
+		s := state{gauge: g.name, used: used, reserved: a.book.Reserved(), need: need, guessed: !known, limit: g.limit, running: a.book.Running()}
 		a.mu.Unlock()
-		if i == 0 || s.limit.High-s.used < worst.limit.High-worst.used {
+		if worst.gauge == "" || s.limit.High-s.used < worst.limit.High-worst.used {
 			worst = s
 		}
 	}
@@ -289,8 +282,8 @@ func (r *run) admit(ctx context.Context, t *task) error {
 			continue
 		}
 		if s.running == 0 && !r.othersTook(ctx, s, &w) {
-			r.emit(Warning{Job: t.job.Name, Message: fmt.Sprintf("it may not fit: it needs about %s, and %s has %s of %s left; it is tried anyway",
-				size(s.need), s.gauge, size(s.limit.High-s.used), size(s.limit.High))})
+			r.emit(Warning{Job: t.job.Name, Message: fmt.Sprintf("it may not fit: %s, and %s has %s of %s left; it is tried anyway",
+				s.needs(), s.gauge, size(max(s.limit.High-s.used, 0)), size(s.limit.High))})
 			break
 		}
 		r.waitForSpace(ctx, t, s, &w)
@@ -338,8 +331,8 @@ func (r *run) makeRoom(ctx context.Context, t *task, s state, w *waiting) bool {
 	case r.Prune.Policy != PruneAuto:
 		return false
 	}
-	others := func(jobs []int) bool { return !slices.Contains(jobs, t.index) }
-	all := func([]int) bool { return true }
+	others := func(w cache.Wanting) bool { return !w.Has(t.index) }
+	all := func(cache.Wanting) bool { return true }
 	return r.frees(ctx, s.short(), others) || r.frees(ctx, s.short(), all)
 }
 
@@ -354,7 +347,7 @@ func (r *run) collect(ctx context.Context) {
 // free removes dead records up to a number of bytes on every node, the least
 // useful first; with evict, live ones that it allows. It returns the bytes that
 // were removed, and why a sweep ended early.
-func (r *run) free(ctx context.Context, bytes int64, evict func(owners []int) bool) (removed int64, err error) {
+func (r *run) free(ctx context.Context, bytes int64, evict func(cache.Wanting) bool) (removed int64, err error) {
 	for _, b := range r.ballasts {
 		b.dropWhenTight()
 	}
@@ -374,7 +367,7 @@ func (r *run) free(ctx context.Context, bytes int64, evict func(owners []int) bo
 }
 
 // frees tells whether free removed anything.
-func (r *run) frees(ctx context.Context, bytes int64, evict func(owners []int) bool) bool {
+func (r *run) frees(ctx context.Context, bytes int64, evict func(cache.Wanting) bool) bool {
 	removed, _ := r.free(ctx, bytes, evict)
 	return removed > 0
 }

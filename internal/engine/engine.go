@@ -12,12 +12,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/opencontainers/go-digest"
-	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/stoker-build/stoker/internal/builder"
-	"github.com/stoker-build/stoker/internal/layers"
+	"github.com/stoker-build/stoker/internal/cache"
+	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plan"
 	"github.com/stoker-build/stoker/internal/recovery"
@@ -28,6 +27,8 @@ import (
 
 // Builder builds one job. Its methods may be called concurrently.
 type Builder interface {
+	// Graphs tells found what each job's build does, from several goroutines.
+	Graphs(ctx context.Context, jobs []*plan.Job, found func(job *plan.Job, g graph.Graph, err error)) error
 	// Build makes one attempt at a job and writes its progress to log.
 	Build(ctx context.Context, job *plan.Job, log io.Writer, watch builder.Watch) (builder.Result, error)
 	// Recover returns when a builder that was lost answers again; a private one
@@ -38,14 +39,13 @@ type Builder interface {
 // Node is one daemon of the builder, whose cache is swept.
 type Node interface {
 	sweep.Node
-	Platform() ocispecs.Platform
+	// ID is the daemon's own: equal as long as it is the same cache.
+	ID() string
 	// Root is where the node keeps its cache on this machine; empty where that
 	// cannot be seen.
 	Root() string
 	// Answers returns an error when the node does not answer.
 	Answers(ctx context.Context) error
-	// HasOwnImages tells that base images may come from the node itself.
-	HasOwnImages() bool
 }
 
 // Registry tells which tags exist already. An error means that it did not say.
@@ -53,16 +53,16 @@ type Registry interface {
 	Exists(ctx context.Context, tag string) (digest string, exists bool, err error)
 }
 
-// Chains resolves base images.
-type Chains interface {
-	Resolve(ctx context.Context, ref string) (layers.Chain, error)
-	Lookup(digest.Digest) (layers.Chain, bool)
+// Attributions keep what is known of daemons' records from run to run.
+type Attributions interface {
+	// Open returns what is known of a daemon's records, by its ID. What happens to
+	// the memory is kept until close is called.
+	Open(daemon string) (memory *cache.Memory, close func() error, err error)
 }
 
 // Options say how a plan is run.
 type Options struct {
 	Plan     *plan.Plan
-	Source   *plan.Source
 	Builder  Builder
 	Nodes    []Node
 	Ledger   *ledger.Ledger
@@ -91,8 +91,11 @@ type Options struct {
 	// RetryAfter, when set, asks for an image whether its registry throttles,
 	// and returns how long that then wants to be left alone; 0 for not at all.
 	RetryAfter func(ctx context.Context, ref string) time.Duration
-	// Chains resolves the base images.
-	Chains Chains
+	// LayerSizes, when set, asks an image's registry for the compressed sizes of
+	// its layers in bytes, bottom first.
+	LayerSizes func(ctx context.Context, ref, platform string) ([]int64, error)
+	// Attributions are kept for later runs; nil for not at all.
+	Attributions Attributions
 	// Redact takes secrets out of all that is logged, told or kept on record.
 	Redact *redact.Redactor
 	// PostBuild is a shell command that runs after each built image; empty for
@@ -149,6 +152,7 @@ func Run(ctx context.Context, opt Options) (ledger.Summary, error) {
 	r.dispatch(jobs, tasks)
 	unwatch()
 	stop()
+	r.keepAttributions(context.WithoutCancel(ctx))
 	return r.finish(jobs)
 }
 
@@ -167,8 +171,10 @@ type run struct {
 	slots     *semaphore.Weighted
 	cancel    context.CancelCauseFunc
 	started   time.Time
-	need      need
-	tasks     []*task // in the order of the run
+	needs     *cache.Needs
+	nodes     map[string]*nodeState // by the nodes' names
+	tasks     []*task               // in the order of the run
+	makers    map[string]*task      // of images, by their tags
 	room      *admission
 	queue     *queue
 	throttles *throttles
@@ -194,6 +200,7 @@ type run struct {
 	away    int // workers that a full disk took away
 	owed    int // of those, how many are still busy
 	mended  map[Mending]int
+	ended   map[*task]ledger.Status
 }
 
 type batchCount struct{ open, built, skipped, failed int }
@@ -203,7 +210,8 @@ func newRun(opt Options) *run {
 		opt.Redact = redact.New()
 	}
 	r := &run{Options: opt, started: time.Now(), slots: semaphore.NewWeighted(int64(opt.Workers)),
-		room: newAdmission(opt.Space), queue: newQueue(), throttles: newThrottles(), batches: make([]batchCount, opt.Plan.Batches()), mended: map[Mending]int{}}
+		room: newAdmission(opt.Space), queue: newQueue(), throttles: newThrottles(), batches: make([]batchCount, opt.Plan.Batches()),
+		mended: map[Mending]int{}, ended: map[*task]ledger.Status{}, nodes: map[string]*nodeState{}}
 	for i := range opt.Plan.Jobs {
 		r.batches[opt.Plan.Batch(i)-1].open++
 	}
@@ -221,11 +229,15 @@ func (r *run) dispatch(ctx context.Context, tasks []*task) {
 		}
 	}
 	for {
-		t := r.queue.take(ctx, func(t *task) time.Duration {
-			return r.throttles.wait(t.job, time.Now())
-		})
+		t := r.queue.take(ctx, r.pause)
 		if t == nil {
 			break
+		}
+		if _, failed := r.waitsFor(t); failed != nil {
+			t.early = fmt.Errorf("it is built on the image of %s, which has failed", failed.job.Name)
+			r.failEarly(t)
+			r.queue.drop()
+			continue
 		}
 		if r.slots.Acquire(ctx, 1) != nil {
 			break
@@ -245,6 +257,14 @@ func (r *run) dispatch(ctx context.Context, tasks []*task) {
 		r.emit(Stopping{Reason: context.Cause(ctx).Error()})
 	}
 	jobs.Wait()
+}
+
+// pause is how long a job has to wait before it may be taken.
+func (r *run) pause(t *task) time.Duration {
+	if waits, _ := r.waitsFor(t); waits {
+		return queueInterval // or until another job ends
+	}
+	return r.throttles.wait(t.job, time.Now())
 }
 
 // work takes one job to its end, or back to the queue.
@@ -301,8 +321,9 @@ func (r *run) record(t *task) {
 		return
 	}
 	r.emit(JobFinished{Entry: e})
-	r.need.finish(t.index)
+	r.needs.Finish(t.index)
 	r.mu.Lock()
+	r.ended[t] = e.Status
 	b := &r.batches[e.Batch-1]
 	b.open--
 	switch e.Status {

@@ -74,6 +74,13 @@ type (
 		Failed  int `json:"failed"`
 	}
 
+	// Surveying tells of how many jobs it is known what they do, while the builder
+	// is asked.
+	Surveying struct {
+		Jobs  int `json:"jobs"`
+		Known int `json:"known"`
+	}
+
 	// WaitingForSpace tells that the next job would fit no bound, and waits.
 	// Running jobs will end, or a sweep will help.
 	WaitingForSpace struct {
@@ -184,6 +191,9 @@ func (JobFinished) Kind() string { return "job_finished" }
 
 // Kind implements Event.
 func (BatchFinished) Kind() string { return "batch_finished" }
+
+// Kind implements Event.
+func (Surveying) Kind() string { return "surveying" }
 
 // Kind implements Event.
 func (WaitingForSpace) Kind() string { return "waiting_for_space" }

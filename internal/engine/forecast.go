@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/stoker-build/stoker/internal/layers"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/space"
 )
@@ -45,6 +44,8 @@ func Forecast(ctx context.Context, opt Options) (Planned, error) {
 	defer cancel(nil)
 	r.cancel = cancel
 	tasks := r.survey(ctx, r.check(ctx))
+	stop := r.startSweepers(ctx)
+	defer stop()
 	r.addGauges()
 	p := Planned{Batches: opt.Plan.Batches(), Workers: opt.Workers, Forecast: space.Simulate(r.spacePlan(ctx, tasks))}
 	if g := r.tightest(ctx); g != nil {
@@ -67,32 +68,34 @@ func Forecast(ctx context.Context, opt Options) (Planned, error) {
 
 // spacePlan is what a forecast of the open tasks is made from.
 func (r *run) spacePlan(ctx context.Context, tasks []*task) space.Plan {
-	p := space.Plan{Workers: r.Workers, Rates: r.room.book.Rates, Keep: r.Prune.Policy == PruneOff}
+	p := space.Plan{Workers: r.Workers, Keep: r.Prune.Policy == PruneOff}
+	for _, s := range r.sweepers {
+		if report, err := s.Look(ctx); err == nil {
+			r.learn(report)
+			t := report.Totals()
+			p.Reclaimable += t.Dead.Bytes + t.LeftOver.Bytes
+			for v := range report.Sizes().Vertices {
+				p.Present = append(p.Present, v)
+			}
+		}
+	}
+	r.room.mu.Lock()
+	defer r.room.mu.Unlock()
+	p.Sizes = r.room.book.Sizes
 	if r.Prune.Policy == PruneCompleted {
 		p.Batch = r.Plan.BatchSize
 	}
 	for _, t := range tasks {
 		if !t.done && t.early == nil {
-			p.Jobs = append(p.Jobs, append([]layers.Chain(nil), t.bases...))
+			p.Jobs = append(p.Jobs, r.room.jobs[t.index])
 		}
 	}
 	if g := r.tightest(ctx); g != nil {
 		p.Limit = g.limit
 		p.Used, _ = g.used(ctx)
-		p.Reclaimable = min(r.reclaimable(ctx), p.Used)
 	}
+	p.Reclaimable = min(p.Reclaimable, p.Used)
 	return p
-}
-
-// reclaimable is the bytes of the caches that are not foreign.
-func (r *run) reclaimable(ctx context.Context) (bytes int64) {
-	for _, s := range r.sweepers {
-		if report, err := s.Look(ctx); err == nil {
-			t := report.Totals()
-			bytes += t.Live.Bytes + t.Dead.Bytes
-		}
-	}
-	return bytes
 }
 
 // tightest is the bound with the least room; nil for none.
@@ -163,11 +166,9 @@ func (r *run) spaceTotals() *ledger.Space {
 	r.room.mu.Lock()
 	defer r.room.mu.Unlock()
 	rates := r.room.book.Rates
-	known := r.spaceBefore
-	known.Rates = rates
 	return &ledger.Space{
 		Bound: g.name, HighBytes: g.limit.High, LowBytes: g.limit.Low,
 		ForecastPeakBytes: r.forecast.PeakBytes, PeakBytes: r.room.peaks[g.name],
-		LeastBytes: space.Simulate(known).LeastBytes, CacheBytesPerPulledByte: rates.PerByte, OwnBytesPerJob: rates.Own,
+		LeastBytes: space.Simulate(r.spaceBefore).LeastBytes, CacheBytesPerPulledByte: rates.PerByte, OwnBytesPerJob: rates.Own,
 	}
 }

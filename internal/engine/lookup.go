@@ -67,6 +67,7 @@ func (r *run) kept(t *task) {
 	defer r.mu.Unlock()
 	r.batches[t.entry.Batch-1].open--
 	r.batches[t.entry.Batch-1].built++
+	r.ended[t] = ledger.Built
 }
 
 // lookUp asks the registry about a job's tags.

@@ -30,8 +30,8 @@ const (
 type PruneOptions struct {
 	Policy PrunePolicy
 	By     sweep.By
-	// Exclusive says that nobody else uses the builder.
-	Exclusive bool
+	// Owner says who uses the builder.
+	Owner cache.Ownership
 	// Pause is how long one delete call may take, Timeout how long one sweep.
 	Pause, Timeout time.Duration
 	// Threshold is how full the builder's disk may be after a batch, in
@@ -60,7 +60,7 @@ func (r *run) startSweepers(ctx context.Context) (stop func()) {
 			r.emit(Warning{Message: fmt.Sprintf("nothing is swept on %s: its records cannot be listed: %s", n.Name(), err)})
 			continue
 		}
-		r.sweepers = append(r.sweepers, sweep.Start(background, r.sweepOptions(n, before, bytes)))
+		r.sweepers = append(r.sweepers, sweep.Start(background, r.sweepOptions(n, r.openNode(n, before), bytes)))
 	}
 	return func() {
 		defer func() {
@@ -102,15 +102,12 @@ func (r *run) recordsBefore(ctx context.Context, n Node) (map[string]struct{}, i
 	return before, bytes, nil
 }
 
-func (r *run) sweepOptions(n Node, before map[string]struct{}, bytes int64) sweep.Options {
+func (r *run) sweepOptions(n Node, state *nodeState, bytes int64) sweep.Options {
 	return sweep.Options{
 		Node: n, By: r.Prune.By, Pause: r.Prune.Pause, Timeout: r.Prune.Timeout, Busy: r.busy, StartBytes: bytes,
 		View: func(records []cache.Record) cache.View {
-			v := cache.View{Records: records, Needs: r.need.jobs, Steps: r.need.hasStep, Before: before, Exclusive: r.Prune.Exclusive}
-			if r.Chains != nil {
-				v.Explain = r.Chains.Lookup
-			}
-			return v
+			return cache.View{Records: records, Needs: r.needs, Memory: state.memory, Before: state.before,
+				Owner: r.Prune.Owner, Imports: r.Plan.Imports()}
 		},
 		Surplus: r.surplus,
 		Started: func(b sweep.Batch) {

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/stoker-build/stoker/internal/cache"
-	"github.com/stoker-build/stoker/internal/layers"
+	"github.com/stoker-build/stoker/internal/graph"
 )
 
 // Order says in which order jobs are built.
@@ -21,44 +21,60 @@ const (
 	OrderGiven Order = "given"
 )
 
-// arrange puts the open tasks into the order in which they are built, and
-// numbers tasks and jobs by it. The places of tasks that are done stay theirs,
-// so that batches keep their sizes.
-func (r *run) arrange(tasks []*task, jobs []cache.Job) []*task {
-	if r.Order == OrderGiven {
-		return tasks
-	}
-	var open []int
-	var chains []layers.Chain
+// arrange puts the open tasks into the order in which they are built, and the
+// plan and the tasks' numbers with them. The places of tasks that are done stay
+// theirs, so that batches keep their sizes.
+func (r *run) arrange(tasks []*task, jobs []cache.Job) ([]*task, []cache.Job) {
+	var places, open []int // of the open tasks
 	for i, t := range tasks {
 		if !t.done {
 			open = append(open, i)
-			chains = append(chains, deepest(t.bases))
 		}
 	}
-	arranged, arrangedJobs := slices.Clone(tasks), slices.Clone(jobs)
-	for to, from := range layers.Order(chains) {
-		place := open[to]
-		t := tasks[open[from]]
-		arrangedJobs[place] = jobs[open[from]]
-		arrangedJobs[place].ID = place
-		t.index, t.entry.Batch = place, r.Plan.Batch(place)
-		arranged[place] = t
+	places = slices.Clone(open)
+	if r.Order == OrderShared {
+		shared := graph.NewShared()
+		for i := range jobs {
+			shared.Set(i, jobs[i].Graph)
+		}
+		open = shared.Order(open, weight(shared))
 	}
-	copy(jobs, arrangedJobs)
-	return arranged
+	numbers := make(map[*task]int, len(tasks))
+	inOrder := make([]*task, len(open))
+	for i, t := range tasks {
+		numbers[t] = i
+	}
+	for i, from := range open {
+		inOrder[i] = tasks[from]
+	}
+	order := make([]int, len(tasks))
+	for i := range order {
+		order[i] = i
+	}
+	for i, t := range afterOthers(inOrder) {
+		order[places[i]] = numbers[t]
+	}
+	arranged, arrangedJobs := make([]*task, len(tasks)), make([]cache.Job, len(tasks))
+	for place, from := range order {
+		t := tasks[from]
+		t.index, t.entry.Batch = place, r.Plan.Batch(place)
+		arranged[place], arrangedJobs[place] = t, jobs[from]
+	}
+	r.Plan.Reorder(order)
+	return arranged, arrangedJobs
 }
 
-// deepest returns the largest of a job's base images: the one that decides
-// where it stands among the others.
-func deepest(bases []layers.Chain) layers.Chain {
-	var most layers.Chain
-	for _, c := range bases {
-		if c.Size() > most.Size() || len(most.Layers) == 0 {
-			most = c
+// A step whose size nobody knows weighs as much as a small layer.
+const stepWeight = 1 << 20
+
+// weight is what the order of jobs takes vertices to weigh.
+func weight(g *graph.Shared) func(v int32) int64 {
+	return func(v int32) int64 {
+		if g.Kind(v) == graph.Source {
+			return 0
 		}
+		return max(g.Size(v), stepWeight)
 	}
-	return most
 }
 
 // queue has the tasks that wait for a worker, in order.

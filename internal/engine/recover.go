@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/stoker-build/stoker/internal/cache"
@@ -78,9 +77,9 @@ func (r *run) mendCache(ctx context.Context, t *task, last bool) {
 	thing := ""
 	switch mended.Mending {
 	case MendBase:
-		thing = "base " + deepest(t.bases).Ref
+		thing = "base " + t.baseName()
 	case MendNoCache:
-		thing = "all of " + deepest(t.bases).Ref
+		thing = "all of " + t.baseName()
 		t.noCache = true
 	}
 	done, err := r.Recovery.Take(ctx, thing, func(ctx context.Context) error {
@@ -122,26 +121,34 @@ func mendingOf(n int, last bool) Mending {
 // mend removes from one node's cache what a way of mending a job takes.
 func (r *run) mend(ctx context.Context, s *sweep.Sweeper, t *task, way Mending) []sweep.Sweep {
 	r.emit(SweepStarted{Node: s.Node.Name(), Pressure: true})
-	own := s.Mend(ctx, t.index, func(v cache.Verdict) bool { return v.Depth < 0 || way != MendOwn })
+	own := s.Mend(ctx, t.index, func(v cache.Verdict) bool { return !v.Layer || way != MendOwn })
 	if way != MendNoCache {
 		return []sweep.Sweep{own}
 	}
-	related := func(jobs []int) bool {
-		return slices.ContainsFunc(jobs, func(job int) bool { return r.tasks[job].sharesBase(t) })
+	related := func(w cache.Wanting) bool {
+		return w.Any(func(job int) bool { return r.tasks[job].sharesBase(t) })
 	}
 	return []sweep.Sweep{own, s.Free(ctx, math.MaxInt64), s.Evict(ctx, math.MaxInt64, related)}
 }
 
 // sharesBase tells whether two jobs' base images have a layer in common.
 func (t *task) sharesBase(other *task) bool {
-	for _, a := range t.bases {
-		for _, b := range other.bases {
-			if len(a.Keys()) > 0 && len(b.Keys()) > 0 && a.Keys()[0] == b.Keys()[0] {
+	for _, a := range t.images {
+		for _, b := range other.images {
+			if len(a.Layers) > 0 && len(b.Layers) > 0 && a.Layers[0] == b.Layers[0] {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// baseName is a name for what a job is built on.
+func (t *task) baseName() string {
+	if t.job.Base == "" && len(t.images) > 0 {
+		return t.images[0].Ref
+	}
+	return t.job.Base
 }
 
 // noteMended puts a recovery on record.

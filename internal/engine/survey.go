@@ -2,171 +2,179 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"regexp"
 	"slices"
+	"strings"
 	"sync"
+	"time"
 
-	"github.com/containerd/platforms"
-	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/cache"
-	"github.com/stoker-build/stoker/internal/layers"
+	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/plan"
 )
 
-// need is what the unfinished jobs need of the cache. Before the survey, and
-// after a failed one, it is empty and explains nothing.
-type need struct {
-	jobs *cache.Needs
+const (
+	// How often a survey that takes long tells how far it is.
+	surveyInterval = 5 * time.Second
+	// How long the sizes of layers are asked for: they only make forecasts better.
+	sizesTimeout = 15 * time.Second
+)
 
-	mu    sync.Mutex
-	steps map[string]bool // descriptions of the records that the plan's builds make
-}
-
-// finish notes that a job needs nothing any more.
-func (n *need) finish(job int) {
-	if n.jobs != nil {
-		n.jobs.Finish(job)
-	}
-}
-
-func (n *need) addSteps(names []string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.steps == nil {
-		n.steps = map[string]bool{}
-	}
-	for _, name := range names {
-		n.steps[unnumbered(name)] = true
-	}
-}
-
-var stepNumber = regexp.MustCompile(`^\[([^\]]*?) ?\d+/\d+\]`)
-
-// unnumbered is a step's name without its place in the Dockerfile, such as
-// "[stage-1] COPY a b" for "[stage-1 3/5] COPY a b": whether a FROM counts
-// depends on its base image, which an analysis does not have.
-func unnumbered(name string) string { return stepNumber.ReplaceAllString(name, "[$1]") }
-
-func (n *need) hasStep(description string) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.steps[unnumbered(description)]
-}
-
-// survey finds out what every job's build reads and resolves it to chains, many
-// jobs at a time. An open job whose base image does not exist is failed here,
-// before anything is built for it.
+// survey asks the builder what every job's build does, orders the jobs by what
+// they share, and fails those early of which it says that they cannot be built.
 func (r *run) survey(ctx context.Context, tasks []*task) []*task {
-	jobs := make([]cache.Job, len(tasks))
+	r.needs = cache.NewNeeds(nil)
 	if !slices.ContainsFunc(tasks, func(t *task) bool { return !t.done }) {
-		r.need.jobs = cache.NewNeeds(nil)
 		return tasks // nothing is built, and so nothing swept
 	}
-	var group errgroup.Group
-	group.SetLimit(lookupWorkers)
+	r.linkTasks(tasks)
+	answers := r.ask(ctx, tasks)
+	jobs := make([]cache.Job, len(tasks))
+	var unknown []error
 	for i, t := range tasks {
-		jobs[i] = cache.Job{ID: i, Name: t.job.Name}
-		group.Go(func() error {
-			if t.done {
-				r.surveyDone(ctx, t, &jobs[i])
-			} else {
-				r.surveyJob(ctx, t, &jobs[i])
-			}
-			return nil
-		})
+		a := answers[t.job]
+		jobs[i] = cache.Job{Name: t.job.Name, Graph: a.graph}
+		t.images = a.graph.Images
+		if a.err != nil && !t.done && !r.refused(t, a.err) {
+			unknown = append(unknown, fmt.Errorf("%s: %w", t.job.Name, a.err))
+		}
 	}
-	_ = group.Wait()
-	tasks = r.arrange(tasks, jobs)
-	r.need.jobs = cache.NewNeeds(jobs)
+	r.tellUnknown(unknown)
+	r.linkImages(tasks)
+	tasks, jobs = r.arrange(tasks, jobs)
+	r.needs = cache.NewNeeds(jobs)
+	r.sizeLayers(ctx, jobs)
 	for _, t := range tasks {
-		for _, c := range t.bases {
-			for depth, k := range c.Keys() {
-				r.room.sizes[k] = c.Layers[depth].Size
-			}
-		}
 		if t.done {
-			r.need.finish(t.index)
+			r.needs.Finish(t.index)
 		}
 	}
+	r.room.know(r.needs, tasks)
 	return tasks
 }
 
-// surveyJob fills in what the cache must know of one job.
-func (r *run) surveyJob(ctx context.Context, t *task, job *cache.Job) {
-	if r.Chains == nil || ctx.Err() != nil {
-		job.Opaque = true
+// answer is what the builder said of one job.
+type answer struct {
+	graph graph.Graph
+	err   error
+}
+
+// ask asks the builder about all jobs, but for those that are built on another
+// job's image: what that will be is not known yet.
+func (r *run) ask(ctx context.Context, tasks []*task) map[*plan.Job]answer {
+	answers := make(map[*plan.Job]answer, len(tasks))
+	if r.Builder == nil {
+		return answers
+	}
+	var jobs []*plan.Job
+	for _, t := range tasks {
+		if len(t.after) == 0 {
+			jobs = append(jobs, t.job)
+		}
+	}
+	var mu sync.Mutex
+	told := time.Now()
+	err := r.Builder.Graphs(ctx, jobs, func(job *plan.Job, g graph.Graph, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		answers[job] = answer{g, r.redacted(err)}
+		if time.Since(told) > surveyInterval {
+			told = time.Now()
+			r.emit(Surveying{Jobs: len(jobs), Known: len(answers)})
+		}
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	if err != nil && ctx.Err() == nil {
+		for _, job := range jobs {
+			if _, known := answers[job]; !known {
+				answers[job] = answer{err: r.redacted(err)}
+			}
+		}
+	}
+	return answers
+}
+
+// refused tells whether an error means that a job cannot be built at all, as the
+// builder says, and fails it then.
+func (r *run) refused(t *task, err error) bool {
+	class, why := builder.Classify(err)
+	if class != builder.Permanent {
+		return false
+	}
+	t.early = fmt.Errorf("%w (not tried: %s)", err, why)
+	return true
+}
+
+// tellUnknown says once of how many jobs it is not known what they do.
+func (r *run) tellUnknown(errs []error) {
+	if len(errs) == 0 {
 		return
 	}
-	for _, platform := range r.platformsOf(t.job) {
-		reads, err := t.job.Reads(ctx, r.Source, platform)
-		if err != nil {
-			job.Opaque = true
-			r.emit(Warning{Job: t.job.Name, Message: err.Error() + "; its cache is kept until the run ends"})
-			return
+	r.emit(Warning{Message: fmt.Sprintf("the builder did not tell what %d of the jobs do, which is learned when they are built; until then nothing is kept for them and nothing reserved (%s)",
+		len(errs), firstLine(errs[0].Error()))})
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
+
+// learnGraph takes what a build that has begun will really do. It may be
+// something else than was planned: a tag may have moved.
+func (r *run) learnGraph(t *task, g graph.Graph) {
+	if !r.needs.Learn(t.index, g) {
+		return
+	}
+	r.room.know(r.needs, []*task{t})
+	if len(t.images) == 0 {
+		return // it was not known before
+	}
+	for _, image := range g.Images {
+		name, _, _ := strings.Cut(image.Ref, "@")
+		for _, planned := range t.images {
+			if was, _, _ := strings.Cut(planned.Ref, "@"); was == name && planned.Digest != image.Digest {
+				r.emit(Warning{Job: t.job.Name, Message: fmt.Sprintf("%s has moved since the run began, from %s to %s: the job is built on what it is now",
+					name, planned.Digest, image.Digest)})
+			}
 		}
-		r.need.addSteps(reads.Steps)
-		for _, ref := range reads.Bases {
-			chain, err := r.Chains.Resolve(ctx, ref)
-			if err != nil {
-				r.unresolved(t, job, err)
+	}
+	t.images = g.Images
+}
+
+// sizeLayers asks the registries for the compressed sizes of layers, as far as
+// they answer soon. What they do not tell is learned from the cache.
+func (r *run) sizeLayers(ctx context.Context, jobs []cache.Job) {
+	if r.LayerSizes == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, sizesTimeout)
+	defer cancel()
+	var group errgroup.Group
+	group.SetLimit(lookupWorkers)
+	asked := map[string]bool{}
+	for _, job := range jobs {
+		for _, image := range job.Graph.Images {
+			key := image.Ref + " " + image.Platform
+			if image.Unknown || image.Digest == "" || asked[key] {
 				continue
 			}
-			job.Bases = append(job.Bases, chain)
-			t.bases = job.Bases
+			asked[key] = true
+			group.Go(func() error {
+				sizes, err := r.LayerSizes(ctx, image.Ref, image.Platform)
+				if err == nil && len(sizes) == len(image.Layers) {
+					for i, layer := range image.Layers {
+						r.needs.SetSize(layer, sizes[i])
+					}
+				}
+				return nil
+			})
 		}
 	}
-}
-
-// surveyDone fills in what is known of a job that an earlier run finished: what
-// that run left of it in the cache is dead, not foreign. What cannot be had
-// makes no difference to the job.
-func (r *run) surveyDone(ctx context.Context, t *task, job *cache.Job) {
-	if r.Chains == nil {
-		return
-	}
-	for _, platform := range r.platformsOf(t.job) {
-		reads, err := t.job.Reads(ctx, r.Source, platform)
-		if err != nil {
-			return
-		}
-		r.need.addSteps(reads.Steps)
-		for _, ref := range reads.Bases {
-			if chain, err := r.Chains.Resolve(ctx, ref); err == nil {
-				job.Bases = append(job.Bases, chain)
-			}
-		}
-	}
-}
-
-// unresolved deals with a base image that the registry does not give. Where it
-// says so for good, the job fails; else the build may have more luck.
-func (r *run) unresolved(t *task, job *cache.Job, err error) {
-	job.Opaque = true
-	gone := errors.Is(err, layers.ErrNotFound) || errors.Is(err, layers.ErrDenied)
-	for _, n := range r.Nodes {
-		gone = gone && !n.HasOwnImages()
-	}
-	if gone {
-		t.early = r.redacted(fmt.Errorf("a base image cannot be had: %w", err))
-		return
-	}
-	r.emit(Warning{Job: t.job.Name, Message: fmt.Sprintf("%s; its cache is kept until the run ends", err)})
-}
-
-// platformsOf returns the platforms that a job is built for.
-func (r *run) platformsOf(job *plan.Job) []ocispecs.Platform {
-	if len(job.Options.Platforms) > 0 {
-		return job.Options.Platforms
-	}
-	if len(r.Nodes) > 0 {
-		return []ocispecs.Platform{r.Nodes[0].Platform()}
-	}
-	return []ocispecs.Platform{platforms.DefaultSpec()}
+	_ = group.Wait()
 }
 
 // finishEarly ends the tasks that the survey found hopeless.
@@ -175,10 +183,15 @@ func (r *run) finishEarly(ctx context.Context, tasks []*task) {
 		if t.done || t.early == nil || ctx.Err() != nil {
 			continue
 		}
-		t.begin()
-		t.entry.ErrorClass = string(builder.Permanent)
-		t.end(t.early)
-		r.record(t)
-		r.stopEarly(t.early)
+		r.failEarly(t)
 	}
+}
+
+// failEarly ends a task without an attempt.
+func (r *run) failEarly(t *task) {
+	t.begin()
+	t.entry.ErrorClass = string(builder.Permanent)
+	t.end(t.early)
+	r.record(t)
+	r.stopEarly(t.early)
 }

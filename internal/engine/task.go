@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/stoker-build/stoker/internal/builder"
-	"github.com/stoker-build/stoker/internal/layers"
+	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plan"
 )
@@ -19,12 +19,13 @@ import (
 // task is a job on its way through the run, with the manifest line that grows
 // as it goes.
 type task struct {
-	index int // of the job in the plan, in the order of the run
-	job   *plan.Job
-	bases []layers.Chain
-	entry ledger.Entry
-	done  bool  // it is on the record
-	early error // why it fails before its first attempt; nil if it does not
+	index  int // of the job in the plan, in the order of the run
+	job    *plan.Job
+	images []graph.Image // that its build reads, as far as is known
+	after  []*task       // whose images it is built on
+	entry  ledger.Entry
+	done   bool  // it is on the record
+	early  error // why it fails before its first attempt; nil if it does not
 
 	attempt    int       // the first is 1
 	log        io.Writer // of the running attempt
@@ -77,6 +78,8 @@ func (r *run) buildOnce(ctx context.Context, t *task) error {
 			}
 			r.emit(StepStarted{Job: t.job.Name, Step: r.Redact.String(step)})
 		},
+		Graph: func(g graph.Graph) { r.learnGraph(t, g) },
+		Done:  r.made,
 	})
 	if cause := context.Cause(ctx); err != nil && errors.As(cause, new(*stallError)) {
 		err = cause
@@ -85,7 +88,6 @@ func (r *run) buildOnce(ctx context.Context, t *task) error {
 	t.entry.Timings = result.Timings
 	t.entry.Node = result.Node
 	t.entry.Digest = result.Digest
-	r.need.addSteps(result.Steps)
 	return r.redacted(err)
 }
 

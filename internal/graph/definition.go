@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 	"google.golang.org/protobuf/proto"
@@ -293,6 +294,9 @@ func (b *graphBuilder) image(ref string, o operation) *made {
 	}
 	layers.Ref, layers.Digest = ref, d
 	image, vertices := layers.vertices()
+	if p := o.op.Platform; p != nil {
+		image.Platform = platforms.FormatAll(p.Spec())
+	}
 	for _, v := range vertices {
 		b.add(v)
 	}

@@ -77,6 +77,9 @@ type Image struct {
 	// Digest is what records of its layers are named after; Manifest, where it is
 	// not empty, is another such name: that of the platform's own manifest.
 	Digest, Manifest string
+	// Platform is the one that it is read for, such as linux/amd64; empty where
+	// that is the builder's own.
+	Platform string
 	// Layers are its vertices, bottom first. It is empty for an image without
 	// layers, and for one whose layers are not known.
 	Layers []ID

@@ -9,6 +9,8 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	digest "github.com/opencontainers/go-digest"
+
+	"github.com/stoker-build/stoker/internal/graph"
 )
 
 // Layer is one layer of an image, as its manifest lists it.
@@ -76,6 +78,16 @@ func NewChain(ref string, resolved, manifest digest.Digest, platform v1.Platform
 		c.keys[i] = k
 	}
 	return c
+}
+
+// Image returns what the graphs of builds need of the chain. Its layers have the
+// digests of the compressed blobs.
+func (c Chain) Image() graph.ImageLayers {
+	i := graph.ImageLayers{Ref: c.Ref, Digest: c.Digest.String(), Manifest: c.Manifest.String()}
+	for _, l := range c.Layers {
+		i.Digests, i.Sizes = append(i.Digests, l.Digest.String()), append(i.Sizes, l.Size)
+	}
+	return i
 }
 
 // Key returns the key of the layer at depth; the bottom layer's depth is 0. It

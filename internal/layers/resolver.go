@@ -142,33 +142,6 @@ func (r *Resolver) Resolve(ctx context.Context, ref string) (Chain, error) {
 	}
 }
 
-// Result is what became of one reference in ResolveAll.
-type Result struct {
-	Chain Chain
-	Err   error
-}
-
-// ResolveAll resolves refs in parallel and returns their results in the same
-// order. A failing reference does not stop the others.
-func (r *Resolver) ResolveAll(ctx context.Context, refs []string) []Result {
-	results := make([]Result, len(refs))
-	next := make(chan int)
-	var wg sync.WaitGroup
-	for range min(r.opts.Parallel, len(refs)) {
-		wg.Go(func() {
-			for i := range next {
-				results[i].Chain, results[i].Err = r.Resolve(ctx, refs[i])
-			}
-		})
-	}
-	for i := range refs {
-		next <- i
-	}
-	close(next)
-	wg.Wait()
-	return results
-}
-
 // Lookup returns the chain of an index's or a manifest's digest from disk,
 // without a request. With it the names of records can be explained that were
 // pulled in earlier runs. The chain has no Ref.

@@ -49,6 +49,9 @@ type Job struct {
 	Tags []string
 	// Source is the Dockerfile and the context.
 	Source *Source
+	// Kind is the same for jobs of one Dockerfile, target and set of build
+	// arguments: what they take is learned together.
+	Kind string
 	// Options are buildx's own, ready for build.Build. They are shared between
 	// jobs: clone before changing them (see BuildOptions).
 	Options build.Options
@@ -125,4 +128,19 @@ func registryOf(ref string) string {
 		return ""
 	}
 	return reference.Domain(named)
+}
+
+// Reorder puts the jobs into another order: order has for each place the place
+// that its job had.
+func (p *Plan) Reorder(order []int) {
+	jobs := make([]*Job, len(order))
+	for place, from := range order {
+		jobs[place] = p.Jobs[from]
+	}
+	p.Jobs = jobs
+}
+
+// Imports tells whether jobs import cache from elsewhere.
+func (p *Plan) Imports() bool {
+	return slices.ContainsFunc(p.Jobs, func(j *Job) bool { return len(j.Options.CacheFrom) > 0 })
 }

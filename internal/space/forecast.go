@@ -1,17 +1,15 @@
 package space
 
-import (
-	"github.com/stoker-build/stoker/internal/layers"
-)
-
 // Plan is what a forecast is made from.
 type Plan struct {
-	// Jobs are the base images of each job, in the order of the run.
-	Jobs    [][]layers.Chain
+	// Jobs are in the order of the run.
+	Jobs    []Job
 	Workers int
-	Rates   Rates
+	Sizes   *Sizes
+	// Present are the vertices that the cache has already.
+	Present []int32
 	// Limit bounds what is used, Used is what is used at the start; of that,
-	// Reclaimable can be removed as if it were dead.
+	// Reclaimable is dead or left over.
 	Limit       Limit
 	Used        int64
 	Reclaimable int64
@@ -26,6 +24,12 @@ type Plan struct {
 // of cache, but for those of the registry, which are compressed.
 type Forecast struct {
 	Jobs int `json:"jobs"`
+	// Unknown is the number of jobs of which it is not known what they do: they
+	// are in no other figure.
+	Unknown int `json:"unknown_jobs"`
+	// Guessed is the number of jobs whose own size is only a guess, since nothing
+	// like them was seen before.
+	Guessed int `json:"guessed_jobs"`
 	// PullBytes are the different layers' compressed bytes, SharedBytes what
 	// sharing them saves.
 	PullBytes   int64 `json:"pull_bytes"`
@@ -33,11 +37,11 @@ type Forecast struct {
 	// PeakBytes is the most that will be used, what is used at the start
 	// included.
 	PeakBytes int64 `json:"peak_bytes"`
-	// LeastBytes is the least that this order needs with this many workers: the
-	// layers that are needed again, and what the running jobs hold.
+	// LeastBytes is the least that this order needs with this many workers: what
+	// is needed again, and what the running jobs hold.
 	LeastBytes int64 `json:"least_bytes"`
 	// SmallestBytes is LeastBytes for one worker: with less, some image cannot
-	// be built without pulling a layer twice.
+	// be built without making something twice.
 	SmallestBytes int64 `json:"smallest_bytes"`
 	// TotalBytes is what the cache would hold if nothing were removed.
 	TotalBytes int64 `json:"total_bytes"`
@@ -56,61 +60,98 @@ const CurvePoints = 200
 // Simulate makes the forecast of a plan, with the order, the liveness and the
 // admission of a real run. Jobs take equal time and finish in their order.
 func Simulate(p Plan) Forecast {
+	f := Forecast{Rates: p.Sizes.Rates}
+	known := make([]Job, 0, len(p.Jobs))
+	for _, j := range p.Jobs {
+		if len(j.Vertices) == 0 {
+			f.Unknown++
+			continue
+		}
+		known = append(known, j)
+	}
+	p.Jobs = known
+	f.Jobs = len(p.Jobs)
 	s := newSimulation(p)
+	f.LeastBytes = s.others() + s.least(max(p.Workers, 1))
+	f.SmallestBytes = s.others() + s.least(1)
 	for i := range p.Jobs {
 		s.admit(i)
 	}
 	for len(s.running) > 0 {
 		s.finish()
 	}
-	f := Forecast{Jobs: len(p.Jobs), PeakBytes: s.peak, TotalBytes: p.Used + s.added, Waits: s.waits, Rates: p.Rates, Curve: thin(s.curve)}
-	f.PullBytes, f.SharedBytes = pulls(p.Jobs)
-	f.LeastBytes = p.Used - p.Reclaimable + s.least(max(p.Workers, 1))
-	f.SmallestBytes = p.Used - p.Reclaimable + s.least(1)
+	f.PeakBytes, f.TotalBytes, f.Waits, f.Curve, f.Guessed = s.peak, p.Used+s.added, s.waits, thin(s.curve), s.guessed
+	f.PullBytes, f.SharedBytes = s.pulls()
 	f.Fits = p.Limit.None() || f.SmallestBytes <= p.Limit.High
 	return f
 }
 
 type simulation struct {
 	Plan
-	book    *Book
-	last    map[layers.Key]int   // the last job that needs a layer
-	first   map[layers.Key]int   // and the first
-	bytes   map[layers.Key]int64 // of cache
-	running []int
-	used    int64
-	dead    int64
-	peak    int64
-	added   int64
-	waits   int
-	curve   []int64
+	first, last []int32 // by vertex, the first and the last job that has it; -1 for none
+	bytes       []int64 // by vertex, what it takes while it is not there
+	there       []bool  // by vertex
+	own         []int64 // by job, what it adds beside its vertices; while it runs, all that it has yet to add
+	kept        []int64 // by job, of that, what later jobs need, too
+	running     []int
+	reserved    int64
+	used        int64
+	dead        int64
+	peak        int64
+	added       int64
+	waits       int
+	guessed     int
+	curve       []int64
 }
 
 func newSimulation(p Plan) *simulation {
-	s := &simulation{Plan: p, book: NewBook(p.Rates), used: p.Used, peak: p.Used, dead: p.Reclaimable,
-		first: map[layers.Key]int{}, last: map[layers.Key]int{}, bytes: map[layers.Key]int64{}}
-	for i, bases := range p.Jobs {
-		for _, c := range bases {
-			for depth, k := range c.Keys() {
-				if _, seen := s.first[k]; !seen {
-					s.first[k], s.bytes[k] = i, p.Rates.Layer(c.Layers[depth])
-				}
-				s.last[k] = i
+	n := len(p.Sizes.vertices)
+	s := &simulation{Plan: p, used: p.Used, peak: p.Used, dead: p.Reclaimable,
+		first: make([]int32, n), last: make([]int32, n), bytes: make([]int64, n), there: make([]bool, n), own: make([]int64, len(p.Jobs)), kept: make([]int64, len(p.Jobs))}
+	for v := range s.first {
+		s.first[v], s.last[v] = -1, -1
+	}
+	for _, v := range p.Present {
+		s.there[v] = true
+	}
+	none := func(int32, int64) {}
+	for i, j := range p.Jobs {
+		for _, v := range j.Vertices {
+			if s.first[v] < 0 {
+				s.first[v] = int32(i)
+				s.bytes[v], _ = p.Sizes.of(v)
 			}
+			s.last[v] = int32(i)
+		}
+		var known bool
+		s.own[i], known = p.Sizes.expect(j, func(v int32) bool { return !s.there[v] }, none)
+		if !known {
+			s.guessed++
 		}
 	}
 	return s
 }
 
-// admit starts a job as soon as a worker and space are free.
+// need is what a job adds now.
+func (s *simulation) need(i int) int64 {
+	need := s.own[i]
+	for _, v := range s.Jobs[i].Vertices {
+		if !s.there[v] {
+			need += s.bytes[v]
+		}
+	}
+	return need
+}
+
+// admit starts a job as soon as a worker and space are free. Its layers are
+// there at once, and its steps' results when it ends.
 func (s *simulation) admit(i int) {
 	for len(s.running) >= max(s.Workers, 1) {
 		s.finish()
 	}
-	need := s.book.Need(s.Jobs[i])
-	for waited := false; !s.Limit.Fits(s.used, s.book.Reserved(), need); need = s.book.Need(s.Jobs[i]) {
-		s.free(s.Limit.Short(s.used, s.book.Reserved(), need))
-		if s.Limit.Fits(s.used, s.book.Reserved(), need) || len(s.running) == 0 {
+	for waited := false; !s.Limit.Fits(s.used, s.reserved, s.need(i)); {
+		s.free(s.Limit.Short(s.used, s.reserved, s.need(i)))
+		if s.Limit.Fits(s.used, s.reserved, s.need(i)) || len(s.running) == 0 {
 			break
 		}
 		if !waited {
@@ -118,11 +159,20 @@ func (s *simulation) admit(i int) {
 		}
 		s.finish()
 	}
-	pulls := need - s.book.Own(s.Jobs[i])
-	s.book.Start(i, s.Jobs[i])
-	s.book.Pulled(i)
 	s.running = append(s.running, i)
-	s.add(pulls)
+	for _, v := range s.Jobs[i].Vertices {
+		if s.there[v] {
+			continue
+		}
+		s.there[v] = true
+		if s.Sizes.vertices[v].layer {
+			s.add(s.bytes[v])
+		} else {
+			s.own[i] += s.bytes[v]
+			s.kept[i] += s.bytes[v]
+		}
+	}
+	s.reserved += s.own[i]
 	s.curve = append(s.curve, s.used)
 }
 
@@ -130,16 +180,13 @@ func (s *simulation) admit(i int) {
 func (s *simulation) finish() {
 	i := s.running[0]
 	s.running = s.running[1:]
-	own := s.book.Own(s.Jobs[i])
-	s.add(own)
-	s.book.Done(i)
-	s.dead += own
-	for _, c := range s.Jobs[i] {
-		for _, k := range c.Keys() {
-			if s.last[k] == i && s.bytes[k] > 0 {
-				s.dead += s.bytes[k]
-				s.bytes[k] = 0
-			}
+	s.reserved -= s.own[i]
+	s.add(s.own[i])
+	s.dead += s.own[i] - s.kept[i]
+	for _, v := range s.Jobs[i].Vertices {
+		if s.last[v] == int32(i) && s.bytes[v] > 0 {
+			s.dead += s.bytes[v]
+			s.bytes[v] = 0
 		}
 	}
 	switch {
@@ -166,24 +213,28 @@ func (s *simulation) free(bytes int64) {
 	s.used -= bytes
 }
 
-// least returns the bytes of the layers that are needed again, and of what
-// running jobs hold, at the worst moment.
-func (s *simulation) least(workers int) int64 {
-	change := make([]int64, len(s.Jobs)+1)
-	bytes := map[layers.Key]int64{}
-	for i, bases := range s.Jobs {
-		for _, c := range bases {
-			for depth, k := range c.Keys() {
-				if s.first[k] == i && bytes[k] == 0 {
-					bytes[k] = s.Rates.Layer(c.Layers[depth])
-					change[max(i-workers+1, 0)] += bytes[k]
-					change[s.last[k]+1] -= bytes[k]
-				}
-			}
+// others is what is used at the start and neither needed nor removable.
+func (s *simulation) others() int64 {
+	bytes := s.Used - s.Reclaimable
+	for _, v := range s.Present {
+		if s.first[v] >= 0 {
+			bytes -= s.bytes[v]
 		}
 	}
-	for i, bases := range s.Jobs {
-		own := s.book.Own(bases)
+	return max(bytes, 0)
+}
+
+// least returns the bytes of what is needed again, and of what running jobs
+// hold, at the worst moment. It is asked before the simulation begins.
+func (s *simulation) least(workers int) int64 {
+	change := make([]int64, len(s.Jobs)+1)
+	for v, first := range s.first {
+		if first >= 0 {
+			change[max(int(first)-workers+1, 0)] += s.bytes[v]
+			change[s.last[v]+1] -= s.bytes[v]
+		}
+	}
+	for i, own := range s.own {
 		change[max(i-workers+1, 0)] += own
 		change[i+1] -= own
 	}
@@ -195,20 +246,22 @@ func (s *simulation) least(workers int) int64 {
 	return most
 }
 
-// pulls returns the compressed bytes of the different layers, and of those that
-// several jobs share and that are not pulled again.
-func pulls(jobs [][]layers.Chain) (unique, shared int64) {
-	seen := map[layers.Key]bool{}
-	for _, bases := range jobs {
-		for _, c := range bases {
-			for depth, k := range c.Keys() {
-				if seen[k] {
-					shared += c.Layers[depth].Size
-					continue
-				}
-				seen[k] = true
-				unique += c.Layers[depth].Size
+// pulls returns the compressed bytes of the different layers that are not there
+// yet, and of those that several jobs share and that are not pulled again.
+func (s *simulation) pulls() (unique, shared int64) {
+	here := make([]bool, len(s.there))
+	for _, v := range s.Present {
+		here[v] = true
+	}
+	for _, j := range s.Jobs {
+		for _, v := range j.Vertices {
+			size := s.Sizes.vertices[v].size
+			if here[v] {
+				shared += size
+				continue
 			}
+			here[v] = true
+			unique += size
 		}
 	}
 	return unique, shared

@@ -1,29 +1,7 @@
-// Package space says what fits. It is pure: from the chains of jobs, what a
+// Package space says what fits. It is pure: from the graphs of jobs, what a
 // cache holds and what running jobs have still to add, it tells whether the next
 // job may start, and how the cache will grow and shrink along a whole plan.
 package space
-
-import (
-	"github.com/stoker-build/stoker/internal/layers"
-)
-
-// Rates are what jobs are expected to add to a cache.
-type Rates struct {
-	// PerByte is the bytes of cache that a pulled layer takes for each of its
-	// compressed bytes: BuildKit keeps the compressed blob and the unpacked
-	// snapshot.
-	PerByte float64 `json:"cache_bytes_per_pulled_byte"`
-	// Own is the bytes that a job adds beside its base layers: the results of
-	// its steps, and their compressed form for the push.
-	Own int64 `json:"own_bytes_per_job"`
-}
-
-// Unknown are the rates to start with: layers that unpack to twice their
-// compressed size. What jobs add of their own must be seen first.
-var Unknown = Rates{PerByte: 3}
-
-// Layer returns the bytes of cache that a layer takes.
-func (r Rates) Layer(l layers.Layer) int64 { return int64(float64(l.Size) * r.PerByte) }
 
 // Limit is how much may be used, in bytes. Used is never brought above High by
 // starting a job; above Low, what is dead is removed. Zero stands for no limit.
@@ -56,129 +34,118 @@ func (l Limit) Surplus(used int64) int64 {
 	return max(used-l.Low, 0)
 }
 
-// Book keeps which layers a cache holds, and what running jobs have reserved
-// and not yet used. It is not safe for concurrent use.
-type Book struct {
-	Rates Rates
+// Job is what this package knows of a job.
+type Job struct {
+	// Vertices are those of its graph, by their numbers. Where the graph is not
+	// known there are none.
+	Vertices []int32
+	// Kind is equal for jobs whose sizes are learned together.
+	Kind string
+}
 
-	present map[layers.Key]bool
-	pulling map[layers.Key]bool
+// Book keeps what a cache holds, and what running jobs have reserved and not yet
+// used. It is not safe for concurrent use.
+type Book struct {
+	*Sizes
+
+	present map[int32]bool
+	making  map[int32]int // by which running job
 	running map[int]*reservation
 }
 
 // reservation is what a running job has yet to add.
 type reservation struct {
-	pull map[layers.Key]int64
-	own  int64
+	parts map[int32]int64 // by the vertices that it makes
+	own   int64           // beside those, of vertices whose sizes are not known
 }
 
 // NewBook returns the book of an empty cache.
-func NewBook(rates Rates) *Book {
-	return &Book{Rates: rates, present: map[layers.Key]bool{}, pulling: map[layers.Key]bool{}, running: map[int]*reservation{}}
+func NewBook(sizes *Sizes) *Book {
+	return &Book{Sizes: sizes, present: map[int32]bool{}, making: map[int32]int{}, running: map[int]*reservation{}}
 }
 
-// Holds notes which layers the cache holds now, all others being absent. What
-// running jobs had reserved for these is used now.
-func (b *Book) Holds(present []layers.Key) {
+// Holds notes what the cache holds now, in bytes by vertex, all others being
+// absent. What running jobs had reserved for these is used as far as they go.
+func (b *Book) Holds(present map[int32]int64) {
 	clear(b.present)
-	for _, k := range present {
-		b.arrived(k)
-	}
-}
-
-func (b *Book) arrived(k layers.Key) {
-	b.present[k] = true
-	if !b.pulling[k] {
-		return
-	}
-	delete(b.pulling, k)
-	for _, r := range b.running {
-		delete(r.pull, k)
-	}
-}
-
-// Need returns the bytes that a job on these base images would add: the layers
-// that are neither there nor being pulled by another job, and its own.
-func (b *Book) Need(bases []layers.Chain) int64 {
-	need := b.Own(bases)
-	for _, bytes := range b.missing(bases) {
-		need += bytes
-	}
-	return need
-}
-
-// Own is the bytes that a job is expected to add of its own. Before any job was seen,
-// that is half of what its base images take.
-func (b *Book) Own(bases []layers.Chain) int64 {
-	if b.Rates.Own > 0 {
-		return b.Rates.Own
-	}
-	var own int64
-	for _, c := range bases {
-		own += int64(float64(c.Size()) * b.Rates.PerByte / 2)
-	}
-	return own
-}
-
-func (b *Book) missing(bases []layers.Chain) map[layers.Key]int64 {
-	missing := map[layers.Key]int64{}
-	for _, c := range bases {
-		for depth, k := range c.Keys() {
-			if !b.present[k] && !b.pulling[k] {
-				missing[k] = b.Rates.Layer(c.Layers[depth])
-			}
+	for v, bytes := range present {
+		b.present[v] = true
+		if job, ok := b.making[v]; ok {
+			r := b.running[job]
+			expected, _ := b.of(v)
+			r.parts[v] = max(min(r.parts[v], expected-bytes), 0)
 		}
 	}
-	return missing
 }
 
-// Start reserves what a job will add.
-func (b *Book) Start(job int, bases []layers.Chain) {
-	r := &reservation{pull: b.missing(bases), own: b.Own(bases)}
-	for k := range r.pull {
-		b.pulling[k] = true
-	}
-	b.running[job] = r
+// Need returns the bytes that a job would add: what is neither there nor being
+// made by another job. Known tells that this rests on something seen, of this
+// job or of others.
+func (b *Book) Need(job Job) (bytes int64, known bool) {
+	r, known := b.reserve(job)
+	return r.total(), known
 }
 
-// Pulled notes that a running job has its base images.
-func (b *Book) Pulled(job int) {
-	if r := b.running[job]; r != nil {
-		for k := range r.pull {
-			b.arrived(k)
-		}
+// reserve is what a job would have to add.
+func (b *Book) reserve(job Job) (r *reservation, known bool) {
+	r = &reservation{parts: map[int32]int64{}}
+	r.own, known = b.expect(job, func(v int32) bool {
+		_, made := b.making[v]
+		return !made && !b.present[v]
+	}, func(v int32, bytes int64) { r.parts[v] = bytes })
+	return r, known
+}
+
+func (r *reservation) total() int64 {
+	total := r.own
+	for _, bytes := range r.parts {
+		total += bytes
 	}
+	return total
+}
+
+// Start reserves what a job will add; the number is the caller's.
+func (b *Book) Start(number int, job Job) {
+	r, _ := b.reserve(job)
+	for v := range r.parts {
+		b.making[v] = number
+	}
+	b.running[number] = r
 }
 
 // Used notes that a running job has used a part, from 0 to 1, of what it had
-// reserved for its own records.
-func (b *Book) Used(job int, part float64) {
-	if r := b.running[job]; r != nil {
-		r.own -= int64(float64(r.own) * part)
-	}
-}
-
-// Done gives back what a job had reserved. Base layers that never arrived count
-// as not there.
-func (b *Book) Done(job int) {
-	r := b.running[job]
+// reserved for its steps.
+func (b *Book) Used(number int, part float64) {
+	r := b.running[number]
 	if r == nil {
 		return
 	}
-	for k := range r.pull {
-		delete(b.pulling, k)
+	r.own -= int64(float64(r.own) * part)
+	for v, bytes := range r.parts {
+		if !b.vertices[v].layer {
+			r.parts[v] = bytes - int64(float64(bytes)*part)
+		}
 	}
-	delete(b.running, job)
+}
+
+// Done gives back what a job had reserved. What never arrived counts as not
+// there.
+func (b *Book) Done(number int) {
+	r := b.running[number]
+	if r == nil {
+		return
+	}
+	for v := range r.parts {
+		delete(b.making, v)
+	}
+	delete(b.running, number)
 }
 
 // Reserved is the bytes that running jobs have yet to add.
 func (b *Book) Reserved() int64 {
 	var total int64
 	for _, r := range b.running {
-		total += r.own
-		for _, bytes := range r.pull {
-			total += bytes
-		}
+		total += r.total()
 	}
 	return total
 }

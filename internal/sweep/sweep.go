@@ -311,10 +311,10 @@ func (s *Sweeper) byLineage(ctx context.Context, w *Sweep) {
 	}
 }
 
-// relieve removes what is dead as far as there is a surplus.
+// relieve removes what no job needs as far as there is a surplus.
 func (s *Sweeper) relieve(ctx context.Context, w *Sweep) {
 	if report, ok := s.lookFor(ctx, w); ok {
-		s.remove(ctx, upTo(report.Removable(), s.Surplus(ctx)), w)
+		s.remove(ctx, upTo(unneeded(report), s.Surplus(ctx)), w)
 	}
 }
 

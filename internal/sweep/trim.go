@@ -22,7 +22,7 @@ func (s *Sweeper) Trim(ctx context.Context, keep int64, foreign bool) Sweep {
 				list = append(list, report.Foreign()...)
 			}
 			totals, before := report.Totals(), w.Removed.Bytes
-			surplus := totals.Live.Bytes + totals.Dead.Bytes + totals.Foreign.Bytes - keep
+			surplus := totals.Sum().Bytes - keep
 			s.remove(ctx, upTo(list, surplus), w)
 			return surplus > w.Removed.Bytes-before && w.Busy.Records+w.Refused.Records > 0
 		})
@@ -30,14 +30,18 @@ func (s *Sweeper) Trim(ctx context.Context, keep int64, foreign bool) Sweep {
 }
 
 // Free removes dead records until a number of bytes is free, the least useful
-// first, and does not yield to builds: something waits for the space.
+// first and those that earlier runs left after them, and does not yield to
+// builds: something waits for the space.
 func (s *Sweeper) Free(ctx context.Context, bytes int64) Sweep {
-	return s.urgent(ctx, func(r *cache.Report) []cache.Record { return upTo(r.Removable(), bytes) })
+	return s.urgent(ctx, func(r *cache.Report) []cache.Record { return upTo(unneeded(r), bytes) })
 }
+
+// unneeded are the records that no job needs, in the order in which they may go.
+func unneeded(r *cache.Report) []cache.Record { return append(r.Removable(), r.LeftOver()...) }
 
 // Evict removes live records that may allows, by the unfinished jobs that need
 // them, until a number of bytes is free: those that are needed latest first.
-func (s *Sweeper) Evict(ctx context.Context, bytes int64, may func(jobs []int) bool) Sweep {
+func (s *Sweeper) Evict(ctx context.Context, bytes int64, may func(cache.Wanting) bool) Sweep {
 	return s.urgent(ctx, func(r *cache.Report) []cache.Record { return upTo(r.Evictable(may), bytes) })
 }
 

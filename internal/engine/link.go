@@ -1,0 +1,134 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/distribution/reference"
+
+	"github.com/stoker-build/stoker/internal/ledger"
+)
+
+// linkTasks finds the jobs that are built on other jobs' images, by what their
+// inputs name. Such a job is built after the other.
+func (r *run) linkTasks(tasks []*task) {
+	r.makers = map[string]*task{}
+	for _, t := range tasks {
+		for _, tag := range t.job.Tags {
+			r.makers[normalRef(tag)] = t
+		}
+	}
+	for _, t := range tasks {
+		r.link(t, t.job.Base)
+		for _, value := range t.job.Options.BuildArgs {
+			r.link(t, value)
+		}
+		for _, c := range t.job.Options.Inputs.NamedContexts {
+			if ref, ok := strings.CutPrefix(c.Path, "docker-image://"); ok {
+				r.link(t, ref)
+			}
+		}
+	}
+	refuseCircles(tasks)
+}
+
+// linkImages does the same by the images that the builder says the jobs read.
+func (r *run) linkImages(tasks []*task) {
+	for _, t := range tasks {
+		for _, image := range t.images {
+			r.link(t, image.Ref)
+		}
+	}
+	refuseCircles(tasks)
+}
+
+// link has a task wait for the one that makes an image, if another does.
+func (r *run) link(t *task, ref string) {
+	maker := r.makers[normalRef(ref)]
+	if maker != nil && maker != t && !slices.Contains(t.after, maker) {
+		t.after = append(t.after, maker)
+	}
+}
+
+// normalRef returns a reference with registry and tag spelled out and without
+// its digest; empty for what is none.
+func normalRef(ref string) string {
+	ref, _, _ = strings.Cut(ref, "@")
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err != nil {
+		return ""
+	}
+	return reference.TagNameOnly(named).String()
+}
+
+// refuseCircles fails the tasks that would have to be built after themselves.
+func refuseCircles(tasks []*task) {
+	const visiting, visited = 1, 2
+	state := map[*task]int{}
+	var visit func(t *task) bool
+	visit = func(t *task) (circle bool) {
+		switch state[t] {
+		case visiting:
+			return true
+		case visited:
+			return false
+		}
+		state[t] = visiting
+		defer func() { state[t] = visited }()
+		for _, other := range t.after {
+			if visit(other) {
+				t.early = fmt.Errorf("it is built on the image of %s, and that at last on this one's", other.job.Name)
+				t.after = nil
+				return false
+			}
+		}
+		return false
+	}
+	for _, t := range tasks {
+		visit(t)
+	}
+}
+
+// afterOthers puts tasks behind those that they are built on, and changes the
+// order no more than that takes.
+func afterOthers(order []*task) []*task {
+	out := make([]*task, 0, len(order))
+	placed := map[*task]bool{}
+	var place func(t *task)
+	place = func(t *task) {
+		if placed[t] {
+			return
+		}
+		placed[t] = true
+		for _, other := range t.after {
+			if !other.done {
+				place(other)
+			}
+		}
+		out = append(out, t)
+	}
+	for _, t := range order {
+		place(t)
+	}
+	return out
+}
+
+// waitsFor tells whether a task has to wait for another's image, and whether
+// that will never be.
+func (r *run) waitsFor(t *task) (waits bool, failed *task) {
+	if len(t.after) == 0 {
+		return false, nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, other := range t.after {
+		switch r.ended[other] {
+		case "":
+			waits = true
+		case ledger.Failed:
+			return false, other
+		}
+	}
+	return waits, nil
+}

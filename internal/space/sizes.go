@@ -1,0 +1,177 @@
+package space
+
+import (
+	"slices"
+
+	"github.com/stoker-build/stoker/internal/graph"
+)
+
+// Rates are what jobs are expected to add to a cache, before that was seen.
+type Rates struct {
+	// PerByte is the bytes of cache that a pulled layer takes for each of its
+	// compressed bytes: BuildKit keeps the compressed blob and the unpacked
+	// snapshot.
+	PerByte float64 `json:"cache_bytes_per_pulled_byte"`
+	// Own is the bytes that a job adds beside what other jobs have, too: the
+	// results of its steps, and their compressed form for the push. 0: not known.
+	Own int64 `json:"own_bytes_per_job"`
+}
+
+// Unknown are the rates to start with: layers that unpack to twice their
+// compressed size. What jobs add of their own must be seen first.
+var Unknown = Rates{PerByte: 3}
+
+// Sizes are what the vertices of the jobs' graph take in a cache, as far as that
+// is known: from the layers' compressed sizes, and from what was seen. It is not
+// safe for concurrent use.
+type Sizes struct {
+	Rates Rates
+
+	vertices []vertex
+	like     map[string]*recent // of steps with the same description
+	own      map[string]*recent // of jobs of the same kind
+	owns     recent             // of all jobs
+}
+
+type vertex struct {
+	layer  bool
+	step   bool
+	size   int64  // compressed
+	like   string // the step's description
+	shared bool   // several jobs have it
+	seen   int64  // the most that its records were seen to take
+}
+
+// recent are the last few of what was seen.
+type recent []int64
+
+// How many are remembered to tell what the next will take.
+const remembered = 20
+
+func (r *recent) add(bytes int64) {
+	*r = append(*r, bytes)
+	*r = (*r)[max(len(*r)-remembered, 0):]
+}
+
+// NewSizes returns the sizes of no vertices yet.
+func NewSizes(rates Rates) *Sizes {
+	if rates.PerByte == 0 {
+		rates.PerByte = Unknown.PerByte
+	}
+	return &Sizes{Rates: rates, like: map[string]*recent{}, own: map[string]*recent{}}
+}
+
+// Know takes the vertices of the jobs' graph, whose numbers are used here, too.
+func (s *Sizes) Know(g *graph.Shared) {
+	for v := range int32(g.Len()) {
+		if int(v) == len(s.vertices) {
+			n := vertex{layer: g.Kind(v) == graph.Layer, step: g.Kind(v) == graph.Step || g.Kind(v) == graph.Any}
+			if g.Results(v) > 0 {
+				n.like, _ = g.Result(v, 0)
+			}
+			s.vertices = append(s.vertices, n)
+		}
+		s.vertices[v].size = g.Size(v)
+		s.vertices[v].shared = len(g.JobsOf(v)) > 1
+	}
+}
+
+// Seen notes what the records of a vertex take. While it is being made, or
+// compressed, that grows.
+func (s *Sizes) Seen(v int32, bytes int64) {
+	n := &s.vertices[v]
+	if bytes <= n.seen {
+		return
+	}
+	n.seen = bytes
+	if n.step {
+		if s.like[n.like] == nil {
+			s.like[n.like] = &recent{}
+		}
+		s.like[n.like].add(bytes)
+	}
+}
+
+// SeenOwn notes what a finished job has added that no other job has.
+func (s *Sizes) SeenOwn(kind string, bytes int64) {
+	if s.own[kind] == nil {
+		s.own[kind] = &recent{}
+	}
+	s.own[kind].add(bytes)
+	s.owns.add(bytes)
+	s.Rates.Own = slices.Max(s.owns)
+}
+
+// SawOwn tells whether it was seen what jobs add of their own.
+func (s *Sizes) SawOwn() bool { return len(s.owns) > 0 }
+
+// of returns what a vertex takes, and whether that is known.
+func (s *Sizes) of(v int32) (bytes int64, known bool) {
+	n := &s.vertices[v]
+	switch {
+	case n.layer && n.size > 0:
+		return max(int64(float64(n.size)*s.Rates.PerByte), n.seen), true
+	case n.seen > 0:
+		return n.seen, true
+	case n.step && s.like[n.like] != nil:
+		return slices.Max(*s.like[n.like]), true
+	}
+	return 0, !n.layer && !n.step // a context is small, or there already
+}
+
+// expect tells what a job adds of the vertices that are missing, by vertex where
+// that is known, and returns what it is expected to add beside these. Known tells
+// that something like it was seen.
+func (s *Sizes) expect(job Job, missing func(v int32) bool, part func(v int32, bytes int64)) (rest int64, known bool) {
+	var layers, own int64
+	unknown := len(job.Vertices) == 0
+	for _, v := range job.Vertices {
+		bytes, ok := s.of(v)
+		if s.vertices[v].layer {
+			layers += bytes
+		} else if !s.vertices[v].shared {
+			own += bytes
+		}
+		switch {
+		case !missing(v):
+		case ok:
+			part(v, bytes)
+		default:
+			unknown = true
+		}
+	}
+	if !unknown {
+		return 0, true
+	}
+	guess, known := s.guessOwn(job.Kind, layers)
+	return max(guess-own, 0), known
+}
+
+// guessOwn is what a job adds of its own: what its like did, else what any job
+// did, else half of what its base images take.
+func (s *Sizes) guessOwn(kind string, layers int64) (bytes int64, known bool) {
+	switch {
+	case s.own[kind] != nil:
+		return slices.Max(*s.own[kind]), true
+	case s.Rates.Own > 0:
+		return s.Rates.Own, true
+	}
+	return layers / 2, false
+}
+
+// ExpectMore has jobs be expected to add twice as much of their own, up to a
+// bound, until that is seen: a job that filled the disk adds more than was
+// thought, and would be let in again to do the same.
+func (s *Sizes) ExpectMore(job Job, most int64) {
+	if s.SawOwn() {
+		return
+	}
+	var layers int64
+	for _, v := range job.Vertices {
+		if bytes, _ := s.of(v); s.vertices[v].layer {
+			layers += bytes
+		}
+	}
+	guess, _ := s.guessOwn(job.Kind, layers)
+	s.Rates.Own = min(2*guess, most)
+}
