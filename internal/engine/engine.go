@@ -210,7 +210,7 @@ func newRun(opt Options) *run {
 		opt.Redact = redact.New()
 	}
 	r := &run{Options: opt, started: time.Now(), slots: semaphore.NewWeighted(int64(opt.Workers)),
-		room: newAdmission(opt.Space), queue: newQueue(), throttles: newThrottles(), batches: make([]batchCount, opt.Plan.Batches()),
+		room: newAdmission(opt.Space), queue: newQueue(), needs: cache.NewNeeds(nil), throttles: newThrottles(), batches: make([]batchCount, opt.Plan.Batches()),
 		mended: map[Mending]int{}, ended: map[*task]ledger.Status{}, nodes: map[string]*nodeState{}}
 	for i := range opt.Plan.Jobs {
 		r.batches[opt.Plan.Batch(i)-1].open++

@@ -26,7 +26,6 @@ const (
 // survey asks the builder what every job's build does, orders the jobs by what
 // they share, and fails those early of which it says that they cannot be built.
 func (r *run) survey(ctx context.Context, tasks []*task) []*task {
-	r.needs = cache.NewNeeds(nil)
 	if !slices.ContainsFunc(tasks, func(t *task) bool { return !t.done }) {
 		return tasks // nothing is built, and so nothing swept
 	}

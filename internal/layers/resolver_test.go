@@ -384,15 +384,20 @@ func TestParallelCallersShareOneRequest(t *testing.T) {
 	h := newHub(t)
 	good := h.push(t, "env:v1", image(t, 1))
 	refs := []string{good, good, h.host + "/missing", good, good, good}
-	results := resolver("").ResolveAll(t.Context(), refs)
-	for i, res := range results {
-		if failed := res.Err != nil; failed != (i == 2) {
-			t.Errorf("%s: %v", refs[i], res.Err)
-		}
-		if i != 2 && res.Chain.Ref != good {
-			t.Errorf("result %d is %q", i, res.Chain.Ref)
-		}
+	r := resolver("")
+	var group sync.WaitGroup
+	for i, ref := range refs {
+		group.Go(func() {
+			chain, err := r.Resolve(t.Context(), ref)
+			if failed := err != nil; failed != (i == 2) {
+				t.Errorf("%s: %v", ref, err)
+			}
+			if i != 2 && chain.Ref != good {
+				t.Errorf("result %d is %q", i, chain.Ref)
+			}
+		})
 	}
+	group.Wait()
 	if m, _ := h.counts(); m != 2 {
 		t.Errorf("%d requests, want 2", m)
 	}

@@ -2,64 +2,138 @@ package space
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"testing"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-	digest "github.com/opencontainers/go-digest"
 	"pgregory.net/rapid"
 
-	"github.com/stoker-build/stoker/internal/layers"
+	"github.com/stoker-build/stoker/internal/graph"
 )
 
-// stack makes a chain of layers by their names, each of size compressed bytes.
-func stack(size int64, names ...string) layers.Chain {
-	var ls []layers.Layer
-	for _, n := range names {
-		ls = append(ls, layers.Layer{Digest: digest.FromString(n), Size: size})
-	}
-	return layers.NewChain(names[len(names)-1], "", "", v1.Platform{}, ls)
+// world is jobs with their graph, and what is known of its sizes.
+type world struct {
+	graph *graph.Shared
+	sizes *Sizes
 }
 
-func bases(c ...layers.Chain) []layers.Chain { return c }
+func newWorld(rates Rates) *world { return &world{graph.NewShared(), NewSizes(rates)} }
+
+// job adds a job: layers of size compressed bytes, bottom first, and steps upon
+// them. Steps of the same name upon the same are one vertex.
+func (w *world) job(size int64, layers, steps []string) Job {
+	sizes := make([]int64, len(layers))
+	for i := range sizes {
+		sizes[i] = size
+	}
+	g := graph.Upon(graph.ImageLayers{Ref: layers[len(layers)-1], Digests: layers, Sizes: sizes})
+	g.Vertices = g.Vertices[:len(layers)] // without what stands for anything
+	below := g.Vertices[len(layers)-1].ID
+	for _, name := range steps {
+		v := graph.Vertex{ID: stepID(below, name), Kind: graph.Step, Name: name, Inputs: []graph.ID{below},
+			Results: []graph.Result{{Description: name, On: []graph.ID{below}}}}
+		g.Vertices = append(g.Vertices, v)
+		below = v.ID
+	}
+	n := w.graph.Jobs()
+	w.graph.Set(n, g)
+	w.sizes.Know(w.graph)
+	return Job{Vertices: w.graph.Path(n), Kind: "kind"}
+}
+
+// stepID makes up the identity of a step upon another vertex.
+func stepID(below graph.ID, name string) graph.ID {
+	return graph.LayerIDs([]string{below.String(), name})[1]
+}
+
+// last is the vertex of a job's last step.
+func last(j Job) int32 { return j.Vertices[len(j.Vertices)-1] }
+
+func needs(t *testing.T, b *Book, j Job, want int64, wantKnown bool) {
+	t.Helper()
+	if got, known := b.Need(j); got != want || known != wantKnown {
+		t.Errorf("it needs %d (known %v), want %d (%v)", got, known, want, wantKnown)
+	}
+}
 
 func TestBook(t *testing.T) {
-	b := NewBook(Rates{PerByte: 2, Own: 100})
-	first, second := bases(stack(10, "os", "env", "one")), bases(stack(10, "os", "env", "two"))
-	if n := b.Need(first); n != 160 {
-		t.Errorf("the first job needs %d, want 3 layers and its own: 160", n)
-	}
+	w := newWorld(Rates{PerByte: 2, Own: 100})
+	first := w.job(10, []string{"os", "env", "one"}, []string{"RUN a"})
+	second := w.job(10, []string{"os", "env", "two"}, []string{"RUN b"})
+	b := NewBook(w.sizes)
+	needs(t, b, first, 3*20+100, true)
 	b.Start(1, first)
-	if n := b.Need(second); n != 120 {
-		t.Errorf("the second job needs %d while the first pulls what they share, want 120", n)
-	}
+	needs(t, b, second, 20+100, true) // the first pulls what they share
 	b.Start(2, second)
 	if b.Reserved() != 280 || b.Running() != 2 {
 		t.Errorf("reserved %d by %d jobs", b.Reserved(), b.Running())
 	}
-	b.Holds([]layers.Key{first[0].Key(0)})
+	b.Holds(map[int32]int64{first.Vertices[0]: 20})
 	if b.Reserved() != 260 {
 		t.Errorf("reserved %d after a layer arrived, want 260", b.Reserved())
 	}
-	b.Pulled(1)
 	b.Used(1, 0.5)
-	if b.Reserved() != 170 {
-		t.Errorf("reserved %d after the first job pulled and exports, want 170", b.Reserved())
+	if b.Reserved() != 210 {
+		t.Errorf("reserved %d after the first job's steps are done, want 210", b.Reserved())
 	}
 	b.Done(1)
 	b.Done(2)
 	if b.Reserved() != 0 || b.Running() != 0 {
 		t.Errorf("reserved %d by %d jobs at the end", b.Reserved(), b.Running())
 	}
-	if n := b.Need(second); n != 120 {
-		t.Errorf("the second job needs %d after it failed, want its layer again: 120", n)
-	}
+	needs(t, b, second, 2*20+100, true) // it failed, and its layers never came
 }
 
-func TestUnknownOwnSize(t *testing.T) {
-	if n := NewBook(Rates{PerByte: 2}).Need(bases(stack(10, "a", "b"))); n != 40+20 {
-		t.Errorf("need %d, want the layers and half of that: 60", n)
+// A layer that is pulled but not unpacked yet has still most of its space to take.
+func TestHalfPulledLayer(t *testing.T) {
+	w := newWorld(Rates{PerByte: 3, Own: 1})
+	j, other := w.job(100, []string{"os"}, nil), w.job(100, []string{"os"}, []string{"RUN a"})
+	b := NewBook(w.sizes)
+	b.Start(1, j)
+	b.Holds(map[int32]int64{j.Vertices[0]: 100})
+	if b.Reserved() != 200 {
+		t.Errorf("reserved %d, want what unpacking will take: 200", b.Reserved())
 	}
+	needs(t, b, other, 1, true)
+}
+
+func TestWhatJobsAddIsLearned(t *testing.T) {
+	w := newWorld(Rates{PerByte: 2})
+	var jobs []Job
+	for i := range 4 {
+		jobs = append(jobs, w.job(10, []string{"os"}, []string{"RUN shared", "RUN same text", fmt.Sprint("RUN own ", i)}))
+	}
+	b := NewBook(w.sizes)
+	needs(t, b, jobs[0], 20+10, false) // half of the base is only a guess
+	b.Holds(map[int32]int64{jobs[0].Vertices[0]: 20})
+	b.Seen(jobs[0].Vertices[1], 1000)
+	b.SeenOwn("kind", 70)
+	needs(t, b, jobs[1], 1000+70, true) // the shared step is not there any more
+	b.Holds(map[int32]int64{jobs[0].Vertices[0]: 20, jobs[0].Vertices[1]: 1000})
+	needs(t, b, jobs[1], 70, true)
+	b.Seen(last(jobs[2]), 50)
+	needs(t, b, jobs[3], 70, true)
+	needs(t, b, Job{Kind: "another"}, 70, true) // nothing is known of it but what others did
+}
+
+// Steps with the same text upon different things are expected to take the same.
+func TestLikeSteps(t *testing.T) {
+	w := newWorld(Rates{PerByte: 1})
+	a, b := w.job(10, []string{"one"}, []string{"RUN make"}), w.job(10, []string{"two"}, []string{"RUN make"})
+	book := NewBook(w.sizes)
+	book.Seen(last(a), 500)
+	needs(t, book, b, 10+500, true)
+}
+
+func TestExpectMore(t *testing.T) {
+	w := newWorld(Rates{PerByte: 2})
+	j := w.job(10, []string{"os"}, []string{"RUN a"})
+	b := NewBook(w.sizes)
+	b.ExpectMore(j, 1000)
+	needs(t, b, j, 20+20, true)
+	b.ExpectMore(j, 30)
+	needs(t, b, j, 20+30, true)
+	b.SeenOwn("kind", 5)
+	b.ExpectMore(j, 1000)
+	needs(t, b, j, 20+5, true)
 }
 
 func TestLimit(t *testing.T) {
@@ -73,11 +147,11 @@ func TestLimit(t *testing.T) {
 }
 
 func TestSimulate(t *testing.T) {
-	var jobs [][]layers.Chain
+	w := newWorld(Rates{PerByte: 1, Own: 100})
+	p := Plan{Workers: 2, Sizes: w.sizes}
 	for i := range 6 {
-		jobs = append(jobs, bases(stack(10, "os", fmt.Sprint("env", i/3), fmt.Sprint("own", i))))
+		p.Jobs = append(p.Jobs, w.job(10, []string{"os", fmt.Sprint("env", i/3), fmt.Sprint("own", i)}, []string{fmt.Sprint("RUN ", i)}))
 	}
-	p := Plan{Jobs: jobs, Workers: 2, Rates: Rates{PerByte: 1, Own: 100}}
 	f := Simulate(p)
 	if f.PullBytes != 90 || f.SharedBytes != 90 || f.TotalBytes != 690 || f.PeakBytes != 690 || !f.Fits || f.Waits != 0 {
 		t.Errorf("without a limit %+v", f)
@@ -100,15 +174,45 @@ func TestSimulate(t *testing.T) {
 	}
 }
 
+// What the cache has already is not forecast again, and a job of which nothing is
+// known is in no figure.
+func TestSimulateWarmCache(t *testing.T) {
+	w := newWorld(Rates{PerByte: 1})
+	p := Plan{Workers: 1, Sizes: w.sizes}
+	for i := range 3 {
+		p.Jobs = append(p.Jobs, w.job(10, []string{"os", fmt.Sprint("own", i)}, []string{"RUN shared", fmt.Sprint("RUN ", i)}))
+	}
+	for _, j := range p.Jobs {
+		for _, v := range j.Vertices {
+			w.sizes.Seen(v, 10)
+			p.Present = append(p.Present, v)
+		}
+	}
+	p.Jobs = append(p.Jobs, Job{Kind: "kind"})
+	p.Used = 1000
+	f := Simulate(p)
+	if f.Unknown != 1 || f.Jobs != 3 || f.PullBytes != 0 || f.PeakBytes != 1000 || f.TotalBytes != 1000 {
+		t.Errorf("%+v", f)
+	}
+	if f.SmallestBytes > 1000 {
+		t.Errorf("more is needed than is there: %+v", f)
+	}
+}
+
 // However the plan looks: where it fits, the limit is kept; removing never costs
 // more than keeping; and the curve never lies above the peak.
 func TestSimulateKeepsItsLimit(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		var jobs [][]layers.Chain
+		w := newWorld(Rates{PerByte: 2, Own: int64(rapid.IntRange(1, 50).Draw(rt, "own"))})
+		p := Plan{Workers: rapid.IntRange(1, 8).Draw(rt, "workers"), Sizes: w.sizes}
 		for i := range rapid.IntRange(0, 40).Draw(rt, "jobs") {
-			jobs = append(jobs, bases(stack(int64(rapid.IntRange(1, 20).Draw(rt, "size")), "os", fmt.Sprint("env", i/5), fmt.Sprint("own", i))))
+			steps := []string{fmt.Sprint("RUN variant ", i/4), fmt.Sprint("RUN ", i)}
+			j := w.job(int64(rapid.IntRange(1, 20).Draw(rt, "size")), []string{"os", fmt.Sprint("env", i/5), fmt.Sprint("own", i)}, steps)
+			if rapid.Bool().Draw(rt, "known") {
+				w.sizes.Seen(j.Vertices[3], 30)
+			}
+			p.Jobs = append(p.Jobs, j)
 		}
-		p := Plan{Jobs: jobs, Workers: rapid.IntRange(1, 8).Draw(rt, "workers"), Rates: Rates{PerByte: 2, Own: int64(rapid.IntRange(1, 50).Draw(rt, "own"))}}
 		free := Simulate(p)
 		p.Limit.High = free.LeastBytes + int64(rapid.IntRange(0, 100).Draw(rt, "more"))
 		p.Limit.Low = p.Limit.High * 3 / 4
@@ -127,23 +231,41 @@ func TestSimulateKeepsItsLimit(t *testing.T) {
 	})
 }
 
+// The size of the largest benchmark runs: 100,000 jobs of 30 steps upon 2,000
+// shared prefixes.
 func BenchmarkSimulate(b *testing.B) {
-	rng := rand.New(rand.NewPCG(1, 2))
-	var distinct [][]layers.Chain
+	w := newWorld(Rates{PerByte: 2, Own: 1000})
+	p := Plan{Workers: 8, Sizes: w.sizes, Limit: Limit{Low: 1 << 20, High: 2 << 20}}
+	prefix := make([]string, 26)
 	for i := range 2000 {
-		distinct = append(distinct, bases(stack(1000, "os", fmt.Sprint("env", i%40), fmt.Sprint("own", i))))
+		for s := range prefix {
+			prefix[s] = fmt.Sprint("RUN ", i, " ", s)
+		}
+		for k := range 50 {
+			steps := append(prefix[:26:26], fmt.Sprint("RUN own ", i, " ", k, " a"), fmt.Sprint("b ", i, k), fmt.Sprint("c ", i, k), fmt.Sprint("d ", i, k))
+			n := w.graph.Jobs()
+			w.addQuietly(n, steps)
+			p.Jobs = append(p.Jobs, Job{Vertices: w.graph.Path(n), Kind: "kind"})
+		}
 	}
-	p := Plan{Workers: 8, Rates: Rates{PerByte: 2, Own: 1000}, Limit: Limit{Low: 1 << 20, High: 2 << 20}}
-	chains := make([]layers.Chain, 100_000)
-	for i := range chains {
-		chains[i] = distinct[rng.IntN(len(distinct))][0]
-	}
+	w.sizes.Know(w.graph)
 	b.ReportAllocs()
 	for b.Loop() {
-		p.Jobs = p.Jobs[:0]
-		for _, at := range layers.Order(chains) {
-			p.Jobs = append(p.Jobs, chains[at:at+1])
-		}
 		Simulate(p)
 	}
+}
+
+// addQuietly adds a job without telling the sizes of it.
+func (w *world) addQuietly(n int, steps []string) {
+	var g graph.Graph
+	var below graph.ID
+	for _, name := range steps {
+		v := graph.Vertex{ID: stepID(below, name), Kind: graph.Step, Results: []graph.Result{{Description: name}}}
+		if below != (graph.ID{}) {
+			v.Inputs, v.Results[0].On = []graph.ID{below}, []graph.ID{below}
+		}
+		g.Vertices = append(g.Vertices, v)
+		below = v.ID
+	}
+	w.graph.Set(n, g)
 }

@@ -160,7 +160,7 @@ func TestTrimLooksAgainForWhatWasInUse(t *testing.T) {
 	}
 	node := &letsGo{removals: removals{keeps: "r3"}, there: list}
 	view := func(records []cache.Record) cache.View {
-		return cache.View{Records: records, Needs: cache.NewNeeds(nil), Exclusive: true}
+		return cache.View{Records: records, Needs: cache.NewNeeds(nil), Owner: cache.Exclusive}
 	}
 	s := Start(t.Context(), Options{Node: node, View: view, By: ByLineage, Pause: time.Second, Timeout: time.Minute})
 	if w := s.Trim(t.Context(), 20, false); w.Err != nil || len(node.there) != 2 || w.Removed.Records != 7 || w.Refused.Records != 0 {
@@ -173,7 +173,7 @@ func TestEndLetsACallFinish(t *testing.T) {
 	list, _ := someRecords(50)
 	node := &letsGo{there: list}
 	view := func(records []cache.Record) cache.View {
-		return cache.View{Records: records, Needs: cache.NewNeeds(nil), Exclusive: true}
+		return cache.View{Records: records, Needs: cache.NewNeeds(nil), Owner: cache.Exclusive}
 	}
 	var done Sweep
 	var s *Sweeper

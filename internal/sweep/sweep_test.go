@@ -53,7 +53,7 @@ func newFixture(t *testing.T, images int) *fixture {
 
 // allDead is the view of a run that is over and made everything.
 func allDead(records []cache.Record) cache.View {
-	return cache.View{Records: records, Needs: cache.NewNeeds(nil), Exclusive: true}
+	return cache.View{Records: records, Needs: cache.NewNeeds(nil), Owner: cache.Exclusive}
 }
 
 // sweeps collects what a sweeper tells.

@@ -1,0 +1,64 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"github.com/stoker-build/stoker/internal/engine"
+)
+
+// sameBase lists one base image under many names.
+func (w *workbench) sameBase(names int) {
+	w.t.Helper()
+	ref, err := name.ParseReference(w.bases[0].Ref, name.Insecure)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	image, err := remote.Image(ref)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var refs []string
+	for i := range names {
+		other, err := name.ParseReference(fmt.Sprintf("%s/same/t%02d:1", w.registry.Host(), i), name.Insecure)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if err := remote.Write(other, image); err != nil {
+			w.t.Fatal(err)
+		}
+		refs = append(refs, other.String())
+	}
+	w.write("bases.txt", strings.Join(refs, "\n"))
+}
+
+// Jobs on one base image, whose only step differs in an argument that the step's
+// record does not show, are swept while the run goes on.
+func TestOneArgument(t *testing.T) {
+	w := newWorkbench(t, small(1, 1))
+	w.sameBase(24)
+	w.write("ctx/Dockerfile", `ARG BASE_IMAGE
+FROM ${BASE_IMAGE}
+ARG BASE_IMAGE
+RUN echo ${BASE_IMAGE} > /own && head -c 1000000 /dev/urandom > /random
+RUN cat /own > /copy
+`)
+	code, out := w.build(t.Context(), "--workers", "4", "--batch-size", "6", "--prune", "completed")
+	if code != ExitOK {
+		t.Fatalf("exit code %d\n%s", code, out)
+	}
+	s := w.summary()
+	if s.Prune.LiveRemovedRecords > 0 || s.Cache.EndBytes > 3<<20 {
+		t.Errorf("%d live records removed, %d bytes left\n%s", s.Prune.LiveRemovedRecords, s.Cache.EndBytes, out)
+	}
+	sweeps := events[engine.SweepFinished](w, "sweep_finished")
+	for _, sweep := range sweeps[:len(sweeps)-1] {
+		if sweep.Batch > 1 && sweep.ReclaimedRecords < 8 {
+			t.Errorf("the sweep after batch %d removed %d records, want those of about 6 jobs", sweep.Batch, sweep.ReclaimedRecords)
+		}
+	}
+}
