@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stoker-build/stoker/internal/lab"
 	"github.com/stoker-build/stoker/internal/lab/labtest"
@@ -107,6 +108,30 @@ func TestMirrorsAreAskedBeforeTheOrigin(t *testing.T) {
 			}
 			remove()
 		})
+	}
+}
+
+func TestPushGoesToTheOrigin(t *testing.T) {
+	mirror, origin := labtest.Registry(t), labtest.Registry(t)
+	base := labtest.Image(t, mirror, lab.Image{Name: "example/mirrored"})
+	daemon := labtest.BuildkitdWith(t, lab.BuildkitdOptions{Upstreams: []lab.Upstream{
+		{Name: "docker.io", Mirrors: []string{mirror.Host()}, Origin: origin.Host()},
+	}})
+	origin.RequireAuth(lab.Auth{User: "user", Password: "secret", TokenTTL: time.Hour})
+	build := fromBase(t, lab.Base{Ref: base.At("docker.io")}, "RUN echo hello > /hello")
+	build.Push = "docker.io/example/built:1"
+	if err := daemon.Build(t.Context(), build); err == nil || !strings.Contains(err.Error(), "401 Unauthorized") {
+		t.Errorf("pushed without the origin's password: %v", err)
+	}
+	origin.AllowAll()
+	if err := daemon.Build(t.Context(), build); err != nil {
+		t.Fatal(err)
+	}
+	if got := string(labtest.Files(t, origin.Host()+"/example/built:1")["/hello"].Content); got != "hello\n" {
+		t.Errorf("the origin has %q", got)
+	}
+	if puts := mirror.Requests().ManifestPuts; len(puts) > 0 {
+		t.Errorf("pushed to the mirror: %v", puts)
 	}
 }
 
