@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what tests and demo need and the machine does not have: Debian
-# packages (as root, or with sudo), and buildkitd and buildctl, which are built
-# from the versions that tools/go.mod pins. Does nothing the second time.
+# packages (as root, or with sudo), and buildkitd, buildctl and two versions of the
+# Dockerfile frontend, which are built from the versions that tools/go.mod and
+# tools/dockerfile-1.7/go.mod pin. Does nothing the second time.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -28,9 +29,17 @@ fi
 
 mkdir -p .tools/bin
 stamp=.tools/bin/.built-from
-if ! cmp -s tools/go.mod "$stamp"; then
-	echo "building buildkitd and buildctl (a minute or two, once)"
-	(cd tools && GOFLAGS=-buildvcs=false go build -trimpath -o ../.tools/bin/ \
+built_from() { cat tools/setup.sh tools/go.mod tools/dockerfile-1.7/go.mod; }
+if ! built_from | cmp -s - "$stamp"; then
+	echo "building buildkitd, buildctl and two Dockerfile frontends (some minutes, once)"
+	export GOFLAGS=-buildvcs=false
+	frontend=github.com/moby/buildkit/frontend/dockerfile/cmd/dockerfile-frontend
+	(cd tools && go build -trimpath -o ../.tools/bin/ \
 		github.com/moby/buildkit/cmd/buildkitd github.com/moby/buildkit/cmd/buildctl)
-	cp tools/go.mod "$stamp"
+	# A frontend is alone in its image, so it must be static.
+	(cd tools && CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" \
+		-o ../.tools/bin/dockerfile-frontend "$frontend")
+	(cd tools/dockerfile-1.7 && CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" \
+		-o ../../.tools/bin/dockerfile-frontend-1.7 "$frontend")
+	built_from >"$stamp"
 fi

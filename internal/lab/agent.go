@@ -13,10 +13,12 @@ type Agent struct {
 	OwnCacheBytes int64
 	// ContextBytes is the size of the file that is copied from the build context.
 	ContextBytes int
+	// Syntax is the frontend's image in the Dockerfile's first line ("docker/dockerfile:1.7"), which
+	// the builder must be able to pull. Empty: there is no such line.
+	Syntax string
 }
 
-// agentDockerfile has no syntax line: that would pull a frontend from the internet. It writes with
-// dd, which tells when the disk is full; busybox's other commands then speak of an I/O error.
+// agentDockerfile is all but the syntax line.
 const agentDockerfile = `ARG BASE_IMAGE
 ARG BUILDER_IMAGE
 
@@ -24,7 +26,7 @@ FROM ${BUILDER_IMAGE} AS builder
 
 FROM ${BASE_IMAGE}
 ARG OWN_CACHE_BYTES=%d
-RUN mkdir -p /opt/agent && head -c "$OWN_CACHE_BYTES" /dev/urandom | dd of=/opt/agent/own-cache bs=64k
+RUN mkdir -p /opt/agent && %s
 COPY --from=builder /agent /agent
 COPY agent.txt /opt/agent/agent.txt
 WORKDIR /testbed
@@ -46,5 +48,7 @@ func WriteAgent(dir string, agent Agent) (dockerfile string, err error) {
 		return "", err
 	}
 	dockerfile = filepath.Join(dir, "Dockerfile")
-	return dockerfile, os.WriteFile(dockerfile, fmt.Appendf(nil, agentDockerfile, agent.OwnCacheBytes), 0o644)
+	text = fmt.Appendf([]byte(syntaxLine(agent.Syntax)), agentDockerfile,
+		agent.OwnCacheBytes, writeRandom(`"$OWN_CACHE_BYTES"`, "/opt/agent/own-cache"))
+	return dockerfile, os.WriteFile(dockerfile, text, 0o644)
 }

@@ -36,6 +36,9 @@ type BuildkitdOptions struct {
 	Root string
 	// Insecure are the registries (HOST:PORT) that speak plain HTTP.
 	Insecure []string
+	// Upstreams are the registries outside of the lab that the daemon has mirrors of, or reaches.
+	// With none, it reaches what the machine does.
+	Upstreams []Upstream
 	// Worker are raw TOML lines for [worker.oci], such as a garbage collection policy
 	// ("maxUsedSpace = '600MB'"). Lines of tables below it ([[worker.oci.gcpolicy]]) come last.
 	Worker string
@@ -55,6 +58,8 @@ type Buildkitd struct {
 	root  string
 	proc  *process
 
+	outside *outside // nil: the daemon reaches what the machine does
+
 	closeOnce sync.Once
 	closeErr  error
 }
@@ -70,7 +75,7 @@ func StartBuildkitd(ctx context.Context, opts BuildkitdOptions) (*Buildkitd, err
 	if err != nil {
 		return nil, err
 	}
-	d, err := prepareBuildkitd(tools, opts)
+	d, err := prepareBuildkitd(ctx, tools, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -80,8 +85,8 @@ func StartBuildkitd(ctx context.Context, opts BuildkitdOptions) (*Buildkitd, err
 	return d, nil
 }
 
-// prepareBuildkitd makes the directories and the configuration file.
-func prepareBuildkitd(tools Tools, opts BuildkitdOptions) (*Buildkitd, error) {
+// prepareBuildkitd makes the directories, the configuration file and what stands for the outside.
+func prepareBuildkitd(ctx context.Context, tools Tools, opts BuildkitdOptions) (*Buildkitd, error) {
 	state, err := tempDir("buildkitd")
 	if err != nil {
 		return nil, err
@@ -92,6 +97,11 @@ func prepareBuildkitd(tools Tools, opts BuildkitdOptions) (*Buildkitd, error) {
 	}
 	if err := d.writeState(opts); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(state))
+	}
+	if len(opts.Upstreams) > 0 {
+		if d.outside, err = startOutside(ctx, opts.Upstreams); err != nil {
+			return nil, errors.Join(err, os.RemoveAll(state))
+		}
 	}
 	return d, nil
 }
@@ -125,9 +135,7 @@ func (d *Buildkitd) toml(opts BuildkitdOptions) string {
 	fmt.Fprintf(&b, "[grpc]\naddress = [%q]\n", d.Addr())
 	// Daemons side by side must not meet at the default trace socket or at the machine's devices.
 	fmt.Fprintf(&b, "[otel]\nsocketPath = %q\n[cdi]\ndisabled = true\n", filepath.Join(d.state, "otel.sock"))
-	for _, host := range opts.Insecure {
-		fmt.Fprintf(&b, "[registry.%q]\nhttp = true\n", host)
-	}
+	b.WriteString(registriesTOML(opts.Insecure, opts.Upstreams))
 	fmt.Fprintln(&b, "[worker.containerd]\nenabled = false")
 	// Steps use the host's network: nothing then depends on CNI plugins.
 	fmt.Fprintln(&b, "[worker.oci]\nenabled = true\nsnapshotter = \"overlayfs\"\nnetworkMode = \"host\"")
@@ -160,7 +168,7 @@ func (d *Buildkitd) Client(ctx context.Context) (*client.Client, error) {
 }
 
 func (d *Buildkitd) start(ctx context.Context) error {
-	proc, err := startProcess(d.LogPath(), []string{"TMPDIR=" + d.tmp()}, d.tools.Buildkitd, "--config", d.config())
+	proc, err := startProcess(d.LogPath(), d.environment(), d.tools.Buildkitd, "--config", d.config())
 	if err != nil {
 		return err
 	}
@@ -169,6 +177,15 @@ func (d *Buildkitd) start(ctx context.Context) error {
 		return fmt.Errorf("buildkitd did not start: %w\n%s", err, tail(d.LogPath(), 2000))
 	}
 	return nil
+}
+
+// environment is what the daemon has of it beside this process's own.
+func (d *Buildkitd) environment() []string {
+	env := []string{"TMPDIR=" + d.tmp()}
+	if d.outside != nil {
+		env = append(env, d.outside.environment()...)
+	}
+	return env
 }
 
 func (d *Buildkitd) awaitReady(ctx context.Context) error {
@@ -226,6 +243,11 @@ func (d *Buildkitd) Close() error {
 func (d *Buildkitd) close() error {
 	if d.proc != nil {
 		d.proc.stop(stopTimeout)
+	}
+	if d.outside != nil {
+		if err := d.outside.Close(); err != nil {
+			return err
+		}
 	}
 	// A directory with a mount left in it must not be removed recursively.
 	if err := d.clearStrays(); err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// heldLayer is up to which size, in bytes, a layer is held in memory rather than made again
-// each time that it is read.
+// heldLayer is up to how many bytes of made-up content a layer is held in memory rather than made
+// again each time that it is read. Its other content is held anyway.
 const heldLayer = 1 << 20
 
 // entry is one file, directory or symbolic link of a layer.
@@ -37,7 +37,7 @@ type layer struct {
 
 	digest, diffID v1.Hash
 	size           int64
-	held           []byte // the compressed bytes of a small layer
+	held           []byte // the compressed bytes, where they are held
 }
 
 // newLayer makes a layer once to learn its digests.
@@ -47,7 +47,7 @@ func newLayer(entries []entry, seed uint64, compressible bool) (*layer, error) {
 	size := &countWriter{}
 	out := []io.Writer{digest, size}
 	var held bytes.Buffer
-	if l.content() <= heldLayer {
+	if l.madeUp() <= heldLayer {
 		out = append(out, &held)
 	}
 	if err := l.write(io.MultiWriter(out...), diff); err != nil {
@@ -59,11 +59,13 @@ func newLayer(entries []entry, seed uint64, compressible bool) (*layer, error) {
 	return l, nil
 }
 
-// content is the bytes of all files together.
-func (l *layer) content() int64 {
+// madeUp is the bytes of all files with made-up content together.
+func (l *layer) madeUp() int64 {
 	var sum int64
 	for _, e := range l.entries {
-		sum += e.bytes()
+		if e.text == nil {
+			sum += e.size
+		}
 	}
 	return sum
 }

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path"
-	"runtime"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -26,6 +25,9 @@ const (
 
 	basesRepo   = "swebench"
 	builderRepo = "agent/builder"
+
+	// defaultPath is the environment of an image that sets none, as Docker has it.
+	defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 )
 
 // Shape says what a set of base images is made of, the way SWE-bench's are: one operating-system
@@ -60,11 +62,18 @@ type Layer struct {
 
 // Base is one image in a registry.
 type Base struct {
-	Name    string // the instance
+	Name    string // the instance, or the public reference that an Image was given
 	Project string
 	Ref     string // HOST/swebench/NAME:latest
 	Digest  string // of the manifest
 	Layers  []Layer
+}
+
+// At is the image's reference at an upstream ("docker.io") that has the image's registry as its
+// mirror or its origin.
+func (b Base) At(upstream string) string {
+	_, repository, _ := strings.Cut(b.Ref, "/")
+	return upstream + "/" + repository
 }
 
 // MakeBases makes the images of a shape and pushes them to a registry, each layer uploaded once
@@ -220,11 +229,14 @@ func (m *maker) layer(what string, entries []entry) (*layer, error) {
 
 // push pushes an image of the layers and completes what is known of it.
 func (m *maker) push(ctx context.Context, base Base, repo, tag string, layers ...v1.Layer) (Base, error) {
-	image, err := imageOf(layers)
+	image, err := imageOf(machine(), shellConfig(), layers...)
 	if err != nil {
 		return base, err
 	}
-	ref := m.registry.Repo(repo).Tag(tag)
+	return m.pushImage(ctx, base, m.registry.Repo(repo).Tag(tag), image)
+}
+
+func (m *maker) pushImage(ctx context.Context, base Base, ref name.Reference, image v1.Image) (Base, error) {
 	if err := m.pusher.Push(ctx, ref, image); err != nil {
 		return base, fmt.Errorf("push %s: %w", ref, err)
 	}
@@ -237,18 +249,20 @@ func (m *maker) push(ctx context.Context, base Base, repo, tag string, layers ..
 	return base, err
 }
 
-func imageOf(layers []v1.Layer) (v1.Image, error) {
+// shellConfig is the configuration of an image that one can work in.
+func shellConfig() v1.Config {
+	return v1.Config{Env: []string{defaultPath}, Cmd: []string{"/bin/sh"}, WorkingDir: "/"}
+}
+
+func imageOf(platform v1.Platform, config v1.Config, layers ...v1.Layer) (v1.Image, error) {
 	image := mutate.MediaType(empty.Image, types.OCIManifestSchema1)
 	image = mutate.ConfigMediaType(image, types.OCIConfigJSON)
 	image, err := mutate.ConfigFile(image, &v1.ConfigFile{
-		Architecture: runtime.GOARCH,
-		OS:           "linux",
-		Config: v1.Config{
-			Env:        []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
-			Cmd:        []string{"/bin/sh"},
-			WorkingDir: "/",
-		},
-		RootFS: v1.RootFS{Type: "layers", DiffIDs: []v1.Hash{}},
+		Architecture: platform.Architecture,
+		OS:           platform.OS,
+		Variant:      platform.Variant,
+		Config:       config,
+		RootFS:       v1.RootFS{Type: "layers", DiffIDs: []v1.Hash{}},
 	})
 	if err != nil {
 		return nil, err
@@ -295,6 +309,7 @@ func osEntries(size int64) ([]entry, error) {
 		{path: "usr/"},
 		{path: "usr/lib/"},
 		{path: "usr/lib/os.data", size: size},
+		{path: "var/"},
 		{path: "bin/"},
 		{path: "bin/busybox", text: binary, mode: 0o755},
 	}

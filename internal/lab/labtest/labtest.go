@@ -99,6 +99,51 @@ func Builder(t testing.TB, r *lab.Registry) lab.Base {
 	return base
 }
 
+// Image makes one base image in a registry and sets the registry's counts to zero.
+func Image(t testing.TB, r *lab.Registry, image lab.Image) lab.Base {
+	t.Helper()
+	base, err := lab.MakeImage(t.Context(), r.Host(), image)
+	if err != nil {
+		t.Fatalf("make image: %v", err)
+	}
+	r.Reset()
+	return base
+}
+
+// Index makes images for several platforms under one public reference in a registry, and sets the
+// registry's counts to zero.
+func Index(t testing.TB, r *lab.Registry, public string, images ...lab.Image) lab.Index {
+	t.Helper()
+	index, err := lab.MakeIndex(t.Context(), r.Host(), public, images...)
+	if err != nil {
+		t.Fatalf("make index: %v", err)
+	}
+	r.Reset()
+	return index
+}
+
+// Frontends puts docker/dockerfile:1 and docker/dockerfile:1.7 into a registry and sets the
+// registry's counts to zero. A daemon needs the registry as a mirror of docker.io (lab.Mirrored) to
+// find them there.
+func Frontends(t testing.TB, r *lab.Registry) {
+	t.Helper()
+	if err := lab.PushFrontends(t.Context(), r.Host()); err != nil {
+		t.Fatalf("push frontends: %v", err)
+	}
+	r.Reset()
+}
+
+// Tally starts a tally of steps for the duration of a test.
+func Tally(t testing.TB) *lab.Tally {
+	t.Helper()
+	tally, err := lab.StartTally(t.Context())
+	if err != nil {
+		t.Fatalf("start tally: %v", err)
+	}
+	t.Cleanup(func() { check(t, "close tally", tally.Close()) })
+	return tally
+}
+
 // Stoker builds the real program for the duration of a test, for tests that kill it, and gives its
 // path.
 func Stoker(t testing.TB) string {
