@@ -23,6 +23,7 @@ import (
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/auth/authprovider"
 	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stoker-build/stoker/internal/cache"
@@ -35,8 +36,8 @@ const (
 	graphWorkers = 8
 	// How long one graph may take: a frontend's image may have to be pulled.
 	graphTimeout = 2 * time.Minute
-	// How many Dockerfiles of a syntax are converted both by their own frontend
-	// and in this process, before the latter is trusted with the others.
+	// How many builds are converted both by their own frontend and in this process,
+	// before the latter is trusted with their like.
 	samples = 2
 )
 
@@ -45,10 +46,11 @@ const (
 // no layer is pulled: the frontends only say what would be done. The error says
 // that the builder could not be asked at all.
 //
-// A build without a syntax line, or with one of docker's own, is converted in
-// this process by the same frontend, with base images that the builder resolves.
-// For each such syntax the first few are also asked of the frontend itself; where
-// the two differ, it is asked about all.
+// A build without a syntax line is converted in this process by the same frontend
+// as in the builder, with base images that the builder resolves. So are those with
+// a syntax line, once the first few of their like were asked of their own frontend
+// and there was no difference: of the same syntax for docker's own, else of the
+// same Dockerfile. Where there is one, their own is asked about all.
 func (b *Builder) Graphs(ctx context.Context, jobs []*plan.Job, found func(job *plan.Job, g graph.Graph, err error)) error {
 	if len(jobs) == 0 {
 		return nil
@@ -59,7 +61,7 @@ func (b *Builder) Graphs(ctx context.Context, jobs []*plan.Job, found func(job *
 	}
 	_, err = c.Build(ctx, client.SolveOpt{Internal: true, Session: b.session(jobs[0]), AllowedEntitlements: jobs[0].Options.Allow}, "stoker",
 		func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-			s := &survey{Client: c, images: b.images, syntaxes: map[string]*syntax{}}
+			s := &survey{Client: c, images: b.images, likes: map[string]*like{}}
 			var group errgroup.Group
 			group.SetLimit(graphWorkers)
 			for _, job := range jobs {
@@ -87,14 +89,15 @@ type survey struct {
 	gateway.Client
 	images *images
 
-	mu       sync.Mutex
-	syntaxes map[string]*syntax
+	mu    sync.Mutex
+	likes map[string]*like
 }
 
-// syntax is what is known of one frontend.
-type syntax struct {
+// like is what is known of builds that a frontend turns into graphs as this
+// process does, or not.
+type like struct {
 	mu     sync.Mutex
-	same   int // samples for which this process gave the same graph
+	same   int // samples for which there was no difference
 	differ bool
 }
 
@@ -122,10 +125,7 @@ func (s *survey) answer(ctx context.Context, q question) (graph.Graph, error) {
 	if q.syntax == "" {
 		return s.converted(ctx, q)
 	}
-	if !coveredSyntax(q.syntax) {
-		return s.forwarded(ctx, q)
-	}
-	known := s.syntaxOf(q.syntax)
+	known := s.like(q)
 	known.mu.Lock()
 	switch {
 	case known.differ:
@@ -148,26 +148,24 @@ func (s *survey) answer(ctx context.Context, q question) (graph.Graph, error) {
 	return g, nil
 }
 
-func (s *survey) syntaxOf(name string) *syntax {
+func (s *survey) like(q question) *like {
+	key := q.syntax
+	if !ofDocker(q.syntax) {
+		key += " " + digest.FromBytes(q.dockerfile).String() + " " + q.opts["target"]
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.syntaxes[name] == nil {
-		s.syntaxes[name] = &syntax{}
+	if s.likes[key] == nil {
+		s.likes[key] = &like{}
 	}
-	return s.syntaxes[name]
+	return s.likes[key]
 }
 
-// coveredSyntax tells that a syntax is one of docker's own, in a version that the
-// frontend in this process may know all of.
-func coveredSyntax(ref string) bool {
-	for _, name := range []string{"docker/dockerfile", "docker/dockerfile-upstream"} {
-		for _, host := range []string{"", "docker.io/"} {
-			if ref == host+name || strings.HasPrefix(ref, host+name+":") {
-				return !strings.Contains(ref, "labs")
-			}
-		}
-	}
-	return false
+// ofDocker tells that a syntax is one of docker's own: some version of the
+// frontend that is in this process, too.
+func ofDocker(syntax string) bool {
+	name, _, _ := strings.Cut(strings.TrimPrefix(syntax, "docker.io/"), ":")
+	return name == "docker/dockerfile" || name == "docker/dockerfile-upstream"
 }
 
 // equal tells that two graphs have the same vertices.

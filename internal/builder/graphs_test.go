@@ -72,7 +72,11 @@ type world struct {
 
 func newWorld(t *testing.T) world {
 	registry := labtest.Registry(t)
-	w := world{daemon: labtest.Buildkitd(t, registry)}
+	labtest.Frontends(t, registry)
+	if _, err := lab.PushFrontend(t.Context(), registry.Host(), "somebody/else:1", lab.FrontendCurrent); err != nil {
+		t.Fatal(err)
+	}
+	w := world{daemon: labtest.BuildkitdWith(t, lab.BuildkitdOptions{Upstreams: lab.Mirrored(registry.Host(), "docker.io")}, registry)}
 	w.base = labtest.Bases(t, registry, lab.Shape{Instances: []string{"a-1"}, EnvBytes: 1000, OwnBytes: 1000})[0]
 	b, err := builder.Connect(t.Context(), builder.Options{Name: w.daemon.Addr(), StateDir: t.TempDir()})
 	if err != nil {
@@ -155,28 +159,29 @@ func (w world) build(t *testing.T, job *plan.Job) (graph.Graph, map[graph.ID][]t
 }
 
 // TestGraphs asks for graphs and holds them against those that the builds have,
-// and these against the records that the builds leave.
+// for every frontend: the built-in one, docker's own of now and of some years ago,
+// and one of another name.
 func TestGraphs(t *testing.T) {
 	w := newWorld(t)
-	var jobs []*plan.Job
-	for name, text := range dockerfiles {
-		jobs = append(jobs, w.job(t, name, text))
-	}
-	asked := w.ask(t, jobs...)
-	for _, job := range jobs {
-		t.Run(job.Name, func(t *testing.T) {
-			built, done := w.build(t, job)
-			if a, b := describe(asked[job.Name]), describe(built); a != b {
-				t.Errorf("asked for, the graph is\n%s\nbuilt, it is\n%s", a, b)
+	for _, syntax := range []string{"", "docker/dockerfile:1", "docker/dockerfile:1.7", "somebody/else:1"} {
+		var jobs []*plan.Job
+		for name, text := range dockerfiles {
+			if syntax != "" {
+				text = "# syntax=" + syntax + "\n" + text
 			}
-			steps := 0
-			for _, v := range built.Vertices {
-				if v.Kind == graph.Step && len(done[v.ID]) > 0 {
-					steps++
+			jobs = append(jobs, w.job(t, name, text))
+		}
+		start := time.Now()
+		asked := w.ask(t, jobs...)
+		t.Logf("%q: %d graphs in %s", syntax, len(jobs), time.Since(start))
+		for _, job := range jobs {
+			t.Run(job.Name+" "+syntax, func(t *testing.T) {
+				built, _ := w.build(t, job)
+				if a, b := describe(asked[job.Name]), describe(built); a != b {
+					t.Errorf("asked for, the graph is\n%s\nbuilt, it is\n%s", a, b)
 				}
-			}
-			t.Logf("%d vertices, %d steps made\n%s", len(built.Vertices), steps, describe(built))
-		})
+			})
+		}
 	}
 }
 
