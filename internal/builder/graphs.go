@@ -61,7 +61,7 @@ func (b *Builder) Graphs(ctx context.Context, jobs []*plan.Job, found func(job *
 	}
 	_, err = c.Build(ctx, client.SolveOpt{Internal: true, Session: b.session(jobs[0]), AllowedEntitlements: jobs[0].Options.Allow}, "stoker",
 		func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-			s := &survey{Client: c, images: b.images, likes: map[string]*like{}}
+			s := &survey{Client: c, images: b.images, preferLocal: b.nodes[0].Driver.IsMobyDriver(), likes: map[string]*like{}}
 			var group errgroup.Group
 			group.SetLimit(graphWorkers)
 			for _, job := range jobs {
@@ -88,6 +88,9 @@ func (b *Builder) session(job *plan.Job) []session.Attachable {
 type survey struct {
 	gateway.Client
 	images *images
+	// preferLocal says that the builder takes images from its own store first, as
+	// docker's own does.
+	preferLocal bool
 
 	mu    sync.Mutex
 	likes map[string]*like
@@ -113,6 +116,9 @@ func (s *survey) ask(ctx context.Context, job *plan.Job) (graph.Graph, error) {
 	q, err := questionOf(job)
 	if err != nil {
 		return graph.Graph{}, err
+	}
+	if s.preferLocal && !job.Options.Pull {
+		q.opts["image-resolve-mode"] = pb.AttrImageResolveModePreferLocal
 	}
 	g, err := s.answer(ctx, q)
 	if err != nil && context.Cause(ctx) != nil {

@@ -77,12 +77,10 @@ func Classify(v View) *Report {
 		verdicts:    make([]Verdict, len(v.Records)),
 		lasts:       map[int32]lastJob{},
 	}
-	if v.Memory != nil {
-		v.Memory.learn(c.attribution)
-	}
 	for i := range v.Records {
 		c.verdicts[i] = c.judge(i)
 	}
+	c.learn()
 	c.keepParents()
 	return &Report{Records: v.Records, Verdicts: c.verdicts, attribution: c.attribution}
 }
@@ -157,6 +155,22 @@ func (c *classifier) ours(i int, layer bool) bool {
 		return false
 	}
 	return layer || c.Imports
+}
+
+// learn remembers whose records these are: those of one vertex that a build of the
+// run made, or pulled.
+func (c *classifier) learn() {
+	if c.Memory == nil {
+		return
+	}
+	c.Memory.mu.Lock()
+	defer c.Memory.mu.Unlock()
+	c.Memory.forget(c.records)
+	for i := range c.records {
+		if len(c.of[i]) == 1 && (c.sure[i] || c.verdicts[i].Layer && c.isNew(i)) {
+			c.Memory.found(c.records[i].ID, c.shared.ID(c.of[i][0]))
+		}
+	}
 }
 
 // keepParents takes the dead and left-over records back that have a child which

@@ -15,10 +15,19 @@ type Moment struct {
 	At     time.Time
 }
 
+// Keeper is told what a memory learns, to keep it for later runs. Its methods are
+// not called concurrently.
+type Keeper interface {
+	// Made tells that a vertex was made.
+	Made(Moment)
+	// Found tells that a record is a vertex's.
+	Found(record string, v graph.ID)
+}
+
 // Memory is what is remembered of one builder's records: which vertex made each.
 // It may be used by several goroutines.
 type Memory struct {
-	keep func(Moment) // nil for nobody
+	keeper Keeper // nil for nobody
 
 	mu    sync.RWMutex
 	made  map[graph.ID][]time.Time
@@ -26,9 +35,9 @@ type Memory struct {
 }
 
 // NewMemory returns a memory of what earlier runs knew: the vertices of records,
-// and when vertices were made. Keep is called with every further moment.
-func NewMemory(known map[string]graph.ID, made []Moment, keep func(Moment)) *Memory {
-	m := &Memory{keep: keep, made: map[graph.ID][]time.Time{}, known: maps.Clone(known)}
+// and when vertices were made. The keeper, which may be nil, is told all that is new.
+func NewMemory(known map[string]graph.ID, made []Moment, keeper Keeper) *Memory {
+	m := &Memory{keeper: keeper, made: map[graph.ID][]time.Time{}, known: maps.Clone(known)}
 	if m.known == nil {
 		m.known = map[string]graph.ID{}
 	}
@@ -47,8 +56,8 @@ func (m *Memory) Made(v graph.ID, at time.Time) {
 		return
 	}
 	m.made[v] = append(m.made[v], at)
-	if m.keep != nil {
-		m.keep(Moment{v, at})
+	if m.keeper != nil {
+		m.keeper.Made(Moment{v, at})
 	}
 }
 
@@ -72,18 +81,22 @@ func (m *Memory) Known() map[string]graph.ID {
 	return maps.Clone(m.known)
 }
 
-// learn remembers what a report has found out for sure, and forgets records that
-// are gone.
-func (m *Memory) learn(a *attribution) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	there := make(map[string]bool, len(a.records))
-	for i := range a.records {
-		id := a.records[i].ID
-		there[id] = true
-		if a.sure[i] && len(a.of[i]) == 1 {
-			m.known[id] = a.shared.ID(a.of[i][0])
-		}
+// found remembers that a record is a vertex's.
+func (m *Memory) found(record string, v graph.ID) {
+	if known, ok := m.known[record]; ok && known == v {
+		return
 	}
-	maps.DeleteFunc(m.known, func(id string, _ graph.ID) bool { return !there[id] })
+	m.known[record] = v
+	if m.keeper != nil {
+		m.keeper.Found(record, v)
+	}
+}
+
+// forget forgets the records that are gone.
+func (m *Memory) forget(there []Record) {
+	ids := make(map[string]bool, len(there))
+	for i := range there {
+		ids[there[i].ID] = true
+	}
+	maps.DeleteFunc(m.known, func(id string, _ graph.ID) bool { return !ids[id] })
 }

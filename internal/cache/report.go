@@ -234,6 +234,17 @@ type Seen struct {
 	Own map[int]int64
 }
 
+// Join adds what a look at another cache tells.
+func (s *Seen) Join(o Seen) {
+	for v, bytes := range o.Vertices {
+		s.Vertices[v] = max(s.Vertices[v], bytes)
+	}
+	s.Whole, s.Compressed = s.Whole+o.Whole, s.Compressed+o.Compressed
+	for job, bytes := range o.Own {
+		s.Own[job] = max(s.Own[job], bytes)
+	}
+}
+
 // Sizes tells what the records take.
 func (r *Report) Sizes() Seen {
 	r.Needs.mu.RLock()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -45,11 +47,11 @@ type gauge struct {
 
 // admission decides when jobs start.
 type admission struct {
-	gauges []gauge
-
 	mu      sync.Mutex
+	gauges  []gauge
 	book    *space.Book
 	jobs    map[int]space.Job
+	looked  time.Time        // when last only to learn
 	seen    map[int]bool     // jobs whose own records were seen
 	changed chan struct{}    // closed and replaced when a job ends or space comes free
 	peaks   map[string]int64 // the most seen in each gauge
@@ -76,7 +78,7 @@ func (a *admission) know(needs *cache.Needs, tasks []*task) {
 func (r *run) addGauges() {
 	o := r.Space
 	if o.Budget > 0 {
-		r.room.gauges = append(r.room.gauges, gauge{"--cache-budget", percentages(o.Budget, o.Low, 100), r.cacheBytes, false})
+		r.room.bound(gauge{"--cache-budget", percentages(o.Budget, o.Low, 100), r.cacheBytes, false})
 	}
 	for _, path := range r.diskPaths() {
 		disk, err := builder.DiskOf(path)
@@ -84,7 +86,7 @@ func (r *run) addGauges() {
 			r.emit(Warning{Message: fmt.Sprintf("the disk of %s cannot be seen: %s", path, err)})
 			continue
 		}
-		r.room.gauges = append(r.room.gauges, gauge{"the disk of " + path, percentages(disk.Used+disk.Free, o.Low, o.High),
+		r.room.bound(gauge{"the disk of " + path, percentages(disk.Used+disk.Free, o.Low, o.High),
 			func(context.Context) (int64, error) {
 				d, err := builder.DiskOf(path)
 				return d.Used, err
@@ -92,6 +94,44 @@ func (r *run) addGauges() {
 		r.noteOthers(disk)
 		r.ballasts = append(r.ballasts, newBallast(path, disk))
 	}
+}
+
+// tellUnseen says that nothing bounds the run before a disk is full.
+func (r *run) tellUnseen() {
+	if len(r.room.bounds()) > 0 || len(r.sweepers) == 0 || r.Prune.Policy == PruneOff {
+		return
+	}
+	r.emit(Warning{Message: "the disk of " + strings.Join(nodeNames(r.Nodes), " and ") + " cannot be seen from here: once it is full, what is dead is removed " +
+		"and no more is used than it held then; to keep it from filling, give --cache-budget, or --disk-path for a disk of this machine"})
+}
+
+// boundByLevel bounds a run on a disk that cannot be seen, and that is full, by
+// what the cache has come to.
+func (r *run) boundByLevel(ctx context.Context) {
+	if len(r.room.bounds()) > 0 {
+		return
+	}
+	level, err := r.cacheBytes(ctx)
+	if err != nil || level == 0 {
+		return
+	}
+	limit := percentages(level, r.Space.Low, r.Space.High)
+	r.room.bound(gauge{"a full disk that cannot be seen", limit, r.cacheBytes, false})
+	r.emit(Warning{Message: fmt.Sprintf("the builder's disk is full with %s of cache: no more than %s are used from now on", size(level), size(limit.High))})
+}
+
+// bound adds a bound.
+func (a *admission) bound(g gauge) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.gauges = append(a.gauges, g)
+}
+
+// bounds returns the bounds.
+func (a *admission) bounds() []gauge {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.gauges)
 }
 
 // noteOthers remembers how much of the disk is not the builder's cache.
@@ -124,21 +164,26 @@ func (r *run) diskPaths() []string {
 // cacheBytes asks the nodes how large their caches are.
 func (r *run) cacheBytes(ctx context.Context) (int64, error) {
 	var total int64
+	var reports []*cache.Report
 	for _, s := range r.sweepers {
 		report, err := s.Look(ctx)
 		if err != nil {
 			return 0, err
 		}
-		r.learn(report)
+		reports = append(reports, report)
 		total += report.Totals().Sum().Bytes
 	}
+	r.learn(reports)
 	return total, nil
 }
 
-// learn takes from a look at the cache what is there, how much it takes, and what
-// finished jobs added of their own.
-func (r *run) learn(report *cache.Report) {
-	seen := report.Sizes()
+// learn takes from a look at the nodes' caches what is there, how much it takes,
+// and what finished jobs added of their own.
+func (r *run) learn(reports []*cache.Report) (present map[int32]int64) {
+	seen := cache.Seen{Vertices: map[int32]int64{}, Own: map[int]int64{}}
+	for _, report := range reports {
+		seen.Join(report.Sizes())
+	}
 	a := r.room
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -156,23 +201,30 @@ func (r *run) learn(report *cache.Report) {
 			a.book.SeenOwn(a.jobs[job].Kind, bytes)
 		}
 	}
+	return seen.Vertices
 }
 
 // worthLook tells whether a look at the cache is worth its time, after a number
-// of jobs have finished, to learn what jobs add. With thousands of records a
-// look takes a good part of a second, so once something is known, or nothing can
-// be learned, looks get rare.
-func (a *admission) worthLook(finished int) bool {
+// of jobs have finished: to learn what jobs add, and on a shared builder whose the
+// records are, in case the run is killed. With thousands of records a look takes a
+// good part of a second, so once something is known looks get rare.
+func (a *admission) worthLook(finished int, shared bool) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if finished%looksEvery == 0 {
-		return true
+	worth := finished%looksEvery == 0 || !a.book.SawOwn() && finished&(finished-1) == 0 ||
+		shared && time.Since(a.looked) > attributeEvery
+	if worth {
+		a.looked = time.Now()
 	}
-	return !a.book.SawOwn() && finished&(finished-1) == 0
+	return worth
 }
 
-// How many jobs finish between two looks that only learn.
-const looksEvery = 50
+const (
+	// How many jobs finish between two looks that only learn.
+	looksEvery = 50
+	// How often it is looked whose the records are.
+	attributeEvery = 15 * time.Second
+)
 
 // start reserves a job's space; done gives it back and tells who waits.
 func (a *admission) start(t *task) {
@@ -240,7 +292,7 @@ func (s state) short() int64 { return s.limit.Short(s.used, s.reserved, s.need) 
 func (r *run) stateFor(ctx context.Context, t *task) state {
 	a := r.room
 	var worst state
-	for _, g := range a.gauges {
+	for _, g := range a.bounds() {
 		used, err := g.used(ctx)
 		if err != nil {
 			r.emit(Warning{Message: fmt.Sprintf("%s cannot be read: %s", g.name, err)})

@@ -54,7 +54,7 @@ func (r *run) watchDisks() (stop func()) {
 }
 
 func (r *run) notePeaks() {
-	for _, g := range r.room.gauges {
+	for _, g := range r.room.bounds() {
 		if !g.cheap {
 			continue
 		}

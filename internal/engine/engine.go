@@ -139,6 +139,7 @@ func Run(ctx context.Context, opt Options) (ledger.Summary, error) {
 	r.tasks = tasks
 	stop := r.startSweepers(jobs)
 	r.addGauges()
+	r.tellUnseen()
 	r.spaceBefore = r.spacePlan(jobs, tasks)
 	r.forecast = space.Simulate(r.spaceBefore)
 	unwatch := r.watchDisks()

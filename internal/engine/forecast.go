@@ -3,7 +3,10 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
+	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/space"
 )
@@ -45,7 +48,10 @@ func Forecast(ctx context.Context, opt Options) (Planned, error) {
 	r.cancel = cancel
 	tasks := r.survey(ctx, r.check(ctx))
 	stop := r.startSweepers(ctx)
-	defer stop()
+	defer func() {
+		cancel(nil) // nothing is swept
+		stop()
+	}()
 	r.addGauges()
 	p := Planned{Batches: opt.Plan.Batches(), Workers: opt.Workers, Forecast: space.Simulate(r.spacePlan(ctx, tasks))}
 	if g := r.tightest(ctx); g != nil {
@@ -69,16 +75,15 @@ func Forecast(ctx context.Context, opt Options) (Planned, error) {
 // spacePlan is what a forecast of the open tasks is made from.
 func (r *run) spacePlan(ctx context.Context, tasks []*task) space.Plan {
 	p := space.Plan{Workers: r.Workers, Keep: r.Prune.Policy == PruneOff}
+	var reports []*cache.Report
 	for _, s := range r.sweepers {
 		if report, err := s.Look(ctx); err == nil {
-			r.learn(report)
 			t := report.Totals()
 			p.Reclaimable += t.Dead.Bytes + t.LeftOver.Bytes
-			for v := range report.Sizes().Vertices {
-				p.Present = append(p.Present, v)
-			}
+			reports = append(reports, report)
 		}
 	}
+	p.Present = slices.Collect(maps.Keys(r.learn(reports)))
 	r.room.mu.Lock()
 	defer r.room.mu.Unlock()
 	p.Sizes = r.room.book.Sizes
@@ -102,10 +107,10 @@ func (r *run) spacePlan(ctx context.Context, tasks []*task) space.Plan {
 func (r *run) tightest(ctx context.Context) *gauge {
 	var least *gauge
 	var room int64
-	for i, g := range r.room.gauges {
+	for _, g := range r.room.bounds() {
 		used, err := g.used(ctx)
 		if err == nil && (least == nil || g.limit.High-used < room) {
-			least, room = &r.room.gauges[i], g.limit.High-used
+			least, room = &g, g.limit.High-used
 		}
 	}
 	return least

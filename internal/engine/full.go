@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -23,8 +24,9 @@ func (r *run) diskFull(ctx context.Context, t *task, err error) bool {
 	}
 	t.full++
 	alone := !r.othersWork()
+	r.boundByLevel(ctx)
 	s := r.stateFor(ctx, t)
-	freed, sweepErr := r.freeDead(ctx, s.used)
+	freed, sweepErr := r.freeDead(ctx)
 	after := afterFull{times: t.full, alone: alone, freed: freed, swept: sweepErr == nil,
 		waits: r.othersTook(ctx, s, &waiting{since: time.Now()}), fits: r.stateFor(ctx, t).fits()}
 	if after.hopeless() {
@@ -70,11 +72,11 @@ const (
 // freeDead removes all that is dead, and what failed attempts left. On a disk
 // that is full to the last byte BuildKit cannot, while attempts run that take
 // what comes free.
-func (r *run) freeDead(ctx context.Context, used int64) (freed int64, err error) {
+func (r *run) freeDead(ctx context.Context) (freed int64, err error) {
 	if r.diskIsFull() && r.calm(ctx) {
 		defer r.quiet.Unlock()
 	}
-	freed, err = r.free(ctx, used, nil)
+	freed, err = r.free(ctx, math.MaxInt64, nil)
 	r.collect(ctx)
 	r.holdBallast() // the next attempts may fill the disk again
 	return freed, err

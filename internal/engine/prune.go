@@ -122,7 +122,7 @@ func (r *run) sweepOptions(n Node, state *nodeState, bytes int64) sweep.Options 
 
 // surplus is the bytes above the low watermark of the fullest bound.
 func (r *run) surplus(ctx context.Context) (most int64) {
-	for _, g := range r.room.gauges {
+	for _, g := range r.room.bounds() {
 		if used, err := g.used(ctx); err == nil {
 			most = max(most, g.limit.Surplus(used))
 		}
@@ -173,10 +173,7 @@ func (r *run) sweepBatch(batch int) {
 func (r *run) afterJob(ctx context.Context, t *task) {
 	r.giveWorkerBack(ctx, t)
 	r.holdBallast()
-	if len(r.room.gauges) == 0 {
-		return
-	}
-	if r.room.worthLook(len(r.Ledger.Entries())) {
+	if r.room.worthLook(len(r.Ledger.Entries()), r.Prune.Owner == cache.Shared) {
 		_, _ = r.cacheBytes(ctx)
 	}
 	if r.Prune.Policy == PruneAuto && r.surplus(ctx) > 0 {

@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/google/renameio/v2"
 
 	"github.com/stoker-build/stoker/internal/cache"
@@ -20,59 +20,82 @@ import (
 
 // Attributions keeps, in a directory, which vertices made the records of each
 // daemon, so that a later run knows its own records from those of others. It has
-// a file for each daemon: a line "made VERTEX NANOSECONDS" for each vertex that
-// was made, as it is made, and "record ID VERTEX" for each record that was found
-// to be a vertex's, when a run ends.
+// a file for each daemon, to which runs append as they learn: a line "made VERTEX
+// NANOSECONDS" for each vertex that was made, and "record ID VERTEX" for each
+// record that was found to be a vertex's. The last to use a daemon shortens it.
 type Attributions struct{ Dir string }
 
 // Moments that are older than this belong to records that were found long ago,
 // or are gone.
-const momentsKept = 7 * 24 * time.Hour
+const momentsKept = 24 * time.Hour
 
-// Open returns what is known of a daemon's records. What the memory is told from
-// then on is kept as it comes; close keeps what it has found out.
+// Open returns what is known of a daemon's records. What the memory learns from
+// then on is kept as it comes.
 func (a Attributions) Open(daemon string) (*cache.Memory, func() error, error) {
 	path := filepath.Join(a.Dir, strings.ReplaceAll(daemon, string(filepath.Separator), "-"))
 	if err := os.MkdirAll(a.Dir, 0o700); err != nil {
 		return nil, nil, err
 	}
+	log := &attributionLog{path: path, lock: flock.New(path + ".lock")}
+	if err := log.lock.RLock(); err != nil {
+		return nil, nil, err
+	}
 	known, made, err := readAttributions(path)
-	if err != nil {
-		return nil, nil, err
+	if err == nil {
+		log.file, err = os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	}
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, errors.Join(err, log.lock.Unlock())
 	}
-	log := &momentLog{file: f}
-	memory := cache.NewMemory(known, made, log.add)
-	return memory, func() error {
-		return errors.Join(log.close(), writeAttributions(path, memory))
-	}, nil
+	log.memory = cache.NewMemory(known, made, log)
+	return log.memory, log.close, nil
 }
 
-// momentLog appends moments to a file. mu guards it all.
-type momentLog struct {
-	mu     sync.Mutex
+// attributionLog appends to a file. It implements the memory's keeper, which calls
+// it from one goroutine at a time.
+type attributionLog struct {
+	path   string
+	lock   *flock.Flock // shared by all processes that append
 	file   *os.File
-	closed bool
+	memory *cache.Memory
 	err    error
 }
 
-func (l *momentLog) add(m cache.Moment) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed || l.err != nil {
-		return
+// Made implements cache.Keeper.
+func (l *attributionLog) Made(m cache.Moment) { l.append("made %s %d\n", m.Vertex, m.At.UnixNano()) }
+
+// Found implements cache.Keeper.
+func (l *attributionLog) Found(record string, v graph.ID) { l.append("record %s %s\n", record, v) }
+
+func (l *attributionLog) append(format string, args ...any) {
+	if l.err == nil {
+		_, l.err = fmt.Fprintf(l.file, format, args...)
 	}
-	_, l.err = fmt.Fprintf(l.file, "made %s %d\n", m.Vertex, m.At.UnixNano())
 }
 
-func (l *momentLog) close() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.closed = true
-	return errors.Join(l.err, l.file.Close())
+// close ends the log. Where nobody else appends to it, what is of no more use is
+// left out.
+func (l *attributionLog) close() error {
+	err := errors.Join(l.err, l.file.Close(), l.lock.Unlock())
+	if alone, lockErr := l.lock.TryLock(); lockErr != nil || !alone {
+		return err
+	}
+	return errors.Join(err, l.shorten(), l.lock.Unlock())
+}
+
+// shorten writes the file anew: records that this process knows to be there, and
+// moments that are not old.
+func (l *attributionLog) shorten() error {
+	var b strings.Builder
+	for id, v := range l.memory.Known() {
+		fmt.Fprintf(&b, "record %s %s\n", id, v)
+	}
+	for _, m := range l.memory.Moments() {
+		if time.Since(m.At) < momentsKept {
+			fmt.Fprintf(&b, "made %s %d\n", m.Vertex, m.At.UnixNano())
+		}
+	}
+	return renameio.WriteFile(l.path, []byte(b.String()), 0o600)
 }
 
 // readAttributions reads a file. A line that makes no sense, such as the last one
@@ -108,18 +131,4 @@ func readAttributions(path string) (map[string]graph.ID, []cache.Moment, error) 
 		}
 	}
 	return known, made, lines.Err()
-}
-
-// writeAttributions puts a memory in place of a file.
-func writeAttributions(path string, m *cache.Memory) error {
-	var b strings.Builder
-	for id, v := range m.Known() {
-		fmt.Fprintf(&b, "record %s %s\n", id, v)
-	}
-	for _, moment := range m.Moments() {
-		if time.Since(moment.At) < momentsKept {
-			fmt.Fprintf(&b, "made %s %d\n", moment.Vertex, moment.At.UnixNano())
-		}
-	}
-	return renameio.WriteFile(path, []byte(b.String()), 0o600)
 }

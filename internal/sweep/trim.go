@@ -17,7 +17,7 @@ func (s *Sweeper) Trim(ctx context.Context, keep int64, foreign bool) Sweep {
 			if !ok {
 				return false
 			}
-			list := report.Removable()
+			list := unneeded(report)
 			if foreign {
 				list = append(list, report.Foreign()...)
 			}
@@ -53,10 +53,10 @@ func (s *Sweeper) Mend(ctx context.Context, job int, may func(cache.Verdict) boo
 	})
 }
 
-// FreeForeign removes foreign records until a number of bytes is free, the
-// least recently used first.
+// FreeForeign removes left-over and foreign records until a number of bytes is
+// free, the least recently used of each first.
 func (s *Sweeper) FreeForeign(ctx context.Context, bytes int64) Sweep {
-	return s.urgent(ctx, func(r *cache.Report) []cache.Record { return upTo(r.Foreign(), bytes) })
+	return s.urgent(ctx, func(r *cache.Report) []cache.Record { return upTo(append(r.LeftOver(), r.Foreign()...), bytes) })
 }
 
 func (s *Sweeper) urgent(ctx context.Context, pick func(*cache.Report) []cache.Record) Sweep {
