@@ -447,7 +447,7 @@ func (r *run) othersTook(ctx context.Context, s state, w *waiting) bool {
 func (r *run) waitForSpace(ctx context.Context, t *task, s state, w *waiting) {
 	if !w.told {
 		w.told = true
-		r.emit(WaitingForSpace{Job: t.job.Name, NeedBytes: s.need, FreeBytes: max(s.limit.High-s.used-s.reserved, 0), Running: s.running, Bound: s.gauge})
+		r.emit(WaitingForSpace{Job: t.job.Name, NeedBytes: s.need, Guessed: s.guessed, FreeBytes: max(s.limit.High-s.used-s.reserved, 0), Running: s.running, Bound: s.gauge})
 	}
 	r.room.mu.Lock()
 	changed := r.room.changed

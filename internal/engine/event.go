@@ -86,6 +86,8 @@ type (
 	WaitingForSpace struct {
 		Job       string `json:"job"`
 		NeedBytes int64  `json:"need_bytes"`
+		// Guessed says that the need is not known, and only assumed.
+		Guessed   bool   `json:"guessed,omitempty"`
 		FreeBytes int64  `json:"free_bytes"`
 		Running   int    `json:"running"`
 		Bound     string `json:"bound"`

@@ -119,6 +119,9 @@ func (f frame) numbers() []string {
 	if left, ok := f.left(f.now); ok {
 		parts = append(parts, "about "+whole(left)+" left")
 	}
+	if f.surveying != "" {
+		parts = append(parts, "asking "+f.surveying)
+	}
 	return flow(parts, " · ", f.width)
 }
 

@@ -85,6 +85,8 @@ func (p *plain) tell(at time.Time, e engine.Event) {
 	switch e := e.(type) {
 	case engine.RunStarted:
 		p.line(at, p.bold, "run", runText(e))
+	case engine.Surveying:
+		p.line(at, p.info, "asking", surveyText(e))
 	case engine.AttemptFailed:
 		if e.Retry {
 			p.line(at, p.warn, "retry", p.name(e.Job)+"  "+retryText(e))
@@ -193,6 +195,9 @@ func (s *state) heartbeat(now time.Time) string {
 
 // runningText names the jobs that have been running for longest.
 func (s *state) runningText(now time.Time) string {
+	if len(s.running) == 0 && s.surveying != "" {
+		return "asking " + s.surveying
+	}
 	if len(s.running) == 0 {
 		return "nothing is running"
 	}

@@ -14,7 +14,7 @@ import (
 // waitingJob is the next job, which there is no space for yet.
 type waitingJob struct {
 	name  string
-	need  int64
+	need  string
 	since time.Time
 }
 
@@ -70,7 +70,7 @@ func (t *tally) String() string {
 
 // wait notes which job waits for space. It does so until it starts.
 func (s *state) wait(at time.Time, e engine.WaitingForSpace) {
-	s.waiting = &waitingJob{name: clean(e.Job), need: e.NeedBytes, since: at}
+	s.waiting = &waitingJob{name: clean(e.Job), need: needText(e), since: at}
 }
 
 // waited notes that a job does not wait any more. Another may have begun to.
@@ -124,7 +124,7 @@ func (s *state) reclaimed() string {
 }
 
 func (w *waitingJob) String() string {
-	return "waiting for space: " + w.name + " needs " + size(w.need)
+	return "waiting for space: " + w.name + " needs " + w.need
 }
 
 // space is the line about space, if there is anything to say: what was
@@ -159,14 +159,22 @@ func (f frame) waitingTexts() []string {
 	begin := "waiting " + whole(f.now.Sub(w.since)) + " for "
 	var texts []string
 	for _, width := range []int{ansi.StringWidth(w.name), 30, 20, 12} {
-		texts = append(texts, begin+"space: "+shorten(w.name, width)+" needs "+size(w.need))
+		texts = append(texts, begin+"space: "+shorten(w.name, width)+" needs "+w.need)
 	}
-	return append(texts, begin+size(w.need), "waiting for space")
+	return append(texts, begin+w.need, "waiting for space")
 }
 
 func (p *plain) tellWaiting(at time.Time, e engine.WaitingForSpace) {
 	p.line(at, p.warn, "waiting", fmt.Sprintf("for space: %s needs %s, %s free, %d running",
-		clean(e.Job), size(e.NeedBytes), size(e.FreeBytes), e.Running))
+		clean(e.Job), needText(e), size(e.FreeBytes), e.Running))
+}
+
+// needText says what a job needs, as far as that is known.
+func needText(e engine.WaitingForSpace) string {
+	if e.Guessed {
+		return "perhaps " + size(e.NeedBytes)
+	}
+	return size(e.NeedBytes)
 }
 
 // tellSweep tells of one sweep after a batch, if it did something.

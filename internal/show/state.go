@@ -1,6 +1,7 @@
 package show
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -36,9 +37,11 @@ type state struct {
 	warnings               []string      // the last few
 	stopping               string        // why no new job is started
 
-	waiting *waitingJob    // the next job, if there is no space for it
-	sweeps  []runningSweep // in the order in which they began
-	swept   tally          // what all sweeps so far did
+	waiting *waitingJob // the next job, if there is no space for it
+	// surveying says how far the builder has told what the jobs do; empty once jobs run
+	surveying string
+	sweeps    []runningSweep // in the order in which they began
+	swept     tally          // what all sweeps so far did
 
 	finishes    []time.Time // of the last builds; skipped jobs left out
 	buildsBegan time.Time   // when the first of these builds could begin
@@ -65,7 +68,10 @@ func (s *state) apply(at time.Time, e engine.Event) {
 	switch e := e.(type) {
 	case engine.RunStarted:
 		s.begin(at, e)
+	case engine.Surveying:
+		s.surveying = surveyText(e)
 	case engine.JobStarted:
+		s.surveying = ""
 		s.waited(e.Job)
 		s.job(at, e.Job)
 	case engine.AttemptStarted:
@@ -103,6 +109,11 @@ func (s *state) apply(at time.Time, e engine.Event) {
 	case engine.RunFinished:
 		s.running, s.waiting, s.sweeps, s.summary = nil, nil, nil, &e.Summary
 	}
+}
+
+// surveyText says that the builder is asked what the jobs do.
+func surveyText(e engine.Surveying) string {
+	return fmt.Sprintf("the builder what the builds will do: %d of %d known", e.Known, e.Jobs)
 }
 
 func (s *state) begin(at time.Time, e engine.RunStarted) {
