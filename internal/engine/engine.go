@@ -62,7 +62,6 @@ type Chains interface {
 // Options say how a plan is run.
 type Options struct {
 	Plan     *plan.Plan
-	Source   *plan.Source
 	Builder  Builder
 	Nodes    []Node
 	Ledger   *ledger.Ledger

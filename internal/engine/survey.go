@@ -103,7 +103,7 @@ func (r *run) surveyJob(ctx context.Context, t *task, job *cache.Job) {
 		return
 	}
 	for _, platform := range r.platformsOf(t.job) {
-		reads, err := t.job.Reads(ctx, r.Source, platform)
+		reads, err := t.job.Reads(ctx, platform)
 		if err != nil {
 			job.Opaque = true
 			r.emit(Warning{Job: t.job.Name, Message: err.Error() + "; its cache is kept until the run ends"})
@@ -130,7 +130,7 @@ func (r *run) surveyDone(ctx context.Context, t *task, job *cache.Job) {
 		return
 	}
 	for _, platform := range r.platformsOf(t.job) {
-		reads, err := t.job.Reads(ctx, r.Source, platform)
+		reads, err := t.job.Reads(ctx, platform)
 		if err != nil {
 			return
 		}

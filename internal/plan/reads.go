@@ -6,14 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
-	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client/llb"
-	"github.com/moby/buildkit/client/llb/sourceresolver"
-	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
-	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -37,7 +32,8 @@ var ErrOpaque = errors.New("what the build reads cannot be told beforehand")
 // frontend does, with a resolver that only notes which images it is asked for.
 // The error is an ErrOpaque when the Dockerfile is in a foreign syntax, is not
 // at hand (a remote context), or does not convert without its real base images.
-func (j *Job) Reads(ctx context.Context, source *Source, platform ocispecs.Platform) (Reads, error) {
+func (j *Job) Reads(ctx context.Context, platform ocispecs.Platform) (Reads, error) {
+	source := j.Source
 	if source.dockerfile == nil {
 		return Reads{}, fmt.Errorf("%w: the Dockerfile is with the remote context", ErrOpaque)
 	}
@@ -45,54 +41,24 @@ func (j *Job) Reads(ctx context.Context, source *Source, platform ocispecs.Platf
 		return Reads{}, fmt.Errorf("%w: the Dockerfile has a syntax of its own (%s)", ErrOpaque, syntax)
 	}
 	for _, c := range j.Options.Inputs.NamedContexts {
-		if strings.HasPrefix(c.Path, "target:") || c.State != nil {
+		if strings.HasPrefix(c.Path, targetContext) || c.State != nil {
 			return Reads{}, fmt.Errorf("%w: it builds on another target", ErrOpaque)
 		}
 	}
 	notes := &imageNotes{}
-	local := llb.Local("context")
-	caps := pb.Caps.CapSet(pb.Caps.All()) // without merge, COPY --link would convert to a plain COPY
-	result, err := dockerfile2llb.Dockerfile2LLB(ctx, source.dockerfile, dockerfile2llb.ConvertOpt{
-		Config:         dockerui.Config{BuildArgs: j.Options.BuildArgs, Target: j.Options.Target},
-		MainContext:    &local,
-		MetaResolver:   notes,
-		LLBCaps:        &caps,
-		TargetPlatform: &platform,
-	})
-	if err != nil {
-		return Reads{}, fmt.Errorf("%w: %w", ErrOpaque, err)
-	}
-	def, err := result.State.Marshal(ctx, llb.Platform(platform))
+	o := j.Options
+	o.Platforms = []ocispecs.Platform{platform}
+	result, err := convert(ctx, source.dockerfile, o, o.BuildArgs, notes)
 	if err != nil {
 		return Reads{}, fmt.Errorf("%w: %w", ErrOpaque, err)
 	}
 	bases := notes.refs
 	for _, c := range j.Options.Inputs.NamedContexts {
-		if ref, image := strings.CutPrefix(c.Path, "docker-image://"); image {
+		if ref, image := strings.CutPrefix(c.Path, imageContext); image {
 			bases = append(bases, ref)
 		}
 	}
-	return Reads{Bases: normalized(bases), Steps: steps(def)}, nil
-}
-
-// imageNotes is a resolver that notes what it is asked and says that every
-// image is an empty one.
-type imageNotes struct {
-	mu   sync.Mutex
-	refs []string
-}
-
-// ResolveImageConfig implements BuildKit's llb.ImageMetaResolver.
-func (n *imageNotes) ResolveImageConfig(_ context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
-	n.mu.Lock()
-	n.refs = append(n.refs, ref)
-	n.mu.Unlock()
-	config := []byte(`{"config":{},"rootfs":{"type":"layers"}}`)
-	if opt.ImageOpt != nil && opt.ImageOpt.Platform != nil {
-		p := platforms.Normalize(*opt.ImageOpt.Platform)
-		config = fmt.Appendf(nil, `{"architecture":%q,"os":%q,"config":{},"rootfs":{"type":"layers"}}`, p.Architecture, p.OS)
-	}
-	return ref, digest.FromString(ref), config, nil
+	return Reads{Bases: normalized(bases), Steps: steps(result.graph)}, nil
 }
 
 func normalized(refs []string) []string {

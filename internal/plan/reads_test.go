@@ -14,14 +14,14 @@ func reads(t *testing.T, text string, change func(*Job)) (Reads, error) {
 	t.Helper()
 	s := spec(t, text)
 	s.BuildArgs = map[string]string{"TOOLS": "r.example/tools:3"}
-	p, err := New(s, images("r.example/base:1"))
+	p, err := newPlan(t, s, images("r.example/base:1"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if change != nil {
 		change(p.Jobs[0])
 	}
-	return p.Jobs[0].Reads(t.Context(), s.Source, ocispecs.Platform{OS: "linux", Architecture: "amd64"})
+	return p.Jobs[0].Reads(t.Context(), ocispecs.Platform{OS: "linux", Architecture: "amd64"})
 }
 
 const manyBases = `ARG BASE_IMAGE
@@ -82,7 +82,7 @@ func TestSteps(t *testing.T) {
 	for _, want := range []string{
 		"mount / from exec /bin/sh -c echo $HOME && make all",
 		"mount / from exec /bin/sh -c make",
-		"[main 4/5] ADD a b",
+		"[main 5/5] ADD a b",
 		"[last 1/2] COPY --from=other /x /y",
 		"[last 2/2] COPY --link z /z",
 		"[last 2/2] LINK COPY --link z /z",
