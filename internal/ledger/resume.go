@@ -82,43 +82,41 @@ func (k Kept) changed() bool {
 	return k.Entry.Name != k.before.Name || !slices.Equal(k.Entry.Tags, k.before.Tags)
 }
 
-// keep returns the entries of the planned jobs that need no build any more: jobs
-// of the same name, base image and at least one of the tags, or of another name
-// where base image and tags are just the same. (Names may change when rows that
-// would like the same one change places.)
+// keep returns the entries of the planned jobs that need no build any more: of
+// jobs that are built on the same base image and have one of the tags, or the
+// same name where they have no tags. (Names may change when rows that would like
+// the same one change places.)
 func keep(entries []Entry, plan []PlanJob) []Kept {
-	byName, byMeaning := map[string]PlanJob{}, map[string]PlanJob{}
+	byName, byTag := map[string]PlanJob{}, map[string]PlanJob{}
 	for _, j := range plan {
 		byName[j.Name] = j
-		if len(j.Tags) > 0 {
-			byMeaning[meaning(j.Base, j.Tags)] = j
+		for _, tag := range j.Tags {
+			byTag[tag] = j // no two jobs have the same
 		}
 	}
 	var kept []Kept
+	taken := map[string]bool{}
 	for _, e := range entries {
-		if e.Status != Built && e.Status != Skipped {
-			continue
-		}
 		j, planned := byName[e.Name]
-		if !planned || !goesOn(e, j) {
-			j, planned = byMeaning[meaning(e.BaseImage, e.Tags)]
+		for i := 0; i < len(e.Tags) && !(planned && goesOn(e, j)); i++ {
+			j, planned = byTag[e.Tags[i]]
 		}
-		if planned {
+		finished := e.Status == Built || e.Status == Skipped
+		if finished && planned && goesOn(e, j) && !taken[j.Name] {
+			taken[j.Name] = true
 			kept = append(kept, keptFor(e, j))
 		}
 	}
 	return kept
 }
 
-// meaning stands for what a job is to make. No two jobs of a plan have the same
-// tag.
-func meaning(base string, tags []string) string {
-	return strings.Join(append(sorted(tags), base), "\n")
-}
-
+// goesOn tells whether what an entry says was made is what a job is to make.
 func goesOn(e Entry, j PlanJob) bool {
-	if e.BaseImage != j.Base || len(j.Tags) == 0 || len(e.Tags) == 0 {
-		return e.BaseImage == j.Base && len(j.Tags) == len(e.Tags)
+	if e.BaseImage != j.Base {
+		return false
+	}
+	if len(e.Tags) == 0 && len(j.Tags) == 0 {
+		return e.Name == j.Name
 	}
 	return slices.ContainsFunc(j.Tags, func(tag string) bool { return slices.Contains(e.Tags, tag) })
 }
