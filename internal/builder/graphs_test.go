@@ -10,9 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/docker/buildx/build"
-	"github.com/moby/buildkit/client"
-
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/lab"
@@ -98,13 +95,16 @@ func (w world) job(t *testing.T, name, dockerfile string) *plan.Job {
 	write(t, filepath.Join(dir, "Dockerfile"), strings.ReplaceAll(dockerfile, "BASE", w.base.Ref))
 	write(t, filepath.Join(dir, "one.txt"), "one "+name)
 	write(t, filepath.Join(dir, "1.txt"), "1")
-	source, err := plan.ReadSource(dir, "", nil)
+	rows, err := plan.ReadRows("rows", strings.NewReader(`{"id":"`+name+`"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = source.Close() })
-	return &plan.Job{Name: name, Source: source, Options: build.Options{Inputs: source.Inputs(),
-		Exports: []client.ExportEntry{{Type: "cacheonly"}}}}
+	p, err := plan.New(plan.Spec{Context: dir, Outputs: []string{"type=cacheonly"}}, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	return p.Jobs[0]
 }
 
 func write(t *testing.T, path, text string) {

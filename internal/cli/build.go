@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,16 +38,24 @@ type buildOptions struct {
 func newBuild(streams Streams) *cobra.Command {
 	var o buildOptions
 	cmd := &cobra.Command{
-		Use:   "build --images FILE -t TEMPLATE [flags] PATH",
-		Short: "Build one image per base image of a list, with one Dockerfile",
-		Long: `Build one image for each line of an image list, with one Dockerfile.
+		Use:   "build {--images FILE | --rows FILE} -t TEMPLATE [flags] PATH",
+		Short: "Build one image for each base image of a list, or for each row of a file",
+		Long: `Build one image for each line of an image list, or for each row of a file with
+JSON Lines.
 
-Each line's reference is passed to the build as the argument BASE_IMAGE
-(--base-arg for another). Tags are Go templates:
+Of an image list, each reference is passed to the build as the argument
+BASE_IMAGE (--base-arg for another). Of rows, --base says what is passed; it can
+be left out when the Dockerfiles have their own FROM.
 
-  .Ref .Name .Tag .Repo .Index   the base image's reference and its parts
-  .DockerfileHash                changes with Dockerfile, build arguments and target
-  .GitSHA                        the commit of the build context
+PATH, -f, -t, --target, --build-arg, --build-context, --label, --platform and
+--base may be Go templates over the line:
+
+  .Ref .Name .Tag .Repo .Index   of an image list: the reference and its parts
+  .id .repo .meta.version ...    of rows: the fields that they have
+  .Name .Index                   of rows: the job's name and its place
+  .GitSHA                        the commit of the build context; not in PATH and -f
+  .DockerfileHash                changes with Dockerfile, build arguments and target;
+                                 in -t and --label
   functions                      lower upper replace trunc slug trimPrefix regexReplaceAll ...
 
 Every flag can be set by a variable: --batch-size by STOKER_BATCH_SIZE. One that
@@ -55,7 +64,9 @@ can be given several times takes one value per line.
 Exit codes: 0 all built or skipped; 1 some job failed; 2 wrong usage or
 unreadable input; 3 no builder could be reached; 130 interrupted.`,
 		Example: `  stoker build --images bases.txt -f agent/Dockerfile -t 'registry.example/agent:{{.Name}}' \
-    --push --workers 4 --batch-size 15 ./agent`,
+    --push --workers 4 --batch-size 15 ./agent
+  stoker build --rows tasks.jsonl -t 'registry.example/{{.repo | lower}}:{{.id}}' \
+    --build-arg 'VERSION={{.version}}' --push 'tasks/{{.id}}'`,
 		Args: onePath,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.input.context = args[0]
@@ -81,15 +92,15 @@ func runBuild(ctx context.Context, o buildOptions, streams Streams) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	p, source, err := o.input.plan(streams.In, o.builder.insecure)
+	p, err := o.input.plan(streams.In, o.builder.insecure)
 	if err != nil {
 		return err
 	}
-	defer source.Close()
+	defer p.Close()
 	if o.run.dryRun {
 		return printJobs(streams.Out, p)
 	}
-	return execute(ctx, p, source, o, streams)
+	return execute(ctx, p, o, streams)
 }
 
 // printJobs writes the jobs in order with their tags.
@@ -98,7 +109,7 @@ func printJobs(w io.Writer, p *plan.Plan) error {
 		fmt.Fprintf(w, "# %s\n", note)
 	}
 	for i, j := range p.Jobs {
-		if _, err := fmt.Fprintf(w, "%d\tbatch %d\t%s\t%s\t%s\n", i+1, p.Batch(i), j.Name, j.Base, strings.Join(j.Tags, ",")); err != nil {
+		if _, err := fmt.Fprintf(w, "%d\tbatch %d\t%s\t%s\t%s\n", i+1, p.Batch(i), j.Name, cmp.Or(j.Base, "-"), strings.Join(j.Tags, ",")); err != nil {
 			return err
 		}
 	}
@@ -112,15 +123,15 @@ func (o buildOptions) check() error {
 
 // engine turns the flags into the engine's options, but for the parts that talk
 // to a builder or write to disk.
-func (o buildOptions) engine(p *plan.Plan, source *plan.Source) (engine.Options, error) {
+func (o buildOptions) engine(p *plan.Plan) (engine.Options, error) {
 	options := engine.Options{
 		Plan: p, Workers: o.run.workers, Retries: o.run.retries,
 		RetryDelay: o.run.retryDelay, RetryDelayMax: retryDelayMax,
 		Timeout: o.run.timeout, StallTimeout: o.run.stall, MaxFailures: o.run.maxFail.of(len(p.Jobs)), FailFast: o.run.failFast, PostBuild: o.run.postBuild,
 		LayerSizes: o.builder.sizes().Of, Attributions: ledger.Attributions{Dir: filepath.Join(o.builder.stateDir, "attributions")}, Order: engine.Order(o.space.order), Space: o.space.options(),
-		Prune: o.prune.options(), Redact: o.redactor(),
+		Prune: o.prune.options(), Redact: o.redactor(p),
 	}
-	learned := ledger.ReadLearned(o.builder.stateDir, o.dockerfileHash(source))
+	learned := ledger.ReadLearned(o.builder.stateDir, p.Kind())
 	options.Space.Rates.PerByte = learned.CacheBytesPerPulledByte
 	if options.Space.Rates.Own == 0 {
 		options.Space.Rates.Own = learned.OwnBytesPerJob
@@ -136,18 +147,9 @@ func (o buildOptions) engine(p *plan.Plan, source *plan.Source) (engine.Options,
 	return options, nil
 }
 
-// dockerfileHash names what is built, for what is learned of it.
-func (o buildOptions) dockerfileHash(source *plan.Source) string {
-	args, err := keyValues("--build-arg", o.input.buildArgs, true)
-	if err != nil {
-		args = nil // the flags were found good before
-	}
-	return source.Hash(o.input.target, args)
-}
-
 // execute builds a plan: connect, open the record, run, say how it went.
-func execute(ctx context.Context, p *plan.Plan, source *plan.Source, o buildOptions, streams Streams) (err error) {
-	options, err := o.engine(p, source)
+func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams) (err error) {
+	options, err := o.engine(p)
 	if err != nil {
 		return err
 	}
@@ -159,7 +161,7 @@ func execute(ctx context.Context, p *plan.Plan, source *plan.Source, o buildOpti
 	options.Builder, options.Nodes, options.Prune.Owner = b, engineNodes(b), o.prune.owner(b)
 	options.Recovery = o.recovery(b.Name())
 
-	record, resumed, err := o.openLedger(ctx, p, source, streams.Version)
+	record, resumed, err := o.openLedger(ctx, p, streams.Version)
 	if err != nil {
 		return err
 	}
@@ -172,7 +174,7 @@ func execute(ctx context.Context, p *plan.Plan, source *plan.Source, o buildOpti
 	}
 	options.Observer = view.Observe
 	summary, err := engine.Run(ctx, options)
-	o.learn(source, summary)
+	o.learn(p, summary)
 	err = errors.Join(err, view.Close(), appendStepSummary(summary))
 	if err != nil {
 		return &runError{err}
@@ -196,9 +198,9 @@ func (o buildOptions) recovery(builderName string) *recovery.Turns {
 
 // learn keeps what the run showed for the next. That it cannot be kept costs
 // only a worse forecast.
-func (o buildOptions) learn(source *plan.Source, s ledger.Summary) {
+func (o buildOptions) learn(p *plan.Plan, s ledger.Summary) {
 	if s.Space != nil && s.Space.OwnBytesPerJob > 0 {
-		_ = ledger.WriteLearned(o.builder.stateDir, o.dockerfileHash(source), ledger.Learned{
+		_ = ledger.WriteLearned(o.builder.stateDir, p.Kind(), ledger.Learned{
 			CacheBytesPerPulledByte: s.Space.CacheBytesPerPulledByte, OwnBytesPerJob: s.Space.OwnBytesPerJob})
 	}
 }
@@ -254,57 +256,70 @@ func appendStepSummary(s ledger.Summary) error {
 	return errors.Join(err, f.Close())
 }
 
-// plan reads the input and makes the plan of it. The source must be closed.
-func (o inputOptions) plan(stdin io.Reader, insecure []string) (*plan.Plan, *plan.Source, error) {
-	images, notes, err := o.readImages(stdin)
+// plan reads the input and makes the plan of it. The plan must be closed.
+func (o inputOptions) plan(stdin io.Reader, insecure []string) (*plan.Plan, error) {
+	input, err := o.readInput(stdin)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	spec, err := o.spec()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	source, err := plan.ReadSource(o.context, o.file, stdin)
+	spec.Stdin, spec.InsecureRegistries = stdin, insecure
+	p, err := plan.New(spec, input)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	spec.Source, spec.InsecureRegistries = source, insecure
-	p, err := plan.New(spec, images)
-	if err != nil {
-		return nil, nil, errors.Join(err, source.Close())
-	}
-	p.Notes = notes
 	p.Limit(o.limit)
-	return p, source, nil
+	return p, nil
 }
 
-func (o inputOptions) readImages(stdin io.Reader) ([]plan.Image, []string, error) {
-	switch o.images {
-	case "":
-		return nil, nil, &flagError{errors.New("--images FILE is needed: a list of base images, one reference per line (- for standard input)")}
-	case "-":
-		if o.file == "-" {
-			return nil, nil, &flagError{errors.New("--images and -f cannot both be read from standard input")}
-		}
-		return plan.ReadImages("standard input", stdin)
+// readInput reads the rows: of an image list, or JSON Lines.
+func (o inputOptions) readInput(stdin io.Reader) (plan.Input, error) {
+	flag, name, read := "--images", o.images, readImageRows
+	if o.rows != "" {
+		flag, name, read = "--rows", o.rows, plan.ReadRows
 	}
-	f, err := os.Open(o.images)
+	switch {
+	case o.images != "" && o.rows != "":
+		return plan.Input{}, &flagError{errors.New("--images and --rows are two ways to say what to build: give one of them")}
+	case name == "":
+		return plan.Input{}, &flagError{errors.New("--images FILE or --rows FILE is needed: a list of base images, one reference per line, " +
+			"or rows as JSON Lines, one object per line (- for standard input)")}
+	case name == "-" && o.file == "-":
+		return plan.Input{}, &flagError{fmt.Errorf("%s and -f cannot both be read from standard input", flag)}
+	case name == "-":
+		return read("standard input", stdin)
+	}
+	f, err := os.Open(name)
 	if err != nil {
-		return nil, nil, fmt.Errorf("--images: %w", err)
+		return plan.Input{}, fmt.Errorf("%s: %w", flag, err)
 	}
 	defer f.Close()
-	return plan.ReadImages(o.images, f)
+	return read(name, f)
+}
+
+func readImageRows(name string, r io.Reader) (plan.Input, error) {
+	images, notes, err := plan.ReadImages(name, r)
+	if err != nil {
+		return plan.Input{}, err
+	}
+	rows, err := plan.ImageRows(images)
+	return plan.Input{Name: name, Rows: rows, Notes: notes}, err
 }
 
 func (o inputOptions) spec() (plan.Spec, error) {
-	args, err := keyValues("--build-arg", o.buildArgs, true)
+	args, plainArgs, err := buildArgs(o.buildArgs)
 	if err != nil {
 		return plan.Spec{}, err
 	}
-	if _, given := args[o.baseArg]; given {
-		return plan.Spec{}, &flagError{fmt.Errorf("--build-arg %s is what --images sets for each image; name another with --base-arg", o.baseArg)}
+	_, given := args[o.baseArg]
+	_, plain := plainArgs[o.baseArg]
+	if o.hasBase() && (given || plain) {
+		return plan.Spec{}, &flagError{fmt.Errorf("--build-arg %s is what the base image of each job is passed as; name another with --base-arg", o.baseArg)}
 	}
-	labels, err := keyValues("--label", o.labels, false)
+	labels, err := keyValues("--label", o.labels)
 	if err != nil {
 		return plan.Spec{}, err
 	}
@@ -312,7 +327,8 @@ func (o inputOptions) spec() (plan.Spec, error) {
 		return plan.Spec{}, &flagError{errors.New("--no-cache and --no-cache-filter cannot be used together")}
 	}
 	return plan.Spec{
-		BaseArg: o.baseArg, TagTemplates: o.tags, BuildArgs: args, Contexts: o.contexts, Labels: labels,
+		Context: o.context, File: o.file, Base: o.base, BaseArg: o.baseArg, AllowOutside: o.allowOutside,
+		TagTemplates: o.tags, BuildArgs: args, PlainArgs: plainArgs, Contexts: o.contexts, Labels: labels,
 		Target: o.target, Platforms: o.platforms, Secrets: o.secrets, SSH: o.ssh,
 		CacheFrom: o.cacheFrom, CacheTo: o.cacheTo, Outputs: o.outputs, Attests: o.attests(),
 		NetworkMode: o.network, ExtraHosts: o.extraHosts, Allow: o.allow,
@@ -320,6 +336,9 @@ func (o inputOptions) spec() (plan.Spec, error) {
 		BatchSize: o.batchSize,
 	}, nil
 }
+
+// hasBase tells whether jobs are given base images.
+func (o inputOptions) hasBase() bool { return o.images != "" || o.base != "" }
 
 func (o inputOptions) attests() []string {
 	attests := o.attest
@@ -332,24 +351,39 @@ func (o inputOptions) attests() []string {
 	return attests
 }
 
-// keyValues reads KEY=VALUE flags. As in docker buildx, a build argument
-// without = takes its value from the environment, and is left out when it has
-// none there.
-func keyValues(flag string, values []string, fromEnv bool) (map[string]string, error) {
+// keyValues reads KEY=VALUE flags.
+func keyValues(flag string, values []string) (map[string]string, error) {
 	out := map[string]string{}
 	for _, kv := range values {
-		key, value, has := strings.Cut(kv, "=")
-		if key == "" {
-			return nil, &flagError{fmt.Errorf("%s %q: it must be KEY=VALUE", flag, kv)}
-		}
-		if !has && fromEnv {
-			if value, has = os.LookupEnv(key); !has {
-				continue
-			}
+		key, value, _ := strings.Cut(kv, "=")
+		if key == "" || strings.Contains(key, "{{") {
+			return nil, &flagError{fmt.Errorf("%s %q: it must be KEY=VALUE, of which only VALUE may be a template", flag, kv)}
 		}
 		out[key] = value
 	}
 	return out, nil
+}
+
+// buildArgs reads --build-arg flags. As in docker buildx, one without = takes its
+// value from the environment, and is left out when it has none there. Such a
+// value is plain: it is no template, whatever it looks like.
+func buildArgs(flags []string) (args, plain map[string]string, err error) {
+	plain = map[string]string{}
+	var given []string
+	for _, flag := range flags {
+		key, _, hasValue := strings.Cut(flag, "=")
+		delete(plain, key)
+		if hasValue || key == "" {
+			given = append(given, flag)
+			continue
+		}
+		given = slices.DeleteFunc(given, func(other string) bool { return strings.HasPrefix(other, key+"=") })
+		if value, set := os.LookupEnv(key); set {
+			plain[key] = value
+		}
+	}
+	args, err = keyValues("--build-arg", given)
+	return args, plain, err
 }
 
 // options turns the flags into the builder's; with existingOnly no private

@@ -20,6 +20,9 @@ import (
 type inputOptions struct {
 	context       string
 	images        string
+	rows          string
+	base          string
+	allowOutside  bool
 	file          string
 	baseArg       string
 	tags          []string
@@ -50,14 +53,17 @@ type inputOptions struct {
 
 func (o *inputOptions) addTo(f *pflag.FlagSet) {
 	f.StringVar(&o.images, "images", "", "`FILE` with one base image reference per line (- for standard input)")
-	f.StringVarP(&o.file, "file", "f", "", "`FILE` name of the Dockerfile (default PATH/Dockerfile)")
+	f.StringVar(&o.rows, "rows", "", "`FILE` with one JSON object per line, whose fields the templates use (- for standard input)")
+	f.StringVarP(&o.file, "file", "f", "", "`FILE` name of the Dockerfile, or a template (default PATH/Dockerfile)")
+	f.StringVar(&o.base, "base", "", "`TEMPLATE` of the base image's reference (default the line of --images; none with --rows)")
 	f.StringVar(&o.baseArg, "base-arg", "BASE_IMAGE", "build argument that takes the base image's reference")
 	f.StringArrayVarP(&o.tags, "tag", "t", nil, "`TEMPLATE` of an image's tag, such as 'registry.example/agent:{{.Name}}'")
-	f.StringArrayVar(&o.buildArgs, "build-arg", nil, "build-time variable `KEY=VALUE`")
-	f.StringArrayVar(&o.contexts, "build-context", nil, "additional build context `NAME=PATH`")
-	f.StringArrayVar(&o.labels, "label", nil, "image metadata `KEY=VALUE`")
-	f.StringVar(&o.target, "target", "", "target build `STAGE`")
-	f.StringArrayVar(&o.platforms, "platform", defaultPlatforms(), "target `PLATFORM`")
+	f.StringArrayVar(&o.buildArgs, "build-arg", nil, "build-time variable `KEY=VALUE`; VALUE may be a template")
+	f.StringArrayVar(&o.contexts, "build-context", nil, "additional build context `NAME=PATH`; PATH may be a template")
+	f.StringArrayVar(&o.labels, "label", nil, "image metadata `KEY=VALUE`; VALUE may be a template")
+	f.StringVar(&o.target, "target", "", "target build `STAGE`, or a template")
+	f.StringArrayVar(&o.platforms, "platform", defaultPlatforms(), "target `PLATFORM`, or a template")
+	f.BoolVar(&o.allowOutside, "allow-outside", false, "let a line's values in PATH, -f and --build-context lead out of the working directory")
 	f.StringArrayVar(&o.secrets, "secret", nil, "secret to expose to the build, such as id=mysecret[,src=/local/secret]")
 	f.StringArrayVar(&o.ssh, "ssh", nil, "SSH agent socket or keys to expose to the build, such as default|<id>[=<socket>|<key>[,<key>]]")
 	f.StringArrayVar(&o.cacheFrom, "cache-from", nil, "external cache source, such as type=registry,ref=user/app:cache")

@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"bytes"
+	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,6 +31,10 @@ func TestBadInputStartsNoBuild(t *testing.T) {
 	twins := write("twins.txt", "a/x:1\nb/x:1\n")
 	broken := write("broken/Dockerfile", "ARG BASE_IMAGE\nFORM x\n")
 	tag := "r.example/a:{{.Name}}"
+	fixed := write("fixed/Dockerfile", "ARG BASE_IMAGE\nFROM debian\nCOPY x /\n")
+	stages := write("stages/Dockerfile", "ARG BASE_IMAGE\nFROM debian AS builder\nFROM ${BASE_IMAGE}\nCOPY --from=builder /x /x\n")
+	rows := write("rows.jsonl", `{"id":"a"}`+"\n"+`{"id":"../b","more":1}`+"\n")
+	badRows := write("bad.jsonl", "{\n[]\n"+`{"id":"a"}`+"\n")
 
 	tests := []struct {
 		name string
@@ -36,10 +43,10 @@ func TestBadInputStartsNoBuild(t *testing.T) {
 	}{
 		{"bad lines", []string{"--images", bad, "-t", tag, context}, []string{"line 2", "line 3"}},
 		{"empty list", []string{"--images", empty, "-t", tag, context}, []string{"no image references"}},
-		{"no list", []string{"-t", tag, context}, []string{"--images FILE is needed"}},
+		{"no list", []string{"-t", tag, context}, []string{"--images FILE or --rows FILE is needed"}},
 		{"missing list", []string{"--images", filepath.Join(dir, "none"), context}, []string{"no such file"}},
 		{"same tags", []string{"--images", twins, "-t", tag, context}, []string{"a/x:1 and b/x:1"}},
-		{"unknown field", []string{"--images", good, "-t", "r/a:{{.Foo}}", context}, []string{"Foo", "fields: .Ref"}},
+		{"unknown field", []string{"--images", good, "-t", "r/a:{{.Foo}}", context}, []string{"line 1", ".Foo", "fields: .DockerfileHash .Index .Name .Ref"}},
 		{"invalid tag", []string{"--images", good, "-t", "r/A B", context}, []string{"not a valid tag"}},
 		{"no tag to push", []string{"--images", good, "--push", context}, []string{"a tag is needed"}},
 		{"unknown stage", []string{"--images", good, "--target", "x", context}, []string{`no stage is named "x"`}},
@@ -52,6 +59,18 @@ func TestBadInputStartsNoBuild(t *testing.T) {
 		{"retries", []string{"--images", good, "--retries", "-1", context}, []string{"--retries -1"}},
 		{"unknown flag", []string{"--images", good, "--wrokers", "2", context}, []string{"unknown flag: --wrokers"}},
 		{"build argument", []string{"--images", good, "--build-arg", "=x", context}, []string{"KEY=VALUE"}},
+		{"a base that makes no difference", []string{"--images", good, "-f", fixed, context}, []string{fixed, "ARG BASE_IMAGE makes no difference"}},
+		{"a target that does not stand on the base", []string{"--images", good, "-f", stages, "--target", "builder", context}, []string{`the stage "builder"`}},
+		{"a tag that is the base", []string{"--images", good, "-t", "{{.Ref}}", context}, []string{"docker.io/library/debian:12 is the base image itself"}},
+		{"a template as a key", []string{"--images", good, "--build-arg", "{{.Name}}=x", context}, []string{"only VALUE may be a template"}},
+		{"images and rows", []string{"--images", good, "--rows", rows, context}, []string{"give one of them"}},
+		{"rows and Dockerfile on standard input", []string{"--rows", "-", "-f", "-", context}, []string{"cannot both be read"}},
+		{"bad rows", []string{"--rows", badRows, context}, []string{"line 1: it is not JSON", "line 2: it is not a JSON object"}},
+		{"a field that not all rows have", []string{"--rows", rows, "-t", tag, "--build-arg", "M={{.more}}", context}, []string{"rows.jsonl: line 1", `--build-arg M "{{.more}}"`, "there is no field .more", "fields: .Index .Name .id"}},
+		{"rows without Dockerfiles", []string{"--rows", rows, "tasks/{{.id}}"}, []string{"2 problems", `line 1: PATH: build context "tasks/a" is not`, `line 2: PATH: build context "tasks/../b" is not`}},
+		{"rows that lead outside", []string{"--rows", rows, filepath.Join(dir, "{{.id}}")}, []string{"line 2", "outside of the working directory", "--allow-outside"}},
+		{"rows that lack the base", []string{"--rows", rows, "--build-arg", "X={{.id}}", context}, []string{"should not be blank", "--base"}},
+		{"a row's base as build argument", []string{"--rows", rows, "--base", "{{.id}}", "--build-arg", "BASE_IMAGE=x", context}, []string{"--base-arg"}},
 		{"the base as build argument", []string{"--images", good, "--build-arg", "BASE_IMAGE=x", context}, []string{"--base-arg"}},
 	}
 	for _, tt := range tests {
@@ -151,5 +170,62 @@ func TestDryRunAndEnvironment(t *testing.T) {
 	t.Setenv("STOKER_WORKERS", "many")
 	if code, out := run(t.Context(), "build", dir); code != ExitUsage || !strings.Contains(out, `STOKER_WORKERS="many"`) {
 		t.Errorf("a bad variable: exit code %d, output %q", code, out)
+	}
+}
+
+// Rows come from a file, a variable or standard input, and reach every flag that
+// is a template.
+func TestDryRunOfRows(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"tasks/a/Dockerfile": "ARG FROM_ROW\nFROM ${FROM_ROW} AS last\n", "tasks/b/Dockerfile": "FROM debian AS last\n",
+		"rows.jsonl": `{"id":"a","image":"a/one:1","v":{"major":3}}` + "\n\n" + `{"id":"b","image":"","v":{"major":4}}` + "\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(dir)
+	args := []string{"build", "--dry-run", "--base", "{{.image}}", "--base-arg", "FROM_ROW", "--target", "{{if .id}}last{{end}}", "tasks/{{.id}}"}
+	want := "1\tbatch 1\ta\ta/one:1\tr.example/a:v3\n2\tbatch 1\tb\t-\tr.example/b:v4\n"
+	t.Setenv("STOKER_TAG", "r.example/{{.Name}}:v{{.v.major}}")
+	t.Run("a variable", func(t *testing.T) {
+		t.Setenv("STOKER_ROWS", "rows.jsonl")
+		if code, out := run(t.Context(), args...); code != ExitOK || out != want {
+			t.Errorf("exit code %d, output\n%s\nwant\n%s", code, out, want)
+		}
+	})
+	t.Run("standard input", func(t *testing.T) {
+		rows, err := os.Open("rows.jsonl")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		var out bytes.Buffer
+		code := Main(t.Context(), "test", append(args, "--rows", "-"), Streams{In: rows, Out: &out, Err: &out})
+		if code != ExitOK || out.String() != want {
+			t.Errorf("exit code %d, output\n%s\nwant\n%s", code, &out, want)
+		}
+	})
+}
+
+// A build argument's value from the environment is data, not a template.
+func TestBuildArgs(t *testing.T) {
+	t.Setenv("FROM_ENV", "{{.id}}")
+	tests := []struct {
+		flags       []string
+		args, plain map[string]string
+	}{
+		{nil, map[string]string{}, map[string]string{}},
+		{[]string{"A={{.id}}", "FROM_ENV", "NOT_SET_ANYWHERE"}, map[string]string{"A": "{{.id}}"}, map[string]string{"FROM_ENV": "{{.id}}"}},
+		{[]string{"FROM_ENV=x", "FROM_ENV"}, map[string]string{}, map[string]string{"FROM_ENV": "{{.id}}"}},
+		{[]string{"FROM_ENV", "FROM_ENV=x=y"}, map[string]string{"FROM_ENV": "x=y"}, map[string]string{}},
+	}
+	for _, tt := range tests {
+		args, plain, err := buildArgs(tt.flags)
+		if err != nil || !maps.Equal(args, tt.args) || !maps.Equal(plain, tt.plain) {
+			t.Errorf("%q: %v and %v, %v", tt.flags, args, plain, err)
+		}
 	}
 }

@@ -22,7 +22,7 @@ func newPlan(streams Streams) *cobra.Command {
 	var o buildOptions
 	var format string
 	cmd := &cobra.Command{
-		Use:   "plan --images FILE -t TEMPLATE [flags] PATH",
+		Use:   "plan {--images FILE | --rows FILE} -t TEMPLATE [flags] PATH",
 		Short: "Tell what build would do: order, shared layers, how the cache grows, whether it fits",
 		Long: `Tell what "stoker build" with the same flags would do, and build nothing.
 
@@ -53,12 +53,12 @@ func runPlan(ctx context.Context, o buildOptions, format string, streams Streams
 	if err := o.check(); err != nil {
 		return err
 	}
-	p, source, err := o.input.plan(streams.In, o.builder.insecure)
+	p, err := o.input.plan(streams.In, o.builder.insecure)
 	if err != nil {
 		return err
 	}
-	defer source.Close()
-	options, err := o.engine(p, source)
+	defer p.Close()
+	options, err := o.engine(p)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -13,10 +14,10 @@ import (
 )
 
 // openLedger begins the record of a run, or goes on with the earlier one's.
-func (o buildOptions) openLedger(ctx context.Context, p *plan.Plan, source *plan.Source, version string) (*ledger.Ledger, ledger.Resumed, error) {
-	start := ledger.StartOptions{Now: time.Now(), Version: version, Plan: ledger.PlanID{Digest: o.dockerfileHash(source)}}
+func (o buildOptions) openLedger(ctx context.Context, p *plan.Plan, version string) (*ledger.Ledger, ledger.Resumed, error) {
+	start := ledger.StartOptions{Now: time.Now(), Version: version}
 	for _, j := range p.Jobs {
-		start.Plan.Jobs = append(start.Plan.Jobs, ledger.PlanJob{Name: j.Name, Base: j.Base, Tags: j.Tags})
+		start.Plan.Jobs = append(start.Plan.Jobs, ledger.PlanJob{Name: j.Name, Base: j.Base, Tags: j.Tags, Digest: j.Hash})
 	}
 	switch {
 	case o.run.resume:
@@ -29,7 +30,7 @@ func (o buildOptions) openLedger(ctx context.Context, p *plan.Plan, source *plan
 		if err != nil {
 			return nil, ledger.Resumed{}, err
 		}
-		start.Keep = func(entries []ledger.Entry) []ledger.Entry { return stillThere(ctx, client, entries) }
+		start.Keep = func(kept []ledger.Kept) []ledger.Kept { return stillThere(ctx, client, kept) }
 	}
 	record, resumed, err := ledger.Start(o.run.outputDir, start)
 	if err != nil && !errors.As(err, new(*ledger.BusyError)) && !errors.As(err, new(*ledger.UnfinishedError)) {
@@ -41,23 +42,27 @@ func (o buildOptions) openLedger(ctx context.Context, p *plan.Plan, source *plan
 // How many images are looked up at once.
 const resumeLookups = 16
 
-// stillThere returns the entries but for those whose images are not in the
-// registry as they were pushed. A registry that does not say takes none away.
-func stillThere(ctx context.Context, client *registry.Client, entries []ledger.Entry) []ledger.Entry {
-	holds := make([]bool, len(entries))
+// stillThere returns the jobs but for those whose images are not in the registry
+// as they were pushed. A registry that does not say takes none away. An image
+// that lacks tags gets them, where its repository has it.
+func stillThere(ctx context.Context, client *registry.Client, jobs []ledger.Kept) []ledger.Kept {
+	holds := make([]bool, len(jobs))
 	var group errgroup.Group
 	group.SetLimit(resumeLookups)
-	for i, e := range entries {
+	for i := range jobs {
 		group.Go(func() error {
-			holds[i] = hasAll(ctx, client, e)
+			holds[i] = hasAll(ctx, client, jobs[i].Entry)
+			if holds[i] {
+				addTags(ctx, client, &jobs[i])
+			}
 			return nil
 		})
 	}
 	_ = group.Wait()
-	var kept []ledger.Entry
-	for i, e := range entries {
+	var kept []ledger.Kept
+	for i, job := range jobs {
 		if holds[i] {
-			kept = append(kept, e)
+			kept = append(kept, job)
 		}
 	}
 	return kept
@@ -71,6 +76,19 @@ func hasAll(ctx context.Context, client *registry.Client, e ledger.Entry) bool {
 		}
 	}
 	return true
+}
+
+// addTags gives an image the tags that it lacks. Those that it cannot be given
+// are still missing then.
+func addTags(ctx context.Context, client *registry.Client, k *ledger.Kept) {
+	for len(k.Missing) > 0 {
+		tag := k.Missing[0]
+		same := func(other string) bool { return client.SameRepository(tag, other) }
+		if !slices.ContainsFunc(k.Entry.Tags, same) || client.AddTag(ctx, k.Entry.Digest, tag) != nil {
+			return
+		}
+		k.Entry.Tags, k.Missing = append(k.Entry.Tags, tag), k.Missing[1:]
+	}
 }
 
 func (o runOptions) checkResume() error {

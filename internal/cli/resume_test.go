@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -115,6 +116,58 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// A second tag, a new image of the same name and another order of the list leave
+// what is finished as it is.
+func TestResumeKeepsWhatIsFinished(t *testing.T) {
+	w := newWorkbench(t, small(1, 3))
+	tags := []string{w.bases[0].Ref, w.bases[1].Ref}
+	w.write("bases.txt", strings.Join(tags, "\n"))
+	if code, out := w.build(t.Context()); code != ExitOK {
+		t.Fatalf("exit code %d\n%s", code, out)
+	}
+	before := w.entriesOnDisk()
+
+	second := w.registry.Host() + "/agent/{{.Name}}:second"
+	if code, out := w.build(t.Context(), "--resume", "-t", second); code != ExitOK || !strings.Contains(out, "given the tags that are new") {
+		t.Errorf("a second tag: exit code %d\n%s", code, out)
+	}
+	if after := w.entriesOnDisk(); !maps.Equal(after, before) {
+		t.Errorf("a second tag: entries %v were %v", after, before)
+	}
+	for _, e := range w.manifest() {
+		digest, exists, err := w.exists(w.registry.Host() + "/agent/" + e.Name + ":second")
+		if len(e.Tags) != 2 || !exists || digest != e.Digest {
+			t.Errorf("%s has the tags %q, the second is %s, not %s (%v)", e.Name, e.Tags, digest, e.Digest, err)
+		}
+	}
+
+	// Another image that would like the first one's name, and another order.
+	namesake := w.registry.Host() + "/other/" + w.bases[0].Name + ":2"
+	if err := w.copyImage(w.bases[2].Ref, namesake); err != nil {
+		t.Fatal(err)
+	}
+	w.write("bases.txt", strings.Join([]string{tags[1], namesake, tags[0]}, "\n"))
+	tag := w.registry.Host() + `/agent/{{.Name}}:{{if eq .Tag "2"}}namesake{{else}}second{{end}}`
+	code, out := run(t.Context(), "build", "--builder", w.daemon.Addr(), "--images", w.path("bases.txt"), "-t", tag,
+		"--build-arg", "BUILDER_IMAGE="+w.builder.Ref, "--push", "--progress", "plain", "--output-dir", w.path("out"),
+		"--state-dir", w.path("state"), "--resume", w.path("ctx"))
+	if code != ExitOK {
+		t.Fatalf("another order: exit code %d\n%s", code, out)
+	}
+	finished := map[string]string{}
+	for _, e := range w.manifest() {
+		finished[e.BaseImage] = e.FinishedAt.String()
+	}
+	for i, ref := range tags {
+		if finished[ref] != before[w.bases[i].Name] {
+			t.Errorf("%s finished at %s, and was finished at %s", ref, finished[ref], before[w.bases[i].Name])
+		}
+	}
+	if len(finished) != 3 || finished[namesake] == "" {
+		t.Errorf("finished %v", finished)
+	}
+}
+
 func TestTwoRunsInOneDirectory(t *testing.T) {
 	w := newWorkbench(t, small(1, 2))
 	w.write("ctx/Dockerfile", agentDockerfile+"RUN sleep 5\n")
@@ -161,6 +214,23 @@ func (w *workbench) exists(tag string) (string, bool, error) {
 		return "", false, err
 	}
 	return client.Exists(w.t.Context(), tag)
+}
+
+// copyImage gives an image another name, from one repository to another.
+func (w *workbench) copyImage(from, to string) error {
+	source, err := ggcr.ParseReference(from)
+	if err != nil {
+		return err
+	}
+	target, err := ggcr.ParseReference(to)
+	if err != nil {
+		return err
+	}
+	image, err := remote.Get(source)
+	if err != nil {
+		return err
+	}
+	return remote.Push(target, image)
 }
 
 // remove deletes an image from the registry.

@@ -1,28 +1,25 @@
 package cli
 
 import (
+	"maps"
 	"os"
+	"slices"
 
 	"github.com/docker/buildx/util/buildflags"
 	"github.com/docker/cli/cli/config"
 
+	"github.com/stoker-build/stoker/internal/plan"
 	"github.com/stoker-build/stoker/internal/redact"
 )
 
 // redactor knows the secrets that the run is given: build secrets, build
-// arguments that look like secrets, and the credentials of registries.
-func (o buildOptions) redactor() *redact.Redactor {
-	var secrets []string
+// arguments that look like secrets, whichever row they come from, and the
+// credentials of registries.
+func (o buildOptions) redactor(p *plan.Plan) *redact.Redactor {
+	secrets := secretArgs(p)
 	if specs, err := buildflags.ParseSecretSpecs(o.input.secrets); err == nil {
 		for _, s := range specs {
 			secrets = append(secrets, secretValue(s))
-		}
-	}
-	if args, err := keyValues("--build-arg", o.input.buildArgs, true); err == nil {
-		for key, value := range args {
-			if redact.LooksSecret(key) {
-				secrets = append(secrets, value)
-			}
 		}
 	}
 	if file, err := config.Load(config.Dir()); err == nil {
@@ -31,6 +28,20 @@ func (o buildOptions) redactor() *redact.Redactor {
 		}
 	}
 	return redact.New(secrets...)
+}
+
+// secretArgs returns the values of build arguments that look like secrets, each
+// once.
+func secretArgs(p *plan.Plan) []string {
+	values := map[string]bool{}
+	for _, j := range p.Jobs {
+		for key, value := range j.Options.BuildArgs {
+			if redact.LooksSecret(key) {
+				values[value] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(values))
 }
 
 // The longest secret whose value is looked for, in bytes.

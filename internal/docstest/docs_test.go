@@ -130,17 +130,20 @@ COPY agent.txt /opt/agent/
 RUN cat /opt/agent/agent.txt > /opt/agent/ready
 `
 
-// directory makes what the documents' commands name: an image list, a
-// Dockerfile with its context, a secret, and a state directory.
+// directory makes what the documents' commands name: an image list, rows with
+// their tasks, a Dockerfile with its context, a secret, and a state directory.
 func (w *workshop) directory(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	var list strings.Builder
+	task := "FROM scratch\n"
 	for _, b := range w.bases {
 		list.WriteString(b.Ref + "\n")
+		task = "FROM " + b.Ref + "\nARG VERSION\nRUN echo $VERSION > /version\n"
 	}
 	for name, text := range map[string]string{
 		"bases.txt": list.String(), "agent/Dockerfile": dockerfile, "agent/agent.txt": "agent\n", "token.txt": "secret\n",
+		"tasks.jsonl": rows(t), "tasks/one/Dockerfile": task, "tasks/two/Dockerfile": task,
 	} {
 		path := filepath.Join(dir, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
@@ -148,6 +151,17 @@ func (w *workshop) directory(t *testing.T) string {
 		}
 	}
 	return dir
+}
+
+// rows returns the rows that usage.md shows.
+func rows(t *testing.T) string {
+	t.Helper()
+	_, block, found := strings.Cut(read(t, "docs/usage.md"), "```json\n{\"id\"")
+	block, _, closed := strings.Cut(block, "```")
+	if !found || !closed {
+		t.Fatal("docs/usage.md shows no rows")
+	}
+	return `{"id"` + block
 }
 
 // replaced puts names of the workshop in the place of those that stand for a

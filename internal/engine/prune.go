@@ -155,7 +155,7 @@ func (r *run) swept(n Node, w sweep.Sweep, pressure bool) {
 func (r *run) sweepBatch(batch int) {
 	b := sweep.Batch{Number: batch}
 	for i, job := range r.Plan.Jobs {
-		if r.Plan.Batch(i) == batch {
+		if r.Plan.Batch(i) == batch && job.Base != "" {
 			b.Images = append(b.Images, job.Base)
 		}
 	}

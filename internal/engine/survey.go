@@ -37,6 +37,9 @@ func (r *run) survey(ctx context.Context, tasks []*task) []*task {
 		a := answers[t.job]
 		jobs[i] = cache.Job{Name: t.job.Name, Graph: a.graph}
 		t.images = a.graph.Images
+		for _, image := range t.images {
+			t.job.Images = append(t.job.Images, image.Ref)
+		}
 		if a.err != nil && !t.done && !r.refused(t, a.err) {
 			unknown = append(unknown, fmt.Errorf("%s: %w", t.job.Name, a.err))
 		}

@@ -58,7 +58,7 @@ func (r *run) throttled(ctx context.Context, t *task, err error) {
 	registry := throttling(err.Error(), t.job.Registries())
 	pause := max(throttlePause, builder.RetryAfter(err))
 	if r.RetryAfter != nil {
-		for _, ref := range append([]string{t.job.Base}, t.job.Tags...) {
+		for _, ref := range t.job.References() {
 			pause = max(pause, r.RetryAfter(ctx, ref))
 		}
 	}

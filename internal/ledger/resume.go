@@ -28,14 +28,11 @@ func (l *Ledger) resume(before *earlier, o StartOptions) (Resumed, error) {
 	if err := l.reopen(before); err != nil {
 		return Resumed{}, err
 	}
-	changes := compare(before.run.Plan.Jobs, o.Plan.Jobs)
-	kept := keep(before.entries, o.Plan.Jobs, changes.changed)
-	if o.Keep != nil {
-		kept = o.Keep(kept)
-	}
+	kept := o.stillHold(keep(before.entries, o.Plan.Jobs))
 	if err := repair(filepath.Join(l.dir, ManifestFile), before, kept); err != nil {
 		return Resumed{}, fmt.Errorf("repairing the manifest: %w", err)
 	}
+	notes := resumeNotes(before, o.Plan.Jobs, kept)
 	l.run = before.run
 	l.run.StokerVersion, l.run.Plan, l.run.JobCount = o.Version, o.Plan, len(o.Plan.Jobs)
 	l.run.ResumedAt = append(l.run.ResumedAt, Time{o.Now})
@@ -46,8 +43,11 @@ func (l *Ledger) resume(before *earlier, o StartOptions) (Resumed, error) {
 		return Resumed{}, err
 	}
 	cut, err := l.openFiles()
-	l.entries = slices.Clone(kept)
-	return Resumed{Entries: kept, Notes: resumeNotes(before, changes, o.Plan, cut)}, err
+	if cut {
+		notes = append(notes, "the last line of "+EventsFile+" was cut off and is removed")
+	}
+	l.entries = entriesOf(kept)
+	return Resumed{Entries: entriesOf(kept), Notes: notes}, err
 }
 
 // reopen makes a finished run unfinished: its summary will not hold any more.
@@ -66,29 +66,95 @@ func (l *Ledger) reopen(before *earlier) error {
 	return nil
 }
 
-// keep returns the entries of the planned jobs that need no build any more.
-func keep(entries []Entry, plan []PlanJob, changed []string) []Entry {
-	planned := map[string]bool{}
+// Kept is the entry of a finished job that goes on in another plan.
+type Kept struct {
+	// Entry has the name that its job has in that plan, and of its tags those
+	// that the plan has, too.
+	Entry Entry
+	// Missing are further tags that the plan has for it.
+	Missing []string
+
+	before Entry // as it was in the manifest
+}
+
+// changed tells whether the line in the manifest must be another.
+func (k Kept) changed() bool {
+	return k.Entry.Name != k.before.Name || !slices.Equal(k.Entry.Tags, k.before.Tags)
+}
+
+// keep returns the entries of the planned jobs that need no build any more: of
+// jobs that are built on the same base image and have one of the tags, or the
+// same name where they have no tags. (Names may change when rows that would like
+// the same one change places.)
+func keep(entries []Entry, plan []PlanJob) []Kept {
+	byName, byTag := map[string]PlanJob{}, map[string]PlanJob{}
 	for _, j := range plan {
-		planned[j.Name] = true
+		byName[j.Name] = j
+		for _, tag := range j.Tags {
+			byTag[tag] = j // no two jobs have the same
+		}
 	}
-	for _, name := range changed {
-		planned[name] = false
-	}
-	var kept []Entry
+	var kept []Kept
+	taken := map[string]bool{}
 	for _, e := range entries {
-		if done := e.Status == Built || e.Status == Skipped; done && planned[e.Name] {
-			kept = append(kept, e)
+		j, planned := byName[e.Name]
+		for i := 0; i < len(e.Tags) && !(planned && goesOn(e, j)); i++ {
+			j, planned = byTag[e.Tags[i]]
+		}
+		finished := e.Status == Built || e.Status == Skipped
+		if finished && planned && goesOn(e, j) && !taken[j.Name] {
+			taken[j.Name] = true
+			kept = append(kept, keptFor(e, j))
 		}
 	}
 	return kept
 }
 
+// goesOn tells whether what an entry says was made is what a job is to make.
+func goesOn(e Entry, j PlanJob) bool {
+	if e.BaseImage != j.Base {
+		return false
+	}
+	if len(e.Tags) == 0 && len(j.Tags) == 0 {
+		return e.Name == j.Name
+	}
+	return slices.ContainsFunc(j.Tags, func(tag string) bool { return slices.Contains(e.Tags, tag) })
+}
+
+func keptFor(e Entry, j PlanJob) Kept {
+	k := Kept{Entry: e, before: e}
+	k.Entry.Name = j.Name
+	k.Entry.Tags = slices.DeleteFunc(slices.Clone(e.Tags), func(tag string) bool { return !slices.Contains(j.Tags, tag) })
+	for _, tag := range j.Tags {
+		if !slices.Contains(e.Tags, tag) {
+			k.Missing = append(k.Missing, tag)
+		}
+	}
+	return k
+}
+
+// stillHold asks whoever started the run which entries still hold. One that
+// lacks a tag does not.
+func (o StartOptions) stillHold(kept []Kept) []Kept {
+	if o.Keep != nil {
+		kept = o.Keep(kept)
+	}
+	return slices.DeleteFunc(kept, func(k Kept) bool { return len(k.Missing) > 0 })
+}
+
+func entriesOf(kept []Kept) []Entry {
+	var entries []Entry
+	for _, k := range kept {
+		entries = append(entries, k.Entry)
+	}
+	return entries
+}
+
 // repair leaves a manifest with one line for each kept entry. One whose end was
 // cut off needs no more than to be cut back, which works on a full disk too.
-func repair(path string, before *earlier, kept []Entry) error {
-	if len(kept) != before.lines {
-		return rewrite(path, kept)
+func repair(path string, before *earlier, kept []Kept) error {
+	if len(kept) != before.lines || slices.ContainsFunc(kept, Kept.changed) {
+		return rewrite(path, entriesOf(kept))
 	}
 	if before.good == before.size {
 		return nil
@@ -113,40 +179,63 @@ func rewrite(path string, entries []Entry) error {
 }
 
 // resumeNotes tells what a person should know about a resumed run.
-func resumeNotes(before *earlier, c changes, plan PlanID, cut bool) []string {
+func resumeNotes(before *earlier, plan []PlanJob, kept []Kept) []string {
 	notes := slices.Clone(before.notes)
-	if cut {
-		notes = append(notes, "the last line of "+EventsFile+" was cut off and is removed")
+	var remade, renamed, tagged []string
+	digests := map[string]string{}
+	for _, j := range plan {
+		digests[j.Name] = j.Digest
+	}
+	was := map[string]string{}
+	for _, j := range before.run.Plan.Jobs {
+		was[j.Name] = j.Digest
+	}
+	over := map[string]string{}
+	for _, k := range kept {
+		name, old := k.Entry.Name, k.before.Name
+		over[old] = name
+		if was[old] != "" && digests[name] != "" && was[old] != digests[name] {
+			remade = append(remade, name)
+		}
+		if name != old {
+			renamed = append(renamed, name+" (was "+old+")")
+		}
+		if !containsAll(k.before.Tags, k.Entry.Tags) {
+			tagged = append(tagged, name)
+		}
 	}
 	if before.runErr != nil {
-		return append(notes, fmt.Sprintf("how the plan has changed cannot be told, finished jobs are kept by their names alone: %s", before.runErr))
+		notes = append(notes, fmt.Sprintf("what the images were made from cannot be told, finished jobs are kept by base image and tags: %s", before.runErr))
+	} else {
+		notes = append(notes, compare(before.run.Plan.Jobs, plan, over).notes()...)
 	}
-	if was := before.run.Plan.Digest; was != "" && plan.Digest != "" && was != plan.Digest {
-		notes = append(notes, "what the images are made from has changed since; those that are finished are kept as they are, --fresh builds them again")
-	}
-	return append(notes, c.notes()...)
+	notes = append(notes, noteOf(renamed, "finished under another name")...)
+	notes = append(notes, noteOf(tagged, "finished, and given the tags that are new")...)
+	return append(notes, noteOf(remade, "finished, and kept, although what it is made from has changed since (--fresh builds all again)")...)
+}
+
+func containsAll(all, some []string) bool {
+	return !slices.ContainsFunc(some, func(s string) bool { return !slices.Contains(all, s) })
 }
 
 // notes says the changes of a plan in words.
 func (c changes) notes() []string {
-	var notes []string
-	for _, n := range []struct {
-		names []string
-		text  string
-	}{
-		{c.added, "new in the plan"},
-		{c.gone, "no longer in the plan"},
-		{c.changed, "to be built with other tags or another base image than before"},
-	} {
-		switch len(n.names) {
-		case 0:
-		case 1:
-			notes = append(notes, fmt.Sprintf("1 job is %s: %s", n.text, n.names[0]))
-		default:
-			notes = append(notes, fmt.Sprintf("%d jobs are %s: %s", len(n.names), n.text, some(n.names)))
-		}
+	return slices.Concat(
+		noteOf(c.added, "new in the plan"),
+		noteOf(c.gone, "no longer in the plan"),
+		noteOf(c.changed, "to be built with other tags or another base image than before"),
+	)
+}
+
+// noteOf says in a note what jobs are; none when there are no jobs.
+func noteOf(names []string, text string) []string {
+	switch len(names) {
+	case 0:
+		return nil
+	case 1:
+		return []string{fmt.Sprintf("1 job is %s: %s", text, names[0])}
 	}
-	return notes
+	return []string{fmt.Sprintf("%d jobs are %s: %s", len(names), text, some(names))}
 }
 
 // How many names a note lists.

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -11,39 +12,54 @@ import (
 // PlanID is what a record knows of a plan, so that a later run can tell what of
 // it still counts.
 type PlanID struct {
-	// Digest stands for all that the jobs have in common, such as the
-	// Dockerfile and the build arguments; empty when nobody needs to know
-	// whether it changes.
-	Digest string `json:"digest,omitempty"`
 	// Jobs are all jobs of the plan.
 	Jobs []PlanJob `json:"jobs"`
+	// Digest is what earlier versions wrote instead of the digests of the jobs,
+	// which were all the same.
+	Digest string `json:"digest,omitempty"`
 }
 
-// PlanJob is a job of a plan. A finished job counts for another plan as long as
-// that has a job of the same name, base image and tags.
+// PlanJob is a job of a plan. A finished job counts for another plan that has a
+// job of the same base image with one of its tags; see keep.
 type PlanJob struct {
-	Name string   `json:"name"`
+	Name string `json:"name"`
+	// Base is the base image that the job is given; empty where its Dockerfile
+	// has its own.
 	Base string   `json:"base_image"`
 	Tags []string `json:"tags"`
+	// Digest stands for what the image is made from, such as the Dockerfile and
+	// the build arguments; empty when nobody needs to know whether it changes.
+	Digest string `json:"digest,omitempty"`
 }
 
 // same tells whether both make the same image under the same tags.
 func (j PlanJob) same(other PlanJob) bool {
-	return j.Base == other.Base &&
-		slices.Equal(slices.Sorted(slices.Values(j.Tags)), slices.Sorted(slices.Values(other.Tags)))
+	return j.Base == other.Base && slices.Equal(sorted(j.Tags), sorted(other.Tags))
 }
+
+func sorted(tags []string) []string { return slices.Sorted(slices.Values(tags)) }
 
 // changes are the names of the jobs in which two plans differ, in plan order.
 type changes struct{ added, gone, changed []string }
 
-// compare tells how a plan differs from an earlier one.
-func compare(was, is []PlanJob) changes {
+// compare tells how a plan differs from an earlier one, but for the jobs that
+// went over from one to the other all the same: over has their new names by
+// their old ones.
+func compare(was, is []PlanJob, over map[string]string) changes {
 	var c changes
 	old := map[string]PlanJob{}
 	for _, j := range was {
 		old[j.Name] = j
 	}
+	went := map[string]bool{}
+	for from, to := range over {
+		delete(old, from)
+		went[to] = true
+	}
 	for _, j := range is {
+		if went[j.Name] {
+			continue
+		}
 		before, known := old[j.Name]
 		delete(old, j.Name)
 		switch {
@@ -82,6 +98,9 @@ func readRun(dir string) (runRecord, error) {
 	var r runRecord
 	if err := json.Unmarshal(data, &r); err != nil {
 		return runRecord{}, fmt.Errorf("%s: %w", RunFile, err)
+	}
+	for i := range r.Plan.Jobs {
+		r.Plan.Jobs[i].Digest = cmp.Or(r.Plan.Jobs[i].Digest, r.Plan.Digest)
 	}
 	return r, nil
 }

@@ -28,8 +28,10 @@ type StartOptions struct {
 	Mode Mode
 	Plan PlanID
 	// Keep says which entries of finished jobs still hold, when a run is
-	// resumed; the others' jobs count as open. Nil keeps all.
-	Keep func([]Entry) []Entry
+	// resumed; the others' jobs count as open. It may give images their missing
+	// tags, and must say so in what it returns: one that still lacks a tag does
+	// not hold. Nil keeps all that lack none.
+	Keep func([]Kept) []Kept
 	// Version is the version of Stoker, for whoever reads the record later.
 	Version string
 }

@@ -15,11 +15,20 @@ import (
 )
 
 func plan(names ...string) PlanID {
-	p := PlanID{Digest: "sha256:1"}
+	var p PlanID
 	for _, name := range names {
-		p.Jobs = append(p.Jobs, PlanJob{Name: name, Base: "r/" + name + ":1", Tags: []string{"r/out:" + name}})
+		p.Jobs = append(p.Jobs, job(name))
 	}
 	return p
+}
+
+func job(name string) PlanJob {
+	return PlanJob{Name: name, Base: "r/" + name + ":1", Tags: []string{"r/out:" + name}, Digest: "sha256:1"}
+}
+
+// built is the entry of a job that was built as planned.
+func built(j PlanJob) Entry {
+	return Entry{Name: j.Name, BaseImage: j.Base, Tags: j.Tags, Status: Built}
 }
 
 func begin(t *testing.T, dir string, mode Mode, p PlanID) (*Ledger, Resumed) {
@@ -35,7 +44,9 @@ func begin(t *testing.T, dir string, mode Mode, p PlanID) (*Ledger, Resumed) {
 func add(t *testing.T, l *Ledger, status Status, names ...string) {
 	t.Helper()
 	for _, name := range names {
-		if err := l.Add(Entry{Name: name, Status: status}); err != nil {
+		e := built(job(name))
+		e.Status = status
+		if err := l.Add(e); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -298,26 +309,35 @@ func TestResumeOfAFinishedRun(t *testing.T) {
 }
 
 func TestPlanChanges(t *testing.T) {
-	was := plan("same", "gone", "base", "tags", "order")
+	was := plan("same", "gone", "base", "tags", "order", "fewer", "remade", "more", "none")
 	was.Jobs[4].Tags = []string{"r/x:1", "r/x:2"}
-	is := plan("new", "same", "base", "tags", "order")
-	is.Digest = "sha256:2"
+	was.Jobs[5].Tags = []string{"r/y:1", "r/y:2"}
+	was.Jobs[8].Base, was.Jobs[8].Tags = "", nil
+	is := plan("new", "same", "base", "tags", "order", "fewer", "remade", "more", "none")
 	is.Jobs[2].Base, is.Jobs[3].Tags = "r/base:2", nil
 	is.Jobs[4].Tags = []string{"r/x:2", "r/x:1"}
+	is.Jobs[5].Tags = []string{"r/y:2"}
+	is.Jobs[6].Digest = "sha256:2"
+	is.Jobs[7].Tags = append(is.Jobs[7].Tags, "r/more:2")
+	is.Jobs[8].Base, is.Jobs[8].Tags = "", nil
 
 	dir := t.TempDir()
 	l, _ := begin(t, dir, Refuse, was)
-	add(t, l, Built, "same", "gone", "base", "tags", "order")
+	for _, j := range was.Jobs {
+		if err := l.Add(built(j)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	l.Close()
 	l, resumed := begin(t, dir, Resume, is)
-	if got := manifest(t, dir); got != "same:built order:built" || names(resumed.Entries) != got {
+	if got := manifest(t, dir); got != "same:built order:built fewer:built remade:built none:built" || names(resumed.Entries) != got {
 		t.Errorf("kept %q, manifest %q", names(resumed.Entries), got)
 	}
 	want := []string{
-		"what the images are made from has changed since; those that are finished are kept as they are, --fresh builds them again",
 		"1 job is new in the plan: new",
 		"1 job is no longer in the plan: gone",
-		"2 jobs are to be built with other tags or another base image than before: base, tags",
+		"3 jobs are to be built with other tags or another base image than before: base, tags, more",
+		"1 job is finished, and kept, although what it is made from has changed since (--fresh builds all again): remade",
 	}
 	if !slices.Equal(resumed.Notes, want) {
 		t.Errorf("notes:\n%s", strings.Join(resumed.Notes, "\n"))
@@ -328,12 +348,109 @@ func TestPlanChanges(t *testing.T) {
 	}
 }
 
+// A job that is given one more tag keeps its image, which gets the tag.
+func TestAddedTag(t *testing.T) {
+	dir := t.TempDir()
+	was := plan("a", "b")
+	l, _ := begin(t, dir, Refuse, was)
+	add(t, l, Built, "a", "b")
+	finish(t, l, 2)
+	is := plan("a", "b")
+	for i := range is.Jobs {
+		is.Jobs[i].Tags = append(is.Jobs[i].Tags, "r/second:"+is.Jobs[i].Name)
+	}
+	l, resumed, err := Start(dir, StartOptions{Now: start, Mode: Resume, Plan: is, Keep: func(kept []Kept) []Kept {
+		for i := range kept {
+			if k := &kept[i]; k.Entry.Name == "a" {
+				k.Entry.Tags, k.Missing = append(k.Entry.Tags, k.Missing...), nil
+			}
+		}
+		return kept
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if got := manifest(t, dir); got != "a:built" || names(resumed.Entries) != got {
+		t.Errorf("kept %q, manifest %q", names(resumed.Entries), got)
+	}
+	if got := resumed.Entries[0].Tags; !slices.Equal(got, is.Jobs[0].Tags) {
+		t.Errorf("tags %q", got)
+	}
+	want := []string{
+		"1 job is to be built with other tags or another base image than before: b",
+		"1 job is finished, and given the tags that are new: a",
+	}
+	if !slices.Equal(resumed.Notes, want) {
+		t.Errorf("notes:\n%s", strings.Join(resumed.Notes, "\n"))
+	}
+}
+
+// Jobs that have changed their names keep their images, also when a crash comes
+// between the manifest and run.json.
+func TestRenamedJobs(t *testing.T) {
+	was := plan("one", "one-2", "one-3")
+	is := plan("one", "one-2", "one-3")
+	is.Jobs[0], is.Jobs[1] = was.Jobs[1], was.Jobs[0]
+	is.Jobs[0].Name, is.Jobs[1].Name = "one", "one-2"
+
+	dir := t.TempDir()
+	l, _ := begin(t, dir, Refuse, was)
+	add(t, l, Built, "one", "one-2", "one-3")
+	l.Close()
+	run, err := os.ReadFile(filepath.Join(dir, RunFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, crashed := range []bool{false, true} {
+		if crashed {
+			if err := os.WriteFile(filepath.Join(dir, RunFile), run, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l, resumed := begin(t, dir, Resume, is)
+		l.Close()
+		bases := map[string]string{}
+		for _, e := range resumed.Entries {
+			bases[e.Name] = e.BaseImage
+		}
+		if len(bases) != 3 || bases["one"] != "r/one-2:1" || bases["one-2"] != "r/one:1" {
+			t.Errorf("crashed %t: %v", crashed, bases)
+		}
+		if note := "2 jobs are finished under another name: one-2 (was one), one (was one-2)"; !crashed && !slices.Contains(resumed.Notes, note) {
+			t.Errorf("notes %q", resumed.Notes)
+		}
+	}
+}
+
+// What an earlier version wrote of a plan is understood.
+func TestEarlierRunRecord(t *testing.T) {
+	dir := t.TempDir()
+	l, _ := begin(t, dir, Refuse, plan("a"))
+	add(t, l, Built, "a")
+	l.Close()
+	old := `{"stoker_version":"v0","started_at":null,"finished":false,"finished_at":null,"job_count":1,
+		"plan":{"digest":"0123","jobs":[{"name":"a","base_image":"r/a:1","tags":["r/out:a"]}]}}`
+	for _, digest := range []string{"0123", "4567"} {
+		if err := os.WriteFile(filepath.Join(dir, RunFile), []byte(old), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		p := plan("a")
+		p.Jobs[0].Digest = digest
+		l, resumed := begin(t, dir, Resume, p)
+		l.Close()
+		if names(resumed.Entries) != "a:built" || (len(resumed.Notes) > 0) != (digest != "0123") {
+			t.Errorf("digest %s: resumed %q with notes %q", digest, names(resumed.Entries), resumed.Notes)
+		}
+	}
+}
+
 func TestNotesNameAFewJobs(t *testing.T) {
 	var jobs []string
 	for i := range 20 {
 		jobs = append(jobs, fmt.Sprint("job-", i))
 	}
-	notes := compare(nil, plan(jobs...).Jobs).notes()
+	notes := compare(nil, plan(jobs...).Jobs, nil).notes()
 	if len(notes) != 1 || !strings.HasSuffix(notes[0], "job-7 and 12 more") {
 		t.Errorf("notes %q", notes)
 	}

@@ -19,6 +19,9 @@ type InputError struct {
 	Hint     string   // what to do, if there is something to say
 }
 
+// How many problems an error lists; a file of another kind has as many as lines.
+const problemsInError = 50
+
 func (e *InputError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: ", e.What)
@@ -26,8 +29,11 @@ func (e *InputError) Error() string {
 		b.WriteString(e.Problems[0])
 	} else {
 		fmt.Fprintf(&b, "%d problems:", len(e.Problems))
-		for _, p := range e.Problems {
+		for _, p := range e.Problems[:min(len(e.Problems), problemsInError)] {
 			b.WriteString("\n  " + p)
+		}
+		if more := len(e.Problems) - problemsInError; more > 0 {
+			fmt.Fprintf(&b, "\n  and %d more", more)
 		}
 	}
 	if e.Hint != "" {

@@ -13,21 +13,20 @@ const maxName = 120
 
 var notInName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 
-// jobNames gives each reference a name that is unique, also where case does
-// not count: its last path element, and where several share that, a digest of
-// the whole reference beside it. A name depends on no other reference's place
-// in the list.
-func jobNames(fields []Fields) []string {
-	count := map[string]int{}
-	names := make([]string, len(fields))
-	for i, f := range fields {
-		names[i] = safeName(f.Name)
-		count[strings.ToLower(names[i])]++
-	}
-	for i, f := range fields {
-		if count[strings.ToLower(names[i])] > 1 || names[i] == "" {
-			names[i] = strings.TrimPrefix(names[i]+"-"+shortHash(f.Ref), "-")
+// jobNames gives each row's job a name that is unique, also where case does not
+// count: the one it would like to have, and where an earlier row has that, a
+// digest of the whole row beside it. So an input that grows at its end changes
+// no name.
+func jobNames(rows []Row) []string {
+	taken := map[string]bool{}
+	names := make([]string, len(rows))
+	for i, row := range rows {
+		name := safeName(row.name)
+		for digest := row.whole; name == "" || taken[strings.ToLower(name)]; digest = shortHash(digest) {
+			name = withHash(safeName(row.name), shortHash(digest))
 		}
+		taken[strings.ToLower(name)] = true
+		names[i] = name
 	}
 	return names
 }
@@ -35,9 +34,15 @@ func jobNames(fields []Fields) []string {
 func safeName(s string) string {
 	s = strings.Trim(notInName.ReplaceAllString(s, "-"), ".-")
 	if len(s) > maxName {
-		s = s[:maxName-13] + "-" + shortHash(s)
+		return withHash(s, shortHash(s))
 	}
 	return s
+}
+
+// withHash appends a hash to a name, of which as much is left as fits.
+func withHash(name, hash string) string {
+	name = name[:min(len(name), maxName-len(hash)-1)]
+	return strings.TrimPrefix(name+"-"+hash, "-")
 }
 
 func shortHash(s string) string {

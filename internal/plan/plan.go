@@ -1,5 +1,5 @@
 // Package plan says what one run is to build. It reads and checks the input,
-// expands tag templates and gives every job buildx's own build options; it
+// fills templates in and gives every job buildx's own build options; it
 // talks to no builder and no registry.
 package plan
 
@@ -7,20 +7,28 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/distribution/reference"
 	"github.com/docker/buildx/build"
 )
 
-// Plan is all that one run is to build, in order.
+// Plan is all that one run is to build, in order. It may be read concurrently
+// while nobody changes it.
 type Plan struct {
+	// Jobs[i] is the i-th job of the run.
 	Jobs []*Job
 	// BatchSize is how many consecutive jobs are accounted together.
 	BatchSize int
 	// Notes are remarks about the input that a person should see, such as
 	// references that were listed twice.
 	Notes []string
+
+	sources *sources
 }
+
+// Close removes the plan's copies of Dockerfiles: nothing can be built then.
+func (p *Plan) Close() error { return p.sources.close() }
 
 // Batches returns the number of batches.
 func (p *Plan) Batches() int {
@@ -38,20 +46,57 @@ func (p *Plan) Limit(n int) {
 	}
 }
 
-// Job is one image to build.
+// Reorder puts the jobs into another order: order[i] is the present place of the
+// job that is to be the i-th. It must name each place once.
+func (p *Plan) Reorder(order []int) {
+	jobs := make([]*Job, len(p.Jobs))
+	for i, from := range order {
+		jobs[i] = p.Jobs[from]
+	}
+	p.Jobs = jobs
+}
+
+// Imports tells whether jobs import cache from elsewhere.
+func (p *Plan) Imports() bool {
+	return slices.ContainsFunc(p.Jobs, func(j *Job) bool { return len(j.Options.CacheFrom) > 0 })
+}
+
+// Kind names what is built, whatever the rows' values are: it changes when the
+// Dockerfiles, targets or build arguments of the jobs are others.
+func (p *Plan) Kind() string {
+	kinds := map[string]bool{}
+	for _, j := range p.Jobs {
+		kinds[j.Kind] = true
+	}
+	all := slices.Sorted(maps.Keys(kinds))
+	if len(all) == 1 {
+		return all[0]
+	}
+	return shortHash(strings.Join(all, " "))
+}
+
+// Job is one image to build. It is complete in itself: nothing else is needed to
+// build it.
 type Job struct {
-	// Name is unique within the plan, also where case does not count, and safe
-	// as the name of a directory.
+	// Name is the job's identity: unique within the plan, also where case does
+	// not count, and safe as the name of a directory.
 	Name string
-	// Base is the reference of the base image, as the input gave it.
+	// Source is its Dockerfile and context.
+	Source *Source
+	// Base is the reference of the base image that it is given by a build
+	// argument, as the input has it; empty where its Dockerfile has its own.
 	Base string
+	// Images are further images that its build is known to read. They are told
+	// by the builder, and must be set before the job is queued.
+	Images []string
 	// Tags are the full references under which the image is to be known.
 	Tags []string
-	// Source is the Dockerfile and the context.
-	Source *Source
 	// Kind is the same for jobs of one Dockerfile, target and set of build
-	// arguments: what they take is learned together.
+	// arguments, whatever their values: what they take can be learned together.
 	Kind string
+	// Hash changes when the Dockerfile, the target or a build argument other
+	// than the base image changes.
+	Hash string
 	// Options are buildx's own, ready for build.Build. They are shared between
 	// jobs: clone before changing them (see BuildOptions).
 	Options build.Options
@@ -74,44 +119,60 @@ func (j *Job) BuildOptions() build.Options {
 	return o
 }
 
-// Registries returns the hosts of all references that the jobs name, sorted,
-// each once.
+// Registries returns the hosts that the plan may have to do with, sorted, each
+// once: those of its jobs, and of build arguments, which may name images too. An
+// argument that does not only adds a host that is never asked.
 func (p *Plan) Registries() []string {
 	hosts := map[string]bool{}
 	for _, j := range p.Jobs {
 		for _, host := range j.Registries() {
 			hosts[host] = true
 		}
-	}
-	return slices.Sorted(maps.Keys(hosts))
-}
-
-// Registries returns the hosts of all references that a job names: its base
-// image and tags, sorted, each once. A build argument may name an image too; one
-// that does not only adds a host that is never asked.
-func (j *Job) Registries() []string {
-	hosts := map[string]bool{registryOf(j.Base): true}
-	for _, tag := range j.Tags {
-		hosts[registryOf(tag)] = true
-	}
-	for _, v := range j.Options.BuildArgs {
-		hosts[registryOf(v)] = true
+		for _, value := range j.Options.BuildArgs {
+			hosts[registryOf(value)] = true
+		}
 	}
 	delete(hosts, "")
 	return slices.Sorted(maps.Keys(hosts))
 }
 
-// checkTags makes sure that no two jobs would overwrite each other's image.
-func checkTags(jobs []*Job) error {
-	owner := map[string]*Job{}
+// Registries returns the hosts of all References, sorted, each once.
+func (j *Job) Registries() []string {
+	hosts := map[string]bool{}
+	for _, ref := range j.References() {
+		hosts[registryOf(ref)] = true
+	}
+	delete(hosts, "")
+	return slices.Sorted(maps.Keys(hosts))
+}
+
+// References returns the images that a job is known to read (its base image,
+// named contexts and Images) and its tags.
+func (j *Job) References() []string {
+	var refs []string
+	if j.Base != "" {
+		refs = append(refs, j.Base)
+	}
+	for _, c := range j.Options.Inputs.NamedContexts {
+		if ref, image := strings.CutPrefix(c.Path, imageContext); image {
+			refs = append(refs, ref)
+		}
+	}
+	return slices.Concat(refs, j.Images, j.Tags)
+}
+
+// checkTags makes sure that no two jobs, which stand at the places of their rows,
+// would overwrite each other's image.
+func checkTags(jobs []*Job, rows []Row) error {
+	owner := map[string]int{}
 	var problems []string
-	for _, j := range jobs {
+	for i, j := range jobs {
 		for _, tag := range j.Tags {
 			if other, taken := owner[tag]; taken {
-				problems = append(problems, fmt.Sprintf("%s and %s both get the tag %s", other.Base, j.Base, tag))
+				problems = append(problems, fmt.Sprintf("%s and %s both get the tag %s", rows[other], rows[i], tag))
 				continue
 			}
-			owner[tag] = j
+			owner[tag] = i
 		}
 	}
 	if len(problems) > 0 {
@@ -130,17 +191,16 @@ func registryOf(ref string) string {
 	return reference.Domain(named)
 }
 
-// Reorder puts the jobs into another order: order has for each place the place
-// that its job had.
-func (p *Plan) Reorder(order []int) {
-	jobs := make([]*Job, len(order))
-	for place, from := range order {
-		jobs[place] = p.Jobs[from]
+// tagOf returns the tag that a reference stands for, with registry and tag
+// spelled out; empty where it is a digest alone.
+func tagOf(ref string) string {
+	named, err := parseRef(ref)
+	if err != nil {
+		return ""
 	}
-	p.Jobs = jobs
-}
-
-// Imports tells whether jobs import cache from elsewhere.
-func (p *Plan) Imports() bool {
-	return slices.ContainsFunc(p.Jobs, func(j *Job) bool { return len(j.Options.CacheFrom) > 0 })
+	tagged, ok := named.(reference.Tagged)
+	if !ok {
+		return ""
+	}
+	return named.Name() + ":" + tagged.Tag()
 }

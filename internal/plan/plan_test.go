@@ -15,24 +15,42 @@ const dockerfile = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE} AS main\nRUN true\n"
 // spec returns a usable spec over a Dockerfile.
 func spec(t *testing.T, text string, templates ...string) Spec {
 	t.Helper()
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	source, err := ReadSource(dir, "", strings.NewReader(""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = source.Close() })
-	return Spec{Source: source, BaseArg: "BASE_IMAGE", TagTemplates: templates, BatchSize: 2}
+	return Spec{Context: files(t, map[string]string{"Dockerfile": text}), BaseArg: "BASE_IMAGE", TagTemplates: templates, BatchSize: 2}
 }
 
-func images(refs ...string) []Image {
-	var out []Image
-	for i, ref := range refs {
-		out = append(out, Image{Line: i + 1, Ref: ref})
+// files returns a directory with files of these texts.
+func files(t *testing.T, texts map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range texts {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	return out
+	return dir
+}
+
+func images(refs ...string) Input {
+	var list []Image
+	for i, ref := range refs {
+		list = append(list, Image{Line: i + 1, Ref: ref})
+	}
+	rows, err := ImageRows(list)
+	if err != nil {
+		panic(err)
+	}
+	return Input{Name: "bases.txt", Rows: rows}
+}
+
+// newPlan is New with its cleanup registered.
+func newPlan(t *testing.T, s Spec, in Input) (*Plan, error) {
+	t.Helper()
+	p, err := New(s, in)
+	if err == nil {
+		t.Cleanup(func() { _ = p.Close() })
+	}
+	return p, err
 }
 
 func TestReadImages(t *testing.T) {
@@ -92,7 +110,7 @@ func TestTagTemplates(t *testing.T) {
 		{"r.example/a:{{.Repo | splitList \"/\" | first | slug}}", "r.example/a:registry-example-5000"},
 	}
 	for _, tt := range tests {
-		p, err := New(spec(t, dockerfile, tt.template), images(strings.ToLower(ref)))
+		p, err := newPlan(t, spec(t, dockerfile, tt.template), images(strings.ToLower(ref)))
 		if err != nil {
 			t.Errorf("%s: %v", tt.template, err)
 			continue
@@ -112,14 +130,15 @@ func TestBadTagTemplates(t *testing.T) {
 		{"R/UPPER:{{.Name}}", "not a valid tag"},
 		{"r/a:{{.Name}}:x", "not a valid tag"},
 		{"r/a@sha256:" + strings.Repeat("a", 64), "has a digest"},
-		{"r/a:{{printf \"%9999d\" 1}}", "longer than"},
-		{"r/a:{{range 99999999999}}{{end}}", "not for tags"},
-		{"r/a:{{if .Tag}}{{template \"tag\" .}}{{end}}", "not for tags"},
-		{"{{define \"x\"}}{{end}}r/a", "not for tags"},
+		{"r/a:{{printf \"%99999d\" 1}}", "longer than"},
+		{"r/a:{{range 99999999999}}{{end}}", "not for templates"},
+		{"r/a:{{if .Tag}}{{template \"tag\" .}}{{end}}", "not for templates"},
+		{"r/a:{{with .Tag}}{{else}}{{template \"tag\" .}}{{end}}", "not for templates"},
+		{"{{define \"x\"}}{{end}}r/a", "not for templates"},
 		{"r/a:{{.GitSHA}}", "not in a git work tree"},
 	}
 	for _, tt := range tests {
-		_, err := New(spec(t, dockerfile, tt.template), images("r.example/some/image:1"))
+		_, err := newPlan(t, spec(t, dockerfile, tt.template), images("r.example/some/image:1"))
 		var input *InputError
 		if !errors.As(err, &input) || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s: error %v, want an InputError that says %q", tt.template, err, tt.says)
@@ -128,7 +147,7 @@ func TestBadTagTemplates(t *testing.T) {
 }
 
 func TestSameTagNamesBothImages(t *testing.T) {
-	_, err := New(spec(t, dockerfile, "r.example/agent:{{.Tag}}"), images("a/one:1", "a/two:1", "a/three:2"))
+	_, err := newPlan(t, spec(t, dockerfile, "r.example/agent:{{.Tag}}"), images("a/one:1", "a/two:1", "a/three:2"))
 	if err == nil || !strings.Contains(err.Error(), "a/one:1 and a/two:1") {
 		t.Errorf("error %v does not name both", err)
 	}
@@ -139,7 +158,7 @@ func TestDockerfileHash(t *testing.T) {
 		t.Helper()
 		s := spec(t, text, "r.example/a:{{.DockerfileHash}}")
 		change(&s)
-		p, err := New(s, images("debian"))
+		p, err := newPlan(t, s, images("debian"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -168,7 +187,7 @@ func TestGitSHA(t *testing.T) {
 	s := spec(t, dockerfile, "r.example/a:{{.GitSHA | trunc 12}}")
 	git := func(args ...string) string {
 		t.Helper()
-		cmd := exec.Command("git", append([]string{"-C", s.Source.context, "-c", "user.name=t", "-c", "user.email=t@example"}, args...)...)
+		cmd := exec.Command("git", append([]string{"-C", s.Context, "-c", "user.name=t", "-c", "user.email=t@example"}, args...)...)
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Fatalf("git %v: %v %s", args, err, out)
@@ -178,7 +197,7 @@ func TestGitSHA(t *testing.T) {
 	git("init", "-q")
 	git("add", ".")
 	git("commit", "-qm", "one")
-	p, err := New(s, images("debian"))
+	p, err := newPlan(t, s, images("debian"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +215,6 @@ func TestBadSpecs(t *testing.T) {
 		{"no such stage", dockerfile, func(s *Spec) { s.Target = "release" }, `no stage is named "release"`},
 		{"unknown instruction", "FORM debian\n", nil, "unknown instruction"},
 		{"no stages", "ARG BASE_IMAGE\n", nil, "no stages"},
-		{"the base is not used", "FROM debian\n", nil, "never declares ARG BASE_IMAGE"},
 		{"push without a tag", dockerfile, func(s *Spec) { s.Push = true }, "a tag is needed"},
 		{"platform", dockerfile, func(s *Spec) { s.Platforms = []string{"a/b/c/d"} }, "--platform"},
 		{"secret", dockerfile, func(s *Spec) { s.Secrets = []string{"id=x,src=/does/not/exist"} }, "--secret"},
@@ -210,18 +228,12 @@ func TestBadSpecs(t *testing.T) {
 			if tt.change != nil {
 				tt.change(&s)
 			}
-			_, err := New(s, images("debian"))
+			_, err := newPlan(t, s, images("debian"))
 			var input *InputError
 			if !errors.As(err, &input) || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("error %v, want an InputError that says %q", err, tt.says)
 			}
 		})
-	}
-}
-
-func TestForeignSyntaxIsNotChecked(t *testing.T) {
-	if _, err := New(spec(t, "# syntax=example.com/other\nMAKE it so\n"), images("debian")); err != nil {
-		t.Error(err)
 	}
 }
 
@@ -241,68 +253,96 @@ func TestReadSource(t *testing.T) {
 		{dir, "", "does not exist"},
 		{dir, filepath.Join(dir, "none"), "does not exist"},
 	} {
-		if _, err := ReadSource(tt.context, tt.file, nil); err == nil || !strings.Contains(err.Error(), tt.says) {
-			t.Errorf("ReadSource(%q, %q): error %v, want %q", tt.context, tt.file, err, tt.says)
+		var s sources
+		if _, err := s.read(place{context: tt.context, file: tt.file}); err == nil || !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("context %q and file %q: error %v, want %q", tt.context, tt.file, err, tt.says)
 		}
 	}
 
 	path := write("agent.Dockerfile", dockerfile)
 	write("agent.Dockerfile.dockerignore", "*.log\n")
-	s, err := ReadSource(dir, path, nil)
+	s := sources{stdin: strings.NewReader(dockerfile)}
+	source, err := s.read(place{context: dir, file: path})
 	if err != nil {
 		t.Fatal(err)
 	}
 	write("agent.Dockerfile", "FROM changed\n")
-	staged := s.Inputs().DockerfilePath
+	staged := source.Inputs().DockerfilePath
 	if got, err := os.ReadFile(staged); err != nil || string(got) != dockerfile {
 		t.Errorf("a later change reaches the run: %q, %v", got, err)
 	}
 	if got, err := os.ReadFile(staged + ".dockerignore"); err != nil || string(got) != "*.log\n" {
 		t.Errorf("the ignore file is %q, %v", got, err)
 	}
-	if err := s.Close(); err != nil {
+	if again, err := s.read(place{context: dir, file: path}); err != nil || again != source {
+		t.Errorf("the same place is read twice: %v", err)
+	}
+	for _, context := range []string{dir, t.TempDir()} {
+		if source, err := s.read(place{context: context, file: "-"}); err != nil || string(source.Dockerfile()) != dockerfile {
+			t.Errorf("from standard input: %v", err)
+		}
+	}
+	if err := s.close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(filepath.Dir(staged)); !os.IsNotExist(err) {
-		t.Errorf("the run's copy is still there: %v", err)
+	if _, err := os.Stat(filepath.Dir(filepath.Dir(staged))); !os.IsNotExist(err) {
+		t.Errorf("the plan's copies are still there: %v", err)
 	}
-
-	fromStdin, err := ReadSource(dir, "-", strings.NewReader(dockerfile))
-	if err != nil || string(fromStdin.Dockerfile()) != dockerfile {
-		t.Errorf("from standard input: %v", err)
-	}
-	t.Cleanup(func() { _ = fromStdin.Close() })
 }
 
 func TestJobNames(t *testing.T) {
-	p, err := New(spec(t, dockerfile), images("a/one:1", "b/one:1", "c/two", "d/three@sha256:"+strings.Repeat("b", 64)))
+	names := func(refs ...string) []string {
+		t.Helper()
+		p, err := newPlan(t, spec(t, dockerfile), images(refs...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, j := range p.Jobs {
+			names = append(names, j.Name)
+		}
+		return names
+	}
+	got := names("a/one:1", "b/one:1", "c/two", "d/three@sha256:"+strings.Repeat("b", 64))
+	if got[0] != "one" || !strings.HasPrefix(got[1], "one-") || got[2] != "two" || got[3] != "three" {
+		t.Errorf("names %q", got)
+	}
+	// What is added at the end changes no name, nor does the order of the rest.
+	if more := names("a/one:1", "c/two", "b/one:1", "a/one:2", "c/two:3"); more[0] != "one" || more[1] != "two" || more[2] != got[1] {
+		t.Errorf("names %q become %q", got, more)
+	}
+}
+
+func TestBatchesAndOrder(t *testing.T) {
+	p, err := newPlan(t, spec(t, dockerfile), images("a", "b", "c", "d"))
 	if err != nil {
 		t.Fatal(err)
-	}
-	names := map[string]bool{}
-	for _, j := range p.Jobs {
-		names[j.Name] = true
-	}
-	if len(names) != 4 || !names["two"] || !names["three"] || names["one"] {
-		t.Errorf("names %v", names)
 	}
 	if p.Batches() != 2 || p.Batch(1) != 1 || p.Batch(2) != 2 {
 		t.Errorf("%d batches; job 2 in %d, job 3 in %d", p.Batches(), p.Batch(1), p.Batch(2))
 	}
-	if p.Limit(3); len(p.Jobs) != 3 {
-		t.Errorf("limit leaves %d jobs", len(p.Jobs))
+	p.Reorder([]int{2, 0, 3, 1})
+	var order string
+	for _, j := range p.Jobs {
+		order += j.Name
+	}
+	if order != "cadb" {
+		t.Errorf("order %s", order)
+	}
+	if p.Limit(3); len(p.Jobs) != 3 || p.Batches() != 2 {
+		t.Errorf("limit leaves %d jobs in %d batches", len(p.Jobs), p.Batches())
 	}
 }
 
 // Names are unique where case does not count, and cannot leave a directory.
 func TestJobNamesAreSafe(t *testing.T) {
 	check := func(raw []string) bool {
-		fields := make([]Fields, len(raw))
+		rows := make([]Row, len(raw))
 		for i, s := range raw {
-			fields[i] = Fields{Name: s, Ref: s + string(rune('a'+i%26)) + strings.Repeat("x", i)}
+			rows[i] = Row{name: s, whole: s}
 		}
 		seen := map[string]bool{}
-		for _, n := range jobNames(fields) {
+		for _, n := range jobNames(rows) {
 			if n == "" || len(n) > maxName || n != filepath.Base(n) || n[0] == '.' || notInName.MatchString(n) || seen[strings.ToLower(n)] {
 				t.Logf("name %q of %q", n, raw)
 				return false
@@ -314,7 +354,8 @@ func TestJobNamesAreSafe(t *testing.T) {
 	if err := quick.Check(check, nil); err != nil {
 		t.Error(err)
 	}
-	if !check([]string{"..", "../../etc", "", "a\x00b", "con/..", "A", "a", strings.Repeat("long", 100)}) {
+	long := strings.Repeat("long", 100)
+	if !check([]string{"..", "../../etc", "", "", "a\x00b", "con/..", "A", "a", "a", "a-" + shortHash("a"), long, long, long + "x"}) {
 		t.Error("known bad names")
 	}
 }
@@ -322,7 +363,7 @@ func TestJobNamesAreSafe(t *testing.T) {
 func TestAttemptsDoNotShareOptions(t *testing.T) {
 	s := spec(t, dockerfile, "r.example/a:{{.Name}}")
 	s.Push = true
-	p, err := New(s, images("one", "two"))
+	p, err := newPlan(t, s, images("one", "two"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -348,28 +389,30 @@ func FuzzReadImages(f *testing.F) {
 			t.Fatalf("%d images and error %v", len(got), err)
 		}
 		for _, img := range got {
-			fields, err := fieldsOf(img.Ref, 0)
+			rows, err := ImageRows([]Image{img})
 			if err != nil {
 				t.Fatalf("%q was accepted, but: %v", img.Ref, err)
 			}
-			if n := jobNames([]Fields{fields})[0]; n == "" || n != filepath.Base(n) || strings.HasPrefix(n, ".") {
+			if n := jobNames(rows)[0]; n == "" || n != filepath.Base(n) || strings.HasPrefix(n, ".") {
 				t.Fatalf("%q gets the name %q", img.Ref, n)
 			}
 		}
 	})
 }
 
-func FuzzTagTemplate(f *testing.F) {
-	for _, seed := range []string{"r/a:{{.Name}}", "{{range .}}", "{{.GitSHA}}", "{{printf \"%1000000d\" 1}}", "{{template \"tag\" .}}"} {
+func FuzzTemplate(f *testing.F) {
+	for _, seed := range []string{"r/a:{{.Name}}", "{{range .}}", "{{.GitSHA}}", "{{printf \"%1000000d\" 1}}", "{{template \"-t\" .}}",
+		"{{with .deep}}{{.Name}}{{else if .n}}{{$.l}}{{end}}", "{{(index .l 0).x}}"} {
 		f.Add(seed)
 	}
-	fields := Fields{Ref: "r.example/a/b:1", Name: "b", Tag: "1", gitSHA: func() (string, error) { return "abc", nil }}
+	columns := map[string]any{"Name": "b", "n": int64(1), "l": []any{"x"}, "deep": map[string]any{"Name": true}}
 	f.Fuzz(func(t *testing.T, text string) {
-		tmpl, err := ParseTagTemplate(text)
+		tmpl, err := parseTemplate("-t", text)
 		if err != nil {
 			return
 		}
-		tag, err := tmpl.Tag(fields)
+		tmpl.uses("Name")
+		tag, err := tmpl.tag(columns)
 		if err != nil {
 			return
 		}

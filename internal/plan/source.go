@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -13,72 +12,127 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/docker/buildx/build"
 	"github.com/docker/buildx/util/osutil"
 	"github.com/docker/buildx/util/urlutil"
-	"github.com/moby/buildkit/frontend/dockerfile/instructions"
-	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
-// Source is the Dockerfile and the context of a run. The Dockerfile is read
-// once, into a directory of the run's own, so that all jobs build the same one
-// whatever happens to the file meanwhile. BuildKit itself transfers only what
-// changed in a local context, which for an unchanged one is nothing.
+// Source is a Dockerfile and a context. The Dockerfile is read once, into a
+// directory of the plan's own, so that all jobs build the same one whatever
+// happens to the file meanwhile. BuildKit itself transfers only what changed in a
+// local context, which for an unchanged one is nothing. A Source never changes,
+// and jobs with the same Dockerfile and context share it.
 type Source struct {
 	context    string
 	dockerfile []byte // nil when it is the builder that fetches it
 	name       string // as the user named it, for messages
-	staged     string // path of the run's copy; empty when dockerfile is nil
+	staged     string // path of the plan's copy; empty when dockerfile is nil
 	path       string // what buildx is given
 	gitSHA     func() (string, error)
 }
 
-// ReadSource reads the Dockerfile for a context: file as -f gave it, or
-// "Dockerfile" in a local context, with "-" for stdin. The result must be
-// closed.
-func ReadSource(context, file string, stdin io.Reader) (*Source, error) {
-	s := &Source{context: context, path: file}
-	s.gitSHA = sync.OnceValues(s.readGitSHA)
-	switch {
-	case context == "":
-		return nil, &InputError{What: "PATH", Problems: []string{"no build context given"},
-			Hint: `name one, for example "." for the current directory`}
-	case context == "-":
-		return nil, &InputError{What: "-", Problems: []string{"a context from standard input is read only once, but each job needs it"},
-			Hint: "unpack it into a directory first"}
-	case urlutil.IsRemoteURL(file):
-		s.name = file
-		return s, nil
-	case urlutil.IsRemoteURL(context) && file != "-" && !filepath.IsAbs(file):
-		s.name = file
-		return s, nil
-	case !urlutil.IsRemoteURL(context) && !osutil.IsLocalDir(context):
-		return nil, &InputError{What: "PATH", Problems: []string{fmt.Sprintf("build context %q is not a directory", context)}}
-	}
-	return s, s.readDockerfile(file, stdin)
+// place says where a Dockerfile and a context are.
+type place struct {
+	context, file string
+	// fromRow tells which of them a row's values made, so that they must be
+	// where guard allows.
+	contextFromRow, fileFromRow bool
 }
 
-func (s *Source) readDockerfile(file string, stdin io.Reader) error {
-	var err error
+// sources reads Dockerfiles and contexts, each once.
+type sources struct {
+	stdin io.Reader
+	guard *guard
+
+	dir   string // where the copies are; empty before the first
+	text  []byte // of standard input, once it was read
+	known map[place]reading
+}
+
+type reading struct {
+	source *Source
+	err    error
+}
+
+// read returns the source at a place: file as -f gave it, or "Dockerfile" in a
+// local context, with "-" for standard input.
+func (s *sources) read(p place) (*Source, error) {
+	if r, known := s.known[p]; known {
+		return r.source, r.err
+	}
+	source, err := s.readNew(p)
+	if s.known == nil {
+		s.known = map[place]reading{}
+	}
+	s.known[p] = reading{source, err}
+	return source, err
+}
+
+func (s *sources) readNew(p place) (*Source, error) {
+	remote := urlutil.IsRemoteURL(p.context)
+	if p.contextFromRow && !remote {
+		if err := s.guard.check("PATH", p.context); err != nil {
+			return nil, err
+		}
+	}
+	source := &Source{context: p.context, path: p.file}
+	source.gitSHA = sync.OnceValues(source.readGitSHA)
 	switch {
-	case file == "-":
-		s.name = "Dockerfile from standard input"
-		s.dockerfile, err = io.ReadAll(stdin)
-	default:
-		s.name = localDockerfile(s.context, file)
-		s.dockerfile, err = os.ReadFile(s.name)
+	case p.context == "":
+		return nil, &InputError{What: "PATH", Problems: []string{"no build context given"},
+			Hint: `name one, for example "." for the current directory`}
+	case p.context == "-":
+		return nil, &InputError{What: "PATH", Problems: []string{"a context from standard input is read only once, but each job needs it"},
+			Hint: "unpack it into a directory first"}
+	case urlutil.IsRemoteURL(p.file), remote && p.file != "-" && !filepath.IsAbs(p.file):
+		source.name = p.file
+		return source, nil
+	case !remote && !osutil.IsLocalDir(p.context):
+		return nil, &InputError{What: "PATH", Problems: []string{fmt.Sprintf("build context %q is not a directory", p.context)}}
+	}
+	return source, s.readDockerfile(source, p)
+}
+
+func (s *sources) readDockerfile(source *Source, p place) (err error) {
+	if p.file == "-" {
+		source.name = "Dockerfile from standard input"
+		source.dockerfile, err = s.readStdin(p)
+	} else {
+		source.name = localDockerfile(p.context, p.file)
+		if p.fileFromRow || p.contextFromRow && p.file == "" {
+			if err := s.guard.check("-f", source.name); err != nil {
+				return err
+			}
+		}
+		source.dockerfile, err = os.ReadFile(source.name)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return &InputError{What: "-f", Problems: []string{fmt.Sprintf("Dockerfile %q does not exist", s.name)},
+		return &InputError{What: "-f", Problems: []string{fmt.Sprintf("Dockerfile %q does not exist", source.name)},
 			Hint: "name it with -f; the default is PATH/Dockerfile"}
 	}
 	if err != nil {
 		return &InputError{What: "-f", Problems: []string{err.Error()}}
 	}
-	return s.stage()
+	return s.stage(source)
+}
+
+// readStdin returns the Dockerfile on standard input. A row cannot ask for it.
+func (s *sources) readStdin(p place) ([]byte, error) {
+	if p.fileFromRow {
+		return nil, errors.New(`"-" stands for standard input, which a row cannot ask for`)
+	}
+	if s.text == nil {
+		text, err := io.ReadAll(s.stdin)
+		if err != nil {
+			return nil, err
+		}
+		s.text = append([]byte{}, text...)
+	}
+	return s.text, nil
 }
 
 // localDockerfile returns the path of the Dockerfile in a local context,
@@ -98,39 +152,46 @@ func localDockerfile(context, file string) string {
 }
 
 // stage copies the Dockerfile and what belongs to it (an ignore file and a
-// source policy of its own) into a directory of the run.
-func (s *Source) stage() error {
-	dir, err := os.MkdirTemp("", "stoker-dockerfile-")
-	if err != nil {
+// source policy of its own) into a directory of its own below the plan's.
+func (s *sources) stage(source *Source) error {
+	if s.dir == "" {
+		dir, err := os.MkdirTemp("", "stoker-dockerfiles-")
+		if err != nil {
+			return err
+		}
+		s.dir = dir
+	}
+	dir := filepath.Join(s.dir, strconv.Itoa(len(s.known)))
+	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	base := filepath.Base(s.name)
+	base := filepath.Base(source.name)
 	if strings.ContainsRune(base, ' ') {
 		base = "Dockerfile"
 	}
-	s.staged = filepath.Join(dir, base)
-	s.path = s.staged
-	if err := os.WriteFile(s.staged, s.dockerfile, 0o600); err != nil {
+	source.staged = filepath.Join(dir, base)
+	source.path = source.staged
+	if err := os.WriteFile(source.staged, source.dockerfile, 0o600); err != nil {
 		return err
 	}
 	for _, suffix := range []string{".dockerignore", ".rego"} {
-		data, err := os.ReadFile(s.name + suffix)
+		data, err := os.ReadFile(source.name + suffix)
 		if err != nil {
 			continue
 		}
-		if err := os.WriteFile(s.staged+suffix, data, 0o600); err != nil {
+		if err := os.WriteFile(source.staged+suffix, data, 0o600); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Close removes the run's copy of the Dockerfile.
-func (s *Source) Close() error {
-	if s.staged == "" {
+// close removes the copies of the Dockerfiles.
+func (s *sources) close() error {
+	if s.dir == "" {
 		return nil
 	}
-	return os.RemoveAll(filepath.Dir(s.staged))
+	return os.RemoveAll(s.dir)
 }
 
 // Inputs returns buildx's view of the source.
@@ -146,6 +207,19 @@ func (s *Source) Dockerfile() []byte { return s.dockerfile }
 // target or the build arguments change. The argument that carries the base
 // image is not among them: it differs for each job anyway.
 func (s *Source) Hash(target string, args map[string]string) string {
+	var parts []string
+	for _, k := range slices.Sorted(maps.Keys(args)) {
+		parts = append(parts, k, args[k])
+	}
+	return s.digest(target, parts)
+}
+
+// kind is a Hash that does not change with the values of the build arguments.
+func (s *Source) kind(target string, args map[string]string) string {
+	return s.digest(target, slices.Sorted(maps.Keys(args)))
+}
+
+func (s *Source) digest(target string, more []string) string {
 	h := sha256.New()
 	write := func(parts ...string) {
 		for _, p := range parts {
@@ -156,9 +230,7 @@ func (s *Source) Hash(target string, args map[string]string) string {
 	if s.dockerfile == nil {
 		write(s.context, s.path)
 	}
-	for _, k := range slices.Sorted(maps.Keys(args)) {
-		write(k, args[k])
-	}
+	write(more...)
 	return hex.EncodeToString(h.Sum(nil))[:12]
 }
 
@@ -171,70 +243,4 @@ func (s *Source) readGitSHA() (string, error) {
 		return "", fmt.Errorf(".GitSHA: the context %q is not in a git work tree", s.context)
 	}
 	return strings.TrimSpace(string(out)), nil
-}
-
-// Check finds what is wrong with the Dockerfile before anything is built: that
-// it does not parse, that the target is no stage of it, or that it never asks
-// for the base image, so that all images would be the same. A Dockerfile in a
-// foreign syntax is the frontend's to check.
-func (s *Source) Check(spec Spec) error {
-	if s.dockerfile == nil {
-		return nil
-	}
-	if _, _, _, foreign := parser.DetectSyntax(s.dockerfile); foreign || spec.BuildArgs["BUILDKIT_SYNTAX"] != "" {
-		return nil
-	}
-	fail := func(problem, hint string) error {
-		return &InputError{What: s.name, Problems: []string{problem}, Hint: hint}
-	}
-	tree, err := parser.Parse(bytes.NewReader(s.dockerfile))
-	if err != nil {
-		return fail(err.Error(), "")
-	}
-	stages, args, err := instructions.Parse(tree.AST, nil)
-	if err != nil {
-		return fail(err.Error(), "")
-	}
-	if len(stages) == 0 {
-		return fail("it has no stages", "a Dockerfile needs at least one FROM")
-	}
-	if !hasStage(stages, spec.Target) {
-		return fail(fmt.Sprintf("no stage is named %q, as --target asks", spec.Target), "named stages: "+strings.Join(stageNames(stages), ", "))
-	}
-	if !declares(stages, args, spec.BaseArg) {
-		return fail(fmt.Sprintf("it never declares ARG %s, so that every image would be built on the same base", spec.BaseArg),
-			fmt.Sprintf("begin with ARG %s and FROM ${%s}, or name another argument with --base-arg", spec.BaseArg, spec.BaseArg))
-	}
-	return nil
-}
-
-func hasStage(stages []instructions.Stage, target string) bool {
-	return target == "" || slices.ContainsFunc(stages, func(st instructions.Stage) bool { return strings.EqualFold(st.Name, target) })
-}
-
-func stageNames(stages []instructions.Stage) []string {
-	var names []string
-	for _, st := range stages {
-		if st.Name != "" {
-			names = append(names, st.Name)
-		}
-	}
-	return names
-}
-
-func declares(stages []instructions.Stage, global []instructions.ArgCommand, name string) bool {
-	has := func(c instructions.ArgCommand) bool {
-		return slices.ContainsFunc(c.Args, func(kv instructions.KeyValuePairOptional) bool { return kv.Key == name })
-	}
-	if slices.ContainsFunc(global, has) {
-		return true
-	}
-	for _, st := range stages {
-		for _, c := range st.Commands {
-			if arg, ok := c.(*instructions.ArgCommand); ok && has(*arg) {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -2,7 +2,7 @@ package plan
 
 import (
 	"fmt"
-	"path"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,38 +13,15 @@ import (
 	"github.com/distribution/reference"
 )
 
-// Fields are what a tag template can use.
-type Fields struct {
-	// Ref is the base image's full reference, registry and tag spelled out.
-	Ref string
-	// Repo is Ref without tag and digest.
-	Repo string
-	// Name is the last path element of Repo.
-	Name string
-	// Tag is the base image's tag; empty when it is given by digest alone.
-	Tag string
-	// Index is the job's place in the input; the first is 0.
-	Index int
-	// DockerfileHash changes when the Dockerfile, the build arguments or the
-	// target change: 12 hexadecimal digits.
-	DockerfileHash string
-
-	gitSHA func() (string, error)
-}
-
-// GitSHA is the commit that the build context is at. It is an error where the
-// context is not a git work tree.
-func (f Fields) GitSHA() (string, error) { return f.gitSHA() }
-
-// The functions that a tag template can use: those of sprig that turn strings
-// into strings. None of them reads a file, the environment or the clock, or can
+// The functions that a template can use: those of sprig that make
+// strings of strings. None of them reads a file, the environment or the clock, or can
 // be made to run for long.
 var sprigFuncs = []string{
 	"lower", "upper", "title", "trim", "trimAll", "trimPrefix", "trimSuffix",
 	"replace", "trunc", "substr", "nospace", "contains", "hasPrefix", "hasSuffix",
 	"regexReplaceAll", "regexReplaceAllLiteral", "regexFind", "regexMatch",
 	"splitList", "join", "first", "last", "default", "ternary", "sha256sum",
-	"add", "sub", "mod", "snakecase", "kebabcase", "base", "dir",
+	"add", "sub", "mod", "snakecase", "kebabcase", "base", "dir", "toString",
 }
 
 func templateFuncs() template.FuncMap {
@@ -64,23 +41,84 @@ func slug(s string) string {
 	return strings.Trim(notInSlug.ReplaceAllString(strings.ToLower(s), "-"), "-")
 }
 
-// TagTemplate is a parsed tag template.
-type TagTemplate struct {
+// templated is a flag's text. Where it has {{ }}, that is filled in from a row's
+// columns; else the text stays as it is.
+type templated struct {
+	flag string // for messages, such as -t
 	text string
-	tmpl *template.Template
+	tmpl *template.Template // nil for plain text
 }
 
-// ParseTagTemplate reads one -t flag. An unknown function or a syntax error is
-// an *InputError.
-func ParseTagTemplate(text string) (*TagTemplate, error) {
-	tmpl, err := template.New("tag").Option("missingkey=error").Funcs(templateFuncs()).Parse(text)
+// parseTemplate reads a flag's text. An unknown function or a syntax error is an
+// *InputError.
+func parseTemplate(flag, text string) (*templated, error) {
+	t := &templated{flag: flag, text: text}
+	if !strings.Contains(text, "{{") {
+		return t, nil
+	}
+	tmpl, err := template.New(flag).Option("missingkey=error").Funcs(templateFuncs()).Parse(text)
 	if err != nil {
-		return nil, tagError(text, err.Error())
+		return nil, t.wrong(strings.TrimPrefix(err.Error(), "template: "))
 	}
 	if loops(tmpl) {
-		return nil, tagError(text, "range, template, block and define are not for tags")
+		return nil, t.wrong("range, template, block and define are not for templates in flags")
 	}
-	return &TagTemplate{text: text, tmpl: tmpl}, nil
+	t.tmpl = tmpl
+	return t, nil
+}
+
+// wrong says what is wrong with the template, for whatever row.
+func (t *templated) wrong(problem string) error {
+	return &InputError{What: t.String(), Problems: []string{problem}}
+}
+
+// String returns flag and text, as a person may have written them.
+func (t *templated) String() string { return fmt.Sprintf("%s %q", t.flag, t.text) }
+
+// varies tells whether the text is filled in from a row.
+func (t *templated) varies() bool { return t.tmpl != nil }
+
+// How text/template tells of a key that a map does not have, and of a key of
+// what is no map at all.
+var noColumn = regexp.MustCompile(`at <(.+)>: (?:map has no entry for key|can't evaluate field) `)
+
+// How text/template writes what is not there, as index gives it.
+const noValue = "<no value>"
+
+// expand fills the template in. The error is an *InputError.
+func (t *templated) expand(columns map[string]any) (string, error) {
+	if t.tmpl == nil {
+		return t.text, nil
+	}
+	var b strings.Builder
+	err := t.tmpl.Execute(&limitedWriter{w: &b, left: maxValue}, columns)
+	switch {
+	case err == nil && strings.Contains(b.String(), noValue):
+		return "", t.wrong("a field in it is not there, and nothing is said to stand for it")
+	case err == nil:
+		return b.String(), nil
+	}
+	if m := noColumn.FindStringSubmatch(err.Error()); m != nil {
+		return "", &InputError{What: t.String(), Problems: []string{"there is no field " + m[1]}, Hint: columnsHint(columns)}
+	}
+	_, problem, found := strings.Cut(err.Error(), fmt.Sprintf("executing %q at ", t.flag))
+	if !found {
+		problem = strings.TrimPrefix(err.Error(), "template: ")
+	}
+	return "", t.wrong(problem)
+}
+
+// How many fields a hint names.
+const columnsInHint = 40
+
+// columnsHint says what a template can use.
+func columnsHint(columns map[string]any) string {
+	names := slices.Sorted(maps.Keys(columns))
+	hint := "fields: ." + strings.Join(names[:min(len(names), columnsInHint)], " .")
+	if more := len(names) - columnsInHint; more > 0 {
+		hint += fmt.Sprintf(" and %d more", more)
+	}
+	return hint
 }
 
 // loops tells whether a template could run for longer than its text is long:
@@ -89,50 +127,91 @@ func loops(tmpl *template.Template) bool {
 	if len(tmpl.Templates()) > 1 {
 		return true
 	}
-	var visit func(parse.Node) bool
-	visit = func(n parse.Node) bool {
-		switch n := n.(type) {
+	return tmpl.Tree != nil && !walk(tmpl.Root, func(n parse.Node) bool {
+		switch n.(type) {
 		case *parse.RangeNode, *parse.TemplateNode:
-			return true
-		case *parse.ListNode:
-			return n != nil && slices.ContainsFunc(n.Nodes, visit)
-		case *parse.IfNode:
-			return visit(n.List) || visit(n.ElseList)
-		case *parse.WithNode:
-			return visit(n.List) || visit(n.ElseList)
+			return false
 		}
-		return false
-	}
-	return tmpl.Tree != nil && visit(tmpl.Root)
+		return true
+	})
 }
 
-// Tag expands the template. An unknown field or a result that is no valid tag
-// is an *InputError.
-func (t *TagTemplate) Tag(f Fields) (string, error) {
-	var b strings.Builder
-	if err := t.tmpl.Execute(&limitedWriter{w: &b, left: maxTag}, f); err != nil {
-		return "", tagError(t.text, fmt.Sprintf("for %s: %s", f.Ref, err))
+// uses tells whether the template has a column in it.
+func (t *templated) uses(column string) bool {
+	return t.tmpl != nil && !walk(t.tmpl.Root, func(n parse.Node) bool {
+		switch n := n.(type) {
+		case *parse.FieldNode:
+			return n.Ident[0] != column
+		case *parse.VariableNode:
+			return len(n.Ident) < 2 || n.Ident[0] != "$" || n.Ident[1] != column
+		}
+		return true
+	})
+}
+
+// walk visits a node and what is below it, until visit returns false. It tells
+// whether all were visited.
+func walk(n parse.Node, visit func(parse.Node) bool) bool {
+	if !visit(n) {
+		return false
 	}
-	named, err := parseRef(b.String())
+	for _, below := range children(n) {
+		if !walk(below, visit) {
+			return false
+		}
+	}
+	return true
+}
+
+func children(n parse.Node) []parse.Node {
+	branch := func(b *parse.BranchNode) []parse.Node {
+		below := []parse.Node{b.Pipe, b.List}
+		if b.ElseList != nil {
+			below = append(below, b.ElseList)
+		}
+		return below
+	}
+	var below []parse.Node
+	switch n := n.(type) {
+	case *parse.ListNode:
+		below = n.Nodes
+	case *parse.ActionNode:
+		below = []parse.Node{n.Pipe}
+	case *parse.PipeNode:
+		for _, c := range n.Cmds {
+			below = append(below, c)
+		}
+	case *parse.CommandNode:
+		below = n.Args
+	case *parse.ChainNode:
+		below = []parse.Node{n.Node}
+	case *parse.IfNode:
+		below = branch(&n.BranchNode)
+	case *parse.WithNode:
+		below = branch(&n.BranchNode)
+	}
+	return below
+}
+
+// tag fills a tag's template in and returns the tag with registry and tag
+// spelled out. The error is an *InputError.
+func (t *templated) tag(columns map[string]any) (string, error) {
+	text, err := t.expand(columns)
 	if err != nil {
-		return "", tagError(t.text, fmt.Sprintf("for %s: the result %q is not a valid tag: %s", f.Ref, b.String(), err))
+		return "", err
+	}
+	named, err := parseRef(text)
+	if err != nil {
+		return "", t.wrong(fmt.Sprintf("the result %q is not a valid tag: %s", text, err))
 	}
 	if _, digested := named.(reference.Digested); digested {
-		return "", tagError(t.text, fmt.Sprintf("for %s: the result %q has a digest; a tag cannot", f.Ref, b.String()))
+		return "", t.wrong(fmt.Sprintf("the result %q has a digest; a tag cannot", text))
 	}
 	return named.String(), nil
 }
 
-func tagError(text, problem string) error {
-	return &InputError{
-		What:     fmt.Sprintf("tag template %q", text),
-		Problems: []string{strings.TrimPrefix(problem, "template: ")},
-		Hint:     "fields: .Ref .Name .Tag .Repo .Index .DockerfileHash .GitSHA",
-	}
-}
-
-// The longest text that a tag template may produce, in bytes.
-const maxTag = 4096
+// The longest text that a template may produce, in bytes.
+const maxValue = 64 << 10
 
 // limitedWriter refuses to write more than it was allowed to.
 type limitedWriter struct {
@@ -142,26 +221,8 @@ type limitedWriter struct {
 
 func (l *limitedWriter) Write(p []byte) (int, error) {
 	if len(p) > l.left {
-		return 0, fmt.Errorf("the result is longer than %d bytes", maxTag)
+		return 0, fmt.Errorf("the result is longer than %d bytes", maxValue)
 	}
 	l.left -= len(p)
 	return l.w.Write(p)
-}
-
-// fieldsOf returns the fields that come from the base image's reference.
-func fieldsOf(ref string, index int) (Fields, error) {
-	named, err := parseRef(ref)
-	if err != nil {
-		return Fields{}, err
-	}
-	f := Fields{
-		Ref:   named.String(),
-		Repo:  named.Name(),
-		Name:  path.Base(named.Name()),
-		Index: index,
-	}
-	if tagged, ok := named.(reference.Tagged); ok {
-		f.Tag = tagged.Tag()
-	}
-	return f, nil
 }

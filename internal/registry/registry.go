@@ -1,5 +1,5 @@
-// Package registry asks registries which images exist. It reads credentials
-// from docker's configuration and changes nothing.
+// Package registry asks registries which images exist, and gives images further
+// tags. It reads credentials from docker's configuration.
 package registry
 
 import (
@@ -86,6 +86,34 @@ func (c *Client) Exists(ctx context.Context, tag string) (digest string, exists 
 		return "", false, nil
 	}
 	return digest, err == nil, err
+}
+
+// SameRepository tells whether two references are of one repository.
+func (c *Client) SameRepository(a, b string) bool {
+	one, err := c.Reference(a)
+	if err != nil {
+		return false
+	}
+	other, err := c.Reference(b)
+	return err == nil && one.Context().Name() == other.Context().Name()
+}
+
+// AddTag has a tag stand for the image of a digest that is in the tag's
+// repository already. Nothing but a manifest is written.
+func (c *Client) AddTag(ctx context.Context, digest, tag string) error {
+	to, err := c.Reference(tag)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	options := []remote.Option{remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain),
+		remote.WithUserAgent("stoker"), remote.WithRetryBackoff(remote.Backoff{Steps: int(c.retries), Duration: c.pause, Factor: 2})}
+	image, err := remote.Get(to.Context().Digest(digest), options...)
+	if err != nil {
+		return err
+	}
+	return remote.Put(to, image, options...)
 }
 
 // RetryAfter asks for an image once, and returns how long its registry then

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,6 +49,31 @@ func TestExists(t *testing.T) {
 				t.Errorf("%s: digest %q, exists %v, error %v", tt.ref, digest, exists, err)
 			}
 		})
+	}
+}
+
+func TestAddTag(t *testing.T) {
+	r := labtest.Registry(t)
+	base := labtest.Bases(t, r, lab.Shape{Instances: lab.Instances(1, 1)})[0].Ref
+	c := newClient(t)
+	digest, _, err := c.Exists(t.Context(), base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	repository, _, _ := strings.Cut(base, ":latest")
+	tag := repository + ":second"
+	if !c.SameRepository(base, tag) || c.SameRepository(base, r.Host()+"/other:1") {
+		t.Errorf("repositories of %s and %s", base, tag)
+	}
+	defer r.Inject(lab.Fault{Status: http.StatusInternalServerError, Times: 1, Kind: lab.KindManifest})()
+	if err := c.AddTag(t.Context(), digest, tag); err != nil {
+		t.Fatal(err)
+	}
+	if got, exists, err := c.Exists(t.Context(), tag); got != digest || !exists {
+		t.Errorf("%s is %q, want %q (%v)", tag, got, digest, err)
+	}
+	if err := c.AddTag(t.Context(), digest, r.Host()+"/other:1"); err == nil {
+		t.Error("an image that is not in the repository got a tag there")
 	}
 }
 

@@ -55,7 +55,7 @@ func TestStateOfSpace(t *testing.T) {
 	if s.away != 1 {
 		t.Errorf("%d workers are away, want 1", s.away)
 	}
-	if want := (waitingJob{"django__django-11099", 120 * mega, sec(61)}); s.waiting == nil || *s.waiting != want {
+	if want := (waitingJob{"django__django-11099", "120MB", sec(61)}); s.waiting == nil || *s.waiting != want {
 		t.Errorf("waiting: %+v, want %+v", s.waiting, want)
 	}
 	if want := (tally{sweeps: 1, records: 34, bytes: 14_200 * mega}); s.swept != want {

@@ -1,0 +1,205 @@
+package plan
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/containerd/platforms"
+	"github.com/docker/buildx/build"
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/client/llb/sourceresolver"
+	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/buildkit/frontend/dockerui"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// check finds what is wrong with the Dockerfile before anything is built with
+// these options: that it does not parse, that the target is no stage of it, that
+// a FROM stays blank, or that baseArg, if there is one, has no effect, so that
+// the base image makes no difference. What only a frontend of its own knows is
+// left to that.
+func (s *Source) check(ctx context.Context, o build.Options, baseArg string) error {
+	covered, sure := s.syntax(o)
+	if !covered {
+		return nil
+	}
+	fail := func(problem, hint string) error {
+		return &InputError{What: s.name, Problems: []string{problem}, Hint: hint}
+	}
+	stages, args, err := parseDockerfile(s.dockerfile)
+	switch {
+	case err != nil && sure:
+		return fail(err.Error(), "")
+	case err != nil:
+		return nil
+	case len(stages) == 0:
+		return fail("it has no stages", "a Dockerfile needs at least one FROM")
+	case !hasStage(stages, o.Target):
+		return fail(fmt.Sprintf("no stage is named %q, as --target asks", o.Target), "named stages: "+strings.Join(stageNames(stages), ", "))
+	}
+	_, err = convert(ctx, s.dockerfile, o, o.BuildArgs, &imageNotes{})
+	if err != nil && strings.Contains(err.Error(), blankBase) {
+		return fail(err.Error(), "give the argument with --build-arg, or with --base and --base-arg")
+	}
+	if baseArg == "" || err != nil || s.dependsOn(ctx, o, baseArg) {
+		return nil
+	}
+	hint := fmt.Sprintf("begin with ARG %s and FROM ${%s}, or name another argument with --base-arg", baseArg, baseArg)
+	switch {
+	case !declares(stages, args, baseArg):
+		return fail(fmt.Sprintf("it never declares ARG %s, so that every image would be built on the same base", baseArg), hint)
+	case o.Target != "":
+		return fail(fmt.Sprintf("ARG %s makes no difference to the stage %q, which --target asks for, so that every image would be the same", baseArg, o.Target), hint)
+	}
+	return fail(fmt.Sprintf("ARG %s makes no difference to what is built, so that every image would be the same", baseArg), hint)
+}
+
+// How BuildKit's converter says that the arguments of a FROM are not given
+// (frontend/dockerfile/dockerfile2llb/convert.go).
+const blankBase = "should not be blank"
+
+// The frontend image that BuildKit's own converter is made into.
+const dockerfileFrontend = "docker.io/docker/dockerfile"
+
+// syntax tells whether the Dockerfile is in a syntax that BuildKit's converter
+// in this process covers, and whether surely so: a frontend image of another
+// version may know more.
+func (s *Source) syntax(o build.Options) (covered, sure bool) {
+	if s.dockerfile == nil {
+		return false, false
+	}
+	image, _, _, named := parser.DetectSyntax(s.dockerfile)
+	if arg := o.BuildArgs["BUILDKIT_SYNTAX"]; arg != "" {
+		image, named = arg, true
+	}
+	if !named {
+		return true, true
+	}
+	ref, err := parseRef(image)
+	return err == nil && ref.Name() == dockerfileFrontend, false
+}
+
+func parseDockerfile(dockerfile []byte) ([]instructions.Stage, []instructions.ArgCommand, error) {
+	tree, err := parser.Parse(bytes.NewReader(dockerfile))
+	if err != nil {
+		return nil, nil, err
+	}
+	return instructions.Parse(tree.AST, nil)
+}
+
+// dependsOn tells whether an argument makes a difference to what is built. The
+// values that it is tried with can be an image's name, a part of one, or a tag.
+// Where the Dockerfile does not convert with them, the answer is yes: it cannot
+// be told.
+func (s *Source) dependsOn(ctx context.Context, o build.Options, arg string) bool {
+	var results []*converted
+	for _, value := range []string{"stoker-one", "stoker-two"} {
+		args := maps.Clone(o.BuildArgs)
+		args[arg] = value
+		result, err := convert(ctx, s.dockerfile, o, args, &imageNotes{})
+		if err != nil {
+			return true
+		}
+		results = append(results, result)
+	}
+	return !results[0].same(results[1])
+}
+
+// converted is what a Dockerfile says is to be done, and the configuration of
+// the image that comes of it.
+type converted struct {
+	graph  *llb.Definition
+	config []byte
+}
+
+func (c *converted) same(other *converted) bool {
+	return bytes.Equal(c.config, other.config) && slices.EqualFunc(c.graph.Def, other.graph.Def, bytes.Equal)
+}
+
+// convert converts a Dockerfile the way that BuildKit's frontend does, with
+// images as notes has them, for the first platform of the options.
+func convert(ctx context.Context, dockerfile []byte, o build.Options, args map[string]string, notes *imageNotes) (*converted, error) {
+	platform := platforms.DefaultSpec()
+	if len(o.Platforms) > 0 {
+		platform = o.Platforms[0]
+	}
+	local := llb.Local("context", llb.LocalUniqueID("context")) // else each conversion would have one of its own
+	caps := pb.Caps.CapSet(pb.Caps.All())                       // without merge, COPY --link would convert to a plain COPY
+	result, err := dockerfile2llb.Dockerfile2LLB(ctx, dockerfile, dockerfile2llb.ConvertOpt{
+		Config:         dockerui.Config{BuildArgs: args, Target: o.Target},
+		MainContext:    &local,
+		MetaResolver:   notes,
+		LLBCaps:        &caps,
+		TargetPlatform: &platform,
+	})
+	if err != nil {
+		return nil, err
+	}
+	graph, err := result.State.Marshal(ctx, llb.Platform(platform))
+	if err != nil {
+		return nil, err
+	}
+	config, err := json.Marshal(result.Image.Config)
+	return &converted{graph, config}, err
+}
+
+// imageNotes is a resolver that notes what it is asked and says that every
+// image is one layer: an image without any would convert as FROM scratch does.
+type imageNotes struct {
+	mu   sync.Mutex
+	refs []string
+}
+
+// ResolveImageConfig implements BuildKit's llb.ImageMetaResolver.
+func (n *imageNotes) ResolveImageConfig(_ context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
+	n.mu.Lock()
+	n.refs = append(n.refs, ref)
+	n.mu.Unlock()
+	config := ocispecs.Image{RootFS: ocispecs.RootFS{Type: "layers", DiffIDs: []digest.Digest{digest.FromString("layer")}}}
+	if opt.ImageOpt != nil && opt.ImageOpt.Platform != nil {
+		config.Platform = platforms.Normalize(*opt.ImageOpt.Platform)
+	}
+	data, err := json.Marshal(config)
+	return ref, digest.FromString(ref), data, err
+}
+
+func hasStage(stages []instructions.Stage, target string) bool {
+	return target == "" || slices.ContainsFunc(stages, func(st instructions.Stage) bool { return strings.EqualFold(st.Name, target) })
+}
+
+func stageNames(stages []instructions.Stage) []string {
+	var names []string
+	for _, st := range stages {
+		if st.Name != "" {
+			names = append(names, st.Name)
+		}
+	}
+	return names
+}
+
+func declares(stages []instructions.Stage, global []instructions.ArgCommand, name string) bool {
+	has := func(c instructions.ArgCommand) bool {
+		return slices.ContainsFunc(c.Args, func(kv instructions.KeyValuePairOptional) bool { return kv.Key == name })
+	}
+	if slices.ContainsFunc(global, has) {
+		return true
+	}
+	for _, st := range stages {
+		for _, c := range st.Commands {
+			if arg, ok := c.(*instructions.ArgCommand); ok && has(*arg) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,303 @@
+package plan
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// rows reads rows from text.
+func rows(t *testing.T, lines ...string) Input {
+	t.Helper()
+	in, err := ReadRows("rows.jsonl", strings.NewReader(strings.Join(lines, "\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
+func TestReadRows(t *testing.T) {
+	tests := []struct {
+		name, text string
+		names      string // of the jobs
+		notes      int
+		says       []string // what the error says
+	}{
+		{"plain", `{"id":"a"}` + "\n" + `{"id":"b"}` + "\n", "a b", 0, nil},
+		{"blank lines, a mark and no newline at the end", "\xef\xbb\xbf{\"id\":\"a\"}\r\n\n  {\"id\":\"b\"}", "a b", 0, nil},
+		{"names", `{"id":7,"name":"x"}` + "\n" + `{"instance_id":"i","name":"x"}` + "\n" + `{"name":"x"}` + "\n" + `{"z":1}` + "\n" + `{"id":"","name":"y"}` + "\n" + `{"id":["l"]}`,
+			"7 i x row-4 y row-6", 0, nil},
+		{"made safe and unique", `{"id":"../a b"}` + "\n" + `{"id":"A-B"}` + "\n" + `{"id":"A/B","z":1}`, "a-b A-B-" + shortHash(`{"id":"A-B"}`) + " A-B-" + shortHash(`{"id":"A/B","z":1}`), 0, nil},
+		{"the same line", `{"id":"a"}` + "\n" + `{"id":"b"}` + "\n" + `{"id":"a"}` + "\n", "a b", 1, nil},
+		{"every bad line", `{"id":"a"}` + "\n{\n[1]\n\"x\"\n1\nnull\n" + `{"a":1}{"b":2}` + "\n{\"id\":\"\xff\"}\n", "", 0,
+			[]string{"4 problems", "line 2: it is not JSON", "lines 3, 4, 5, 6: it is not a JSON object", "line 7: there is more on it", "line 8: it is not UTF-8", "jq -c"}},
+		{"a JSON array", "[\n{\"id\":\"a\"}\n]\n", "", 0, []string{"line 1", "line 3"}},
+		{"empty", "\n", "", 0, []string{"no rows"}},
+		{"far too long", `{"id":"` + strings.Repeat("a", maxRow) + `"}` + "\n{", "", 0, []string{"line 1: it is longer than", "line 2"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			in, err := ReadRows("rows.jsonl", strings.NewReader(tt.text))
+			wantInputError(t, err, tt.says...)
+			if got := strings.Join(jobNames(in.Rows), " "); got != tt.names || len(in.Notes) != tt.notes {
+				t.Errorf("names %q and notes %q, want %q and %d notes", got, in.Notes, tt.names, tt.notes)
+			}
+		})
+	}
+}
+
+func TestTemplatesOverRows(t *testing.T) {
+	row := `{"id":"x__y-1","n":11099,"v":3.10,"yes":true,"none":null,"deep":{"er":{"est":"z"}},"list":["p","q"],"big":12345678901234567890,"my-key":"k"}`
+	tests := []struct{ template, want, says string }{
+		{"plain", "plain", ""},
+		{"{{.id}}", "x__y-1", ""},
+		{"{{.Name}} {{.Index}} {{.n}} {{.v}} {{.yes}} {{.big}}", "x__y-1 0 11099 3.10 true 12345678901234567890", ""},
+		{"{{.deep.er.est}}", "z", ""},
+		{`{{.list | join ","}} {{index .list 1}} {{index . "my-key"}}`, "p,q q k", ""},
+		{"{{add .n 1}} {{if gt .n 5}}more{{end}} {{.n | toString | trunc 2}}", "11100 more 11", ""},
+		{`{{index . "nowhere" | default "d"}}`, "d", ""},
+		{`{{index . "nowhere"}}`, "", "a field in it is not there"},
+		{"{{.nowhere}}", "", "there is no field .nowhere"},
+		{"{{.none}}", "", "there is no field .none"},
+		{"{{.deep.nowhere}}", "", "there is no field .deep.nowhere"},
+		{"{{.id.nowhere}}", "", "there is no field .id.nowhere"},
+		{"{{lower .n}}", "", "expected string; got int64"},
+		{"{{.id", "", "unclosed action"},
+		{"{{.DockerfileHash}}", "", "there is no field .DockerfileHash"},
+	}
+	s := spec(t, "FROM debian\nARG V\nRUN echo $V\n")
+	for _, tt := range tests {
+		t.Run(tt.template, func(t *testing.T) {
+			s.BuildArgs = map[string]string{"V": tt.template}
+			p, err := newPlan(t, s, rows(t, row))
+			wantInputError(t, err, tt.says)
+			if err == nil && p.Jobs[0].Options.BuildArgs["V"] != tt.want {
+				t.Errorf("got %q, want %q", p.Jobs[0].Options.BuildArgs["V"], tt.want)
+			}
+		})
+	}
+}
+
+// A fault of several rows is told once, with the lines and what there is.
+func TestUnknownFieldNamesTheLines(t *testing.T) {
+	var lines []string
+	for i := range 12 {
+		lines = append(lines, fmt.Sprintf(`{"id":"%d"}`, i))
+	}
+	lines[1] = `{"id":"1","repo":"r"}`
+	s := spec(t, "FROM debian\nARG V\nRUN echo $V\n", "r.example/a:{{.repo}}")
+	s.BuildArgs = map[string]string{"V": "{{.id}}"}
+	_, err := newPlan(t, s, rows(t, lines...))
+	wantInputError(t, err, `rows.jsonl: lines 1, 3, 4, 5, 6, 7, 8, 9 and 3 more: -t "r.example/a:{{.repo}}": there is no field .repo`, "fields: .DockerfileHash .Index .Name .id")
+}
+
+// A row's own columns come before those that every row has.
+func TestOwnColumnsWin(t *testing.T) {
+	s := spec(t, "FROM debian\nARG V\nRUN echo $V\n", "r.example/{{.Index}}:{{.Name}}")
+	s.BuildArgs = map[string]string{"V": "{{.id}}"}
+	p, err := newPlan(t, s, rows(t, `{"id":"a","Name":"own","Index":"mine"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if j := p.Jobs[0]; j.Name != "a" || j.Tags[0] != "r.example/mine:own" {
+		t.Errorf("job %s with tags %q", j.Name, j.Tags)
+	}
+}
+
+// Every templated flag reaches its place in the job, and every job is complete
+// in itself.
+func TestRowsMakeJobs(t *testing.T) {
+	dir := files(t, map[string]string{
+		"tasks/a/Dockerfile": "FROM debian AS one\nFROM debian AS two\n", "tasks/b/Dockerfile": "FROM alpine AS two\nARG V\n",
+		"data/a/x": "", "data/b/x": "",
+	})
+	t.Chdir(dir)
+	s := Spec{Context: "tasks/{{.id}}", Base: "{{.image}}", BaseArg: "BASE", TagTemplates: []string{"r.example/{{.id}}:{{.DockerfileHash}}"},
+		BuildArgs: map[string]string{"V": "{{.v}}"}, PlainArgs: map[string]string{"ENV": "{{not a template}}"},
+		Contexts: []string{"data=data/{{.id}}", "image=docker-image://mirror.example/{{.id}}"}, Labels: map[string]string{"hash": "{{.DockerfileHash}}"},
+		Target: "{{.stage}}", Platforms: []string{"linux/{{.arch}}"}, BatchSize: 1}
+	p, err := newPlan(t, s, rows(t, `{"id":"a","image":"base:1","v":1,"stage":"one","arch":"arm64"}`, `{"id":"b","image":"","v":"2","stage":"two","arch":"amd64"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := p.Jobs[0], p.Jobs[1]
+	for _, tt := range []struct{ what, got, want string }{
+		{"base", a.Base, "base:1"},
+		{"context", a.Options.Inputs.ContextPath, "tasks/a"},
+		{"Dockerfile", string(a.Source.Dockerfile()), "FROM debian AS one\nFROM debian AS two\n"},
+		{"args", fmt.Sprint(a.Options.BuildArgs), "map[BASE:base:1 ENV:{{not a template}} V:1]"},
+		{"args without a base", fmt.Sprint(b.Options.BuildArgs), "map[ENV:{{not a template}} V:2]"},
+		{"context", a.Options.Inputs.NamedContexts["data"].Path, "data/a"},
+		{"image context", b.Options.Inputs.NamedContexts["image"].Path, "docker-image://mirror.example/b"},
+		{"label", a.Options.Labels["hash"], a.Hash},
+		{"tag", a.Tags[0], "r.example/a:" + a.Hash},
+		{"target", a.Options.Target, "one"},
+		{"platform", a.Options.Platforms[0].Architecture, "arm64"},
+		{"no base", b.Base, ""},
+		{"registries", strings.Join(a.Registries(), " "), "docker.io mirror.example r.example"},
+		{"registries without a base", strings.Join(b.Registries(), " "), "mirror.example r.example"},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.what, tt.got, tt.want)
+		}
+	}
+	if a.Hash == b.Hash || a.Kind == b.Kind || a.Source == b.Source {
+		t.Errorf("different jobs have the same hash, kind or source")
+	}
+}
+
+func TestSourcesAndKindsAreShared(t *testing.T) {
+	s := spec(t, "FROM debian\nARG V\nARG W\nRUN echo $V\n")
+	s.BuildArgs = map[string]string{"V": "{{.id}}"}
+	one, err := newPlan(t, s, rows(t, `{"id":"a"}`, `{"id":"b"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := one.Jobs[0], one.Jobs[1]
+	if a.Source != b.Source || a.Kind != b.Kind || a.Hash == b.Hash || one.Kind() != a.Kind {
+		t.Errorf("of one Dockerfile and other values: sources %p %p, kinds %s %s, hashes %s %s", a.Source, b.Source, a.Kind, b.Kind, a.Hash, b.Hash)
+	}
+	s.BuildArgs = map[string]string{"W": "{{.id}}"}
+	other, err := newPlan(t, s, rows(t, `{"id":"a"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if other.Jobs[0].Kind == a.Kind {
+		t.Error("another argument is of the same kind")
+	}
+}
+
+func TestRowsThatAreWrong(t *testing.T) {
+	dir := files(t, map[string]string{
+		"work/tasks/a/Dockerfile": "FROM debian AS a\n", "work/tasks/b/Dockerfile": "FROM debian AS b\n", "work/tasks/empty/x": "", "work/data/x": "",
+		"outside/Dockerfile": "FROM debian\n", "outside/sub/x": "",
+	})
+	for link, to := range map[string]string{
+		"tasks/link": "../../outside", "tasks/sub": "../../outside/sub", "tasks/empty/Dockerfile": "../../../outside/Dockerfile", "tasks/inner": "a",
+	} {
+		if err := os.Symlink(to, filepath.Join(dir, "work", link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(filepath.Join(dir, "work"))
+	perTask := func(s *Spec) { s.Context = "tasks/{{.id}}" }
+	perFile := func(s *Spec) { s.File = "tasks/{{.id}}" }
+	data := func(value string) func(*Spec) {
+		return func(s *Spec) { s.Contexts = []string{"data=" + value} }
+	}
+	allowed := func(change func(*Spec)) func(*Spec) {
+		return func(s *Spec) { change(s); s.AllowOutside = true }
+	}
+	const out = "outside of the working directory"
+	tests := []struct {
+		name   string
+		rows   []string // ids
+		change func(*Spec)
+		says   []string
+	}{
+		{"good", []string{"a", "b", "inner"}, perTask, nil},
+		{"no such directories", []string{"a", "x", "y"}, perTask, []string{"2 problems", `line 2: PATH: build context "tasks/x" is not a directory`, `line 3: PATH: build context "tasks/y"`}},
+		{"no Dockerfile", []string{"../data"}, perTask, []string{`Dockerfile "data/Dockerfile" does not exist`}},
+		{"the parent", []string{"../../outside"}, perTask, []string{"line 1: PATH", out, "--allow-outside"}},
+		{"by a link", []string{"link"}, perTask, []string{out}},
+		{"by a link and back", []string{"sub/.."}, perTask, []string{out}},
+		{"a Dockerfile that is a link", []string{"empty"}, perTask, []string{"line 1: -f", out}},
+		{"an absolute path", []string{dir + "/outside"}, func(s *Spec) { s.Context = "{{.id}}" }, []string{out}},
+		{"outside, and allowed", []string{"link", "a"}, allowed(perTask), nil},
+		{"a file", []string{"a/Dockerfile", "b/Dockerfile"}, perFile, nil},
+		{"a file outside", []string{"link/Dockerfile", "../../outside/Dockerfile"}, perFile, []string{"line 1: -f", "line 2: -f", out}},
+		{"a file outside by a context's link", []string{"empty/Dockerfile"}, perFile, []string{out}},
+		{"standard input", []string{"-"}, func(s *Spec) { s.File = "{{.id}}" }, []string{"a row cannot ask for"}},
+		{"a context", []string{"data"}, data("{{.id}}"), nil},
+		{"no such context", []string{"none"}, data("{{.id}}"), []string{`--build-context data: "none" is not a directory`}},
+		{"a context outside", []string{"../outside"}, data("{{.id}}"), []string{"--build-context data", out}},
+		{"a layout outside", []string{"../outside"}, data("oci-layout://{{.id}}:v1"), []string{out}},
+		{"an image", []string{"../x"}, data("docker-image://{{.id}}"), nil},
+		{"a user's own path", []string{"a"}, func(s *Spec) { s.Context = dir + "/outside" }, nil},
+		{"a user's own context", []string{"a"}, data(dir + "/outside"), nil},
+		{"the same stage is missing in one", []string{"a", "b"}, func(s *Spec) { s.Context = "tasks/{{.id}}"; s.Target = "a" }, []string{`line 2: tasks/b/Dockerfile: no stage is named "a"`}},
+		{"no base", []string{"not a reference"}, func(s *Spec) { s.Base = "{{.id}}" }, []string{"is no image reference"}},
+		{"platform", []string{"a/b/c/d"}, func(s *Spec) { s.Platforms = []string{"{{.id}}"} }, []string{"--platform"}},
+		{"the same tag", []string{"a", "b"}, func(s *Spec) { s.Context, s.TagTemplates = "tasks/{{.id}}", []string{"r.example/a"} }, []string{"line 1 and line 2 both get the tag"}},
+		{"nothing differs", []string{"a", "b"}, func(s *Spec) { s.TagTemplates = []string{"r.example/a:{{.id}}"} }, []string{"every image would be the same"}},
+		{"a blank base", []string{"a"}, func(s *Spec) { s.Context = filepath.Dir(writeBlank(t)) }, []string{"should not be blank", "--base"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := Spec{Context: "tasks/a", BaseArg: "BASE_IMAGE"}
+			tt.change(&s)
+			var lines []string
+			for _, id := range tt.rows {
+				lines = append(lines, fmt.Sprintf("{%q:%q}", "id", id))
+			}
+			_, err := newPlan(t, s, rows(t, lines...))
+			wantInputError(t, err, tt.says...)
+		})
+	}
+}
+
+func writeBlank(t *testing.T) string {
+	return filepath.Join(files(t, map[string]string{"Dockerfile": dockerfile}), "Dockerfile")
+}
+
+// A tag that is the base image, however it is written, is refused.
+func TestTagIsBase(t *testing.T) {
+	tests := []struct {
+		base, tag string
+		same      bool
+	}{
+		{"debian:12", "{{.Ref}}", true},
+		{"debian", "docker.io/library/debian:latest", true},
+		{"docker.io/debian:12@sha256:" + strings.Repeat("a", 64), "debian:12", true},
+		{"debian@sha256:" + strings.Repeat("a", 64), "debian:latest", false},
+		{"r.example/a/b:1", "r.example/a/b:2", false},
+		{"r.example/a/b:1", "b:1", false},
+	}
+	for _, tt := range tests {
+		_, err := newPlan(t, spec(t, dockerfile, "r.example/good:{{.Name}}", tt.tag), images(tt.base))
+		says := ""
+		if tt.same {
+			says = "is the base image itself"
+		}
+		wantInputError(t, err, says)
+	}
+}
+
+func TestRegistriesOfAJob(t *testing.T) {
+	s := spec(t, dockerfile, "out.example/a:{{.Name}}")
+	s.BuildArgs = map[string]string{"AGENT_VERSION": "3", "TOOLS": "tools.example/x:1"}
+	p, err := newPlan(t, s, images("bases.example/one:1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := p.Jobs[0]
+	if got := strings.Join(j.Registries(), " "); got != "bases.example out.example" {
+		t.Errorf("registries %s", got)
+	}
+	j.Images = []string{"tools.example/x:1", "debian"}
+	if got := strings.Join(j.Registries(), " "); got != "bases.example docker.io out.example tools.example" {
+		t.Errorf("with what the build is known to read: %s", got)
+	}
+	if got := strings.Join(p.Registries(), " "); !strings.Contains(got, "tools.example") {
+		t.Errorf("of the plan: %s", got)
+	}
+}
+
+func FuzzReadRows(f *testing.F) {
+	for _, seed := range []string{`{"id":"a"}`, "\xef\xbb\xbf{}\n\n{\"id\":1e3}", "[]\n{", `{"id":"a"}{"id":"b"}`, `{"id":null,"a":{"b":[null,{"c":null}]}}`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		in, err := ReadRows("f", strings.NewReader(text))
+		if (err == nil) != (len(in.Rows) > 0) {
+			t.Fatalf("%d rows and error %v", len(in.Rows), err)
+		}
+		for _, n := range jobNames(in.Rows) {
+			if n == "" || n != filepath.Base(n) || strings.HasPrefix(n, ".") {
+				t.Fatalf("%q gives the name %q", text, n)
+			}
+		}
+	})
+}
