@@ -38,9 +38,8 @@ type Watch struct {
 	Alive   func()            // BuildKit reported any progress
 	// Graph is told what the attempt will do, before any step of it is done.
 	Graph func(graph.Graph)
-	// Done is told that a vertex of the graph was made now, and not found in the
-	// cache; at is by the daemon's clock. Of the images it reads, it is told more
-	// than once.
+	// Done is told that a vertex of the graph was made, or tried in vain, and not
+	// found in the cache; at is by the daemon's clock. It may be told more than once.
 	Done func(vertex graph.ID, at time.Time)
 }
 

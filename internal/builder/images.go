@@ -82,6 +82,10 @@ func (m *images) resolve(ctx context.Context, c gateway.Client, ref string, opt 
 		if err != nil && context.Cause(ctx) != nil {
 			err = context.Cause(ctx)
 		}
+		if err != nil {
+			// As BuildKit words it for a build.
+			err = fmt.Errorf("failed to resolve source metadata for %s: %w", ref, err)
+		}
 		m.note(ref, err)
 		if err != nil {
 			return image{}, err

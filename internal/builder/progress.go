@@ -91,7 +91,7 @@ func (p *progress) Write(s *client.SolveStatus) {
 	}
 }
 
-// completion tells that a vertex of the graph was made.
+// completion tells that a vertex of the graph was made, or tried in vain.
 type completion struct {
 	vertex graph.ID
 	at     time.Time
@@ -107,8 +107,12 @@ func (p *progress) note(s *client.SolveStatus) (begun []string, done []completio
 		if v.Started != nil && (old == nil || old.Started == nil) && !v.Cached {
 			begun = append(begun, v.Name)
 		}
-		if id, ok := p.places[v.Digest]; ok && v.Completed != nil && !v.Cached && v.Error == "" && !completedBefore(old, v) {
+		if id, ok := p.places[v.Digest]; ok && v.Completed != nil && !v.Cached && !completedBefore(old, v) {
 			done = append(done, completion{id, *v.Completed})
+			if v.Error != "" && v.Started != nil {
+				// What a failed step leaves was made when it began, or when it failed.
+				done = append(done, completion{id, *v.Started})
+			}
 		}
 		p.vertexes[v.Digest] = v
 	}

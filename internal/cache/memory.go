@@ -9,7 +9,8 @@ import (
 	"github.com/stoker-build/stoker/internal/graph"
 )
 
-// Moment tells that a vertex was made, and when by the builder's clock.
+// Moment tells that a vertex was made, or tried in vain, and when by the builder's
+// clock.
 type Moment struct {
 	Vertex graph.ID
 	At     time.Time

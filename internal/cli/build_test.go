@@ -242,7 +242,7 @@ func TestFailuresAreIsolated(t *testing.T) {
 				t.Errorf("%s: error %q, log tail %q", f.Name, f.Error, tail)
 			}
 		case "does-not-exist":
-			if !strings.Contains(f.Error, "image not found") || !strings.Contains(f.Error, missing) {
+			if !strings.Contains(f.Error, "an image does not exist") || !strings.Contains(f.Error, missing) {
 				t.Errorf("%s: error %q", f.Name, f.Error)
 			}
 		}

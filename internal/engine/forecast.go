@@ -84,22 +84,19 @@ func (r *run) spacePlan(ctx context.Context, tasks []*task) space.Plan {
 		}
 	}
 	p.Present = slices.Collect(maps.Keys(r.learn(reports)))
-	r.room.mu.Lock()
-	defer r.room.mu.Unlock()
-	p.Sizes = r.room.book.Sizes
-	if r.Prune.Policy == PruneCompleted {
-		p.Batch = r.Plan.BatchSize
-	}
-	for _, t := range tasks {
-		if !t.done && t.early == nil {
-			p.Jobs = append(p.Jobs, r.room.jobs[t.index])
-		}
-	}
 	if g := r.tightest(ctx); g != nil {
 		p.Limit = g.limit
 		p.Used, _ = g.used(ctx)
 	}
 	p.Reclaimable = min(p.Reclaimable, p.Used)
+	r.room.mu.Lock()
+	defer r.room.mu.Unlock()
+	p.Sizes = r.room.book.Sizes
+	for _, t := range tasks {
+		if !t.done && t.early == nil {
+			p.Jobs = append(p.Jobs, r.room.jobs[t.index])
+		}
+	}
 	return p
 }
 
