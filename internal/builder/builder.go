@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/containerd/platforms"
@@ -76,10 +77,13 @@ type Builder struct {
 	cli   command.Cli
 	nodes []buildxbuilder.Node
 	// workers are what the nodes say of themselves, at the same places.
-	workers []worker
-	config  *confutil.Config
-	auth    authprovider.AuthConfigProvider
-	images  *images
+	workers  []worker
+	config   *confutil.Config
+	auth     authprovider.AuthConfigProvider
+	images   *images
+	contents *contents
+	// several says that jobs have different contexts.
+	several atomic.Bool
 	private *daemon
 }
 
@@ -97,7 +101,7 @@ func Connect(ctx context.Context, opt Options) (*Builder, error) {
 	if getenv == nil {
 		getenv = os.Getenv
 	}
-	b := &Builder{cli: cli, auth: dockerconfig.LoadAuthConfig(cli), images: newImages(),
+	b := &Builder{cli: cli, auth: dockerconfig.LoadAuthConfig(cli), images: newImages(), contents: newContents(),
 		config: confutil.NewConfig(cli, confutil.WithDir(filepath.Join(opt.StateDir, "buildx")))}
 
 	for _, asked := range []struct{ from, name string }{

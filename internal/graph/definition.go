@@ -71,6 +71,10 @@ type Surroundings struct {
 	// Local returns what a local source stands for, such as its directory: a
 	// definition has only its name in the client's session.
 	Local func(name string) string
+	// Content returns a digest of what is at a path of a local source, which may be
+	// a pattern. It may say that it does not know, or be nil: then a copy from one
+	// directory equals no copy from another.
+	Content func(local, path string, wildcard bool) (digest string, ok bool)
 }
 
 // Places tells for each operation of a definition, by its digest, which vertex
@@ -101,7 +105,8 @@ type graphBuilder struct {
 
 // made is what became of an operation.
 type made struct {
-	id ID // the vertex; zero for none
+	id    ID     // the vertex; zero for none
+	local string // the name of a local source
 	// tops are, by the number of an output, the vertices whose records stand for
 	// it: one for most, none for an empty file system. Records of merges have the
 	// records that were merged for their parents.
@@ -150,12 +155,16 @@ func (b *graphBuilder) add(v Vertex) {
 // identity is equal for operations that do the same to equal inputs.
 func (b *graphBuilder) identity(o operation) ID {
 	parts := []string{"step"}
-	for _, in := range o.op.Inputs {
-		id := ID{}
-		if m := b.of[in.Digest]; m != nil {
-			id = m.id
+	for i, in := range o.op.Inputs {
+		m := b.of[in.Digest]
+		if m == nil {
+			m = &made{}
 		}
-		parts = append(parts, fmt.Sprintf("%s %d", id, in.Index))
+		if content, ok := b.contentOf(o.op, i, m.local); ok {
+			parts = append(parts, content)
+			continue
+		}
+		parts = append(parts, fmt.Sprintf("%s %d", m.id, in.Index))
 	}
 	op := o.op.CloneVT()
 	op.Inputs = nil
@@ -170,6 +179,53 @@ func (b *graphBuilder) identity(o operation) ID {
 		return identify("step", o.digest) // equal to no other
 	}
 	return identify(append(parts, string(raw))...)
+}
+
+// contentOf returns what an operation takes from a local source, by its content.
+func (b *graphBuilder) contentOf(op *pb.Op, input int, local string) (string, bool) {
+	if local == "" || b.Content == nil {
+		return "", false
+	}
+	taken := takenFrom(op, int64(input))
+	var all strings.Builder
+	for _, t := range taken {
+		digest, ok := b.Content(local, t.path, t.wildcard)
+		if !ok {
+			return "", false
+		}
+		fmt.Fprintf(&all, "%q %s ", t.path, digest)
+	}
+	return all.String(), len(taken) > 0
+}
+
+// taken is a path that an operation takes from one of its inputs.
+type taken struct {
+	path     string
+	wildcard bool
+}
+
+// takenFrom returns the paths that BuildKit keys by their content (CacheMap in its
+// solver/llbsolver/ops/file.go and exec.go): none where it takes the whole input.
+func takenFrom(op *pb.Op, input int64) (out []taken) {
+	for _, a := range op.GetFile().GetActions() {
+		c := a.GetCopy()
+		if a.Input == input || a.SecondaryInput == input && c == nil {
+			return nil // it is changed
+		}
+		if c != nil && a.SecondaryInput == input {
+			out = append(out, taken{c.Src, c.AllowWildcard})
+		}
+	}
+	for _, m := range op.GetExec().GetMounts() {
+		if m.Input != input {
+			continue
+		}
+		if m.Dest == pb.RootMount || !m.Readonly && m.Output != int64(pb.SkipOutput) {
+			return nil
+		}
+		out = append(out, taken{"/" + strings.TrimPrefix(m.Selector, "/"), false})
+	}
+	return out
 }
 
 // outputs are the records that an operation leaves, by the number of its output.
@@ -275,9 +331,10 @@ func (b *graphBuilder) source(o operation, s *pb.SourceOp) *made {
 		// Its attributes tell the session, which differs for every build, and what
 		// of the directory is sent. What is copied of it, the copying step says.
 		v.ID = identify("local", b.Local(name))
-	} else {
-		v.ID = identify("source", s.Identifier, attributes(s.Attrs))
+		b.add(v)
+		return &made{id: v.ID, local: name, tops: [][]ID{{v.ID}}}
 	}
+	v.ID = identify("source", s.Identifier, attributes(s.Attrs))
 	b.add(v)
 	return &made{id: v.ID, tops: [][]ID{{v.ID}}}
 }
