@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/docker/buildx/build"
@@ -46,6 +48,18 @@ func (r *Result) atMost(took time.Duration) {
 	}
 }
 
+// unnamedFileStep is what docker's builder up to 20.10 says of the result of every
+// COPY, ADD and WORKDIR (measured). Later ones say the name of the step.
+const unnamedFileStep = "fileop target"
+
+// isFileStep tells by a step's name, such as "[stage-1 2/3] COPY a b", whether it
+// is a file operation.
+func isFileStep(name string) bool {
+	_, what, ok := strings.Cut(name, "] ")
+	instruction, _, _ := strings.Cut(what, " ")
+	return ok && slices.Contains([]string{"COPY", "ADD", "WORKDIR"}, instruction)
+}
+
 // Build makes one attempt at a job. It writes BuildKit's own plain progress to
 // log. The result holds the timings also when the build fails.
 func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch Watch) (Result, error) {
@@ -53,16 +67,25 @@ func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch
 	o := job.BuildOptions()
 	o.NoCache = o.NoCache || watch.NoCache
 	options := map[string]build.Options{target: b.options(o)}
+	if b.pushed != nil {
+		b.pushed.before(ctx, job)
+	}
 	start := time.Now()
 	response, err := build.Build(ctx, b.nodes, options, b.docker(), b.config, progress, nil)
 	result := Result{Node: b.nodes[0].Name}
 	result.Timings, result.Steps = progress.close()
+	if b.pushed != nil && slices.ContainsFunc(result.Steps, isFileStep) {
+		result.Steps = append(result.Steps, unnamedFileStep)
+	}
 	result.atMost(time.Since(start))
 	if err != nil {
 		if progress.stepFoundDiskFull() && !noSpace.MatchString(err.Error()) {
 			err = fmt.Errorf("%w (its output says: no space left on device)", err)
 		}
 		return result, err
+	}
+	if b.pushed != nil {
+		b.pushed.built(job, response[target].ExporterResponse)
 	}
 	result.Digest = response[target].ExporterResponse[exptypes.ExporterImageDigestKey]
 	return result, nil

@@ -75,11 +75,13 @@ type Builder struct {
 	name  string
 	cli   command.Cli
 	nodes []buildxbuilder.Node
-	// platforms are the nodes' own, at the same places.
+	// platforms and roots are the nodes' own, at the same places.
 	platforms []ocispecs.Platform
+	roots     []string
 	config    *confutil.Config
 	auth      authprovider.AuthConfigProvider
 	private   *daemon
+	pushed    *pushed // nil where docker's own image store has no part
 }
 
 // Connect finds a builder and makes sure that it answers. It looks, in this
@@ -223,7 +225,13 @@ func (b *Builder) reach(ctx context.Context) error {
 	if len(reached) == 0 {
 		return err
 	}
-	b.nodes, b.platforms = reached, own
+	b.nodes, b.platforms, b.roots = reached, own, make([]string, len(reached))
+	for i, n := range reached {
+		b.roots[i] = b.rootOf(ctx, n)
+		if n.Driver.IsMobyDriver() { // it has one node
+			b.pushed = &pushed{api: n.Driver.Config().DockerAPI, tags: map[string]*pushedTag{}}
+		}
+	}
 	return nil
 }
 

@@ -1,0 +1,119 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	dockerclient "github.com/moby/moby/client"
+
+	"github.com/stoker-build/stoker/internal/plan"
+)
+
+// pushed remembers the images that builds left in docker's own image store only
+// because they were pushed: docker's builder puts each image there under its tags
+// and pushes it from there. While it is there it holds its layers, so that no
+// sweep frees them (measured on docker 20.10). Its methods may be called
+// concurrently.
+type pushed struct {
+	api dockerclient.APIClient
+
+	mu   sync.Mutex
+	tags map[string]*pushedTag
+}
+
+// pushedTag is a tag of an image that is pushed. The lock of pushed guards it.
+type pushedTag struct {
+	taken bool // it was there before the first build of it, or that is not known
+	image map[string]bool
+}
+
+// How long docker may take to remove a job's image: it deletes its files.
+const dropTimeout = time.Minute
+
+// DropPushed removes from docker's own image store what a job's build has left
+// there only to be pushed, which is then for a sweep to free. A tag stays that was
+// there before the job's first build, that points to another image by now, that
+// another output of the job asked for (--load), or that a container uses. Builders
+// that push without docker leave nothing. It is to be called when a built job is
+// on record.
+func (b *Builder) DropPushed(ctx context.Context, job *plan.Job) error {
+	if b.pushed == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, dropTimeout, errors.New("docker does not answer"))
+	defer cancel()
+	var errs []error
+	for _, tag := range pushedOnly(job) {
+		errs = append(errs, b.pushed.drop(ctx, tag))
+	}
+	return errors.Join(errs...)
+}
+
+// pushedOnly returns the tags of an image that is pushed and wanted nowhere else.
+func pushedOnly(job *plan.Job) []string {
+	if len(job.Options.Exports) == 0 {
+		return nil // docker's builder keeps the image
+	}
+	tags := job.Tags
+	for _, e := range job.Options.Exports {
+		if push, _ := strconv.ParseBool(e.Attrs["push"]); e.Type != client.ExporterImage || !push {
+			return nil
+		}
+		if len(job.Tags) == 0 {
+			tags = append(tags, strings.Split(e.Attrs["name"], ",")...)
+		}
+	}
+	return tags
+}
+
+// before notes which of a job's tags are taken, once in the life of a builder.
+func (p *pushed) before(ctx context.Context, job *plan.Job) {
+	for _, tag := range pushedOnly(job) {
+		p.mu.Lock()
+		known := p.tags[tag] != nil
+		p.mu.Unlock()
+		if known {
+			continue
+		}
+		_, err := p.api.ImageInspect(ctx, tag)
+		p.mu.Lock()
+		p.tags[tag] = &pushedTag{taken: !cerrdefs.IsNotFound(err)}
+		p.mu.Unlock()
+	}
+}
+
+// built notes which image a build of a job has made. Docker knows it by its
+// configuration's digest or, in containerd's image store, by its manifest's.
+func (p *pushed) built(job *plan.Job, response map[string]string) {
+	image := map[string]bool{response[exptypes.ExporterImageConfigDigestKey]: true, response[exptypes.ExporterImageDigestKey]: true}
+	delete(image, "")
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, tag := range pushedOnly(job) {
+		p.tags[tag].image = image
+	}
+}
+
+func (p *pushed) drop(ctx context.Context, tag string) error {
+	p.mu.Lock()
+	t := p.tags[tag]
+	p.mu.Unlock()
+	if t == nil || t.taken || t.image == nil {
+		return nil
+	}
+	there, err := p.api.ImageInspect(ctx, tag)
+	if err == nil && t.image[there.ID] {
+		_, err = p.api.ImageRemove(ctx, tag, dockerclient.ImageRemoveOptions{PruneChildren: true})
+	}
+	if cerrdefs.IsNotFound(err) || cerrdefs.IsConflict(err) {
+		return nil
+	}
+	return err
+}
