@@ -229,7 +229,7 @@ func (b *Builder) reach(ctx context.Context) error {
 	for i, n := range reached {
 		b.roots[i] = b.rootOf(ctx, n)
 		if n.Driver.IsMobyDriver() { // it has one node
-			b.pushed = &pushed{api: n.Driver.Config().DockerAPI, tags: map[string]*pushedTag{}}
+			b.pushed = &pushed{api: n.Driver.Config().DockerAPI, tags: map[string]pushedTag{}}
 		}
 	}
 	return nil

@@ -83,13 +83,14 @@ func TestDockerRoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	volume := filepath.Join(d.Root(), "volumes", "buildx_buildkit_furnace0_state", "_data")
-	for _, c := range []struct{ builder, want string }{
-		{"furnace", volume},
-		{"docker-container://buildx_buildkit_furnace0", volume},
-		{"default", d.Root()},
+	furnace := d.connect("furnace")
+	for _, c := range []struct{ name, got, want string }{
+		{"docker-container", furnace.Nodes()[0].Root(), volume},
+		{"docker", d.connect("default").Nodes()[0].Root(), d.Root()},
+		{"by address", furnace.namedContainerRoot(t.Context(), "docker-container://buildx_buildkit_furnace0"), volume},
 	} {
-		if got := d.connect(c.builder).Nodes()[0].Root(); got != c.want {
-			t.Errorf("%s: root is %q, want %q", c.builder, got, c.want)
+		if c.got != c.want {
+			t.Errorf("%s: root is %q, want %q", c.name, c.got, c.want)
 		}
 	}
 	d.pull(d.bases[0].Ref)

@@ -73,8 +73,8 @@ func listed(u *controlapi.UsageRecord) cache.Record {
 		ID: u.ID, Parents: u.Parents, Description: u.Description, Kind: u.RecordType, Size: u.Size,
 		CreatedAt: u.CreatedAt.AsTime(), UsageCount: int(u.UsageCount), InUse: u.InUse, Mutable: u.Mutable, Shared: u.Shared,
 	}
-	if len(u.Parents) == 0 && u.Parent != "" { //nolint:staticcheck // deprecated, for those daemons
-		r.Parents = []string{u.Parent} //nolint:staticcheck
+	if parent := u.Parent; parent != "" && len(r.Parents) == 0 { //nolint:staticcheck // deprecated, and all that they tell
+		r.Parents = []string{parent}
 	}
 	if u.LastUsedAt != nil {
 		r.LastUsedAt = u.LastUsedAt.AsTime()

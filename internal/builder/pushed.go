@@ -3,6 +3,7 @@ package builder
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,13 +26,13 @@ type pushed struct {
 	api dockerclient.APIClient
 
 	mu   sync.Mutex
-	tags map[string]*pushedTag
+	tags map[string]pushedTag
 }
 
-// pushedTag is a tag of an image that is pushed. The lock of pushed guards it.
+// pushedTag is what is known of a tag under which an image is pushed.
 type pushedTag struct {
-	taken bool // it was there before the first build of it, or that is not known
-	image map[string]bool
+	taken bool     // it was there before the first build, or nobody could tell
+	ids   []string // of the image that the last build made; none before that
 }
 
 // How long docker may take to remove a job's image: it deletes its files.
@@ -73,47 +74,53 @@ func pushedOnly(job *plan.Job) []string {
 	return tags
 }
 
-// before notes which of a job's tags are taken, once in the life of a builder.
+// before notes which of a job's tags are taken, once in the life of a builder: a
+// second attempt finds what the first one left.
 func (p *pushed) before(ctx context.Context, job *plan.Job) {
 	for _, tag := range pushedOnly(job) {
-		p.mu.Lock()
-		known := p.tags[tag] != nil
-		p.mu.Unlock()
-		if known {
+		if _, known := p.get(tag); known {
 			continue
 		}
 		_, err := p.api.ImageInspect(ctx, tag)
-		p.mu.Lock()
-		p.tags[tag] = &pushedTag{taken: !cerrdefs.IsNotFound(err)}
-		p.mu.Unlock()
+		p.set(tag, pushedTag{taken: !cerrdefs.IsNotFound(err)})
 	}
 }
 
-// built notes which image a build of a job has made. Docker knows it by its
-// configuration's digest or, in containerd's image store, by its manifest's.
+// built notes which image a build of a job has made. Docker knows it by the digest
+// of its configuration or, in containerd's image store, of its manifest.
 func (p *pushed) built(job *plan.Job, response map[string]string) {
-	image := map[string]bool{response[exptypes.ExporterImageConfigDigestKey]: true, response[exptypes.ExporterImageDigestKey]: true}
-	delete(image, "")
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	for _, tag := range pushedOnly(job) {
-		p.tags[tag].image = image
+		t, _ := p.get(tag)
+		t.ids = []string{response[exptypes.ExporterImageConfigDigestKey], response[exptypes.ExporterImageDigestKey]}
+		p.set(tag, t)
 	}
 }
 
+// drop removes a tag, and with its last one the image.
 func (p *pushed) drop(ctx context.Context, tag string) error {
-	p.mu.Lock()
-	t := p.tags[tag]
-	p.mu.Unlock()
-	if t == nil || t.taken || t.image == nil {
+	t, known := p.get(tag)
+	if !known || t.taken {
 		return nil
 	}
 	there, err := p.api.ImageInspect(ctx, tag)
-	if err == nil && t.image[there.ID] {
+	if err == nil && slices.Contains(t.ids, there.ID) {
 		_, err = p.api.ImageRemove(ctx, tag, dockerclient.ImageRemoveOptions{PruneChildren: true})
 	}
-	if cerrdefs.IsNotFound(err) || cerrdefs.IsConflict(err) {
+	if cerrdefs.IsNotFound(err) || cerrdefs.IsConflict(err) { // gone already, or in use
 		return nil
 	}
 	return err
+}
+
+func (p *pushed) get(tag string) (t pushedTag, known bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t, known = p.tags[tag]
+	return t, known
+}
+
+func (p *pushed) set(tag string, t pushedTag) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tags[tag] = t
 }
