@@ -94,6 +94,9 @@ func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch
 	o := job.BuildOptions()
 	o.NoCache = o.NoCache || watch.NoCache
 	options := map[string]build.Options{target: b.options(o)}
+	if b.pushed != nil {
+		b.pushed.before(ctx, job)
+	}
 	start := time.Now()
 	response, err := build.Build(ctx, b.nodes, options, b.docker(), b.config, progress, &build.Handler{
 		Evaluate: func(ctx context.Context, _ string, c gateway.Client, res *gateway.Result, _ build.Options) error {
@@ -108,6 +111,9 @@ func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch
 			err = fmt.Errorf("%w (its output says: no space left on device)", err)
 		}
 		return result, err
+	}
+	if b.pushed != nil {
+		b.pushed.built(job, response[target].ExporterResponse)
 	}
 	result.Digest = response[target].ExporterResponse[exptypes.ExporterImageDigestKey]
 	return result, nil

@@ -76,8 +76,10 @@ type Builder struct {
 	name  string
 	cli   command.Cli
 	nodes []buildxbuilder.Node
-	// workers are what the nodes say of themselves, at the same places.
+	// workers and roots are what the nodes say of themselves, and where they keep
+	// their caches, at the same places.
 	workers  []worker
+	roots    []string
 	config   *confutil.Config
 	auth     authprovider.AuthConfigProvider
 	images   *images
@@ -85,6 +87,7 @@ type Builder struct {
 	// several says that jobs have different contexts.
 	several atomic.Bool
 	private *daemon
+	pushed  *pushed // nil where docker's own image store has no part
 }
 
 // Connect finds a builder and makes sure that it answers. It looks, in this
@@ -228,7 +231,13 @@ func (b *Builder) reach(ctx context.Context) error {
 	if len(reached) == 0 {
 		return err
 	}
-	b.nodes, b.workers = reached, workers
+	b.nodes, b.workers, b.roots = reached, workers, make([]string, len(reached))
+	for i, n := range reached {
+		b.roots[i] = b.rootOf(ctx, n)
+		if n.Driver.IsMobyDriver() { // it has one node
+			b.pushed = &pushed{api: n.Driver.Config().DockerAPI, tags: map[string]pushedTag{}}
+		}
+	}
 	return nil
 }
 

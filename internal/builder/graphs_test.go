@@ -17,8 +17,6 @@ import (
 	"github.com/stoker-build/stoker/internal/plan"
 )
 
-func TestMain(m *testing.M) { labtest.Main(m) }
-
 // dockerfiles are builds of many kinds on the base image in BASE.
 var dockerfiles = map[string]string{
 	"plain": `FROM BASE

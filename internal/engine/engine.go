@@ -34,6 +34,10 @@ type Builder interface {
 	// Recover returns when a builder that was lost answers again; a private one
 	// is restarted, but while it still runs not within restartPause of its start.
 	Recover(ctx context.Context, restartPause time.Duration) error
+	// DropPushed removes the images that a job's build left beside the cache only
+	// to be pushed. It is called once the job is on record as built, and before
+	// what it needed may be swept. It ends in time by itself.
+	DropPushed(ctx context.Context, job *plan.Job) error
 }
 
 // Node is one daemon of the builder, whose cache is swept.
@@ -322,6 +326,7 @@ func (r *run) record(t *task) {
 		return
 	}
 	r.emit(JobFinished{Entry: e})
+	r.dropPushed(t)
 	r.needs.Finish(t.index)
 	r.mu.Lock()
 	r.ended[t] = e.Status
@@ -340,6 +345,18 @@ func (r *run) record(t *task) {
 	if count.open == 0 {
 		r.emit(BatchFinished{Batch: e.Batch, Built: count.built, Skipped: count.skipped, Failed: count.failed})
 		r.sweepBatch(e.Batch)
+	}
+}
+
+// dropPushed lets go of what a built job left beside the cache, before what it
+// needed is swept, and also when the run is being ended. Where that fails, it only
+// takes up space.
+func (r *run) dropPushed(t *task) {
+	if t.entry.Status != ledger.Built {
+		return
+	}
+	if err := r.Builder.DropPushed(context.Background(), t.job); err != nil {
+		r.emit(Warning{Job: t.job.Name, Message: fmt.Sprintf("its image stays in docker's image store: %s", err)})
 	}
 }
 
