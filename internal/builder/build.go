@@ -30,8 +30,8 @@ type Result struct {
 // The name of the only target of each build, as in docker buildx build.
 const target = "default"
 
-// Watch says how an attempt is made and who is told of it. Its functions are
-// called while the build waits.
+// Watch says how an attempt is made and who is told of it. Its functions, any of
+// which may be nil, are called while the build waits.
 type Watch struct {
 	NoCache bool              // the attempt must not use the cache
 	Step    func(name string) // a step begins
@@ -41,6 +41,23 @@ type Watch struct {
 	// Done is told that a vertex of the graph was made, or tried in vain, and not
 	// found in the cache; at is by the daemon's clock. It may be told more than once.
 	Done func(vertex graph.ID, at time.Time)
+}
+
+// whole returns the watch with functions in place of those that nobody gave.
+func (w Watch) whole() Watch {
+	if w.Step == nil {
+		w.Step = func(string) {}
+	}
+	if w.Alive == nil {
+		w.Alive = func() {}
+	}
+	if w.Graph == nil {
+		w.Graph = func(graph.Graph) {}
+	}
+	if w.Done == nil {
+		w.Done = func(graph.ID, time.Time) {}
+	}
+	return w
 }
 
 // atMost bounds the timings by what the attempt took, by the monotonic clock:
@@ -90,6 +107,7 @@ func localDirs(in build.Inputs) func(name string) string {
 // Build makes one attempt at a job. It writes BuildKit's own plain progress to
 // log. The result holds the timings also when the build fails.
 func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch Watch) (Result, error) {
+	watch = watch.whole()
 	progress := newProgress(log, watch)
 	o := job.BuildOptions()
 	o.NoCache = o.NoCache || watch.NoCache

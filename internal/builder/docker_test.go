@@ -180,22 +180,22 @@ func (d docker) job(spec plan.Spec) *plan.Job {
 	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte("ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY Dockerfile /\n"), 0o644); err != nil {
 		d.t.Fatal(err)
 	}
-	source, err := plan.ReadSource(dir, "", nil)
+	rows, err := plan.ImageRows([]plan.Image{{Ref: d.bases[0].Ref}})
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	d.t.Cleanup(func() { source.Close() })
-	spec.Source, spec.BaseArg = source, "BASE_IMAGE"
-	p, err := plan.New(spec, []plan.Image{{Ref: d.bases[0].Ref}})
+	spec.Context, spec.BaseArg = dir, "BASE_IMAGE"
+	p, err := plan.New(spec, plan.Input{Rows: rows})
 	if err != nil {
 		d.t.Fatal(err)
 	}
+	d.t.Cleanup(func() { _ = p.Close() })
 	return p.Jobs[0]
 }
 
 func (d docker) build(b *Builder, job *plan.Job) {
 	d.t.Helper()
-	if _, err := b.Build(d.t.Context(), job, io.Discard, Watch{Step: func(string) {}, Alive: func() {}}); err != nil {
+	if _, err := b.Build(d.t.Context(), job, io.Discard, Watch{}); err != nil {
 		d.t.Fatal(err)
 	}
 }

@@ -142,7 +142,6 @@ func (w world) build(t *testing.T, job *plan.Job) (graph.Graph, map[graph.ID][]t
 	done := map[graph.ID][]time.Time{}
 	var mu sync.Mutex
 	_, err := w.b.Build(context.Background(), job, io.Discard, builder.Watch{
-		Step: func(string) {}, Alive: func() {},
 		Graph: func(told graph.Graph) { g = told },
 		Done: func(id graph.ID, at time.Time) {
 			mu.Lock()
