@@ -66,11 +66,13 @@ type Attributions interface {
 
 // Options say how a plan is run.
 type Options struct {
-	Plan     *plan.Plan
-	Builder  Builder
-	Nodes    []Node
-	Ledger   *ledger.Ledger
-	Observer Observer
+	Plan    *plan.Plan
+	Builder Builder
+	// BuilderName is what a person calls it: its name in buildx, or its address.
+	BuilderName string
+	Nodes       []Node
+	Ledger      *ledger.Ledger
+	Observer    Observer
 	// Resumed are the entries of an earlier run that still hold: their jobs are
 	// done, and in the ledger.
 	Resumed []ledger.Entry
@@ -188,9 +190,10 @@ type run struct {
 	spaceBefore space.Plan
 	forecast    space.Forecast
 	ballasts    []*ballast
-	others      int64    // bytes on the disk that are not the builder's cache
-	full        lastTime // a disk
-	lost        lastTime // the builder
+	others      int64            // bytes on the disk that are not the builder's cache
+	foreign     map[string]int64 // bytes of others' records at the start, by node
+	full        lastTime         // a disk
+	lost        lastTime         // the builder
 	// gate is held by each start of a job, and by whoever must keep jobs from
 	// starting.
 	gate sync.RWMutex
@@ -216,7 +219,7 @@ func newRun(opt Options) *run {
 	}
 	r := &run{Options: opt, started: time.Now(), slots: semaphore.NewWeighted(int64(opt.Workers)),
 		room: newAdmission(opt.Space), queue: newQueue(), needs: cache.NewNeeds(nil), throttles: newThrottles(), batches: make([]batchCount, opt.Plan.Batches()),
-		mended: map[Mending]int{}, ended: map[*task]ledger.Status{}, nodes: map[string]*nodeState{}}
+		mended: map[Mending]int{}, ended: map[*task]ledger.Status{}, foreign: map[string]int64{}, nodes: map[string]*nodeState{}}
 	for i := range opt.Plan.Jobs {
 		r.batches[opt.Plan.Batch(i)-1].open++
 	}
