@@ -155,8 +155,8 @@ func (r *run) learnGraph(t *task, g graph.Graph) {
 		return
 	}
 	r.room.know(r.needs, []*task{t})
-	if len(t.images) == 0 {
-		return // it was not known before
+	if len(t.images) == 0 || len(t.after) > 0 {
+		return // it was not known before, or another job has made it
 	}
 	for _, image := range g.Images {
 		name, _, _ := strings.Cut(image.Ref, "@")
