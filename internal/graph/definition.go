@@ -77,8 +77,8 @@ type Surroundings struct {
 	Content func(local, path string, wildcard bool) (digest string, ok bool)
 }
 
-// Places tells for each operation of a definition, by its digest, which vertex
-// it is. It has the digests that a builder's progress reports.
+// Places tells for each operation of a definition that is a step, by its digest,
+// which vertex it is. It has the digests that a builder's progress reports.
 type Places map[digest.Digest]ID
 
 // Graph returns the definition's graph.
@@ -88,7 +88,7 @@ func (d *Definition) Graph(s Surroundings) (Graph, Places) {
 	for _, o := range d.ops {
 		m := b.make(o)
 		b.of[o.digest] = m
-		if m.id != (ID{}) {
+		if m.step {
 			places[digest.Digest(o.digest)] = m.id
 		}
 	}
@@ -106,6 +106,7 @@ type graphBuilder struct {
 // made is what became of an operation.
 type made struct {
 	id    ID     // the vertex; zero for none
+	step  bool   // it is a step, and leaves records of its own
 	local string // the name of a local source
 	// tops are, by the number of an output, the vertices whose records stand for
 	// it: one for most, none for an empty file system. Records of merges have the
@@ -127,7 +128,7 @@ func (b *graphBuilder) make(o operation) *made {
 		return b.merge(o, all)
 	}
 	v := Vertex{ID: b.identity(o), Kind: Step, Name: o.name, Inputs: distinct(all)}
-	m := &made{id: v.ID}
+	m := &made{id: v.ID, step: true}
 	for _, on := range outputs(o, inputs) {
 		m.tops = append(m.tops, []ID{v.ID})
 		v.Results = append(v.Results, on)
@@ -307,7 +308,7 @@ func (b *graphBuilder) merge(o operation, all []ID) *made {
 	v := Vertex{ID: b.identity(o), Kind: Step, Name: o.name, Inputs: distinct(all),
 		Results: []Result{{Description: Normalize(o.name), On: flat}}}
 	b.add(v)
-	return &made{id: v.ID, tops: [][]ID{{v.ID}}}
+	return &made{id: v.ID, step: true, tops: [][]ID{{v.ID}}}
 }
 
 // merged returns what a vertex stands on if it is a merge, else the vertex.
