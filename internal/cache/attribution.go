@@ -232,7 +232,7 @@ const (
 	// A record is made a few milliseconds before its step is told to be done
 	// (measured on v0.34.2), or up to 160 ms after it (docker 20.10, when the image
 	// is exported); busy machines may disturb that.
-	mostLate, mostEarly = 150 * time.Millisecond, 250 * time.Millisecond
+	mostLate, mostEarly = time.Second, 250 * time.Millisecond
 	// Moments that are no further apart do not tell two steps apart.
 	sameMoment = 5 * time.Millisecond
 )
