@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -56,6 +57,16 @@ RUN echo a > /a
 FROM scratch
 COPY --from=make /a /a`,
 	"no-steps": "FROM BASE\nENV A=b",
+}
+
+// A builder's mirrors are read off the daemon's own configuration.
+func TestMirrors(t *testing.T) {
+	w := newWorld(t)
+	m := w.b.Mirrors()
+	host, _, _ := strings.Cut(w.base.Ref, "/")
+	if got := m.Of["docker.io"]; len(got) != 1 || got[0] != host || !slices.Contains(m.Plain, host) {
+		t.Errorf("mirrors %+v, want %s for docker.io, without TLS", m, host)
+	}
 }
 
 // world is a daemon, a registry and a base image on it.

@@ -100,10 +100,11 @@ func (p process) cacheRoot() string {
 	}
 	root := flagValue(p.args, "root")
 	if root == "" {
-		var err error
-		if root, err = p.configuredRoot(); err != nil {
+		config, err := p.config()
+		if err != nil {
 			return ""
 		}
+		root = config.Root
 	}
 	if root == "" {
 		root = p.defaultDir(appdefaults.Root, "XDG_DATA_HOME", ".local/share")
@@ -114,9 +115,8 @@ func (p process) cacheRoot() string {
 	return ""
 }
 
-// configuredRoot returns the root that the configuration file has; empty where it
-// has none, or there is no file.
-func (p process) configuredRoot() (string, error) {
+// config returns what the configuration file has; nothing where there is no file.
+func (p process) config() (bkconfig.Config, error) {
 	file := flagValue(p.args, "config")
 	if file == "" {
 		file = p.getenv("BUILDKITD_CONFIG")
@@ -126,13 +126,12 @@ func (p process) configuredRoot() (string, error) {
 	}
 	seen, err := p.seen(file)
 	if errors.Is(err, os.ErrNotExist) {
-		return "", nil
+		return bkconfig.Config{}, nil
 	}
 	if err != nil {
-		return "", err
+		return bkconfig.Config{}, err
 	}
-	config, err := bkconfig.LoadFile(seen)
-	return config.Root, err
+	return bkconfig.LoadFile(seen)
 }
 
 // defaultDir is where a daemon keeps things that was told nothing else: one that

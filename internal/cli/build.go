@@ -128,7 +128,7 @@ func (o buildOptions) engine(p *plan.Plan) (engine.Options, error) {
 		Plan: p, Workers: o.run.workers, Retries: o.run.retries,
 		RetryDelay: o.run.retryDelay, RetryDelayMax: retryDelayMax,
 		Timeout: o.run.timeout, StallTimeout: o.run.stall, MaxFailures: o.run.maxFail.of(len(p.Jobs)), FailFast: o.run.failFast, PostBuild: o.run.postBuild,
-		LayerSizes: o.builder.sizes().Of, Attributions: ledger.Attributions{Dir: filepath.Join(o.builder.stateDir, "attributions")}, Order: engine.Order(o.space.order), Space: o.space.options(),
+		Attributions: ledger.Attributions{Dir: filepath.Join(o.builder.stateDir, "attributions")}, Order: engine.Order(o.space.order), Space: o.space.options(),
 		Prune: o.prune.options(), Redact: o.redactor(p),
 	}
 	learned := ledger.ReadLearned(o.builder.stateDir, p.Kind())
@@ -158,7 +158,7 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	options.BuilderName = b.Name()
+	options.BuilderName, options.LayerSizes = b.Name(), o.builder.sizes(b).Of
 	options.Builder, options.Nodes, options.Prune.Owner = b, engineNodes(b), o.prune.owner(b)
 	options.Recovery = o.recovery(b.Name())
 
@@ -214,10 +214,12 @@ func engineNodes(b *builder.Builder) []engine.Node {
 	return nodes
 }
 
-// sizes asks for the sizes of layers, once and without patience: they only make
-// forecasts better.
-func (o builderOptions) sizes() *layers.Sizes {
-	return layers.NewSizes(layers.Options{Dir: filepath.Join(o.stateDir, "chains"), Insecure: o.insecure, Tries: 1})
+// sizes asks for the sizes of layers where the builder does, once and without
+// patience: they only make forecasts better.
+func (o builderOptions) sizes(b *builder.Builder) *layers.Sizes {
+	mirrors := b.Mirrors()
+	return layers.NewSizes(layers.Options{Dir: filepath.Join(o.stateDir, "chains"), Tries: 1,
+		Insecure: append(mirrors.Plain, o.insecure...), Mirrors: mirrors.Of})
 }
 
 // The longest pause between two attempts at a job.

@@ -66,6 +66,7 @@ func runPlan(ctx context.Context, o buildOptions, format string, streams Streams
 	switch {
 	case err == nil:
 		defer b.Close()
+		options.BuilderName, options.LayerSizes = b.Name(), o.builder.sizes(b).Of
 		options.Builder, options.Nodes, options.Prune.Owner = b, engineNodes(b), o.prune.owner(b)
 	case o.builder.name != "" || !errors.As(err, new(*builder.UnreachableError)):
 		return err
