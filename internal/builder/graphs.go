@@ -227,7 +227,7 @@ func (s *survey) forwarded(ctx context.Context, q question) (graph.Graph, error)
 // as one.
 func (m *images) graph(ctx context.Context, c gateway.Client, res *gateway.Result, mode string, local func(string) string) (graph.Graph, graph.Places, error) {
 	var all graph.Graph
-	places := graph.Places{}
+	var places graph.Places
 	around := graph.Surroundings{Local: local, Layers: func(s graph.ImageSource) (graph.ImageLayers, bool) {
 		layers, err := m.layers(ctx, c, s, mode)
 		return layers, err == nil
@@ -247,7 +247,7 @@ func (m *images) graph(ctx context.Context, c gateway.Client, res *gateway.Resul
 		}
 		g, at := parsed.Graph(around)
 		all.Join(g)
-		maps.Copy(places, at)
+		places.Join(at)
 		return nil
 	})
 	return all, places, err
