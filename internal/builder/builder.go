@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/containerd/platforms"
@@ -75,12 +76,18 @@ type Builder struct {
 	name  string
 	cli   command.Cli
 	nodes []buildxbuilder.Node
-	// workers are what the nodes say of themselves, at the same places.
-	workers []worker
-	config  *confutil.Config
-	auth    authprovider.AuthConfigProvider
-	images  *images
+	// workers and roots are what the nodes say of themselves, and where they keep
+	// their caches, at the same places.
+	workers  []worker
+	roots    []string
+	config   *confutil.Config
+	auth     authprovider.AuthConfigProvider
+	images   *images
+	contents *contents
+	// several says that jobs have different contexts.
+	several atomic.Bool
 	private *daemon
+	pushed  *pushed // nil where docker's own image store has no part
 }
 
 // Connect finds a builder and makes sure that it answers. It looks, in this
@@ -97,7 +104,7 @@ func Connect(ctx context.Context, opt Options) (*Builder, error) {
 	if getenv == nil {
 		getenv = os.Getenv
 	}
-	b := &Builder{cli: cli, auth: dockerconfig.LoadAuthConfig(cli), images: newImages(),
+	b := &Builder{cli: cli, auth: dockerconfig.LoadAuthConfig(cli), images: newImages(), contents: newContents(),
 		config: confutil.NewConfig(cli, confutil.WithDir(filepath.Join(opt.StateDir, "buildx")))}
 
 	for _, asked := range []struct{ from, name string }{
@@ -224,7 +231,13 @@ func (b *Builder) reach(ctx context.Context) error {
 	if len(reached) == 0 {
 		return err
 	}
-	b.nodes, b.workers = reached, workers
+	b.nodes, b.workers, b.roots = reached, workers, make([]string, len(reached))
+	for i, n := range reached {
+		b.roots[i] = b.rootOf(ctx, n)
+		if n.Driver.IsMobyDriver() { // it has one node
+			b.pushed = &pushed{api: n.Driver.Config().DockerAPI, tags: map[string]pushedTag{}}
+		}
+	}
 	return nil
 }
 

@@ -59,9 +59,14 @@ func (b *Builder) Graphs(ctx context.Context, jobs []*plan.Job, found func(job *
 	if err != nil {
 		return err
 	}
+	for _, job := range jobs {
+		if job.Options.Inputs.ContextPath != jobs[0].Options.Inputs.ContextPath {
+			b.several.Store(true)
+		}
+	}
 	_, err = c.Build(ctx, client.SolveOpt{Internal: true, Session: b.session(jobs[0]), AllowedEntitlements: jobs[0].Options.Allow}, "stoker",
 		func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-			s := &survey{Client: c, images: b.images, preferLocal: b.nodes[0].Driver.IsMobyDriver(), likes: map[string]*like{}}
+			s := &survey{Client: c, images: b.images, around: b.around, preferLocal: b.nodes[0].Driver.IsMobyDriver(), likes: map[string]*like{}}
 			var group errgroup.Group
 			group.SetLimit(graphWorkers)
 			for _, job := range jobs {
@@ -88,6 +93,7 @@ func (b *Builder) session(job *plan.Job) []session.Attachable {
 type survey struct {
 	gateway.Client
 	images *images
+	around func(*plan.Job, func(local string) string) graph.Surroundings
 	// preferLocal says that the builder takes images from its own store first, as
 	// docker's own does.
 	preferLocal bool
@@ -192,8 +198,26 @@ func (s *survey) converted(ctx context.Context, q question) (graph.Graph, error)
 	if err != nil {
 		return graph.Graph{}, err
 	}
-	g, _, err := s.images.graph(ctx, s.Client, res, q.opts["image-resolve-mode"], func(name string) string { return name })
+	g, _, err := s.images.graph(ctx, s.Client, res, q.opts["image-resolve-mode"], s.around(q.job, itself))
 	return g, err
+}
+
+// itself is what a directory's name stands for in a question: it is the path.
+func itself(name string) string { return name }
+
+// around returns what the definition of a job's build does not tell. Where the
+// jobs have one context, what is copied of it is told by the directory, so that a
+// later run knows its steps again after a change; where they have several, by
+// content, so that they share what BuildKit shares.
+func (b *Builder) around(job *plan.Job, local func(name string) string) graph.Surroundings {
+	s := graph.Surroundings{Local: local}
+	if b.several.Load() {
+		ignore := ignoredOf(job)
+		s.Content = func(name, path string, wildcard bool) (string, bool) {
+			return b.contents.of(local(name), path, wildcard, ignore)
+		}
+	}
+	return s
 }
 
 // forwarded has the builder's frontend answer.
@@ -219,19 +243,19 @@ func (s *survey) forwarded(ctx context.Context, q question) (graph.Graph, error)
 	if err != nil {
 		return graph.Graph{}, err
 	}
-	g, _, err := s.images.graph(ctx, s.Client, res, q.opts["image-resolve-mode"], func(name string) string { return name })
+	g, _, err := s.images.graph(ctx, s.Client, res, q.opts["image-resolve-mode"], s.around(q.job, itself))
 	return g, err
 }
 
 // graph reads a frontend's answer: the graphs of all platforms and attestations
 // as one.
-func (m *images) graph(ctx context.Context, c gateway.Client, res *gateway.Result, mode string, local func(string) string) (graph.Graph, graph.Places, error) {
+func (m *images) graph(ctx context.Context, c gateway.Client, res *gateway.Result, mode string, around graph.Surroundings) (graph.Graph, graph.Places, error) {
 	var all graph.Graph
 	var places graph.Places
-	around := graph.Surroundings{Local: local, Layers: func(s graph.ImageSource) (graph.ImageLayers, bool) {
+	around.Layers = func(s graph.ImageSource) (graph.ImageLayers, bool) {
 		layers, err := m.layers(ctx, c, s, mode)
 		return layers, err == nil
-	}}
+	}
 	err := eachRef(res, func(ref gateway.Reference) error {
 		state, err := ref.ToState()
 		if err != nil {
@@ -264,6 +288,7 @@ func eachRef(res *gateway.Result, do func(gateway.Reference) error) error {
 
 // question is what a frontend is asked about a job.
 type question struct {
+	job        *plan.Job
 	opts       map[string]string
 	dockerfile []byte // nil where the builder reads it with the remote context
 	filename   string
@@ -276,7 +301,7 @@ type question struct {
 // loadInputs in its build/opt.go), as far as they bear on its graph.
 func questionOf(job *plan.Job) (question, error) {
 	o := job.Options
-	q := question{opts: map[string]string{}, dockerfile: job.Source.Dockerfile(), filename: "Dockerfile", contexts: map[string]string{}}
+	q := question{job: job, opts: map[string]string{}, dockerfile: job.Source.Dockerfile(), filename: "Dockerfile", contexts: map[string]string{}}
 	for k, v := range o.BuildArgs {
 		q.opts["build-arg:"+k] = v
 	}

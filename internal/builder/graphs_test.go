@@ -17,8 +17,6 @@ import (
 	"github.com/stoker-build/stoker/internal/plan"
 )
 
-func TestMain(m *testing.M) { labtest.Main(m) }
-
 // dockerfiles are builds of many kinds on the base image in BASE.
 var dockerfiles = map[string]string{
 	"plain": `FROM BASE
@@ -144,7 +142,6 @@ func (w world) build(t *testing.T, job *plan.Job) (graph.Graph, map[graph.ID][]t
 	done := map[graph.ID][]time.Time{}
 	var mu sync.Mutex
 	_, err := w.b.Build(context.Background(), job, io.Discard, builder.Watch{
-		Step: func(string) {}, Alive: func() {},
 		Graph: func(told graph.Graph) { g = told },
 		Done: func(id graph.ID, at time.Time) {
 			mu.Lock()
@@ -223,4 +220,38 @@ func describe(g graph.Graph) string {
 		b.WriteString("\n")
 	}
 	return b.String()
+}
+
+// Steps that copy the same from different contexts are equal, and BuildKit does
+// them once; what is copied otherwise, or left out, makes a difference.
+func TestSameContent(t *testing.T) {
+	w := newWorld(t)
+	dockerfile := "FROM BASE\nCOPY 1.txt /same\nRUN cat /same > /made\nCOPY . /all\n"
+	a, b := w.job(t, "a", dockerfile), w.job(t, "b", dockerfile)
+	graphs := w.ask(t, a, b)
+	steps := func(g graph.Graph) (ids []graph.ID) {
+		for _, v := range g.Vertices {
+			if v.Kind == graph.Step {
+				ids = append(ids, v.ID)
+			}
+		}
+		return ids
+	}
+	sa, sb := steps(graphs["a"]), steps(graphs["b"])
+	if len(sa) != 3 || sa[0] != sb[0] || sa[1] != sb[1] || sa[2] == sb[2] {
+		t.Errorf("steps %v and %v: want the first two equal, and the last not", sa, sb)
+	}
+	ga, madeA := w.build(t, a)
+	_, madeB := w.build(t, b)
+	if describe(ga) != describe(graphs["a"]) {
+		t.Errorf("built, the graph is\n%s\nasked for, it was\n%s", describe(ga), describe(graphs["a"]))
+	}
+	for i, id := range sa[:2] {
+		if len(madeA[id]) == 0 || len(madeB[id]) > 0 {
+			t.Errorf("step %d was made %d times by the first build and %d times by the second", i, len(madeA[id]), len(madeB[id]))
+		}
+	}
+	if len(madeB[sb[2]]) == 0 {
+		t.Error("the last step of the second build was not made")
+	}
 }

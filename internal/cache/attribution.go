@@ -13,6 +13,9 @@ import (
 const (
 	pulledFrom = "pulled from "
 	imported   = "imported "
+	// unnamedStep is what docker's builder up to 20.10 (BuildKit v0.8) says of the
+	// result of every COPY, ADD and WORKDIR. Later ones say the name of the step.
+	unnamedStep = "fileop target"
 )
 
 // pulledName splits "pulled from REF@DIGEST".
@@ -157,6 +160,8 @@ func (a *attribution) step(i int) (found []int32, sure bool) {
 	description := graph.Normalize(a.records[i].Description)
 	parents := a.parents[i]
 	switch {
+	case description == unnamedStep:
+		found = a.unnamed(parents)
 	case len(parents) == 0:
 		found = a.shared.Upon(graph.Nothing, description)
 	case len(a.of[parents[0]]) > 0:
@@ -179,6 +184,21 @@ func (a *attribution) step(i int) (found []int32, sure bool) {
 		return at, true
 	}
 	return distinct(found), false
+}
+
+// unnamed finds the steps upon a record of which a record does not say which it is.
+func (a *attribution) unnamed(parents []int) (found []int32) {
+	if len(parents) != 1 {
+		return nil
+	}
+	for _, p := range a.of[parents[0]] {
+		for _, v := range a.shared.Above(p) {
+			if description, _ := a.shared.Result(v, 0); !strings.HasPrefix(description, "mount ") {
+				found = append(found, v)
+			}
+		}
+	}
+	return found
 }
 
 // standsOn tells whether a vertex has a record with such parents.
@@ -218,8 +238,9 @@ func (a *attribution) anything(parents []int) (found []int32) {
 
 const (
 	// A record is made a few milliseconds before its step is told to be done
-	// (measured on v0.34.2); clocks and busy machines may disturb that.
-	mostLate, mostEarly = 150 * time.Millisecond, 50 * time.Millisecond
+	// (measured on v0.34.2), or up to 160 ms after it (docker 20.10, when the image
+	// is exported); busy machines may disturb that.
+	mostLate, mostEarly = 150 * time.Millisecond, 250 * time.Millisecond
 	// Moments that are no further apart do not tell two steps apart.
 	sameMoment = 5 * time.Millisecond
 )

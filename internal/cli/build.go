@@ -158,6 +158,7 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
+	options.BuilderName = b.Name()
 	options.Builder, options.Nodes, options.Prune.Owner = b, engineNodes(b), o.prune.owner(b)
 	options.Recovery = o.recovery(b.Name())
 

@@ -34,6 +34,10 @@ type Builder interface {
 	// Recover returns when a builder that was lost answers again; a private one
 	// is restarted, but while it still runs not within restartPause of its start.
 	Recover(ctx context.Context, restartPause time.Duration) error
+	// DropPushed removes the images that a job's build left beside the cache only
+	// to be pushed. It is called once the job is on record as built, and before
+	// what it needed may be swept. It ends in time by itself.
+	DropPushed(ctx context.Context, job *plan.Job) error
 }
 
 // Node is one daemon of the builder, whose cache is swept.
@@ -62,11 +66,13 @@ type Attributions interface {
 
 // Options say how a plan is run.
 type Options struct {
-	Plan     *plan.Plan
-	Builder  Builder
-	Nodes    []Node
-	Ledger   *ledger.Ledger
-	Observer Observer
+	Plan    *plan.Plan
+	Builder Builder
+	// BuilderName is what a person calls it: its name in buildx, or its address.
+	BuilderName string
+	Nodes       []Node
+	Ledger      *ledger.Ledger
+	Observer    Observer
 	// Resumed are the entries of an earlier run that still hold: their jobs are
 	// done, and in the ledger.
 	Resumed []ledger.Entry
@@ -184,9 +190,10 @@ type run struct {
 	spaceBefore space.Plan
 	forecast    space.Forecast
 	ballasts    []*ballast
-	others      int64    // bytes on the disk that are not the builder's cache
-	full        lastTime // a disk
-	lost        lastTime // the builder
+	others      int64            // bytes on the disk that are not the builder's cache
+	foreign     map[string]int64 // bytes of others' records at the start, by node
+	full        lastTime         // a disk
+	lost        lastTime         // the builder
 	// gate is held by each start of a job, and by whoever must keep jobs from
 	// starting.
 	gate sync.RWMutex
@@ -212,7 +219,7 @@ func newRun(opt Options) *run {
 	}
 	r := &run{Options: opt, started: time.Now(), slots: semaphore.NewWeighted(int64(opt.Workers)),
 		room: newAdmission(opt.Space), queue: newQueue(), needs: cache.NewNeeds(nil), throttles: newThrottles(), batches: make([]batchCount, opt.Plan.Batches()),
-		mended: map[Mending]int{}, ended: map[*task]ledger.Status{}, nodes: map[string]*nodeState{}}
+		mended: map[Mending]int{}, ended: map[*task]ledger.Status{}, foreign: map[string]int64{}, nodes: map[string]*nodeState{}}
 	for i := range opt.Plan.Jobs {
 		r.batches[opt.Plan.Batch(i)-1].open++
 	}
@@ -322,6 +329,7 @@ func (r *run) record(t *task) {
 		return
 	}
 	r.emit(JobFinished{Entry: e})
+	r.dropPushed(t)
 	r.needs.Finish(t.index)
 	r.mu.Lock()
 	r.ended[t] = e.Status
@@ -340,6 +348,18 @@ func (r *run) record(t *task) {
 	if count.open == 0 {
 		r.emit(BatchFinished{Batch: e.Batch, Built: count.built, Skipped: count.skipped, Failed: count.failed})
 		r.sweepBatch(e.Batch)
+	}
+}
+
+// dropPushed lets go of what a built job left beside the cache, before what it
+// needed is swept, and also when the run is being ended. Where that fails, it only
+// takes up space.
+func (r *run) dropPushed(t *task) {
+	if t.entry.Status != ledger.Built {
+		return
+	}
+	if err := r.Builder.DropPushed(context.Background(), t.job); err != nil {
+		r.emit(Warning{Job: t.job.Name, Message: fmt.Sprintf("its image stays in docker's image store: %s", err)})
 	}
 }
 
