@@ -25,6 +25,7 @@ import (
 	"github.com/docker/buildx/util/dockerutil/dockerconfig"
 	"github.com/docker/cli/cli/command"
 	"github.com/docker/cli/cli/flags"
+	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/auth/authprovider"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -291,9 +292,13 @@ func (b *Builder) Close() error {
 
 // options completes a job's options with what the builder knows.
 func (b *Builder) options(o build.Options) build.Options {
-	o.Session = append(slices.Clip(o.Session), authprovider.NewDockerAuthProvider(
-		authprovider.DockerAuthProviderConfig{AuthConfigProvider: b.auth}))
+	o.Session = append(slices.Clip(o.Session), b.credentials())
 	return o
+}
+
+// credentials are docker's for registries, which a builder may ask for.
+func (b *Builder) credentials() session.Attachable {
+	return authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{AuthConfigProvider: b.auth})
 }
 
 func (b *Builder) docker() *dockerutil.Client { return dockerutil.NewClient(b.cli) }

@@ -21,7 +21,6 @@ import (
 	"github.com/moby/buildkit/frontend/dockerui"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/session"
-	"github.com/moby/buildkit/session/auth/authprovider"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
@@ -85,8 +84,7 @@ func (b *Builder) Graphs(ctx context.Context, jobs []*plan.Job, found func(job *
 // session is what a builder may ask of this process while it is asked: registry
 // credentials, and what the user gives to all builds.
 func (b *Builder) session(job *plan.Job) []session.Attachable {
-	return append(slices.Clip(job.Options.Session), authprovider.NewDockerAuthProvider(
-		authprovider.DockerAuthProviderConfig{AuthConfigProvider: b.auth}))
+	return append(slices.Clip(job.Options.Session), b.credentials())
 }
 
 // survey is one session in which a builder is asked.
@@ -251,7 +249,7 @@ func (s *survey) forwarded(ctx context.Context, q question) (graph.Graph, error)
 // as one.
 func (m *images) graph(ctx context.Context, c gateway.Client, res *gateway.Result, mode string, around graph.Surroundings) (graph.Graph, graph.Places, error) {
 	var all graph.Graph
-	places := graph.Places{}
+	var places graph.Places
 	around.Layers = func(s graph.ImageSource) (graph.ImageLayers, bool) {
 		layers, err := m.layers(ctx, c, s, mode)
 		return layers, err == nil
@@ -271,7 +269,7 @@ func (m *images) graph(ctx context.Context, c gateway.Client, res *gateway.Resul
 		}
 		g, at := parsed.Graph(around)
 		all.Join(g)
-		maps.Copy(places, at)
+		places.Join(at)
 		return nil
 	})
 	return all, places, err

@@ -193,6 +193,27 @@ func TestGraphs(t *testing.T) {
 	}
 }
 
+// TestMoments builds with each frontend what was never built before: of each step
+// it is told when it was made. Definitions of an earlier version's frontend have
+// other digests than the builder's progress.
+func TestMoments(t *testing.T) {
+	w := newWorld(t)
+	for name, syntax := range map[string]string{"builtin": "", "now": "docker/dockerfile:1", "earlier": "docker/dockerfile:1.7", "other": "somebody/else:1"} {
+		t.Run(name, func(t *testing.T) {
+			text := "FROM BASE\nRUN echo " + name + " > /a\nCOPY one.txt /one\nWORKDIR /work\n"
+			if syntax != "" {
+				text = "# syntax=" + syntax + "\n" + text
+			}
+			g, made := w.build(t, w.job(t, name, text))
+			for _, v := range g.Vertices {
+				if v.Kind == graph.Step && len(made[v.ID]) == 0 {
+					t.Errorf("when %q was made is not told\n%s", v.Name, describe(g))
+				}
+			}
+		})
+	}
+}
+
 func describe(g graph.Graph) string {
 	var b strings.Builder
 	for _, v := range g.Vertices {

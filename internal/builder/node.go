@@ -24,13 +24,14 @@ type Node struct {
 	id       string
 	platform ocispecs.Platform
 	root     string
+	builder  *Builder
 }
 
 // Nodes returns the builder's nodes.
 func (b *Builder) Nodes() []*Node {
 	var out []*Node
 	for i, n := range b.nodes {
-		out = append(out, &Node{name: n.Name, node: n, id: b.workers[i].id, platform: b.workers[i].platform, root: b.roots[i]})
+		out = append(out, &Node{name: n.Name, node: n, id: b.workers[i].id, platform: b.workers[i].platform, root: b.roots[i], builder: b})
 	}
 	return out
 }

@@ -50,6 +50,9 @@ type Node interface {
 	Root() string
 	// Answers returns an error when the node does not answer.
 	Answers(ctx context.Context) error
+	// Layers tells found of what layers images consist, from several goroutines.
+	// Images of which that cannot be told are left out.
+	Layers(ctx context.Context, refs []string, found func(ref string, layers graph.ImageLayers)) error
 }
 
 // Registry tells which tags exist already. An error means that it did not say.

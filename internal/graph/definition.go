@@ -20,18 +20,23 @@ type Definition struct {
 
 type operation struct {
 	digest string
-	name   string
-	op     *pb.Op
+	// reported is the digest that a builder's progress has for it.
+	reported digest.Digest
+	name     string
+	op       *pb.Op
 }
 
 // ParseDefinition reads a definition.
 func ParseDefinition(def *pb.Definition) (*Definition, error) {
 	d := &Definition{}
+	reported := map[string]digest.Digest{}
 	for _, raw := range def.Def {
 		o := operation{digest: digest.FromBytes(raw).String(), op: &pb.Op{}}
 		if err := o.op.UnmarshalVT(raw); err != nil {
 			return nil, fmt.Errorf("a definition that does not parse: %w", err)
 		}
+		o.reported = reportedDigest(o.op, reported)
+		reported[o.digest] = o.reported
 		if o.op.Op == nil {
 			continue // the last one only points at the result
 		}
@@ -41,6 +46,22 @@ func ParseDefinition(def *pb.Definition) (*Definition, error) {
 		d.ops = append(d.ops, o)
 	}
 	return d, nil
+}
+
+// reportedDigest is what a builder takes for the digest of an operation: it writes
+// each anew, on its inputs' new digests, which makes another one of what a frontend
+// of an earlier version wrote (recomputeDigests in BuildKit's
+// solver/llbsolver/vertex.go).
+func reportedDigest(op *pb.Op, inputs map[string]digest.Digest) digest.Digest {
+	op = op.CloneVT()
+	for _, in := range op.Inputs {
+		in.Digest = inputs[in.Digest].String()
+	}
+	raw, err := op.Marshal()
+	if err != nil {
+		return "" // no builder could load it
+	}
+	return digest.FromBytes(raw)
 }
 
 // ImageSource is an image that a definition reads.
@@ -77,9 +98,51 @@ type Surroundings struct {
 	Content func(local, path string, wildcard bool) (digest string, ok bool)
 }
 
-// Places tells for each operation of a definition that is a step, by its digest,
-// which vertex it is. It has the digests that a builder's progress reports.
-type Places map[digest.Digest]ID
+// Places tells for each operation of a definition that is a step which vertex it
+// is, as a builder's progress reports it. The zero value is empty. It is not safe for concurrent use
+// while it changes.
+type Places struct {
+	digests map[digest.Digest]ID
+	names   map[string]ID // the zero ID for what several vertices are called
+}
+
+// Of returns the vertex of an operation by its digest. Builders of some versions
+// report another digest: then by its name, where that is of one vertex only.
+func (p *Places) Of(d digest.Digest, name string) (ID, bool) {
+	id, ok := p.digests[d]
+	if !ok {
+		id = p.names[name]
+	}
+	return id, id != ID{}
+}
+
+// Put notes an operation's vertex.
+func (p *Places) Put(d digest.Digest, name string, id ID) {
+	if p.digests == nil {
+		p.digests, p.names = map[digest.Digest]ID{}, map[string]ID{}
+	}
+	p.digests[d] = id
+	p.putName(name, id)
+}
+
+func (p *Places) putName(name string, id ID) {
+	if other, taken := p.names[name]; taken && other != id || name == "" {
+		id = ID{}
+	}
+	p.names[name] = id
+}
+
+// Join adds those of another definition.
+func (p *Places) Join(other Places) {
+	if p.digests == nil {
+		*p = other
+		return
+	}
+	maps.Copy(p.digests, other.digests)
+	for name, id := range other.names {
+		p.putName(name, id)
+	}
+}
 
 // Graph returns the definition's graph.
 func (d *Definition) Graph(s Surroundings) (Graph, Places) {
@@ -89,7 +152,7 @@ func (d *Definition) Graph(s Surroundings) (Graph, Places) {
 		m := b.make(o)
 		b.of[o.digest] = m
 		if m.step {
-			places[digest.Digest(o.digest)] = m.id
+			places.Put(o.reported, o.name, m.id)
 		}
 	}
 	return b.graph, places
