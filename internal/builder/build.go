@@ -72,7 +72,7 @@ func (r *Result) atMost(took time.Duration) {
 // tellGraph tells what a build that has begun will do. Where that cannot be told
 // the build goes on all the same.
 func (b *Builder) tellGraph(ctx context.Context, c gateway.Client, res *gateway.Result, job *plan.Job, watch Watch, p *progress) {
-	g, places, err := b.images.graph(ctx, c, res, c.BuildOpts().Opts["image-resolve-mode"], b.around(job, localDirs(job.Options.Inputs)))
+	g, places, err := b.images.graph(ctx, c, res, c.BuildOpts().Opts["image-resolve-mode"], b.around.of(job, localDirs(job.Options.Inputs)))
 	if err != nil {
 		return
 	}

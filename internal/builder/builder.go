@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/containerd/platforms"
@@ -79,14 +78,12 @@ type Builder struct {
 	nodes []buildxbuilder.Node
 	// workers and roots are what the nodes say of themselves, and where they keep
 	// their caches, at the same places.
-	workers  []worker
-	roots    []string
-	config   *confutil.Config
-	auth     authprovider.AuthConfigProvider
-	images   *images
-	contents *contents
-	// several says that jobs have different contexts.
-	several atomic.Bool
+	workers []worker
+	roots   []string
+	config  *confutil.Config
+	auth    authprovider.AuthConfigProvider
+	images  *images
+	around  *surroundings
 	private *daemon
 	pushed  *pushed // nil where docker's own image store has no part
 }
@@ -105,7 +102,7 @@ func Connect(ctx context.Context, opt Options) (*Builder, error) {
 	if getenv == nil {
 		getenv = os.Getenv
 	}
-	b := &Builder{cli: cli, auth: dockerconfig.LoadAuthConfig(cli), images: newImages(), contents: newContents(),
+	b := &Builder{cli: cli, auth: dockerconfig.LoadAuthConfig(cli), images: newImages(), around: &surroundings{contents: newContents()},
 		config: confutil.NewConfig(cli, confutil.WithDir(filepath.Join(opt.StateDir, "buildx")))}
 
 	for _, asked := range []struct{ from, name string }{

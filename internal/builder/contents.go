@@ -14,10 +14,12 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
 
+	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/plan"
 )
 
@@ -27,6 +29,38 @@ const (
 	mostContent = 64 << 20
 	mostFiles   = 20_000
 )
+
+// surroundings are what the definitions of builds do not tell. They may be used by
+// several goroutines.
+type surroundings struct {
+	contents *contents
+	several  atomic.Bool // the jobs have different contexts
+}
+
+// note notes which jobs there are.
+func (s *surroundings) note(jobs []*plan.Job) {
+	for _, job := range jobs {
+		if job.Options.Inputs.ContextPath != jobs[0].Options.Inputs.ContextPath {
+			s.several.Store(true)
+		}
+	}
+}
+
+// of returns what the definition of a job's build does not tell; local says what
+// the names of its directories stand for. Where the jobs have one context, what is
+// copied of it is told by the directory, so that a later run knows its steps again
+// after a change; where they have several, by content, so that they share what
+// BuildKit shares.
+func (s *surroundings) of(job *plan.Job, local func(name string) string) graph.Surroundings {
+	out := graph.Surroundings{Local: local}
+	if s.several.Load() {
+		ignore := ignoredOf(job)
+		out.Content = func(name, path string, wildcard bool) (string, bool) {
+			return s.contents.of(local(name), path, wildcard, ignore)
+		}
+	}
+	return out
+}
 
 // contents tells what is in directories, so that steps that copy the same from
 // different ones are equal, as BuildKit has them: its keys for what is copied are

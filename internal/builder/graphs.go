@@ -58,11 +58,7 @@ func (b *Builder) Graphs(ctx context.Context, jobs []*plan.Job, found func(job *
 	if err != nil {
 		return err
 	}
-	for _, job := range jobs {
-		if job.Options.Inputs.ContextPath != jobs[0].Options.Inputs.ContextPath {
-			b.several.Store(true)
-		}
-	}
+	b.around.note(jobs)
 	_, err = c.Build(ctx, client.SolveOpt{Internal: true, Session: b.session(jobs[0]), AllowedEntitlements: jobs[0].Options.Allow}, "stoker",
 		func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 			s := &survey{Client: c, images: b.images, around: b.around, preferLocal: b.nodes[0].Driver.IsMobyDriver(), likes: map[string]*like{}}
@@ -91,7 +87,7 @@ func (b *Builder) session(job *plan.Job) []session.Attachable {
 type survey struct {
 	gateway.Client
 	images *images
-	around func(*plan.Job, func(local string) string) graph.Surroundings
+	around *surroundings
 	// preferLocal says that the builder takes images from its own store first, as
 	// docker's own does.
 	preferLocal bool
@@ -196,27 +192,12 @@ func (s *survey) converted(ctx context.Context, q question) (graph.Graph, error)
 	if err != nil {
 		return graph.Graph{}, err
 	}
-	g, _, err := s.images.graph(ctx, s.Client, res, q.opts["image-resolve-mode"], s.around(q.job, itself))
+	g, _, err := s.images.graph(ctx, s.Client, res, q.opts["image-resolve-mode"], s.around.of(q.job, itself))
 	return g, err
 }
 
 // itself is what a directory's name stands for in a question: it is the path.
 func itself(name string) string { return name }
-
-// around returns what the definition of a job's build does not tell. Where the
-// jobs have one context, what is copied of it is told by the directory, so that a
-// later run knows its steps again after a change; where they have several, by
-// content, so that they share what BuildKit shares.
-func (b *Builder) around(job *plan.Job, local func(name string) string) graph.Surroundings {
-	s := graph.Surroundings{Local: local}
-	if b.several.Load() {
-		ignore := ignoredOf(job)
-		s.Content = func(name, path string, wildcard bool) (string, bool) {
-			return b.contents.of(local(name), path, wildcard, ignore)
-		}
-	}
-	return s
-}
 
 // forwarded has the builder's frontend answer.
 func (s *survey) forwarded(ctx context.Context, q question) (graph.Graph, error) {
@@ -241,7 +222,7 @@ func (s *survey) forwarded(ctx context.Context, q question) (graph.Graph, error)
 	if err != nil {
 		return graph.Graph{}, err
 	}
-	g, _, err := s.images.graph(ctx, s.Client, res, q.opts["image-resolve-mode"], s.around(q.job, itself))
+	g, _, err := s.images.graph(ctx, s.Client, res, q.opts["image-resolve-mode"], s.around.of(q.job, itself))
 	return g, err
 }
 

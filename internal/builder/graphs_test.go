@@ -16,6 +16,7 @@ import (
 	"github.com/stoker-build/stoker/internal/lab"
 	"github.com/stoker-build/stoker/internal/lab/labtest"
 	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/registry"
 )
 
 // dockerfiles are builds of many kinds on the base image in BASE.
@@ -66,6 +67,41 @@ func TestMirrors(t *testing.T) {
 	host, _, _ := strings.Cut(w.base.Ref, "/")
 	if got := m.Of["docker.io"]; len(got) != 1 || got[0] != host || !slices.Contains(m.Plain, host) {
 		t.Errorf("mirrors %+v, want %s for docker.io, without TLS", m, host)
+	}
+}
+
+// Without a builder the same graphs are told, but for those that only a frontend
+// image can tell.
+func TestOfflineGraphs(t *testing.T) {
+	w := newWorld(t)
+	var jobs []*plan.Job
+	for name, text := range dockerfiles {
+		jobs = append(jobs, w.job(t, name, text))
+	}
+	jobs = append(jobs, w.job(t, "docker's", "# syntax=docker/dockerfile:1\n"+dockerfiles["plain"]))
+	asked := w.ask(t, jobs...)
+	client, err := registry.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jobs = append(jobs, w.job(t, "else's", "# syntax=somebody/else:1\nFROM BASE"))
+	var mu sync.Mutex
+	err = builder.Offline{Config: client.Config}.Graphs(t.Context(), jobs, func(job *plan.Job, g graph.Graph, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case job.Name == "else-s":
+			if err == nil || !strings.Contains(err.Error(), "somebody/else:1") {
+				t.Errorf("%s: error %v", job.Name, err)
+			}
+		case err != nil:
+			t.Errorf("%s: %v", job.Name, err)
+		case describe(g) != describe(asked[job.Name]):
+			t.Errorf("%s: without a builder the graph is\n%s\nwith one it is\n%s", job.Name, describe(g), describe(asked[job.Name]))
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -140,7 +140,7 @@ func (o buildOptions) engine(p *plan.Plan) (engine.Options, error) {
 	if err != nil {
 		return options, err
 	}
-	options.RetryAfter = registries.RetryAfter
+	options.RetryAfter, options.Graphs = registries.RetryAfter, builder.Offline{Config: registries.Config}
 	if !o.run.force {
 		options.Registry = registries
 	}
@@ -158,8 +158,8 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	options.BuilderName, options.LayerSizes = b.Name(), o.builder.sizes(b).Of
-	options.Builder, options.Nodes, options.Prune.Owner = b, engineNodes(b), o.prune.owner(b)
+	options.BuilderName, options.LayerSizes = b.Name(), o.builder.sizes(b.Mirrors()).Of
+	options.Builder, options.Graphs, options.Nodes, options.Prune.Owner = b, b, engineNodes(b), o.prune.owner(b)
 	options.Recovery = o.recovery(b.Name())
 
 	record, resumed, err := o.openLedger(ctx, p, streams.Version)
@@ -216,8 +216,7 @@ func engineNodes(b *builder.Builder) []engine.Node {
 
 // sizes asks for the sizes of layers where the builder does, once and without
 // patience: they only make forecasts better.
-func (o builderOptions) sizes(b *builder.Builder) *layers.Sizes {
-	mirrors := b.Mirrors()
+func (o builderOptions) sizes(mirrors builder.Mirrors) *layers.Sizes {
 	return layers.NewSizes(layers.Options{Dir: filepath.Join(o.stateDir, "chains"), Tries: 1,
 		Insecure: append(mirrors.Plain, o.insecure...), Mirrors: mirrors.Of})
 }

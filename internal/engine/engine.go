@@ -27,8 +27,6 @@ import (
 
 // Builder builds one job. Its methods may be called concurrently.
 type Builder interface {
-	// Graphs tells found what each job's build does, from several goroutines.
-	Graphs(ctx context.Context, jobs []*plan.Job, found func(job *plan.Job, g graph.Graph, err error)) error
 	// Build makes one attempt at a job and writes its progress to log.
 	Build(ctx context.Context, job *plan.Job, log io.Writer, watch builder.Watch) (builder.Result, error)
 	// Recover returns when a builder that was lost answers again; a private one
@@ -38,6 +36,12 @@ type Builder interface {
 	// to be pushed. It is called once the job is on record as built, and before
 	// what it needed may be swept. It ends in time by itself.
 	DropPushed(ctx context.Context, job *plan.Job) error
+}
+
+// Graphs tells what builds will do.
+type Graphs interface {
+	// Graphs tells found what each job's build does, from several goroutines.
+	Graphs(ctx context.Context, jobs []*plan.Job, found func(job *plan.Job, g graph.Graph, err error)) error
 }
 
 // Node is one daemon of the builder, whose cache is swept.
@@ -71,6 +75,8 @@ type Attributions interface {
 type Options struct {
 	Plan    *plan.Plan
 	Builder Builder
+	// Graphs tells what the builds will do; nil where nobody can.
+	Graphs Graphs
 	// BuilderName is what a person calls it: its name in buildx, or its address.
 	BuilderName string
 	Nodes       []Node

@@ -68,7 +68,7 @@ type answer struct {
 // job's image: what that will be is not known yet.
 func (r *run) ask(ctx context.Context, tasks []*task) map[*plan.Job]answer {
 	answers := make(map[*plan.Job]answer, len(tasks))
-	if r.Builder == nil {
+	if r.Graphs == nil {
 		return answers
 	}
 	var jobs []*plan.Job
@@ -83,7 +83,7 @@ func (r *run) ask(ctx context.Context, tasks []*task) map[*plan.Job]answer {
 		defer mu.Unlock()
 		r.emit(Surveying{Jobs: len(jobs), Known: len(answers)})
 	})
-	err := r.Builder.Graphs(ctx, jobs, func(job *plan.Job, g graph.Graph, err error) {
+	err := r.Graphs.Graphs(ctx, jobs, func(job *plan.Job, g graph.Graph, err error) {
 		mu.Lock()
 		defer mu.Unlock()
 		answers[job] = answer{g, r.redacted(err)}
