@@ -35,6 +35,8 @@ var benchmarks = []struct {
 	{"shuffled", shuffled},
 	{"syntax", syntax},
 	{"tasks", tasks},
+	{"graphs", graphs},
+	{"large", large},
 }
 
 // bench is what all benchmarks work with.
