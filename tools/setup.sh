@@ -20,6 +20,7 @@ need busybox busybox-static
 need mkfs.ext4 e2fsprogs
 need mount mount
 need git git
+need dockerd docker.io
 if [ -n "$missing" ]; then
 	echo "installing Debian packages:$missing"
 	export DEBIAN_FRONTEND=noninteractive

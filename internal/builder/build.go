@@ -30,8 +30,8 @@ type Result struct {
 // The name of the only target of each build, as in docker buildx build.
 const target = "default"
 
-// Watch says how an attempt is made and who is told of it. Its functions are
-// called while the build waits.
+// Watch says how an attempt is made and who is told of it. Its functions, any of
+// which may be nil, are called while the build waits.
 type Watch struct {
 	NoCache bool              // the attempt must not use the cache
 	Step    func(name string) // a step begins
@@ -41,6 +41,23 @@ type Watch struct {
 	// Done is told that a vertex of the graph was made, or tried in vain, and not
 	// found in the cache; at is by the daemon's clock. It may be told more than once.
 	Done func(vertex graph.ID, at time.Time)
+}
+
+// whole returns the watch with functions in place of those that nobody gave.
+func (w Watch) whole() Watch {
+	if w.Step == nil {
+		w.Step = func(string) {}
+	}
+	if w.Alive == nil {
+		w.Alive = func() {}
+	}
+	if w.Graph == nil {
+		w.Graph = func(graph.Graph) {}
+	}
+	if w.Done == nil {
+		w.Done = func(graph.ID, time.Time) {}
+	}
+	return w
 }
 
 // atMost bounds the timings by what the attempt took, by the monotonic clock:
@@ -55,7 +72,7 @@ func (r *Result) atMost(took time.Duration) {
 // tellGraph tells what a build that has begun will do. Where that cannot be told
 // the build goes on all the same.
 func (b *Builder) tellGraph(ctx context.Context, c gateway.Client, res *gateway.Result, job *plan.Job, watch Watch, p *progress) {
-	g, places, err := b.images.graph(ctx, c, res, c.BuildOpts().Opts["image-resolve-mode"], localDirs(job.Options.Inputs))
+	g, places, err := b.images.graph(ctx, c, res, c.BuildOpts().Opts["image-resolve-mode"], b.around.of(job, localDirs(job.Options.Inputs)))
 	if err != nil {
 		return
 	}
@@ -90,10 +107,14 @@ func localDirs(in build.Inputs) func(name string) string {
 // Build makes one attempt at a job. It writes BuildKit's own plain progress to
 // log. The result holds the timings also when the build fails.
 func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch Watch) (Result, error) {
+	watch = watch.whole()
 	progress := newProgress(log, watch)
 	o := job.BuildOptions()
 	o.NoCache = o.NoCache || watch.NoCache
 	options := map[string]build.Options{target: b.options(o)}
+	if b.pushed != nil {
+		b.pushed.before(ctx, job)
+	}
 	start := time.Now()
 	response, err := build.Build(ctx, b.nodes, options, b.docker(), b.config, progress, &build.Handler{
 		Evaluate: func(ctx context.Context, _ string, c gateway.Client, res *gateway.Result, _ build.Options) error {
@@ -108,6 +129,9 @@ func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch
 			err = fmt.Errorf("%w (its output says: no space left on device)", err)
 		}
 		return result, err
+	}
+	if b.pushed != nil {
+		b.pushed.built(job, response[target].ExporterResponse)
 	}
 	result.Digest = response[target].ExporterResponse[exptypes.ExporterImageDigestKey]
 	return result, nil

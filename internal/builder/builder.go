@@ -24,6 +24,7 @@ import (
 	"github.com/docker/buildx/util/dockerutil/dockerconfig"
 	"github.com/docker/cli/cli/command"
 	"github.com/docker/cli/cli/flags"
+	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/auth/authprovider"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -75,12 +76,16 @@ type Builder struct {
 	name  string
 	cli   command.Cli
 	nodes []buildxbuilder.Node
-	// workers are what the nodes say of themselves, at the same places.
+	// workers and roots are what the nodes say of themselves, and where they keep
+	// their caches, at the same places.
 	workers []worker
+	roots   []string
 	config  *confutil.Config
 	auth    authprovider.AuthConfigProvider
 	images  *images
+	around  *surroundings
 	private *daemon
+	pushed  *pushed // nil where docker's own image store has no part
 }
 
 // Connect finds a builder and makes sure that it answers. It looks, in this
@@ -97,7 +102,7 @@ func Connect(ctx context.Context, opt Options) (*Builder, error) {
 	if getenv == nil {
 		getenv = os.Getenv
 	}
-	b := &Builder{cli: cli, auth: dockerconfig.LoadAuthConfig(cli), images: newImages(),
+	b := &Builder{cli: cli, auth: dockerconfig.LoadAuthConfig(cli), images: newImages(), around: &surroundings{contents: newContents()},
 		config: confutil.NewConfig(cli, confutil.WithDir(filepath.Join(opt.StateDir, "buildx")))}
 
 	for _, asked := range []struct{ from, name string }{
@@ -224,7 +229,13 @@ func (b *Builder) reach(ctx context.Context) error {
 	if len(reached) == 0 {
 		return err
 	}
-	b.nodes, b.workers = reached, workers
+	b.nodes, b.workers, b.roots = reached, workers, make([]string, len(reached))
+	for i, n := range reached {
+		b.roots[i] = b.rootOf(ctx, n)
+		if n.Driver.IsMobyDriver() { // it has one node
+			b.pushed = &pushed{api: n.Driver.Config().DockerAPI, tags: map[string]pushedTag{}}
+		}
+	}
 	return nil
 }
 
@@ -278,9 +289,13 @@ func (b *Builder) Close() error {
 
 // options completes a job's options with what the builder knows.
 func (b *Builder) options(o build.Options) build.Options {
-	o.Session = append(slices.Clip(o.Session), authprovider.NewDockerAuthProvider(
-		authprovider.DockerAuthProviderConfig{AuthConfigProvider: b.auth}))
+	o.Session = append(slices.Clip(o.Session), b.credentials())
 	return o
+}
+
+// credentials are docker's for registries, which a builder may ask for.
+func (b *Builder) credentials() session.Attachable {
+	return authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{AuthConfigProvider: b.auth})
 }
 
 func (b *Builder) docker() *dockerutil.Client { return dockerutil.NewClient(b.cli) }

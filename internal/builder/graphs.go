@@ -21,7 +21,6 @@ import (
 	"github.com/moby/buildkit/frontend/dockerui"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/session"
-	"github.com/moby/buildkit/session/auth/authprovider"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
@@ -59,9 +58,10 @@ func (b *Builder) Graphs(ctx context.Context, jobs []*plan.Job, found func(job *
 	if err != nil {
 		return err
 	}
+	b.around.note(jobs)
 	_, err = c.Build(ctx, client.SolveOpt{Internal: true, Session: b.session(jobs[0]), AllowedEntitlements: jobs[0].Options.Allow}, "stoker",
 		func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-			s := &survey{Client: c, images: b.images, preferLocal: b.nodes[0].Driver.IsMobyDriver(), likes: map[string]*like{}}
+			s := &survey{Client: c, images: b.images, around: b.around, preferLocal: b.nodes[0].Driver.IsMobyDriver(), likes: map[string]*like{}}
 			var group errgroup.Group
 			group.SetLimit(graphWorkers)
 			for _, job := range jobs {
@@ -80,14 +80,14 @@ func (b *Builder) Graphs(ctx context.Context, jobs []*plan.Job, found func(job *
 // session is what a builder may ask of this process while it is asked: registry
 // credentials, and what the user gives to all builds.
 func (b *Builder) session(job *plan.Job) []session.Attachable {
-	return append(slices.Clip(job.Options.Session), authprovider.NewDockerAuthProvider(
-		authprovider.DockerAuthProviderConfig{AuthConfigProvider: b.auth}))
+	return append(slices.Clip(job.Options.Session), b.credentials())
 }
 
 // survey is one session in which a builder is asked.
 type survey struct {
 	gateway.Client
 	images *images
+	around *surroundings
 	// preferLocal says that the builder takes images from its own store first, as
 	// docker's own does.
 	preferLocal bool
@@ -192,9 +192,12 @@ func (s *survey) converted(ctx context.Context, q question) (graph.Graph, error)
 	if err != nil {
 		return graph.Graph{}, err
 	}
-	g, _, err := s.images.graph(ctx, s.Client, res, q.opts["image-resolve-mode"], func(name string) string { return name })
+	g, _, err := s.images.graph(ctx, s.Client, res, q.opts["image-resolve-mode"], s.around.of(q.job, itself))
 	return g, err
 }
+
+// itself is what a directory's name stands for in a question: it is the path.
+func itself(name string) string { return name }
 
 // forwarded has the builder's frontend answer.
 func (s *survey) forwarded(ctx context.Context, q question) (graph.Graph, error) {
@@ -219,19 +222,19 @@ func (s *survey) forwarded(ctx context.Context, q question) (graph.Graph, error)
 	if err != nil {
 		return graph.Graph{}, err
 	}
-	g, _, err := s.images.graph(ctx, s.Client, res, q.opts["image-resolve-mode"], func(name string) string { return name })
+	g, _, err := s.images.graph(ctx, s.Client, res, q.opts["image-resolve-mode"], s.around.of(q.job, itself))
 	return g, err
 }
 
 // graph reads a frontend's answer: the graphs of all platforms and attestations
 // as one.
-func (m *images) graph(ctx context.Context, c gateway.Client, res *gateway.Result, mode string, local func(string) string) (graph.Graph, graph.Places, error) {
+func (m *images) graph(ctx context.Context, c gateway.Client, res *gateway.Result, mode string, around graph.Surroundings) (graph.Graph, graph.Places, error) {
 	var all graph.Graph
-	places := graph.Places{}
-	around := graph.Surroundings{Local: local, Layers: func(s graph.ImageSource) (graph.ImageLayers, bool) {
+	var places graph.Places
+	around.Layers = func(s graph.ImageSource) (graph.ImageLayers, bool) {
 		layers, err := m.layers(ctx, c, s, mode)
 		return layers, err == nil
-	}}
+	}
 	err := eachRef(res, func(ref gateway.Reference) error {
 		state, err := ref.ToState()
 		if err != nil {
@@ -247,7 +250,7 @@ func (m *images) graph(ctx context.Context, c gateway.Client, res *gateway.Resul
 		}
 		g, at := parsed.Graph(around)
 		all.Join(g)
-		maps.Copy(places, at)
+		places.Join(at)
 		return nil
 	})
 	return all, places, err
@@ -264,6 +267,7 @@ func eachRef(res *gateway.Result, do func(gateway.Reference) error) error {
 
 // question is what a frontend is asked about a job.
 type question struct {
+	job        *plan.Job
 	opts       map[string]string
 	dockerfile []byte // nil where the builder reads it with the remote context
 	filename   string
@@ -276,7 +280,7 @@ type question struct {
 // loadInputs in its build/opt.go), as far as they bear on its graph.
 func questionOf(job *plan.Job) (question, error) {
 	o := job.Options
-	q := question{opts: map[string]string{}, dockerfile: job.Source.Dockerfile(), filename: "Dockerfile", contexts: map[string]string{}}
+	q := question{job: job, opts: map[string]string{}, dockerfile: job.Source.Dockerfile(), filename: "Dockerfile", contexts: map[string]string{}}
 	for k, v := range o.BuildArgs {
 		q.opts["build-arg:"+k] = v
 	}

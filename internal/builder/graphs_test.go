@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,9 +16,8 @@ import (
 	"github.com/stoker-build/stoker/internal/lab"
 	"github.com/stoker-build/stoker/internal/lab/labtest"
 	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/registry"
 )
-
-func TestMain(m *testing.M) { labtest.Main(m) }
 
 // dockerfiles are builds of many kinds on the base image in BASE.
 var dockerfiles = map[string]string{
@@ -58,6 +58,51 @@ RUN echo a > /a
 FROM scratch
 COPY --from=make /a /a`,
 	"no-steps": "FROM BASE\nENV A=b",
+}
+
+// A builder's mirrors are read off the daemon's own configuration.
+func TestMirrors(t *testing.T) {
+	w := newWorld(t)
+	m := w.b.Mirrors()
+	host, _, _ := strings.Cut(w.base.Ref, "/")
+	if got := m.Of["docker.io"]; len(got) != 1 || got[0] != host || !slices.Contains(m.Plain, host) {
+		t.Errorf("mirrors %+v, want %s for docker.io, without TLS", m, host)
+	}
+}
+
+// Without a builder the same graphs are told, but for those that only a frontend
+// image can tell.
+func TestOfflineGraphs(t *testing.T) {
+	w := newWorld(t)
+	var jobs []*plan.Job
+	for name, text := range dockerfiles {
+		jobs = append(jobs, w.job(t, name, text))
+	}
+	jobs = append(jobs, w.job(t, "docker's", "# syntax=docker/dockerfile:1\n"+dockerfiles["plain"]))
+	asked := w.ask(t, jobs...)
+	client, err := registry.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jobs = append(jobs, w.job(t, "else's", "# syntax=somebody/else:1\nFROM BASE"))
+	var mu sync.Mutex
+	err = builder.Offline{Config: client.Config}.Graphs(t.Context(), jobs, func(job *plan.Job, g graph.Graph, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case job.Name == "else-s":
+			if err == nil || !strings.Contains(err.Error(), "somebody/else:1") {
+				t.Errorf("%s: error %v", job.Name, err)
+			}
+		case err != nil:
+			t.Errorf("%s: %v", job.Name, err)
+		case describe(g) != describe(asked[job.Name]):
+			t.Errorf("%s: without a builder the graph is\n%s\nwith one it is\n%s", job.Name, describe(g), describe(asked[job.Name]))
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // world is a daemon, a registry and a base image on it.
@@ -144,7 +189,6 @@ func (w world) build(t *testing.T, job *plan.Job) (graph.Graph, map[graph.ID][]t
 	done := map[graph.ID][]time.Time{}
 	var mu sync.Mutex
 	_, err := w.b.Build(context.Background(), job, io.Discard, builder.Watch{
-		Step: func(string) {}, Alive: func() {},
 		Graph: func(told graph.Graph) { g = told },
 		Done: func(id graph.ID, at time.Time) {
 			mu.Lock()
@@ -185,6 +229,27 @@ func TestGraphs(t *testing.T) {
 	}
 }
 
+// TestMoments builds with each frontend what was never built before: of each step
+// it is told when it was made. Definitions of an earlier version's frontend have
+// other digests than the builder's progress.
+func TestMoments(t *testing.T) {
+	w := newWorld(t)
+	for name, syntax := range map[string]string{"builtin": "", "now": "docker/dockerfile:1", "earlier": "docker/dockerfile:1.7", "other": "somebody/else:1"} {
+		t.Run(name, func(t *testing.T) {
+			text := "FROM BASE\nRUN echo " + name + " > /a\nCOPY one.txt /one\nWORKDIR /work\n"
+			if syntax != "" {
+				text = "# syntax=" + syntax + "\n" + text
+			}
+			g, made := w.build(t, w.job(t, name, text))
+			for _, v := range g.Vertices {
+				if v.Kind == graph.Step && len(made[v.ID]) == 0 {
+					t.Errorf("when %q was made is not told\n%s", v.Name, describe(g))
+				}
+			}
+		})
+	}
+}
+
 func describe(g graph.Graph) string {
 	var b strings.Builder
 	for _, v := range g.Vertices {
@@ -202,4 +267,38 @@ func describe(g graph.Graph) string {
 		b.WriteString("\n")
 	}
 	return b.String()
+}
+
+// Steps that copy the same from different contexts are equal, and BuildKit does
+// them once; what is copied otherwise, or left out, makes a difference.
+func TestSameContent(t *testing.T) {
+	w := newWorld(t)
+	dockerfile := "FROM BASE\nCOPY 1.txt /same\nRUN cat /same > /made\nCOPY . /all\n"
+	a, b := w.job(t, "a", dockerfile), w.job(t, "b", dockerfile)
+	graphs := w.ask(t, a, b)
+	steps := func(g graph.Graph) (ids []graph.ID) {
+		for _, v := range g.Vertices {
+			if v.Kind == graph.Step {
+				ids = append(ids, v.ID)
+			}
+		}
+		return ids
+	}
+	sa, sb := steps(graphs["a"]), steps(graphs["b"])
+	if len(sa) != 3 || sa[0] != sb[0] || sa[1] != sb[1] || sa[2] == sb[2] {
+		t.Errorf("steps %v and %v: want the first two equal, and the last not", sa, sb)
+	}
+	ga, madeA := w.build(t, a)
+	_, madeB := w.build(t, b)
+	if describe(ga) != describe(graphs["a"]) {
+		t.Errorf("built, the graph is\n%s\nasked for, it was\n%s", describe(ga), describe(graphs["a"]))
+	}
+	for i, id := range sa[:2] {
+		if len(madeA[id]) == 0 || len(madeB[id]) > 0 {
+			t.Errorf("step %d was made %d times by the first build and %d times by the second", i, len(madeA[id]), len(madeB[id]))
+		}
+	}
+	if len(madeB[sb[2]]) == 0 {
+		t.Error("the last step of the second build was not made")
+	}
 }

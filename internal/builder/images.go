@@ -11,10 +11,14 @@ import (
 
 	"github.com/containerd/platforms"
 	"github.com/distribution/reference"
+	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/stoker-build/stoker/internal/graph"
@@ -159,6 +163,32 @@ func hostOf(ref string) string {
 		return ""
 	}
 	return reference.Domain(named)
+}
+
+// Layers asks the node of what layers images consist, for the platform that it
+// builds for by default, and tells found of each answer as it comes, from several
+// goroutines. An image of which it cannot tell is left out. Nothing is pulled.
+func (n *Node) Layers(ctx context.Context, refs []string, found func(ref string, layers graph.ImageLayers)) error {
+	c, err := n.node.Driver.Client(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = c.Build(ctx, client.SolveOpt{Internal: true, Session: []session.Attachable{n.builder.credentials()}}, "stoker",
+		func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+			var group errgroup.Group
+			group.SetLimit(graphWorkers)
+			for _, ref := range refs {
+				group.Go(func() error {
+					if layers, err := n.builder.images.layers(ctx, c, graph.ImageSource{Ref: ref, Platform: pb.PlatformFromSpec(n.platform)}, ""); err == nil {
+						found(ref, layers)
+					}
+					return nil
+				})
+			}
+			_ = group.Wait()
+			return gateway.NewResult(), nil
+		}, nil)
+	return err
 }
 
 // layers returns the layers of an image that a definition reads: the digests of

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	buildxbuilder "github.com/docker/buildx/builder"
+	controlapi "github.com/moby/buildkit/api/services/control"
 	"github.com/moby/buildkit/client"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -23,20 +24,14 @@ type Node struct {
 	id       string
 	platform ocispecs.Platform
 	root     string
+	builder  *Builder
 }
 
 // Nodes returns the builder's nodes.
 func (b *Builder) Nodes() []*Node {
 	var out []*Node
 	for i, n := range b.nodes {
-		node := &Node{name: n.Name, node: n, id: b.workers[i].id, platform: b.workers[i].platform}
-		switch {
-		case b.private != nil:
-			node.root = b.private.root
-		case n.Driver.Config().EndpointAddr != "":
-			node.root = localRoot(n.Driver.Config().EndpointAddr)
-		}
-		out = append(out, node)
+		out = append(out, &Node{name: n.Name, node: n, id: b.workers[i].id, platform: b.workers[i].platform, root: b.roots[i], builder: b})
 	}
 	return out
 }
@@ -50,8 +45,9 @@ func (n *Node) ID() string { return n.id }
 // Platform is the one that the node builds for by default.
 func (n *Node) Platform() ocispecs.Platform { return n.platform }
 
-// Root is the directory that holds the node's cache, where it is on this
-// machine and could be found; else empty.
+// Root is a path on the disk that holds the node's cache, where it is on this
+// machine and could be found when the builder was connected to; else empty. It
+// is the directory of the cache itself, unless only docker may look into that.
 func (n *Node) Root() string { return n.root }
 
 // Records lists the node's cache.
@@ -60,17 +56,34 @@ func (n *Node) Records(ctx context.Context) ([]cache.Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	usage, err := c.DiskUsage(ctx)
+	usage, err := c.ControlClient().DiskUsage(ctx, &controlapi.DiskUsageRequest{})
 	if err != nil {
 		return nil, err
 	}
-	records := make([]cache.Record, len(usage))
-	for i, u := range usage {
-		records[i] = record(u)
+	records := make([]cache.Record, len(usage.Record))
+	for i, u := range usage.Record {
+		records[i] = listed(u)
 	}
 	return records, nil
 }
 
+// listed reads a record from the answer itself: BuildKit's client leaves out the
+// one parent that daemons before v0.10 tell of, docker's until 22.06 among them.
+func listed(u *controlapi.UsageRecord) cache.Record {
+	r := cache.Record{
+		ID: u.ID, Parents: u.Parents, Description: u.Description, Kind: u.RecordType, Size: u.Size,
+		CreatedAt: u.CreatedAt.AsTime(), InUse: u.InUse,
+	}
+	if parent := u.Parent; parent != "" && len(r.Parents) == 0 { //nolint:staticcheck // deprecated, and all that they tell
+		r.Parents = []string{parent}
+	}
+	if u.LastUsedAt != nil {
+		r.LastUsedAt = u.LastUsedAt.AsTime()
+	}
+	return r
+}
+
+// record is listed for what a prune tells.
 func record(u *client.UsageInfo) cache.Record {
 	r := cache.Record{
 		ID: u.ID, Parents: u.Parents, Description: u.Description, Kind: string(u.RecordType), Size: u.Size,

@@ -107,7 +107,7 @@ func (p *progress) note(s *client.SolveStatus) (begun []string, done []completio
 		if v.Started != nil && (old == nil || old.Started == nil) && !v.Cached {
 			begun = append(begun, v.Name)
 		}
-		if id, ok := p.places[v.Digest]; ok && v.Completed != nil && !v.Cached && !completedBefore(old, v) {
+		if id, ok := p.places.Of(v.Digest, v.Name); ok && v.Completed != nil && !v.Cached && !completedBefore(old, v) {
 			done = append(done, completion{id, *v.Completed})
 			if v.Error != "" && v.Started != nil {
 				// What a failed step leaves was made when it began, or when it failed.

@@ -23,7 +23,11 @@ func TestProgress(t *testing.T) {
 	var done []graph.ID
 	p := newProgress(&log, Watch{Step: func(s string) { steps = append(steps, s) }, Alive: func() { alive++ },
 		Done: func(id graph.ID, _ time.Time) { done = append(done, id) }})
-	p.setPlaces(graph.Places{digest.FromString("[stage-1 1/2] RUN make"): {1}, digest.FromString("[stage-1 2/2] COPY a b"): {2}})
+	var places graph.Places
+	for i, name := range []string{"[stage-1 1/2] RUN make", "[stage-1 2/2] COPY a b"} {
+		places.Put(digest.FromString(name), name, graph.ID{byte(i + 1)})
+	}
+	p.setPlaces(places)
 	running := vertex("[stage-1 1/2] RUN make", 100, 0, false)
 	running.Completed = nil
 	p.Write(&client.SolveStatus{Vertexes: []*client.Vertex{running}})

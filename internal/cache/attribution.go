@@ -13,6 +13,9 @@ import (
 const (
 	pulledFrom = "pulled from "
 	imported   = "imported "
+	// unnamedStep is what docker's builder up to 20.10 (BuildKit v0.8) says of the
+	// result of every COPY, ADD and WORKDIR. Later ones say the name of the step.
+	unnamedStep = "fileop target"
 )
 
 // pulledName splits "pulled from REF@DIGEST".
@@ -39,17 +42,24 @@ type attribution struct {
 
 	of   [][]int32 // by record: the vertices
 	sure []bool    // by record: it is remembered, or the moment of its making tells
+	// own tells by record that a run of Stoker's is remembered to have made it, as
+	// whichever vertex.
+	own []bool
+	// others tells by record that it is named after an image that is not of the plan.
+	others []bool
 }
 
 // attribute matches records with vertices. The caller holds the needs' lock.
 func attribute(l *lineage, v View) *attribution {
 	a := &attribution{lineage: l, View: v, shared: v.Needs.shared,
 		made: map[int32][]time.Time{}, described: map[string][]int32{},
-		of: make([][]int32, len(l.records)), sure: make([]bool, len(l.records))}
+		of: make([][]int32, len(l.records)), sure: make([]bool, len(l.records)),
+		own: make([]bool, len(l.records)), others: make([]bool, len(l.records))}
 	a.remember()
 	a.upward()
 	a.downward()
 	a.upward() // for what stands on what was found from above
+	a.unpulled()
 	return a
 }
 
@@ -72,10 +82,10 @@ func (a *attribution) remember() {
 		}
 	}
 	for i := range a.records {
-		if id, ok := a.Memory.known[a.records[i].ID]; ok {
-			if v, ok := a.shared.Find(id); ok {
-				a.of[i], a.sure[i] = []int32{v}, true
-			}
+		id, known := a.Memory.known[a.records[i].ID]
+		a.own[i] = known
+		if v, ok := a.shared.Find(id); known && ok {
+			a.of[i], a.sure[i] = []int32{v}, true
 		}
 	}
 }
@@ -118,6 +128,7 @@ func (a *attribution) layer(i int) (found []int32) {
 	}
 	if chain := a.explained(d); depth < len(chain) {
 		if v, ok := a.shared.Find(chain[depth]); ok {
+			a.others[i] = true
 			return []int32{v}
 		}
 	}
@@ -149,6 +160,8 @@ func (a *attribution) step(i int) (found []int32, sure bool) {
 	description := graph.Normalize(a.records[i].Description)
 	parents := a.parents[i]
 	switch {
+	case description == unnamedStep:
+		found = a.unnamed(parents)
 	case len(parents) == 0:
 		found = a.shared.Upon(graph.Nothing, description)
 	case len(a.of[parents[0]]) > 0:
@@ -171,6 +184,21 @@ func (a *attribution) step(i int) (found []int32, sure bool) {
 		return at, true
 	}
 	return distinct(found), false
+}
+
+// unnamed finds the steps upon a record of which a record does not say which it is.
+func (a *attribution) unnamed(parents []int) (found []int32) {
+	if len(parents) != 1 {
+		return nil
+	}
+	for _, p := range a.of[parents[0]] {
+		for _, v := range a.shared.Above(p) {
+			if description, _ := a.shared.Result(v, 0); !strings.HasPrefix(description, "mount ") {
+				found = append(found, v)
+			}
+		}
+	}
+	return found
 }
 
 // standsOn tells whether a vertex has a record with such parents.
@@ -210,8 +238,9 @@ func (a *attribution) anything(parents []int) (found []int32) {
 
 const (
 	// A record is made a few milliseconds before its step is told to be done
-	// (measured on v0.34.2); clocks and busy machines may disturb that.
-	mostLate, mostEarly = 150 * time.Millisecond, 50 * time.Millisecond
+	// (measured on v0.34.2), or up to 160 ms after it (docker 20.10, when the image
+	// is exported); busy machines may disturb that.
+	mostLate, mostEarly = time.Second, 250 * time.Millisecond
 	// Moments that are no further apart do not tell two steps apart.
 	sameMoment = 5 * time.Millisecond
 )
@@ -292,6 +321,24 @@ func (a *attribution) below(v int32, record, n int) []int32 {
 		}
 	}
 	return nil
+}
+
+// unpulled attributes what is left of layers that were resolved and never pulled,
+// such as those of a pull that failed: nothing tells them from their like but what
+// they stand on.
+func (a *attribution) unpulled() {
+	for _, i := range a.order {
+		if r := &a.records[i]; len(a.of[i]) > 0 || a.broken[i] || !r.isRegular() || r.Description != "" || r.Size > 0 {
+			continue
+		}
+		below := []int32{graph.Nothing}
+		if len(a.parents[i]) > 0 {
+			below = a.of[a.parents[i][0]]
+		}
+		for _, v := range below {
+			a.of[i] = append(a.of[i], a.shared.Layers(v)...)
+		}
+	}
 }
 
 func (a *attribution) isNew(i int) bool {

@@ -64,8 +64,9 @@ type Verdict struct {
 //     moment of its making. What was found out for sure is remembered.
 //   - It is live while an unfinished job has one of these vertices, and dead then.
 //   - On a builder that others use, a record from before the run is the plan's
-//     only where it is remembered, and a step's result only where a build of the
-//     run was seen to make it. Everything else is foreign.
+//     only where it is remembered, a layer only where it is named after an image of
+//     the plan, and a step's result only where a build of the run was seen to make
+//     it. Everything else is foreign.
 //   - On an exclusive builder, what is new and cannot be matched is held until no
 //     job is unfinished, and what is older is left over.
 //   - A dead record with a child that is not dead is kept.
@@ -149,16 +150,16 @@ func (c *classifier) last(vertex int32) lastJob {
 // ours tells whether a record that is matched to vertices is the plan's.
 func (c *classifier) ours(i int, layer bool) bool {
 	switch {
-	case c.Owner != Shared, c.sure[i]:
+	case c.Owner != Shared, c.sure[i], c.own[i]:
 		return true
-	case !c.isNew(i):
+	case !c.isNew(i), c.others[i]:
 		return false
 	}
 	return layer || c.Imports
 }
 
-// learn remembers whose records these are: those of one vertex that a build of the
-// run made, or pulled.
+// learn remembers whose records these are that builds of the run made or pulled, and
+// their vertices where these are sure.
 func (c *classifier) learn() {
 	if c.Memory == nil {
 		return
@@ -167,8 +168,12 @@ func (c *classifier) learn() {
 	defer c.Memory.mu.Unlock()
 	c.Memory.forget(c.records)
 	for i := range c.records {
-		if len(c.of[i]) == 1 && (c.sure[i] || c.verdicts[i].Layer && c.isNew(i)) {
-			c.Memory.found(c.records[i].ID, c.shared.ID(c.of[i][0]))
+		id, pulled := c.records[i].ID, c.verdicts[i].Layer && c.isNew(i) && !c.others[i]
+		switch {
+		case len(c.of[i]) == 1 && (c.sure[i] || pulled):
+			c.Memory.found(id, c.shared.ID(c.of[i][0]))
+		case pulled && !c.own[i]:
+			c.Memory.found(id, graph.ID{})
 		}
 	}
 }

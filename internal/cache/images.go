@@ -3,6 +3,7 @@ package cache
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -41,6 +42,26 @@ func Names(records []Record) []Name {
 	}
 	return names
 }
+
+// Strangers returns what layers are named after and no image of the jobs is, each
+// name once, those with the largest layers first.
+func (n *Needs) Strangers(records []Record) []Name {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	bytes := map[Name]int64{}
+	for i := range records {
+		ref, d, ok := pulledName(records[i].Description)
+		if ok && records[i].isRegular() && len(n.shared.Chains(d.String())) == 0 {
+			bytes[Name{ref, d}] += records[i].Size
+		}
+	}
+	return slices.SortedFunc(maps.Keys(bytes), func(a, b Name) int {
+		return cmp.Or(cmp.Compare(bytes[b], bytes[a]), cmp.Compare(a.Ref, b.Ref), cmp.Compare(a.Digest, b.Digest))
+	})
+}
+
+// String returns the name as a reference with its digest.
+func (n Name) String() string { return n.Ref + "@" + n.Digest.String() }
 
 // ImageReport has the verdicts on a builder's records where the plan is known
 // by its base images only.

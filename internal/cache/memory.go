@@ -21,11 +21,13 @@ type Moment struct {
 type Keeper interface {
 	// Made tells that a vertex was made.
 	Made(Moment)
-	// Found tells that a record is a vertex's.
+	// Found tells that a record is a vertex's, or for the zero ID that runs of
+	// Stoker's made it, but as which vertex is not known.
 	Found(record string, v graph.ID)
 }
 
-// Memory is what is remembered of one builder's records: which vertex made each.
+// Memory is what is remembered of one builder's records that runs of Stoker's made:
+// the vertex of each, where that is known.
 // It may be used by several goroutines.
 type Memory struct {
 	keeper Keeper // nil for nobody
@@ -82,7 +84,7 @@ func (m *Memory) Known() map[string]graph.ID {
 	return maps.Clone(m.known)
 }
 
-// found remembers that a record is a vertex's.
+// found remembers that a record is a vertex's, or for the zero ID only whose it is.
 func (m *Memory) found(record string, v graph.ID) {
 	if known, ok := m.known[record]; ok && known == v {
 		return

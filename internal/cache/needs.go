@@ -87,7 +87,7 @@ func (n *Needs) Finish(job int) {
 func (n *Needs) Learn(job int, g graph.Graph) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if job < 0 || job >= len(n.jobs) || n.same(job, g) {
+	if job < 0 || job >= len(n.jobs) || n.same(job, g) || n.align(job, g) {
 		return false
 	}
 	open := n.jobs[job].finished == 0
@@ -119,6 +119,28 @@ func (n *Needs) same(job int, g graph.Graph) bool {
 	for i := range g.Vertices {
 		if v, known := n.shared.Find(g.Vertices[i].ID); !known || !has[v] {
 			return false
+		}
+	}
+	return true
+}
+
+// align makes the vertices of a graph known as those that a job has at the same
+// places, and tells whether it could: where all are called the same. Then it is
+// the same build, told by another frontend or made of a context that has changed,
+// and other jobs that were thought to share steps with this one still do.
+func (n *Needs) align(job int, g graph.Graph) bool {
+	path := n.shared.Path(job)
+	if len(path) == 0 || len(path) != len(g.Vertices) {
+		return false
+	}
+	for i, v := range path {
+		if n.shared.Kind(v) != g.Vertices[i].Kind || n.shared.Name(v) != g.Vertices[i].Name {
+			return false
+		}
+	}
+	for i, v := range path {
+		if _, known := n.shared.Find(g.Vertices[i].ID); !known {
+			n.shared.Alias(g.Vertices[i].ID, v)
 		}
 	}
 	return true

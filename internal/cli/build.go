@@ -128,7 +128,7 @@ func (o buildOptions) engine(p *plan.Plan) (engine.Options, error) {
 		Plan: p, Workers: o.run.workers, Retries: o.run.retries,
 		RetryDelay: o.run.retryDelay, RetryDelayMax: retryDelayMax,
 		Timeout: o.run.timeout, StallTimeout: o.run.stall, MaxFailures: o.run.maxFail.of(len(p.Jobs)), FailFast: o.run.failFast, PostBuild: o.run.postBuild,
-		LayerSizes: o.builder.sizes().Of, Attributions: ledger.Attributions{Dir: filepath.Join(o.builder.stateDir, "attributions")}, Order: engine.Order(o.space.order), Space: o.space.options(),
+		Attributions: ledger.Attributions{Dir: filepath.Join(o.builder.stateDir, "attributions")}, Order: engine.Order(o.space.order), Space: o.space.options(),
 		Prune: o.prune.options(), Redact: o.redactor(p),
 	}
 	learned := ledger.ReadLearned(o.builder.stateDir, p.Kind())
@@ -140,7 +140,7 @@ func (o buildOptions) engine(p *plan.Plan) (engine.Options, error) {
 	if err != nil {
 		return options, err
 	}
-	options.RetryAfter = registries.RetryAfter
+	options.RetryAfter, options.Graphs = registries.RetryAfter, builder.Offline{Config: registries.Config}
 	if !o.run.force {
 		options.Registry = registries
 	}
@@ -158,7 +158,8 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	options.Builder, options.Nodes, options.Prune.Owner = b, engineNodes(b), o.prune.owner(b)
+	options.BuilderName, options.LayerSizes = b.Name(), o.builder.sizes(b.Mirrors()).Of
+	options.Builder, options.Graphs, options.Nodes, options.Prune.Owner = b, b, engineNodes(b), o.prune.owner(b)
 	options.Recovery = o.recovery(b.Name())
 
 	record, resumed, err := o.openLedger(ctx, p, streams.Version)
@@ -213,10 +214,11 @@ func engineNodes(b *builder.Builder) []engine.Node {
 	return nodes
 }
 
-// sizes asks for the sizes of layers, once and without patience: they only make
-// forecasts better.
-func (o builderOptions) sizes() *layers.Sizes {
-	return layers.NewSizes(layers.Options{Dir: filepath.Join(o.stateDir, "chains"), Insecure: o.insecure, Tries: 1})
+// sizes asks for the sizes of layers where the builder does, once and without
+// patience: they only make forecasts better.
+func (o builderOptions) sizes(mirrors builder.Mirrors) *layers.Sizes {
+	return layers.NewSizes(layers.Options{Dir: filepath.Join(o.stateDir, "chains"), Tries: 1,
+		Insecure: append(mirrors.Plain, o.insecure...), Mirrors: mirrors.Of})
 }
 
 // The longest pause between two attempts at a job.

@@ -66,12 +66,16 @@ func runPlan(ctx context.Context, o buildOptions, format string, streams Streams
 	switch {
 	case err == nil:
 		defer b.Close()
-		options.Builder, options.Nodes, options.Prune.Owner = b, engineNodes(b), o.prune.owner(b)
+		options.BuilderName, options.LayerSizes = b.Name(), o.builder.sizes(b.Mirrors()).Of
+		options.Builder, options.Graphs, options.Nodes, options.Prune.Owner = b, b, engineNodes(b), o.prune.owner(b)
 	case o.builder.name != "" || !errors.As(err, new(*builder.UnreachableError)):
 		return err
-	case options.Space.DiskPath == "":
-		// A private builder would keep its cache here.
-		options.Space.DiskPath = existing(o.builder.stateDir)
+	default:
+		options.LayerSizes = o.builder.sizes(builder.Mirrors{}).Of
+		if options.Space.DiskPath == "" {
+			// A private builder would keep its cache here.
+			options.Space.DiskPath = existing(o.builder.stateDir)
+		}
 	}
 	planned, err := engine.Forecast(ctx, options)
 	if err != nil {

@@ -32,25 +32,10 @@ func (l *lastTime) within(d time.Duration, now time.Time) bool {
 // watchDisks notes the most that is used of each disk and when one is full,
 // until the returned function is called.
 func (r *run) watchDisks() (stop func()) {
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(diskInterval)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				r.notePeaks()
-				r.noteFull()
-			case <-done:
-				return
-			}
-		}
-	}()
-	return func() {
-		close(done)
-		<-ended
-	}
+	return every(diskInterval, func() {
+		r.notePeaks()
+		r.noteFull()
+	})
 }
 
 func (r *run) notePeaks() {

@@ -27,13 +27,21 @@ import (
 
 // Builder builds one job. Its methods may be called concurrently.
 type Builder interface {
-	// Graphs tells found what each job's build does, from several goroutines.
-	Graphs(ctx context.Context, jobs []*plan.Job, found func(job *plan.Job, g graph.Graph, err error)) error
 	// Build makes one attempt at a job and writes its progress to log.
 	Build(ctx context.Context, job *plan.Job, log io.Writer, watch builder.Watch) (builder.Result, error)
 	// Recover returns when a builder that was lost answers again; a private one
 	// is restarted, but while it still runs not within restartPause of its start.
 	Recover(ctx context.Context, restartPause time.Duration) error
+	// DropPushed removes the images that a job's build left beside the cache only
+	// to be pushed. It is called once the job is on record as built, and before
+	// what it needed may be swept. It ends in time by itself.
+	DropPushed(ctx context.Context, job *plan.Job) error
+}
+
+// Graphs tells what builds will do.
+type Graphs interface {
+	// Graphs tells found what each job's build does, from several goroutines.
+	Graphs(ctx context.Context, jobs []*plan.Job, found func(job *plan.Job, g graph.Graph, err error)) error
 }
 
 // Node is one daemon of the builder, whose cache is swept.
@@ -46,6 +54,9 @@ type Node interface {
 	Root() string
 	// Answers returns an error when the node does not answer.
 	Answers(ctx context.Context) error
+	// Layers tells found of what layers images consist, from several goroutines.
+	// Images of which that cannot be told are left out.
+	Layers(ctx context.Context, refs []string, found func(ref string, layers graph.ImageLayers)) error
 }
 
 // Registry tells which tags exist already. An error means that it did not say.
@@ -62,11 +73,15 @@ type Attributions interface {
 
 // Options say how a plan is run.
 type Options struct {
-	Plan     *plan.Plan
-	Builder  Builder
-	Nodes    []Node
-	Ledger   *ledger.Ledger
-	Observer Observer
+	Plan    *plan.Plan
+	Builder Builder
+	// Graphs tells what the builds will do; nil where nobody can.
+	Graphs Graphs
+	// BuilderName is what a person calls it: its name in buildx, or its address.
+	BuilderName string
+	Nodes       []Node
+	Ledger      *ledger.Ledger
+	Observer    Observer
 	// Resumed are the entries of an earlier run that still hold: their jobs are
 	// done, and in the ledger.
 	Resumed []ledger.Entry
@@ -184,9 +199,10 @@ type run struct {
 	spaceBefore space.Plan
 	forecast    space.Forecast
 	ballasts    []*ballast
-	others      int64    // bytes on the disk that are not the builder's cache
-	full        lastTime // a disk
-	lost        lastTime // the builder
+	others      int64            // bytes on the disk that are not the builder's cache
+	foreign     map[string]int64 // bytes of others' records at the start, by node
+	full        lastTime         // a disk
+	lost        lastTime         // the builder
 	// gate is held by each start of a job, and by whoever must keep jobs from
 	// starting.
 	gate sync.RWMutex
@@ -212,7 +228,7 @@ func newRun(opt Options) *run {
 	}
 	r := &run{Options: opt, started: time.Now(), slots: semaphore.NewWeighted(int64(opt.Workers)),
 		room: newAdmission(opt.Space), queue: newQueue(), needs: cache.NewNeeds(nil), throttles: newThrottles(), batches: make([]batchCount, opt.Plan.Batches()),
-		mended: map[Mending]int{}, ended: map[*task]ledger.Status{}, nodes: map[string]*nodeState{}}
+		mended: map[Mending]int{}, ended: map[*task]ledger.Status{}, foreign: map[string]int64{}, nodes: map[string]*nodeState{}}
 	for i := range opt.Plan.Jobs {
 		r.batches[opt.Plan.Batch(i)-1].open++
 	}
@@ -322,6 +338,7 @@ func (r *run) record(t *task) {
 		return
 	}
 	r.emit(JobFinished{Entry: e})
+	r.dropPushed(t)
 	r.needs.Finish(t.index)
 	r.mu.Lock()
 	r.ended[t] = e.Status
@@ -340,6 +357,18 @@ func (r *run) record(t *task) {
 	if count.open == 0 {
 		r.emit(BatchFinished{Batch: e.Batch, Built: count.built, Skipped: count.skipped, Failed: count.failed})
 		r.sweepBatch(e.Batch)
+	}
+}
+
+// dropPushed lets go of what a built job left beside the cache, before what it
+// needed is swept, and also when the run is being ended. Where that fails, it only
+// takes up space.
+func (r *run) dropPushed(t *task) {
+	if t.entry.Status != ledger.Built {
+		return
+	}
+	if err := r.Builder.DropPushed(context.Background(), t.job); err != nil {
+		r.emit(Warning{Job: t.job.Name, Message: fmt.Sprintf("its image stays in docker's image store: %s", err)})
 	}
 }
 

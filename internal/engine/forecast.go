@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/ledger"
@@ -80,6 +81,7 @@ func (r *run) spacePlan(ctx context.Context, tasks []*task) space.Plan {
 		if report, err := s.Look(ctx); err == nil {
 			t := report.Totals()
 			p.Reclaimable += t.Dead.Bytes + t.LeftOver.Bytes
+			r.foreign[s.Node.Name()] = t.Foreign.Bytes
 			reports = append(reports, report)
 		}
 	}
@@ -140,11 +142,28 @@ func (r *run) preflight(ctx context.Context) error {
 				size(want), g.name, size(max(free, 0)), size(g.limit.High), size(used))}
 		}
 	}
+	r.tellForeign(g.limit)
 	if !r.forecast.Fits || free < g.limit.High/10 {
 		r.emit(Warning{Message: fmt.Sprintf("%s is nearly full: %s of %s are used, and this run needs at least %s more at once",
 			g.name, size(used), size(g.limit.High), size(r.forecast.SmallestBytes-used))})
 	}
 	return nil
+}
+
+// tellForeign says how much of what a bound allows is taken by others' cache, where
+// that is a part that matters, and how to get it back.
+func (r *run) tellForeign(limit space.Limit) {
+	for _, n := range r.Nodes {
+		bytes := r.foreign[n.Name()]
+		if bytes < limit.High/20 {
+			continue
+		}
+		command := "docker buildx prune --builder " + r.BuilderName
+		if strings.Contains(r.BuilderName, "://") {
+			command = "buildctl --addr " + r.BuilderName + " prune"
+		}
+		r.emit(Warning{Message: fmt.Sprintf("%s of the cache of %s are not this run's, and stay: %q removes what nobody uses now, --prune-foreign what is in the way", size(bytes), n.Name(), command)})
+	}
 }
 
 // freeForeign removes foreign records, the least recently used first.

@@ -11,17 +11,22 @@ import (
 
 // nodeState is what a run keeps of one node.
 type nodeState struct {
-	before map[string]struct{} // ids of the records that were there when the run began
-	memory *cache.Memory
-	close  func() error // ends the keeping of the memory; nil where it is not kept
+	before    map[string]struct{} // ids of the records that were there when the run began
+	memory    *cache.Memory
+	close     func() error // ends the keeping of the memory; nil where it is not kept
+	strangers *strangers
 }
 
 // keepTimeout bounds the last look at a node, which tells whose its records are.
 const keepTimeout = 10 * time.Second
 
-// openNode begins to keep what is known of a node's records.
-func (r *run) openNode(n Node, before map[string]struct{}) *nodeState {
-	s := &nodeState{before: before, memory: cache.NewMemory(nil, nil, nil)}
+// openNode begins to keep what is known of a node's records, of which these are
+// there before the first build.
+func (r *run) openNode(n Node, records []cache.Record) *nodeState {
+	s := &nodeState{before: make(map[string]struct{}, len(records)), memory: cache.NewMemory(nil, nil, nil), strangers: newStrangers(n)}
+	for i := range records {
+		s.before[records[i].ID] = struct{}{}
+	}
 	if r.Attributions != nil && n.ID() != "" {
 		memory, closer, err := r.Attributions.Open(n.ID())
 		if err != nil {

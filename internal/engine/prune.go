@@ -51,16 +51,21 @@ func (r *run) startSweepers(ctx context.Context) (stop func()) {
 	// Sweeping goes on while the jobs end that an interrupt cuts short.
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	for _, n := range r.Nodes {
-		before, bytes, err := r.recordsBefore(ctx, n)
+		records, err := r.recordsBefore(ctx, n)
 		if err != nil && r.recoverBuilder(ctx) == nil {
 			// It was lost since it was connected to.
-			before, bytes, err = r.recordsBefore(ctx, n)
+			records, err = r.recordsBefore(ctx, n)
 		}
 		if err != nil {
 			r.emit(Warning{Message: fmt.Sprintf("nothing is swept on %s: its records cannot be listed: %s", n.Name(), err)})
 			continue
 		}
-		r.sweepers = append(r.sweepers, sweep.Start(background, r.sweepOptions(n, r.openNode(n, before), bytes)))
+		state := r.openNode(n, records)
+		select {
+		case <-state.strangers.ask(background, r.needs.Strangers(records)):
+		case <-time.After(strangersPatience):
+		}
+		r.sweepers = append(r.sweepers, sweep.Start(background, r.sweepOptions(background, n, state, records)))
 	}
 	return func() {
 		defer func() {
@@ -72,6 +77,9 @@ func (r *run) startSweepers(ctx context.Context) (stop func()) {
 			cancel()
 			for _, s := range r.sweepers {
 				s.Wait()
+			}
+			for _, s := range r.nodes {
+				s.strangers.wait()
 			}
 		}()
 		if ctx.Err() != nil {
@@ -86,28 +94,23 @@ func (r *run) startSweepers(ctx context.Context) (stop func()) {
 	}
 }
 
-func (r *run) recordsBefore(ctx context.Context, n Node) (map[string]struct{}, int64, error) {
+func (r *run) recordsBefore(ctx context.Context, n Node) ([]cache.Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.Prune.Timeout)
 	defer cancel()
-	records, err := n.Records(ctx)
-	if err != nil {
-		return nil, 0, err
-	}
-	before := make(map[string]struct{}, len(records))
-	var bytes int64
-	for _, rec := range records {
-		before[rec.ID] = struct{}{}
-		bytes += rec.Size
-	}
-	return before, bytes, nil
+	return n.Records(ctx)
 }
 
-func (r *run) sweepOptions(n Node, state *nodeState, bytes int64) sweep.Options {
+func (r *run) sweepOptions(background context.Context, n Node, state *nodeState, before []cache.Record) sweep.Options {
+	var bytes int64
+	for i := range before {
+		bytes += before[i].Size
+	}
 	return sweep.Options{
 		Node: n, By: r.Prune.By, Pause: r.Prune.Pause, Timeout: r.Prune.Timeout, Busy: r.busy, StartBytes: bytes,
 		View: func(records []cache.Record) cache.View {
+			state.strangers.ask(background, r.needs.Strangers(records)) // the next look knows
 			return cache.View{Records: records, Needs: r.needs, Memory: state.memory, Before: state.before,
-				Owner: r.Prune.Owner, Imports: r.Plan.Imports()}
+				Owner: r.Prune.Owner, Imports: r.Plan.Imports(), Explain: state.strangers.explain}
 		},
 		Surplus: r.surplus,
 		Started: func(b sweep.Batch) {

@@ -18,7 +18,7 @@ import (
 
 const (
 	// How often a survey that takes long tells how far it is.
-	surveyInterval = 5 * time.Second
+	surveyInterval = 2 * time.Second
 	// How long the sizes of layers are asked for: they only make forecasts better.
 	sizesTimeout = 15 * time.Second
 )
@@ -68,7 +68,7 @@ type answer struct {
 // job's image: what that will be is not known yet.
 func (r *run) ask(ctx context.Context, tasks []*task) map[*plan.Job]answer {
 	answers := make(map[*plan.Job]answer, len(tasks))
-	if r.Builder == nil {
+	if r.Graphs == nil {
 		return answers
 	}
 	var jobs []*plan.Job
@@ -78,16 +78,17 @@ func (r *run) ask(ctx context.Context, tasks []*task) map[*plan.Job]answer {
 		}
 	}
 	var mu sync.Mutex
-	told := time.Now()
-	err := r.Builder.Graphs(ctx, jobs, func(job *plan.Job, g graph.Graph, err error) {
+	stop := every(surveyInterval, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		r.emit(Surveying{Jobs: len(jobs), Known: len(answers)})
+	})
+	err := r.Graphs.Graphs(ctx, jobs, func(job *plan.Job, g graph.Graph, err error) {
 		mu.Lock()
 		defer mu.Unlock()
 		answers[job] = answer{g, r.redacted(err)}
-		if time.Since(told) > surveyInterval {
-			told = time.Now()
-			r.emit(Surveying{Jobs: len(jobs), Known: len(answers)})
-		}
 	})
+	stop()
 	mu.Lock()
 	defer mu.Unlock()
 	if err != nil && ctx.Err() == nil {
@@ -98,6 +99,28 @@ func (r *run) ask(ctx context.Context, tasks []*task) map[*plan.Job]answer {
 		}
 	}
 	return answers
+}
+
+// every calls do again and again, until the returned function is called.
+func every(interval time.Duration, do func()) (stop func()) {
+	quit, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(interval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				do()
+			case <-quit:
+				return
+			}
+		}
+	}()
+	return func() {
+		close(quit)
+		<-ended
+	}
 }
 
 // refused tells whether an error means that a job cannot be built at all, as the
@@ -132,8 +155,8 @@ func (r *run) learnGraph(t *task, g graph.Graph) {
 		return
 	}
 	r.room.know(r.needs, []*task{t})
-	if len(t.images) == 0 {
-		return // it was not known before
+	if len(t.images) == 0 || len(t.after) > 0 {
+		return // it was not known before, or another job has made it
 	}
 	for _, image := range g.Images {
 		name, _, _ := strings.Cut(image.Ref, "@")

@@ -29,6 +29,22 @@ func TestThrottling(t *testing.T) {
 	}
 }
 
+// A build argument is no image, whatever it looks like.
+func TestArgumentsAreNoImages(t *testing.T) {
+	now := time.Now()
+	th := newThrottles()
+	th.hold("docker.io", now.Add(time.Minute))
+	job := jobOn("a.example/x:1", "push.example/x:1")
+	job.Options.BuildArgs = map[string]string{"AGENT_VERSION": "3"}
+	if d := th.wait(job, now); d != 0 {
+		t.Errorf("it waits %s for docker.io", d)
+	}
+	job.Images = []string{"debian:12"} // which its Dockerfile names
+	if d := th.wait(job, now); d != time.Minute {
+		t.Errorf("on an image from docker.io, it waits %s", d)
+	}
+}
+
 // Only jobs that use a throttling registry wait for it, and the longest wait
 // that it asked for holds.
 func TestThrottles(t *testing.T) {

@@ -20,18 +20,23 @@ type Definition struct {
 
 type operation struct {
 	digest string
-	name   string
-	op     *pb.Op
+	// reported is the digest that a builder's progress has for it.
+	reported digest.Digest
+	name     string
+	op       *pb.Op
 }
 
 // ParseDefinition reads a definition.
 func ParseDefinition(def *pb.Definition) (*Definition, error) {
 	d := &Definition{}
+	reported := map[string]digest.Digest{}
 	for _, raw := range def.Def {
 		o := operation{digest: digest.FromBytes(raw).String(), op: &pb.Op{}}
 		if err := o.op.UnmarshalVT(raw); err != nil {
 			return nil, fmt.Errorf("a definition that does not parse: %w", err)
 		}
+		o.reported = reportedDigest(o.op, reported)
+		reported[o.digest] = o.reported
 		if o.op.Op == nil {
 			continue // the last one only points at the result
 		}
@@ -41,6 +46,22 @@ func ParseDefinition(def *pb.Definition) (*Definition, error) {
 		d.ops = append(d.ops, o)
 	}
 	return d, nil
+}
+
+// reportedDigest is what a builder takes for the digest of an operation: it writes
+// each anew, on its inputs' new digests, which makes another one of what a frontend
+// of an earlier version wrote (recomputeDigests in BuildKit's
+// solver/llbsolver/vertex.go).
+func reportedDigest(op *pb.Op, inputs map[string]digest.Digest) digest.Digest {
+	op = op.CloneVT()
+	for _, in := range op.Inputs {
+		in.Digest = inputs[in.Digest].String()
+	}
+	raw, err := op.Marshal()
+	if err != nil {
+		return "" // no builder could load it
+	}
+	return digest.FromBytes(raw)
 }
 
 // ImageSource is an image that a definition reads.
@@ -71,11 +92,57 @@ type Surroundings struct {
 	// Local returns what a local source stands for, such as its directory: a
 	// definition has only its name in the client's session.
 	Local func(name string) string
+	// Content returns a digest of what is at a path of a local source, which may be
+	// a pattern. It may say that it does not know, or be nil: then a copy from one
+	// directory equals no copy from another.
+	Content func(local, path string, wildcard bool) (digest string, ok bool)
 }
 
-// Places tells for each operation of a definition, by its digest, which vertex
-// it is. It has the digests that a builder's progress reports.
-type Places map[digest.Digest]ID
+// Places tells for each operation of a definition that is a step which vertex it
+// is, as a builder's progress reports it. The zero value is empty. It is not safe for concurrent use
+// while it changes.
+type Places struct {
+	digests map[digest.Digest]ID
+	names   map[string]ID // the zero ID for what several vertices are called
+}
+
+// Of returns the vertex of an operation by its digest. Builders of some versions
+// report another digest: then by its name, where that is of one vertex only.
+func (p *Places) Of(d digest.Digest, name string) (ID, bool) {
+	id, ok := p.digests[d]
+	if !ok {
+		id = p.names[name]
+	}
+	return id, id != ID{}
+}
+
+// Put notes an operation's vertex.
+func (p *Places) Put(d digest.Digest, name string, id ID) {
+	if p.digests == nil {
+		p.digests, p.names = map[digest.Digest]ID{}, map[string]ID{}
+	}
+	p.digests[d] = id
+	p.putName(name, id)
+}
+
+func (p *Places) putName(name string, id ID) {
+	if other, taken := p.names[name]; taken && other != id || name == "" {
+		id = ID{}
+	}
+	p.names[name] = id
+}
+
+// Join adds those of another definition.
+func (p *Places) Join(other Places) {
+	if p.digests == nil {
+		*p = other
+		return
+	}
+	maps.Copy(p.digests, other.digests)
+	for name, id := range other.names {
+		p.putName(name, id)
+	}
+}
 
 // Graph returns the definition's graph.
 func (d *Definition) Graph(s Surroundings) (Graph, Places) {
@@ -84,8 +151,8 @@ func (d *Definition) Graph(s Surroundings) (Graph, Places) {
 	for _, o := range d.ops {
 		m := b.make(o)
 		b.of[o.digest] = m
-		if m.id != (ID{}) {
-			places[digest.Digest(o.digest)] = m.id
+		if m.step {
+			places.Put(o.reported, o.name, m.id)
 		}
 	}
 	return b.graph, places
@@ -101,7 +168,9 @@ type graphBuilder struct {
 
 // made is what became of an operation.
 type made struct {
-	id ID // the vertex; zero for none
+	id    ID     // the vertex; zero for none
+	step  bool   // it is a step, and leaves records of its own
+	local string // the name of a local source
 	// tops are, by the number of an output, the vertices whose records stand for
 	// it: one for most, none for an empty file system. Records of merges have the
 	// records that were merged for their parents.
@@ -122,7 +191,7 @@ func (b *graphBuilder) make(o operation) *made {
 		return b.merge(o, all)
 	}
 	v := Vertex{ID: b.identity(o), Kind: Step, Name: o.name, Inputs: distinct(all)}
-	m := &made{id: v.ID}
+	m := &made{id: v.ID, step: true}
 	for _, on := range outputs(o, inputs) {
 		m.tops = append(m.tops, []ID{v.ID})
 		v.Results = append(v.Results, on)
@@ -150,12 +219,16 @@ func (b *graphBuilder) add(v Vertex) {
 // identity is equal for operations that do the same to equal inputs.
 func (b *graphBuilder) identity(o operation) ID {
 	parts := []string{"step"}
-	for _, in := range o.op.Inputs {
-		id := ID{}
-		if m := b.of[in.Digest]; m != nil {
-			id = m.id
+	for i, in := range o.op.Inputs {
+		m := b.of[in.Digest]
+		if m == nil {
+			m = &made{}
 		}
-		parts = append(parts, fmt.Sprintf("%s %d", id, in.Index))
+		if content, ok := b.contentOf(o.op, i, m.local); ok {
+			parts = append(parts, content)
+			continue
+		}
+		parts = append(parts, fmt.Sprintf("%s %d", m.id, in.Index))
 	}
 	op := o.op.CloneVT()
 	op.Inputs = nil
@@ -170,6 +243,53 @@ func (b *graphBuilder) identity(o operation) ID {
 		return identify("step", o.digest) // equal to no other
 	}
 	return identify(append(parts, string(raw))...)
+}
+
+// contentOf returns what an operation takes from a local source, by its content.
+func (b *graphBuilder) contentOf(op *pb.Op, input int, local string) (string, bool) {
+	if local == "" || b.Content == nil {
+		return "", false
+	}
+	taken := takenFrom(op, int64(input))
+	var all strings.Builder
+	for _, t := range taken {
+		digest, ok := b.Content(local, t.path, t.wildcard)
+		if !ok {
+			return "", false
+		}
+		fmt.Fprintf(&all, "%q %s ", t.path, digest)
+	}
+	return all.String(), len(taken) > 0
+}
+
+// taken is a path that an operation takes from one of its inputs.
+type taken struct {
+	path     string
+	wildcard bool
+}
+
+// takenFrom returns the paths that BuildKit keys by their content (CacheMap in its
+// solver/llbsolver/ops/file.go and exec.go): none where it takes the whole input.
+func takenFrom(op *pb.Op, input int64) (out []taken) {
+	for _, a := range op.GetFile().GetActions() {
+		c := a.GetCopy()
+		if a.Input == input || a.SecondaryInput == input && c == nil {
+			return nil // it is changed
+		}
+		if c != nil && a.SecondaryInput == input {
+			out = append(out, taken{c.Src, c.AllowWildcard})
+		}
+	}
+	for _, m := range op.GetExec().GetMounts() {
+		if m.Input != input {
+			continue
+		}
+		if m.Dest == pb.RootMount || !m.Readonly && m.Output != int64(pb.SkipOutput) {
+			return nil
+		}
+		out = append(out, taken{"/" + strings.TrimPrefix(m.Selector, "/"), false})
+	}
+	return out
 }
 
 // outputs are the records that an operation leaves, by the number of its output.
@@ -251,7 +371,7 @@ func (b *graphBuilder) merge(o operation, all []ID) *made {
 	v := Vertex{ID: b.identity(o), Kind: Step, Name: o.name, Inputs: distinct(all),
 		Results: []Result{{Description: Normalize(o.name), On: flat}}}
 	b.add(v)
-	return &made{id: v.ID, tops: [][]ID{{v.ID}}}
+	return &made{id: v.ID, step: true, tops: [][]ID{{v.ID}}}
 }
 
 // merged returns what a vertex stands on if it is a merge, else the vertex.
@@ -275,9 +395,10 @@ func (b *graphBuilder) source(o operation, s *pb.SourceOp) *made {
 		// Its attributes tell the session, which differs for every build, and what
 		// of the directory is sent. What is copied of it, the copying step says.
 		v.ID = identify("local", b.Local(name))
-	} else {
-		v.ID = identify("source", s.Identifier, attributes(s.Attrs))
+		b.add(v)
+		return &made{id: v.ID, local: name, tops: [][]ID{{v.ID}}}
 	}
+	v.ID = identify("source", s.Identifier, attributes(s.Attrs))
 	b.add(v)
 	return &made{id: v.ID, tops: [][]ID{{v.ID}}}
 }

@@ -181,6 +181,9 @@ func (s *Shared) Find(id ID) (int32, bool) {
 	return at, ok
 }
 
+// Alias makes a vertex known by another identity, too.
+func (s *Shared) Alias(id ID, v int32) { s.index[id] = v }
+
 // ID returns the identity of a vertex.
 func (s *Shared) ID(v int32) ID { return s.vertices[v].id }
 

@@ -48,12 +48,18 @@ type BuildkitdOptions struct {
 	MaxParallelism int
 	// TOML are raw lines for the top of the configuration file.
 	TOML string
+	// Relative starts the daemon in its own directory, with all paths relative to that.
+	Relative bool
+	// Mounted is a directory that the daemon has as its root in a mount namespace of its own:
+	// everybody else sees an empty directory there, as of a daemon in a container.
+	Mounted string
 }
 
 // Buildkitd is a BuildKit daemon of the lab's own. Its methods may be called concurrently, those
 // that start or stop the daemon excepted.
 type Buildkitd struct {
 	tools Tools
+	opts  BuildkitdOptions
 	state string // configuration, socket, log, temporary files
 	root  string
 	proc  *process
@@ -91,11 +97,11 @@ func prepareBuildkitd(ctx context.Context, tools Tools, opts BuildkitdOptions) (
 	if err != nil {
 		return nil, err
 	}
-	d := &Buildkitd{tools: tools, state: state, root: opts.Root}
+	d := &Buildkitd{tools: tools, opts: opts, state: state, root: opts.Root}
 	if d.root == "" {
 		d.root = filepath.Join(state, "root")
 	}
-	if err := d.writeState(opts); err != nil {
+	if err := d.writeState(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(state))
 	}
 	if len(opts.Upstreams) > 0 {
@@ -106,7 +112,7 @@ func prepareBuildkitd(ctx context.Context, tools Tools, opts BuildkitdOptions) (
 	return d, nil
 }
 
-func (d *Buildkitd) writeState(opts BuildkitdOptions) error {
+func (d *Buildkitd) writeState() error {
 	if n := len(d.socket()); n > maxSocketPath {
 		return fmt.Errorf("socket path %s has %d bytes, %d are allowed: set a shorter TMPDIR", d.socket(), n, maxSocketPath)
 	}
@@ -123,12 +129,21 @@ func (d *Buildkitd) writeState(opts BuildkitdOptions) error {
 	if err := os.Mkdir(d.tmp(), 0o700); err != nil {
 		return err
 	}
-	return os.WriteFile(d.config(), []byte(d.toml(opts)), 0o600)
+	text, err := d.toml()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(d.config(), []byte(text), 0o600)
 }
 
-func (d *Buildkitd) toml(opts BuildkitdOptions) string {
+func (d *Buildkitd) toml() (string, error) {
+	opts := d.opts
+	root, err := d.named(d.root)
+	if err != nil {
+		return "", err
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "root = %q\n", d.root)
+	fmt.Fprintf(&b, "root = %q\n", root)
 	if opts.TOML != "" {
 		fmt.Fprintln(&b, opts.TOML)
 	}
@@ -146,7 +161,15 @@ func (d *Buildkitd) toml(opts BuildkitdOptions) string {
 	if opts.Worker != "" {
 		fmt.Fprintln(&b, opts.Worker)
 	}
-	return b.String()
+	return b.String(), nil
+}
+
+// named is a path as the daemon is told it.
+func (d *Buildkitd) named(path string) (string, error) {
+	if !d.opts.Relative {
+		return path, nil
+	}
+	return filepath.Rel(d.state, path)
 }
 
 func (d *Buildkitd) config() string { return filepath.Join(d.state, "buildkitd.toml") }
@@ -168,7 +191,11 @@ func (d *Buildkitd) Client(ctx context.Context) (*client.Client, error) {
 }
 
 func (d *Buildkitd) start(ctx context.Context) error {
-	proc, err := startProcess(d.LogPath(), d.environment(), d.tools.Buildkitd, "--config", d.config())
+	cmd, err := d.command()
+	if err != nil {
+		return err
+	}
+	proc, err := startProcess(d.LogPath(), cmd)
 	if err != nil {
 		return err
 	}
@@ -179,13 +206,26 @@ func (d *Buildkitd) start(ctx context.Context) error {
 	return nil
 }
 
-// environment is what the daemon has of it beside this process's own.
-func (d *Buildkitd) environment() []string {
-	env := []string{"TMPDIR=" + d.tmp()}
-	if d.outside != nil {
-		env = append(env, d.outside.environment()...)
+// command is how the daemon is started.
+func (d *Buildkitd) command() (*exec.Cmd, error) {
+	config, err := d.named(d.config())
+	if err != nil {
+		return nil, err
 	}
-	return env
+	args := []string{d.tools.Buildkitd, "--config", config}
+	if d.opts.Mounted != "" {
+		args = append([]string{"unshare", "--mount", "sh", "-ec", `mount --bind "$0" "$1"; shift; exec "$@"`,
+			d.opts.Mounted, d.root}, args...)
+	}
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Env = append(os.Environ(), "TMPDIR="+d.tmp())
+	if d.outside != nil {
+		cmd.Env = append(cmd.Env, d.outside.environment()...)
+	}
+	if d.opts.Relative {
+		cmd.Dir = d.state
+	}
+	return cmd, nil
 }
 
 func (d *Buildkitd) awaitReady(ctx context.Context) error {
@@ -271,14 +311,12 @@ type process struct {
 }
 
 // startProcess starts a program with its output appended to a log file.
-func startProcess(logPath string, env []string, name string, args ...string) (*process, error) {
+func startProcess(logPath string, cmd *exec.Cmd) (*process, error) {
 	log, err := os.OpenFile(logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(name, args...)
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.Env = append(os.Environ(), env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	p := &process{cmd: cmd, done: make(chan struct{})}
 	started := make(chan error)

@@ -1,12 +1,10 @@
-// Package layers knows what images are made of. It resolves references to
-// chains of layers with as few requests to registries as possible, and gives
-// every layer an identity that can be compared between images.
+// Package layers asks registries what images are made of: it resolves references
+// to their chains of layers with as few requests as possible. What a builder can
+// be asked is asked of that; this is for what a builder does not tell, such as
+// compressed sizes, and for images that nobody builds on now.
 package layers
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	digest "github.com/opencontainers/go-digest"
 
@@ -23,32 +21,9 @@ type Layer struct {
 	Size int64 `json:"size"`
 }
 
-// Key is the identity of a layer at its place: it stands for the layer and all
-// layers below it. BuildKit shares a pulled record between images by exactly
-// this (GetByBlob in its cache/manager.go looks records up by their chain of
-// blobs), so two images share a record where their keys are equal. The zero
-// Key is no layer.
-type Key [sha256.Size]byte
-
-// String returns the key in hexadecimal.
-func (k Key) String() string { return hex.EncodeToString(k[:]) }
-
-// IsZero tells whether k is no layer's key.
-func (k Key) IsZero() bool { return k == Key{} }
-
-// next is the key of the layer d on top of the layer with key k.
-func (k Key) next(d digest.Digest) Key {
-	h := sha256.New()
-	h.Write(k[:])
-	h.Write([]byte(d))
-	var n Key
-	h.Sum(n[:0])
-	return n
-}
-
-// Chain is what one reference stands for: an image's layers, bottom first.
-// Make one with NewChain. Chains are values, share their slices, must not be
-// changed, and may be used by several goroutines.
+// Chain is what one reference stands for: an image's layers, bottom first. Chains
+// are values, share their slices, must not be changed, and may be used by several
+// goroutines.
 type Chain struct {
 	// Ref is the normalized reference that was asked for, such as
 	// docker.io/library/debian:12. It is empty in a chain that was looked up by
@@ -64,20 +39,6 @@ type Chain struct {
 	// Platform is the one that was asked for.
 	Platform v1.Platform
 	Layers   []Layer
-
-	keys []Key
-}
-
-// NewChain returns the chain of layers, bottom first, and computes its keys.
-func NewChain(ref string, resolved, manifest digest.Digest, platform v1.Platform, layers []Layer) Chain {
-	c := Chain{Ref: ref, Digest: resolved, Manifest: manifest, Platform: platform, Layers: layers}
-	c.keys = make([]Key, len(layers))
-	var k Key
-	for i, l := range layers {
-		k = k.next(l.Digest)
-		c.keys[i] = k
-	}
-	return c
 }
 
 // Image returns what the graphs of builds need of the chain. Its layers have the
@@ -88,30 +49,4 @@ func (c Chain) Image() graph.ImageLayers {
 		i.Digests, i.Sizes = append(i.Digests, l.Digest.String()), append(i.Sizes, l.Size)
 	}
 	return i
-}
-
-// Key returns the key of the layer at depth; the bottom layer's depth is 0. It
-// is the zero Key where the chain has no such layer.
-func (c Chain) Key(depth int) Key {
-	if depth < 0 || depth >= len(c.keys) {
-		return Key{}
-	}
-	return c.keys[depth]
-}
-
-// Keys returns the keys of all layers, bottom first. The caller must not change
-// them.
-func (c Chain) Keys() []Key { return c.keys }
-
-// Top returns the key of the topmost layer, which steps of a build hang on. It
-// is the zero Key where the image has no layers.
-func (c Chain) Top() Key { return c.Key(len(c.keys) - 1) }
-
-// Size returns the compressed bytes of all layers.
-func (c Chain) Size() int64 {
-	var n int64
-	for _, l := range c.Layers {
-		n += l.Size
-	}
-	return n
 }

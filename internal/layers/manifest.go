@@ -59,7 +59,7 @@ func (r *Resolver) readIndex(resolved digest.Digest, idx v1.ImageIndex, nesting 
 	}
 	manifest := digest.Digest(child.Digest.String())
 	if c, ok := r.store.get(manifest); ok {
-		return NewChain("", resolved, manifest, r.opts.Platform, c.Layers), nil
+		return r.chain(resolved, manifest, c.Layers), nil
 	}
 	img, err := idx.Image(child.Digest)
 	if err != nil {
@@ -81,7 +81,11 @@ func (r *Resolver) readManifest(resolved, manifest digest.Digest, raw []byte) (C
 	for i, l := range m.Layers {
 		list[i] = Layer{Digest: digest.Digest(l.Digest.String()), Size: l.Size}
 	}
-	return NewChain("", resolved, manifest, r.opts.Platform, list), nil
+	return r.chain(resolved, manifest, list), nil
+}
+
+func (r *Resolver) chain(resolved, manifest digest.Digest, list []Layer) Chain {
+	return Chain{Digest: resolved, Manifest: manifest, Platform: r.opts.Platform, Layers: list}
 }
 
 // pick chooses the manifest of an index as BuildKit does (PullManifests in its

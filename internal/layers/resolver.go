@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,6 +35,9 @@ type Options struct {
 	// HTTP. Loopback addresses, localhost, *.local and private IPv4 addresses
 	// may be without being listed; HTTPS is tried first everywhere.
 	Insecure []string
+	// Mirrors are asked before a registry itself, by its host: hosts, perhaps with
+	// a path.
+	Mirrors map[string][]string
 	// Parallel is how many references are asked for at once; by default 16.
 	Parallel int
 	// Tries is how often one reference is asked for while the registry fails in
@@ -199,9 +203,21 @@ func (r *Resolver) fetchPatiently(ctx context.Context, named reference.Named) (C
 	}, backoff.WithBackOff(pause), backoff.WithMaxTries(uint(r.opts.Tries)), backoff.WithMaxElapsedTime(0))
 }
 
-// fetch asks the registry once.
+// fetch asks the mirrors and the registry once.
 func (r *Resolver) fetch(ctx context.Context, named reference.Named) (Chain, error) {
-	ref, err := name.ParseReference(named.String(), r.nameOptions(reference.Domain(named))...)
+	host := reference.Domain(named)
+	for _, mirror := range r.opts.Mirrors[host] {
+		at := mirror + strings.TrimPrefix(named.String(), host)
+		mirrorHost, _, _ := strings.Cut(mirror, "/")
+		if c, err := r.fetchFrom(ctx, mirrorHost, at); err == nil {
+			return c, nil
+		}
+	}
+	return r.fetchFrom(ctx, host, named.String())
+}
+
+func (r *Resolver) fetchFrom(ctx context.Context, host, at string) (Chain, error) {
+	ref, err := name.ParseReference(at, r.nameOptions(host)...)
 	if err != nil {
 		return Chain{}, fmt.Errorf("%w: %w", errAnswer, err)
 	}

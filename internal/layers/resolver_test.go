@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -191,7 +192,7 @@ func TestIndexKeepsBothDigests(t *testing.T) {
 		t.Errorf("chain = %+v, want the index's and the amd64 manifest's digest", c)
 	}
 	for _, d := range []digest.Digest{c.Digest, c.Manifest} {
-		if known, ok := r.Lookup(d); !ok || known.Top() != c.Top() {
+		if known, ok := r.Lookup(d); !ok || !slices.Equal(known.Layers, c.Layers) {
 			t.Errorf("Lookup(%s) = %+v, %t", d, known, ok)
 		}
 	}
@@ -220,7 +221,7 @@ func TestSecondRunAsksLess(t *testing.T) {
 		if m, _ := h.counts(); m != test.gets {
 			t.Errorf("%s: %d requests, want %d", test.ref, m, test.gets)
 		}
-		if got.Top() != test.want.Top() || got.Digest != test.want.Digest || got.Ref != test.want.Ref {
+		if !slices.Equal(got.Layers, test.want.Layers) || got.Digest != test.want.Digest || got.Ref != test.want.Ref {
 			t.Errorf("%s: chain = %+v, want %+v", test.ref, got, test.want)
 		}
 	}
@@ -237,7 +238,7 @@ func TestTagIsNotKeptBeyondTheRun(t *testing.T) {
 	}
 }
 
-func TestSharedLayersHaveEqualKeys(t *testing.T) {
+func TestSharedLayersAreEqual(t *testing.T) {
 	h := newHub(t)
 	base := image(t, 2)
 	on := func() v1.Image {
@@ -249,8 +250,8 @@ func TestSharedLayersHaveEqualKeys(t *testing.T) {
 	}
 	r := resolver("")
 	a, b := resolve(t, r, h.push(t, "a", on())), resolve(t, r, h.push(t, "b", on()))
-	if a.Key(1) != b.Key(1) || a.Top() == b.Top() {
-		t.Errorf("keys %v and %v, want two shared and one own", a.Keys(), b.Keys())
+	if !slices.Equal(a.Layers[:2], b.Layers[:2]) || a.Layers[2] == b.Layers[2] {
+		t.Errorf("layers %v and %v, want two shared and one own", a.Layers, b.Layers)
 	}
 }
 
@@ -355,7 +356,7 @@ func TestCorruptFilesAreReplaced(t *testing.T) {
 		if _, ok := resolver(dir).Lookup(want.Digest); ok {
 			t.Errorf("%s: the file was believed", what)
 		}
-		if got := resolve(t, resolver(dir), ref); got.Top() != want.Top() {
+		if got := resolve(t, resolver(dir), ref); !slices.Equal(got.Layers, want.Layers) {
 			t.Errorf("%s: chain = %+v", what, got)
 		}
 		if b, _ := os.ReadFile(files[0]); string(b) != string(good) {

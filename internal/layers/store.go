@@ -20,13 +20,13 @@ type store struct {
 	platform v1.Platform
 }
 
-// stored is the content of one file. Top repeats the topmost layer's key, so
-// that a damaged list of layers is noticed.
+// stored is the content of one file. Sum repeats the layers, so that a damaged
+// list is noticed.
 type stored struct {
 	Digest   digest.Digest `json:"digest"`
 	Manifest digest.Digest `json:"manifest"`
 	Layers   []Layer       `json:"layers"`
-	Top      string        `json:"top"`
+	Sum      digest.Digest `json:"sum"`
 }
 
 // get returns the chain of a digest. A file that cannot be read or makes no
@@ -43,9 +43,10 @@ func (s store) get(d digest.Digest) (Chain, bool) {
 	if json.Unmarshal(b, &f) != nil || f.Digest != d {
 		return Chain{}, false
 	}
-	c := NewChain("", f.Digest, f.Manifest, s.platform, f.Layers)
-	return c, c.Top().String() == f.Top
+	return Chain{Digest: f.Digest, Manifest: f.Manifest, Platform: s.platform, Layers: f.Layers}, sum(f.Layers) == f.Sum
 }
+
+func sum(list []Layer) digest.Digest { return digest.FromString(fmt.Sprint(list)) }
 
 // put keeps c under its own digest and under its manifest's, because both can
 // stand in a record's name.
@@ -60,7 +61,7 @@ func (s store) put(c Chain) error {
 }
 
 func (s store) write(d digest.Digest, c Chain) error {
-	b, err := json.Marshal(stored{Digest: d, Manifest: c.Manifest, Layers: c.Layers, Top: c.Top().String()})
+	b, err := json.Marshal(stored{Digest: d, Manifest: c.Manifest, Layers: c.Layers, Sum: sum(c.Layers)})
 	if err != nil {
 		return err
 	}

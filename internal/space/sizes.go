@@ -31,6 +31,7 @@ type Sizes struct {
 	like     map[string]*recent // of steps with the same description
 	own      map[string]*recent // of jobs of the same kind
 	owns     recent             // of all jobs
+	layers   recent             // of layers whose compressed sizes are not known
 }
 
 type vertex struct {
@@ -83,6 +84,9 @@ func (s *Sizes) Seen(v int32, bytes int64) {
 	if bytes <= n.seen {
 		return
 	}
+	if n.layer && n.size == 0 && n.seen == 0 {
+		s.layers.add(bytes)
+	}
 	n.seen = bytes
 	if n.step {
 		if s.like[n.like] == nil {
@@ -115,8 +119,23 @@ func (s *Sizes) of(v int32) (bytes int64, known bool) {
 		return n.seen, true
 	case n.step && s.like[n.like] != nil:
 		return slices.Max(*s.like[n.like]), true
+	case n.layer && len(s.layers) > 0:
+		return mean(s.layers), false
+	case n.layer:
+		return assumedLayer, false
 	}
-	return 0, !n.layer && !n.step // a context is small, or there already
+	return 0, !n.step // a context is small, or there already
+}
+
+// assumedLayer is what a layer is taken to be while no size of any is known.
+const assumedLayer = 100 << 20
+
+func mean(r recent) int64 {
+	var sum int64
+	for _, bytes := range r {
+		sum += bytes
+	}
+	return sum / int64(len(r))
 }
 
 // expect tells what a job adds of the vertices that are missing, by vertex where
@@ -124,7 +143,7 @@ func (s *Sizes) of(v int32) (bytes int64, known bool) {
 // that something like it was seen.
 func (s *Sizes) expect(job Job, missing func(v int32) bool, part func(v int32, bytes int64)) (rest int64, known bool) {
 	var layers, own int64
-	unknown := len(job.Vertices) == 0
+	unknown, sure := len(job.Vertices) == 0, true
 	for _, v := range job.Vertices {
 		bytes, ok := s.of(v)
 		if s.vertices[v].layer {
@@ -132,19 +151,21 @@ func (s *Sizes) expect(job Job, missing func(v int32) bool, part func(v int32, b
 		} else if !s.vertices[v].shared {
 			own += bytes
 		}
-		switch {
-		case !missing(v):
-		case ok:
-			part(v, bytes)
-		default:
-			unknown = true
+		if !missing(v) {
+			continue
 		}
+		if s.vertices[v].step && !ok {
+			unknown = true
+			continue
+		}
+		part(v, bytes)
+		sure = sure && ok
 	}
 	if !unknown {
-		return 0, true
+		return 0, sure
 	}
 	guess, known := s.guessOwn(job.Kind, layers)
-	return max(guess-own, 0), known
+	return max(guess-own, 0), known && sure
 }
 
 // guessOwn is what a job adds of its own: what its like did, else what any job

@@ -123,6 +123,18 @@ func TestLikeSteps(t *testing.T) {
 	needs(t, book, b, 10+500, true)
 }
 
+// Layers whose sizes no registry tells are assumed to take something, and then what
+// others were seen to take.
+func TestUnknownLayers(t *testing.T) {
+	w := newWorld(Rates{PerByte: 2, Own: 5})
+	a, b := w.job(0, []string{"os", "a"}, nil), w.job(0, []string{"os", "b"}, nil)
+	book := NewBook(w.sizes)
+	needs(t, book, a, 2*assumedLayer, false)
+	book.Seen(a.Vertices[0], 30)
+	book.Seen(a.Vertices[1], 10)
+	needs(t, book, b, 30+20, false)
+}
+
 func TestExpectMore(t *testing.T) {
 	w := newWorld(Rates{PerByte: 2})
 	j := w.job(10, []string{"os"}, []string{"RUN a"})

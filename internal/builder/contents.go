@@ -1,0 +1,213 @@
+package builder
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/moby/patternmatcher"
+	"github.com/moby/patternmatcher/ignorefile"
+
+	"github.com/stoker-build/stoker/internal/graph"
+	"github.com/stoker-build/stoker/internal/plan"
+)
+
+const (
+	// What is read at most to tell whether two directories have the same content.
+	// BuildKit reads it anyway, but once for each job.
+	mostContent = 64 << 20
+	mostFiles   = 20_000
+)
+
+// surroundings are what the definitions of builds do not tell. They may be used by
+// several goroutines.
+type surroundings struct {
+	contents *contents
+	several  atomic.Bool // the jobs have different contexts
+}
+
+// note notes which jobs there are.
+func (s *surroundings) note(jobs []*plan.Job) {
+	for _, job := range jobs {
+		if job.Options.Inputs.ContextPath != jobs[0].Options.Inputs.ContextPath {
+			s.several.Store(true)
+		}
+	}
+}
+
+// of returns what the definition of a job's build does not tell; local says what
+// the names of its directories stand for. Where the jobs have one context, what is
+// copied of it is told by the directory, so that a later run knows its steps again
+// after a change; where they have several, by content, so that they share what
+// BuildKit shares.
+func (s *surroundings) of(job *plan.Job, local func(name string) string) graph.Surroundings {
+	out := graph.Surroundings{Local: local}
+	if s.several.Load() {
+		ignore := ignoredOf(job)
+		out.Content = func(name, path string, wildcard bool) (string, bool) {
+			return s.contents.of(local(name), path, wildcard, ignore)
+		}
+	}
+	return out
+}
+
+// contents tells what is in directories, so that steps that copy the same from
+// different ones are equal, as BuildKit has them: its keys for what is copied are
+// by content. It may be used by several goroutines.
+type contents struct {
+	mu    sync.Mutex
+	known map[string]string // empty for what is not told
+}
+
+func newContents() *contents { return &contents{known: map[string]string{}} }
+
+// of returns a digest of what is at a path of a directory, as far as ignore does
+// not leave it out. It does not tell for what is large, or goes through links.
+func (c *contents) of(dir, path string, wildcard bool, ignore ignored) (digest string, ok bool) {
+	key := strings.Join([]string{dir, path, fmt.Sprint(wildcard), ignore.text}, "\x00")
+	c.mu.Lock()
+	digest, known := c.known[key]
+	c.mu.Unlock()
+	if known {
+		return digest, digest != ""
+	}
+	digest, err := digestOf(dir, path, wildcard, ignore)
+	if err != nil {
+		digest = ""
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.known[key] = digest
+	return digest, digest != ""
+}
+
+// ignored are the patterns of a .dockerignore file.
+type ignored struct {
+	text     string
+	patterns []string
+}
+
+// ignoredOf returns what a job's builds leave out of its context, as BuildKit's
+// frontend finds it: the Dockerfile's own file, else that of the context.
+func ignoredOf(job *plan.Job) ignored {
+	in := job.Options.Inputs
+	for _, path := range []string{in.DockerfilePath + ".dockerignore", filepath.Join(in.ContextPath, ".dockerignore")} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		patterns, err := ignorefile.ReadAll(bytes.NewReader(text))
+		if err == nil {
+			return ignored{string(text), patterns}
+		}
+	}
+	return ignored{}
+}
+
+var errNotTold = errors.New("the content is not told")
+
+func digestOf(dir, path string, wildcard bool, ignore ignored) (string, error) {
+	matcher, err := patternmatcher.New(ignore.patterns)
+	if err != nil {
+		return "", err
+	}
+	roots := []string{filepath.Join(dir, filepath.Clean("/"+path))}
+	if wildcard && strings.ContainsAny(path, `*?[\`) {
+		if roots, err = filepath.Glob(roots[0]); err != nil || len(roots) == 0 {
+			return "", errNotTold
+		}
+	}
+	d := &digester{dir: dir, matcher: matcher, hash: sha256.New()}
+	for _, root := range roots {
+		if linked(dir, root) {
+			return "", errNotTold
+		}
+		fmt.Fprintf(d.hash, "root %q\n", filepath.Base(root))
+		if err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error { return d.visit(root, path, e, err) }); err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(d.hash.Sum(nil)), nil
+}
+
+// linked tells whether a link stands on the way from a directory to a path in it.
+func linked(dir, path string) bool {
+	for ; path != dir && len(path) > len(dir); path = filepath.Dir(path) {
+		info, err := os.Lstat(path)
+		if err != nil || info.Mode()&fs.ModeSymlink != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+type digester struct {
+	dir     string
+	matcher *patternmatcher.PatternMatcher
+	hash    hash.Hash
+	bytes   int64
+	files   int
+}
+
+// visit adds what BuildKit's keys have of a file: its path, mode and content, but
+// not its times.
+func (d *digester) visit(root, path string, e fs.DirEntry, err error) error {
+	if err != nil {
+		return err
+	}
+	inDir, err := filepath.Rel(d.dir, path)
+	if err != nil {
+		return err
+	}
+	if leftOut, err := d.matcher.MatchesOrParentMatches(inDir); err != nil {
+		return err
+	} else if leftOut && inDir != "." && !e.IsDir() {
+		return nil
+	}
+	info, err := e.Info()
+	if err != nil {
+		return err
+	}
+	if d.files++; d.files > mostFiles {
+		return errNotTold
+	}
+	inRoot, err := filepath.Rel(root, path)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(d.hash, "%q %o ", inRoot, info.Mode())
+	switch {
+	case info.Mode().IsRegular():
+		return d.file(path, info.Size())
+	case info.Mode()&fs.ModeSymlink != 0:
+		target, err := os.Readlink(path)
+		fmt.Fprintf(d.hash, "-> %q\n", target)
+		return err
+	}
+	return nil
+}
+
+func (d *digester) file(path string, size int64) error {
+	if d.bytes += size; d.bytes > mostContent {
+		return errNotTold
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	fmt.Fprintf(d.hash, "%d\n", size)
+	_, err = io.Copy(d.hash, bufio.NewReader(f))
+	return err
+}
