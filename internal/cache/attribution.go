@@ -1,9 +1,9 @@
 package cache
 
 import (
+	"encoding/binary"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -33,48 +33,91 @@ type attribution struct {
 	*lineage
 	View
 	shared *graph.Shared
-	made   map[int32][]time.Time
-	// described are the vertices that were made, by their records' descriptions.
-	described map[string][]int32
+	there  map[string]bool // the records' IDs
+	passes int
 
-	of   [][]int32 // by record: the vertices
-	sure []bool    // by record: it is remembered, or the moment of its making tells
+	// By record:
+	text  []string // the normalized description
+	alike []*alike
+	doubt []doubt
+	known []bool // it is remembered
+	match
 }
+
+// match is what was found out, by record.
+type match struct {
+	of      [][]int32   // the vertices that it may be the result of, in order
+	told    [][]int32   // those of them that records above it tell
+	from    [][]*making // the makings that it may have come from
+	sure    []bool      // it is remembered, or the moment of its making tells
+	guessed []bool      // only the moment of its making tells
+}
+
+// alike are records that have the same parents and description.
+type alike struct {
+	records []int
+	pass    int // the last in which they were looked at
+}
+
+// doubt tells of a record that its moment tells nothing, since others may have
+// come from the same making: among the steps that fit, or among all.
+type doubt struct{ fitting, guessed bool }
 
 // attribute matches records with vertices. The caller holds the needs' lock.
 func attribute(l *lineage, v View) *attribution {
-	a := &attribution{lineage: l, View: v, shared: v.Needs.shared,
-		made: map[int32][]time.Time{}, described: map[string][]int32{},
-		of: make([][]int32, len(l.records)), sure: make([]bool, len(l.records))}
-	a.remember()
-	a.upward()
-	a.downward()
-	a.upward() // for what stands on what was found from above
-	return a
-}
-
-// remember takes what is known from before, and what was made.
-func (a *attribution) remember() {
+	n := len(l.records)
+	a := &attribution{lineage: l, View: v, shared: v.Needs.shared, there: make(map[string]bool, n),
+		text: make([]string, n), alike: make([]*alike, n), doubt: make([]doubt, n), known: make([]bool, n)}
 	if a.Memory == nil {
-		return
+		a.Memory = NewMemory(nil, nil, nil)
 	}
 	a.Memory.mu.RLock()
 	defer a.Memory.mu.RUnlock()
-	for id, at := range a.Memory.made {
-		v, ok := a.shared.Find(id)
-		if !ok {
+	a.compare()
+	for contested := true; contested; contested = a.contest() {
+		a.match = match{of: make([][]int32, n), told: make([][]int32, n), from: make([][]*making, n), sure: make([]bool, n), guessed: make([]bool, n)}
+		a.remember()
+		a.upward()
+		a.downward()
+		a.upward() // for what stands on what was found from above
+		a.guess()
+		a.downward()
+		a.upward()
+		a.lazy()
+	}
+	return a
+}
+
+// compare finds the steps' results that are alike.
+func (a *attribution) compare() {
+	groups := map[string]*alike{}
+	var key []byte
+	for i := range a.records {
+		a.text[i], a.there[a.records[i].ID] = graph.Normalize(a.records[i].Description), true
+		if !a.isStep(i) {
 			continue
 		}
-		a.made[v] = at
-		for i := range a.shared.Results(v) {
-			description, _ := a.shared.Result(v, i)
-			a.described[description] = append(a.described[description], v)
+		key = key[:0]
+		for _, p := range a.parents[i] {
+			key = binary.AppendUvarint(key, uint64(p)+1)
 		}
+		key = append(append(key, 0), a.text[i]...)
+		g := groups[string(key)]
+		if g == nil {
+			g = &alike{}
+			groups[string(key)] = g
+		}
+		g.records, a.alike[i] = append(g.records, i), g
 	}
+}
+
+// remember takes what is known from before.
+func (a *attribution) remember() {
 	for i := range a.records {
 		if id, ok := a.Memory.known[a.records[i].ID]; ok {
 			if v, ok := a.shared.Find(id); ok {
-				a.of[i], a.sure[i] = []int32{v}, true
+				a.of[i], a.known[i], a.sure[i] = []int32{v}, true, true
+				a.from[i] = a.makingsOf(i, func(m *making) bool { return m.vertex == id })
 			}
 		}
 	}
@@ -82,6 +125,7 @@ func (a *attribution) remember() {
 
 // upward attributes records by themselves and by what they stand on.
 func (a *attribution) upward() {
+	a.passes++
 	for _, i := range a.order {
 		if len(a.of[i]) > 0 || a.broken[i] {
 			continue
@@ -89,12 +133,15 @@ func (a *attribution) upward() {
 		r := &a.records[i]
 		switch {
 		case !r.isRegular(), r.Description == "":
+		case a.isStep(i):
+			if a.alike[i].pass != a.passes {
+				a.alike[i].pass = a.passes
+				a.steps(i)
+			}
 		case strings.HasPrefix(r.Description, pulledFrom):
 			a.of[i] = a.layer(i)
 		case strings.HasPrefix(r.Description, imported):
 			a.of[i] = a.imports(i)
-		default:
-			a.of[i], a.sure[i] = a.step(i)
 		}
 	}
 }
@@ -116,7 +163,7 @@ func (a *attribution) layer(i int) (found []int32) {
 	if len(found) > 0 || a.Explain == nil {
 		return distinct(found)
 	}
-	if chain := a.explained(d); depth < len(chain) {
+	if chain, known := a.Explain(d); known && depth < len(chain) {
 		if v, ok := a.shared.Find(chain[depth]); ok {
 			return []int32{v}
 		}
@@ -124,71 +171,138 @@ func (a *attribution) layer(i int) (found []int32) {
 	return nil
 }
 
-func (a *attribution) explained(d digest.Digest) []graph.ID {
-	chain, _ := a.Explain(d)
-	return chain
-}
-
 // imports finds what a record may be that came from an imported cache: only its
 // place tells.
 func (a *attribution) imports(i int) []int32 {
-	if len(a.parents[i]) == 0 {
-		return a.shared.Layers(graph.Nothing)
+	below := []int32{graph.Nothing}
+	if len(a.parents[i]) > 0 {
+		below = a.of[a.parents[i][0]]
 	}
 	var found []int32
-	for _, p := range a.of[a.parents[i][0]] {
+	for _, p := range below {
 		found = append(found, a.shared.Layers(p)...)
-		found = append(found, a.shared.Above(p)...)
+		for _, v := range a.shared.Above(p) {
+			if a.hasOn(v, len(a.parents[i])) {
+				found = append(found, v)
+			}
+		}
 	}
 	return distinct(found)
 }
 
-// step finds the steps whose result a record may be, by what it stands on and its
-// description. The moment of its making tells among those.
-func (a *attribution) step(i int) (found []int32, sure bool) {
-	description := graph.Normalize(a.records[i].Description)
-	parents := a.parents[i]
-	switch {
-	case len(parents) == 0:
-		found = a.shared.Upon(graph.Nothing, description)
-	case len(a.of[parents[0]]) > 0:
-		for _, p := range a.of[parents[0]] {
-			for _, v := range a.shared.Upon(p, description) {
-				if a.standsOn(v, description, parents) {
-					found = append(found, v)
-				}
-			}
-		}
-		if len(found) == 0 {
-			return a.anything(parents), false
-		}
-	default:
-		// What it stands on is unknown, such as an image that this builder made
-		// itself: it takes the steps' results for the image's layers.
-		return a.atItsMoment(i, a.described[description])
-	}
-	if at, sure := a.atItsMoment(i, found); sure {
-		return at, true
-	}
-	return distinct(found), false
-}
-
-// standsOn tells whether a vertex has a record with such parents.
-func (a *attribution) standsOn(v int32, description string, parents []int) bool {
-	for k := range a.shared.Results(v) {
-		d, on := a.shared.Result(v, k)
-		if d != description || len(on) != len(parents) {
-			continue
-		}
-		fits := true
-		for n, p := range parents {
-			fits = fits && slices.Contains(a.of[p], on[n])
-		}
-		if fits {
+// hasOn tells whether a vertex has a record with so many parents.
+func (a *attribution) hasOn(v int32, parents int) bool {
+	for i := range a.shared.Results(v) {
+		if _, on := a.shared.Result(v, i); len(on) == parents {
 			return true
 		}
 	}
 	return false
+}
+
+// steps finds the steps whose results the record at i and those alike may be, by
+// what they stand on and their description. The moments of their making tell
+// among those.
+func (a *attribution) steps(i int) {
+	found, anything := a.fitting(i), a.anything(a.parents[i])
+	for _, r := range a.alike[i].records {
+		if a.known[r] {
+			continue
+		}
+		may := found
+		if len(found) > 0 {
+			a.from[r] = a.makingsOf(r, func(m *making) bool {
+				v, known := a.shared.Find(m.vertex)
+				_, fits := slices.BinarySearch(found, v)
+				return known && fits
+			})
+			if a.sure[r] = len(a.from[r]) > 0 && !a.doubt[r].fitting; a.sure[r] {
+				may = a.vertices(a.from[r])
+			}
+		}
+		if more := slices.Concat(a.of[r], anything); len(more) > 0 {
+			may = distinct(append(more, may...))
+		}
+		a.of[r] = may
+	}
+}
+
+// fitting returns the steps that have a record with the parents and the
+// description of the one at i.
+func (a *attribution) fitting(i int) (found []int32) {
+	parents, below := a.parents[i], []int32{graph.Nothing}
+	if len(parents) > 0 {
+		below = a.of[parents[0]]
+	}
+	for _, p := range below {
+		for _, description := range []string{a.text[i], ""} {
+			for _, v := range a.shared.Upon(p, description) {
+				if a.standsOn(v, a.text[i], parents) {
+					found = append(found, v)
+				}
+			}
+		}
+	}
+	return distinct(found)
+}
+
+// standsOn tells whether a vertex, of which the first parent fits, has a record
+// with such parents.
+func (a *attribution) standsOn(v int32, description string, parents []int) bool {
+	on, has := a.shared.ResultOn(v, description)
+	if !has || len(on) != len(parents) {
+		return false
+	}
+	for n := 1; n < len(parents); n++ {
+		if _, fits := slices.BinarySearch(a.of[parents[n]], on[n]); !fits {
+			return false
+		}
+	}
+	return true
+}
+
+// vertices returns the vertices of makings.
+func (a *attribution) vertices(makings []*making) (of []int32) {
+	for _, m := range makings {
+		if v, known := a.shared.Find(m.vertex); known {
+			of = append(of, v)
+		}
+	}
+	return distinct(of)
+}
+
+// guess finds steps by their descriptions and moments alone, for records that
+// stand on what no step of that description stands on, as far as is known, or that
+// were made when none of those was. A builder takes steps' results for the layers
+// of an image that it made itself, and for those of another step that copied the
+// same content. What surely accounts for another record is not asked again.
+func (a *attribution) guess() {
+	accounted := map[*making]bool{}
+	for i := range a.records {
+		if a.sure[i] {
+			for _, m := range a.from[i] {
+				accounted[m] = true
+			}
+		}
+	}
+	for i := range a.records {
+		if a.sure[i] || !a.isStep(i) || a.doubt[i].guessed {
+			continue
+		}
+		own := a.claimOf(i)
+		from := a.makingsOf(i, func(m *making) bool {
+			v, known := a.shared.Find(m.vertex)
+			if !known || accounted[m] || m.fits && !slices.Contains(m.by, own) {
+				return false
+			}
+			_, has := a.shared.ResultOn(v, a.text[i])
+			return has
+		})
+		if len(from) > 0 {
+			a.from[i], a.sure[i], a.guessed[i] = from, true, true
+			a.of[i] = distinct(slices.Concat(a.of[i], a.vertices(from)))
+		}
+	}
 }
 
 // anything finds the vertices that stand for whatever is built upon the parents.
@@ -205,98 +319,84 @@ func (a *attribution) anything(parents []int) (found []int32) {
 			found = append(found, a.shared.Anything(p)...)
 		}
 	}
+	// A job whose steps are known by now has no such vertex any more.
+	found = slices.DeleteFunc(found, func(v int32) bool { return len(a.shared.JobsOf(v)) == 0 })
 	return distinct(found)
-}
-
-const (
-	// A record is made a few milliseconds before its step is told to be done
-	// (measured on v0.34.2); clocks and busy machines may disturb that.
-	mostLate, mostEarly = 150 * time.Millisecond, 50 * time.Millisecond
-	// Moments that are no further apart do not tell two steps apart.
-	sameMoment = 5 * time.Millisecond
-)
-
-// atItsMoment returns those of the vertices that were made when the record was,
-// and whether there are any.
-func (a *attribution) atItsMoment(i int, among []int32) (nearest []int32, sure bool) {
-	if len(a.made) == 0 {
-		return nil, false
-	}
-	best := time.Duration(-1)
-	gaps := make([]time.Duration, len(among))
-	for n, v := range among {
-		gaps[n] = a.gap(v, a.records[i].CreatedAt)
-		if gaps[n] >= 0 && (best < 0 || gaps[n] < best) {
-			best = gaps[n]
-		}
-	}
-	if best < 0 {
-		return nil, false
-	}
-	for n, v := range among {
-		if gaps[n] >= 0 && gaps[n] <= best+sameMoment {
-			nearest = append(nearest, v)
-		}
-	}
-	return distinct(nearest), true
-}
-
-// gap is how far a moment is from the nearest at which a vertex was made;
-// negative for too far.
-func (a *attribution) gap(v int32, created time.Time) time.Duration {
-	best := time.Duration(-1)
-	for _, at := range a.made[v] {
-		late := at.Sub(created)
-		if late > mostLate || late < -mostEarly {
-			continue
-		}
-		if late = late.Abs(); best < 0 || late < best {
-			best = late
-		}
-	}
-	return best
 }
 
 // downward attributes records after what stands on them: layers whose own names
 // tell nothing, such as those that were never pulled or that an image pulled
-// which is not of the plan, and what the builder takes for a base image's layers.
+// which is not of the plan, and what the builder takes for something else that it
+// is equal to. What is told for sure is added to what a record may be by itself.
 func (a *attribution) downward() {
 	for _, i := range slices.Backward(a.order) {
-		if len(a.of[i]) == 0 || a.broken[i] {
-			continue
-		}
 		for n, p := range a.parents[i] {
-			if len(a.of[p]) > 0 || a.broken[p] || !a.records[p].isRegular() {
+			if !a.records[p].isRegular() {
 				continue
 			}
-			for _, v := range a.of[i] {
-				a.of[p] = append(a.of[p], a.below(v, i, n)...)
+			if below := a.below(i, n, len(a.of[p]) == 0); len(below) > 0 {
+				a.of[p] = distinct(slices.Concat(a.of[p], below))
+				a.told[p] = distinct(slices.Concat(a.told[p], below))
 			}
-			a.of[p] = distinct(a.of[p])
 		}
 	}
 }
 
-// below returns what the nth parent of a record must be when it is the result of
-// a vertex.
-func (a *attribution) below(v int32, record, n int) []int32 {
-	if a.shared.Kind(v) == graph.Layer {
-		return a.shared.Inputs(v)
-	}
-	if !a.sure[record] {
-		return nil
-	}
-	for k := range a.shared.Results(v) {
-		if d, on := a.shared.Result(v, k); n < len(on) && d == graph.Normalize(a.records[record].Description) {
-			return on[n : n+1]
+// below returns what the nth parent of the record at i must be: of layers what is
+// below them, if it is one, or if any will do; of steps what they stand on, if
+// the steps are sure.
+func (a *attribution) below(i, n int, any bool) (below []int32) {
+	for _, v := range a.of[i] {
+		if a.shared.Kind(v) == graph.Layer {
+			if any || len(a.of[i]) == 1 {
+				below = append(below, a.shared.Inputs(v)...)
+			}
+			continue
+		}
+		if _, told := slices.BinarySearch(a.told[i], v); !told && !a.sure[i] {
+			continue
+		}
+		if on, has := a.shared.ResultOn(v, a.text[i]); has && n < len(on) {
+			below = append(below, on[n])
 		}
 	}
-	return nil
+	return below
+}
+
+// lazy attributes layers that were resolved and not pulled, and on which nothing
+// stands that would tell, to all layers that may stand there. They would keep the
+// layers below until the run ends. On a shared builder they may be anybody's.
+func (a *attribution) lazy() {
+	if a.Owner != Exclusive {
+		return
+	}
+	for _, i := range a.order {
+		r := &a.records[i]
+		if len(a.of[i]) > 0 || a.broken[i] || !r.isRegular() || r.Description != "" || len(a.parents[i]) > 1 {
+			continue
+		}
+		below := []int32{graph.Nothing}
+		if len(a.parents[i]) == 1 {
+			below = a.of[a.parents[i][0]]
+		}
+		var found []int32
+		for _, p := range below {
+			found = append(found, a.shared.Layers(p)...)
+		}
+		a.of[i] = distinct(found)
+	}
 }
 
 func (a *attribution) isNew(i int) bool {
 	_, was := a.Before[a.records[i].ID]
 	return !was
+}
+
+// isStep tells whether the record at i is, by its description, the result of a
+// step.
+func (a *attribution) isStep(i int) bool {
+	r := &a.records[i]
+	return r.isRegular() && !a.broken[i] && !a.isLayer(i) && !strings.HasPrefix(r.Description, imported)
 }
 
 // isLayer tells whether the record at i is, by its description, a layer of an

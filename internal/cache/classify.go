@@ -3,6 +3,7 @@ package cache
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -38,6 +39,9 @@ type View struct {
 	// Imports says that builds of the plan import cache, which shows as records
 	// that no step was done for.
 	Imports bool
+	// Since is when the run began, by the builder's clock; zero where that is not
+	// known. What is imported says when it was made, which was before.
+	Since time.Time
 	// Explain returns the layers of a digest that is in a record's name but not
 	// in the plan. It may be nil.
 	Explain func(digest.Digest) ([]graph.ID, bool)
@@ -154,7 +158,14 @@ func (c *classifier) ours(i int, layer bool) bool {
 	case !c.isNew(i):
 		return false
 	}
-	return layer || c.Imports
+	return layer && c.isLayer(i) || c.Imports && c.isImported(i)
+}
+
+// isImported tells whether the record at i may have come from an imported cache.
+// It is called so, or, by what was imported, as the step that once made it.
+func (c *classifier) isImported(i int) bool {
+	r := &c.records[i]
+	return strings.HasPrefix(r.Description, imported) || c.Since.IsZero() || r.CreatedAt.Before(c.Since)
 }
 
 // learn remembers whose records these are: those of one vertex that a build of the
@@ -167,10 +178,18 @@ func (c *classifier) learn() {
 	defer c.Memory.mu.Unlock()
 	c.Memory.forget(c.records)
 	for i := range c.records {
-		if len(c.of[i]) == 1 && (c.sure[i] || c.verdicts[i].Layer && c.isNew(i)) {
+		if len(c.of[i]) == 1 && (c.sure[i] || c.isPulled(i)) {
 			c.Memory.found(c.records[i].ID, c.shared.ID(c.of[i][0]))
 		}
 	}
+	c.claim()
+}
+
+// isPulled tells whether the record at i is a layer of the plan that the run
+// pulled.
+func (c *classifier) isPulled(i int) bool {
+	named := c.records[i].Description != "" || len(c.told[i]) > 0
+	return named && c.verdicts[i].Layer && c.isNew(i) && c.ours(i, true)
 }
 
 // keepParents takes the dead and left-over records back that have a child which

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -29,47 +28,67 @@ type Keeper interface {
 type Memory struct {
 	keeper Keeper // nil for nobody
 
-	mu    sync.RWMutex
-	made  map[graph.ID][]time.Time
-	known map[string]graph.ID // by a record's id
+	mu     sync.RWMutex
+	began  timeline
+	done   timeline
+	undone map[graph.ID]*making // the last that began, where it is not done
+	known  map[string]graph.ID  // by a record's id
 }
 
 // NewMemory returns a memory of what earlier runs knew: the vertices of records,
 // and when vertices were made. The keeper, which may be nil, is told all that is new.
 func NewMemory(known map[string]graph.ID, made []Moment, keeper Keeper) *Memory {
-	m := &Memory{keeper: keeper, made: map[graph.ID][]time.Time{}, known: maps.Clone(known)}
+	m := &Memory{keeper: keeper, known: maps.Clone(known), undone: map[graph.ID]*making{},
+		began: timeline{at: func(m *making) time.Time { return m.began }},
+		done:  timeline{at: func(m *making) time.Time { return m.done }}}
 	if m.known == nil {
 		m.known = map[string]graph.ID{}
 	}
 	for _, moment := range made {
-		m.made[moment.Vertex] = append(m.made[moment.Vertex], moment.At)
+		m.done.add(&making{vertex: moment.Vertex, done: moment.At, earlier: true})
 	}
 	return m
 }
 
-// Made notes that a vertex was made, as the builder's progress tells. Several
-// builds may tell of the same moment.
+// Began notes when the making of a vertex began, as the builder's progress tells
+// and by its clock. It is what tells of a record that BuildKit keeps writable, and
+// is to be called before Made.
+func (m *Memory) Began(v graph.ID, at time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if now := (&making{vertex: v, began: at}); m.began.add(now) {
+		m.undone[v] = now
+	}
+}
+
+// Made notes that a vertex was made, and when that was done, as the builder's
+// progress tells and by its clock. Several builds may tell of the same moment.
 func (m *Memory) Made(v graph.ID, at time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if slices.ContainsFunc(m.made[v], at.Equal) {
+	if m.done.has(v, at) {
 		return
 	}
-	m.made[v] = append(m.made[v], at)
+	now := m.undone[v]
+	if now == nil || now.began.After(at) {
+		now = &making{vertex: v}
+	} else {
+		delete(m.undone, v)
+	}
+	now.done = at
+	m.done.add(now)
 	if m.keeper != nil {
 		m.keeper.Made(Moment{v, at})
 	}
 }
 
-// Moments returns when vertices were made.
+// Moments returns when vertices were made, in that order.
 func (m *Memory) Moments() []Moment {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	var out []Moment
-	for v, times := range m.made {
-		for _, at := range times {
-			out = append(out, Moment{v, at})
-		}
+	out := make([]Moment, len(m.done.makings))
+	for i, made := range m.done.makings {
+		out[i] = Moment{made.vertex, made.done}
 	}
 	return out
 }
