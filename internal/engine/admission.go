@@ -116,7 +116,9 @@ func (r *run) boundByLevel(ctx context.Context) {
 		return
 	}
 	limit := percentages(level, r.Space.Low, r.Space.High)
-	r.room.bound(gauge{"a full disk that cannot be seen", limit, r.cacheBytes, false})
+	if !r.room.boundFirst(gauge{"a full disk that cannot be seen", limit, r.cacheBytes, false}) {
+		return // by another job that the same full disk ended
+	}
 	r.emit(Warning{Message: fmt.Sprintf("the builder's disk is full with %s of cache: no more than %s are used from now on", size(level), size(limit.High))})
 }
 
@@ -125,6 +127,17 @@ func (a *admission) bound(g gauge) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.gauges = append(a.gauges, g)
+}
+
+// boundFirst adds a bound where there is none yet, and tells whether it did.
+func (a *admission) boundFirst(g gauge) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.gauges) > 0 {
+		return false
+	}
+	a.gauges = append(a.gauges, g)
+	return true
 }
 
 // bounds returns the bounds.
@@ -180,7 +193,7 @@ func (r *run) cacheBytes(ctx context.Context) (int64, error) {
 // learn takes from a look at the nodes' caches what is there, how much it takes,
 // and what finished jobs added of their own.
 func (r *run) learn(reports []*cache.Report) (present map[int32]int64) {
-	seen := cache.Seen{Vertices: map[int32]int64{}, Own: map[int]int64{}}
+	seen := cache.NewSeen()
 	for _, report := range reports {
 		seen.Join(report.Sizes())
 	}
@@ -190,7 +203,7 @@ func (r *run) learn(reports []*cache.Report) (present map[int32]int64) {
 	r.needs.Read(a.book.Know)
 	a.book.Holds(seen.Vertices)
 	for v, bytes := range seen.Vertices {
-		a.book.Seen(v, bytes)
+		a.book.Seen(v, bytes, seen.Made[v])
 	}
 	if seen.Compressed > 0 {
 		a.book.Rates.PerByte = float64(seen.Whole) / float64(seen.Compressed)
