@@ -55,11 +55,12 @@ type admission struct {
 	seen    map[int]bool     // jobs whose own records were seen
 	changed chan struct{}    // closed and replaced when a job ends or space comes free
 	peaks   map[string]int64 // the most seen in each gauge
+	unread  map[string]bool  // gauges that could not be read when last asked
 }
 
 func newAdmission(o SpaceOptions) *admission {
 	return &admission{book: space.NewBook(space.NewSizes(o.Rates)), jobs: map[int]space.Job{}, seen: map[int]bool{},
-		changed: make(chan struct{}), peaks: map[string]int64{}}
+		changed: make(chan struct{}), peaks: map[string]int64{}, unread: map[string]bool{}}
 }
 
 // know takes what tasks do.
@@ -308,9 +309,12 @@ func (r *run) stateFor(ctx context.Context, t *task) state {
 	for _, g := range a.bounds() {
 		used, err := g.used(ctx)
 		if err != nil {
-			r.emit(Warning{Message: fmt.Sprintf("%s cannot be read: %s", g.name, err)})
+			if a.noteRead(g, err) {
+				r.emit(Warning{Message: fmt.Sprintf("%s cannot be read, and bounds nothing until it can: %s", g.name, err)})
+			}
 			continue
 		}
+		a.noteRead(g, nil)
 		a.mu.Lock()
 		a.peaks[g.name] = max(a.peaks[g.name], used)
 		need, known := a.book.Need(a.jobs[t.index])
@@ -321,6 +325,16 @@ func (r *run) stateFor(ctx context.Context, t *task) state {
 		}
 	}
 	return worst
+}
+
+// noteRead notes whether a gauge could be read, and tells whether that it could not
+// is news.
+func (a *admission) noteRead(g gauge, err error) (news bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	news = err != nil && !a.unread[g.name]
+	a.unread[g.name] = err != nil
+	return news
 }
 
 const (
