@@ -27,4 +27,5 @@ lint: ## golangci-lint, built from the pinned version
 	./tools/lint.sh
 
 bench: setup build ## Stoker beside other ways to do the same job
+	./tools/setup.sh bench
 	$(GO) run ./bench -stoker bin/stoker -out bench/out

@@ -1,7 +1,7 @@
 // Command bench measures Stoker beside other ways to do the same job, on real daemons, a real
 // registry and real small disks of its own, all gone afterwards. It must run as root.
 //
-//	go run ./bench -stoker bin/stoker -out bench/out [-only overhead,latency,peers] [-quick]
+//	go run ./bench -stoker bin/stoker -out bench/out [-only overhead,latency,peers] [-quick] [-full]
 //
 // For each benchmark it prints a table and writes NAME.md, NAME.json and NAME.svg.
 package main
@@ -33,6 +33,10 @@ var benchmarks = []struct {
 	{"latency", latency},
 	{"peers", peers},
 	{"shuffled", shuffled},
+	{"syntax", syntax},
+	{"tasks", tasks},
+	{"graphs", graphs},
+	{"large", large},
 }
 
 // bench is what all benchmarks work with.
@@ -42,6 +46,7 @@ type bench struct {
 	out      string
 	work     string // directory for inputs and logs
 	quick    bool
+	full     bool
 	workers  []int
 	machine  report.Machine
 }
@@ -108,8 +113,9 @@ func parse(args []string) (b *bench, only []string, err error) {
 	flags.StringVar(&b.out, "out", "bench/out", "`directory` for tables, charts and JSON")
 	flags.StringVar(&b.work, "work", "", "`directory` for inputs and logs, outside of git work trees (default a temporary one that is removed)")
 	flags.BoolVar(&b.quick, "quick", false, "less of everything, for a first look")
+	flags.BoolVar(&b.full, "full", false, "layers of the tasks that are four times as large, which takes tens of minutes and 40 GB of disk")
 	names := flags.String("only", strings.Join(allNames(), ","), "the `benchmarks` to run, separated by commas")
-	counts := flags.String("workers", "2,4,8", "the `numbers` of workers that the shuffled benchmark compares")
+	counts := flags.String("workers", "2,4,8", "the `numbers` of workers that the benchmarks shuffled and tasks compare")
 	if err := flags.Parse(args); err != nil {
 		return nil, nil, err
 	}

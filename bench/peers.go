@@ -18,16 +18,8 @@ import (
 	"github.com/stoker-build/stoker/internal/space"
 )
 
-const (
-	mb = 1_000_000
-
-	// batchSize is how many images are pruned or swept together.
-	batchSize = 5
-	// wayLimit is how long one way may take.
-	wayLimit = 15 * time.Minute
-	// diskInterval is how often the disk is looked at.
-	diskInterval = 20 * time.Millisecond
-)
+// batchSize is how many images are pruned or swept together.
+const batchSize = 5
 
 // scale is how much there is to build: more layers than fit on the small disk, where they count
 // about twice, packed and unpacked.
@@ -76,6 +68,10 @@ func sixProjects(b *bench) scale {
 
 func (s scale) jobs() int { return s.projects * s.each }
 
+func (s scale) contest() contest {
+	return contest{name: s.name, jobs: s.jobs(), small: s.small, unlimited: s.unlimited, prepare: s.prepare}
+}
+
 // shape is that of the base images.
 func (s scale) shape() lab.Shape {
 	instances := lab.Instances(s.projects, s.each)
@@ -102,17 +98,6 @@ func (s scale) text() string {
 		size(s.ownBytes), size(s.runBytes), size(s.small))
 }
 
-// way is one way to do the work.
-type way struct {
-	name      string
-	ours      bool
-	unlimited bool // on a disk that is large enough for everything
-	workers   int
-	daemon    lab.BuildkitdOptions
-	line      string // how it is run
-	build     func(context.Context, *bench, *lab.Buildkitd, plan) (outcome, error)
-}
-
 const peersWorkers = 4
 
 // peers compares what people do about a full disk.
@@ -131,7 +116,8 @@ func peers(ctx context.Context, b *bench) (report.Report, error) {
 	ways[0].unlimited = true
 	ways[2].daemon.GC = true
 	ways[3].daemon.GC, ways[3].daemon.Worker = true, tuned
-	r, err := s.compare(ctx, b, ways)
+	r, err := s.contest().compare(ctx, b, ways)
+	r.Text = s.text()
 	r.Title = fmt.Sprintf("Peers: %d images on a disk of %s", s.jobs(), report.Bytes.Format(float64(s.small)))
 	return r, err
 }
@@ -148,7 +134,8 @@ func shuffled(ctx context.Context, b *bench) (report.Report, error) {
 			"--cache-budget", fmt.Sprint(int64(tightness*float64(s.least(n)))))
 		ways = append(ways, free, stokerWay(fmt.Sprintf("stoker build --workers %d", n), n), tight)
 	}
-	r, err := s.compare(ctx, b, ways)
+	r, err := s.contest().compare(ctx, b, ways)
+	r.Text = s.text()
 	r.Title = fmt.Sprintf("Shuffled: %d images on a disk of %s", s.jobs(), report.Bytes.Format(float64(s.small)))
 	r.Text += " The least is what the cache must hold at the worst moment, in Stoker's order and with as many builds at once:" +
 		" the layers that are needed again, and what the running builds make."
@@ -256,88 +243,8 @@ func pruneArgs(jobs []job) []string {
 	return []string{"prune", "--all", "--filter", builder.DescriptionFilter(bases)}
 }
 
-// compare lets each way do the work once.
-func (s scale) compare(ctx context.Context, b *bench, ways []way) (report.Report, error) {
-	r := report.Report{
-		Text: s.text(),
-		Columns: []report.Column{
-			{Key: "built", Title: fmt.Sprintf("built of %d", s.jobs()), Unit: report.Count, Chart: true},
-			{Key: "wall", Title: "wall clock", Unit: report.Seconds, Chart: true},
-			{Key: "cpu", Title: "processor time", Unit: report.Seconds},
-			{Key: "disk", Title: "peak disk", Unit: report.Bytes, Chart: true},
-			{Key: "pulled", Title: "pulled", Unit: report.Bytes},
-			{Key: "pushed", Title: "pushed", Unit: report.Bytes},
-		},
-	}
-	for i, w := range ways {
-		row, note, err := s.measure(ctx, b, w, fmt.Sprintf("%d", i+1))
-		if err != nil {
-			return r, fmt.Errorf("%s: %w", w.name, err)
-		}
-		say("%s: %s: built %.0f of %d in %.1f s, peak disk %s", s.name, w.name, row.Values["built"], s.jobs(),
-			row.Values["wall"], report.Bytes.Format(row.Values["disk"]))
-		r.Rows = append(r.Rows, row)
-		r.Commands = append(r.Commands, report.Command{Way: w.name, Line: w.line})
-		if note != "" {
-			r.Notes = append(r.Notes, w.name+": "+note)
-		}
-	}
-	return r, nil
-}
-
-// measure lets one way do the work on parts of its own. The note says what went wrong.
-func (s scale) measure(ctx context.Context, b *bench, w way, id string) (row report.Row, note string, err error) {
-	registry, err := lab.StartRegistry(ctx, lab.RegistryOptions{InMemory: true})
-	if err != nil {
-		return row, "", err
-	}
-	defer func() { err = errors.Join(err, registry.Close()) }()
-	p, err := s.prepare(ctx, b, registry, id)
-	if err != nil {
-		return row, "", err
-	}
-	size := s.small
-	if w.unlimited {
-		size = s.unlimited
-	}
-	disk, err := lab.NewDisk(size)
-	if err != nil {
-		return row, "", err
-	}
-	defer func() { err = errors.Join(err, disk.Close()) }()
-	options := w.daemon
-	options.Root, options.Insecure = filepath.Join(disk.Path(), "buildkit"), []string{registry.Host()}
-	settle()
-	d, err := lab.StartBuildkitd(ctx, options)
-	if err != nil {
-		return row, "", err
-	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	p.address, p.workers = d.Addr(), w.workers
-
-	registry.Reset()
-	peak := disk.WatchPeak(ctx, diskInterval)
-	out, note, err := w.do(ctx, b, d, p)
-	if err != nil {
-		return row, "", err
-	}
-	daemon, err := daemonCPU(d)
-	if err != nil {
-		return row, "", err
-	}
-	requests, built := registry.Requests(), builtIn(registry, p.jobs)
-	row = report.Row{Way: w.name, Ours: w.ours, Values: map[string]float64{
-		"built": float64(built), "wall": out.wall.Seconds(), "cpu": (out.cpu + daemon).Seconds(), "disk": float64(peak()),
-		"pulled": float64(requests.BytesOut), "pushed": float64(requests.BytesIn),
-	}}
-	if built < s.jobs() {
-		row.Short = fmt.Sprintf("built %d of %d", built, s.jobs())
-	}
-	return row, note, nil
-}
-
 // prepare makes the base images, the build context and the plan.
-func (s scale) prepare(ctx context.Context, b *bench, registry *lab.Registry, id string) (plan, error) {
+func (s scale) prepare(ctx context.Context, registry *lab.Registry, work string, w way) (plan, error) {
 	bases, err := lab.MakeBases(ctx, registry.Host(), s.shape())
 	if err != nil {
 		return plan{}, err
@@ -346,39 +253,12 @@ func (s scale) prepare(ctx context.Context, b *bench, registry *lab.Registry, id
 	if err != nil {
 		return plan{}, err
 	}
-	work, err := b.dir(s.name, id)
-	if err != nil {
-		return plan{}, err
-	}
 	contextDir := filepath.Join(work, "context")
-	if _, err := lab.WriteAgent(contextDir, lab.Agent{OwnCacheBytes: s.runBytes, ContextBytes: 1000}); err != nil {
+	if _, err := lab.WriteAgent(contextDir, lab.Agent{OwnCacheBytes: s.runBytes, ContextBytes: 1000, Syntax: w.syntax}); err != nil {
 		return plan{}, err
 	}
 	return plan{
 		contextDir: contextDir, workDir: work, buildArgs: []string{agentArg(agent.Ref)},
 		jobs: jobsOf(bases, registry.Host(), s.name), tag: registry.Host() + "/" + s.name + "/{{.Name}}:1",
 	}, nil
-}
-
-// do lets the way do the work, for as long as it may take. What the way itself fails at goes into
-// the note; the error is of those that end the benchmark.
-func (w way) do(ctx context.Context, b *bench, d *lab.Buildkitd, p plan) (out outcome, note string, err error) {
-	limited, cancel := context.WithTimeout(ctx, wayLimit)
-	defer cancel()
-	start := time.Now()
-	out, err = w.build(limited, b, d, p)
-	switch {
-	case ctx.Err() != nil:
-		return out, "", ctx.Err()
-	case limited.Err() != nil:
-		note = fmt.Sprintf("stopped after %s", wayLimit)
-	case err != nil:
-		note = err.Error()
-	case len(out.failures) > 0:
-		note = "failed " + out.failureText()
-	}
-	if out.wall == 0 {
-		out.wall = time.Since(start)
-	}
-	return out, note, nil
 }

@@ -14,14 +14,16 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/stoker-build/stoker/internal/lab"
 )
 
 // plan is the work that every way does: the same images, on the same kind of daemon, with the
 // same number of builds at once.
 type plan struct {
 	address    string // of the daemon
-	contextDir string // has the Dockerfile, too
-	workDir    string // for logs and results
+	contextDir string // has the Dockerfile, too; empty where each job has its own
+	workDir    string // for logs and results; where each job has a Dockerfile, these are in it, too
 	buildArgs  []string
 	jobs       []job
 	tag        string // template of the tags
@@ -33,6 +35,7 @@ type job struct {
 	name string
 	base string
 	tag  string
+	dir  string // the context with its Dockerfile, from the plan's workDir; empty where that is the plan's
 }
 
 // outcome is what came of a plan.
@@ -113,7 +116,7 @@ func (p plan) loop(ctx context.Context, buildctl string) (outcome, error) {
 		}
 		group.Go(func() error {
 			log := filepath.Join(p.workDir, j.name+".log")
-			used, err := execute(ctx, log, buildctl, p.buildctlArgs(j)...)
+			used, err := execute(ctx, log, command{program: buildctl, args: p.buildctlArgs(j)})
 			mu.Lock()
 			defer mu.Unlock()
 			out.add(used)
@@ -143,17 +146,29 @@ func textOf(log string) string {
 
 // stokerArgs are those of the Stoker process that builds all images.
 func (p plan) stokerArgs(extra ...string) []string {
-	args := []string{"build", "--images", p.listPath(), "-f", filepath.Join(p.contextDir, "Dockerfile"), "-t", p.tag}
+	input, path := []string{"--images", p.listPath(), "-f", filepath.Join(p.contextDir, "Dockerfile")}, p.contextDir
+	if p.contextDir == "" {
+		input, path = []string{"--rows", lab.TasksFile}, "{{.dir}}"
+	}
+	args := append(append([]string{"build"}, input...), "-t", p.tag)
 	for _, arg := range p.buildArgs {
 		args = append(args, "--build-arg", arg)
 	}
 	args = append(args, "--push", "--force", "--workers", fmt.Sprint(p.workers), "--progress", "quiet",
 		"--builder", p.address, "--state-dir", filepath.Join(p.workDir, "state"), "--output-dir", p.resultDir())
-	return append(append(args, extra...), p.contextDir)
+	return append(append(args, extra...), path)
 }
 
 func (p plan) listPath() string  { return filepath.Join(p.workDir, "bases.txt") }
 func (p plan) resultDir() string { return filepath.Join(p.workDir, "out") }
+
+// dir is where a command runs: rows may only name directories below that.
+func (p plan) dir() string {
+	if p.contextDir == "" {
+		return p.workDir
+	}
+	return ""
+}
 
 // The exit codes of stoker build after which there are results.
 const (
@@ -163,16 +178,12 @@ const (
 
 // stoker builds the images with Stoker.
 func (p plan) stoker(ctx context.Context, program string, extra ...string) (outcome, error) {
-	var list strings.Builder
-	for _, j := range p.jobs {
-		fmt.Fprintln(&list, j.base)
-	}
-	if err := os.WriteFile(p.listPath(), []byte(list.String()), 0o644); err != nil {
+	if err := p.writeList(); err != nil {
 		return outcome{}, err
 	}
 	log := filepath.Join(p.workDir, "stoker.log")
 	start := time.Now()
-	used, err := execute(ctx, log, program, p.stokerArgs(extra...)...)
+	used, err := execute(ctx, log, command{program: program, args: p.stokerArgs(extra...), dir: p.dir()})
 	out := outcome{wall: time.Since(start), usage: used}
 	if ctx.Err() != nil {
 		return out, ctx.Err()
@@ -183,6 +194,18 @@ func (p plan) stoker(ctx context.Context, program string, extra ...string) (outc
 		return out, err
 	}
 	return out, out.readManifest(filepath.Join(p.resultDir(), "manifest.jsonl"))
+}
+
+// writeList writes the list of base images; rows are there already.
+func (p plan) writeList() error {
+	if p.contextDir == "" {
+		return nil
+	}
+	var list strings.Builder
+	for _, j := range p.jobs {
+		fmt.Fprintln(&list, j.base)
+	}
+	return os.WriteFile(p.listPath(), []byte(list.String()), 0o644)
 }
 
 // readManifest counts the failures that Stoker put on record.

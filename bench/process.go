@@ -25,8 +25,16 @@ type usage struct {
 	cpu    time.Duration
 }
 
+// command is a program to run.
+type command struct {
+	program string
+	args    []string
+	dir     string   // the working directory; empty for this process's own
+	env     []string // beside this process's own
+}
+
 // execute runs a program to its end, with its output in a file.
-func execute(ctx context.Context, logPath, program string, args ...string) (usage, error) {
+func execute(ctx context.Context, logPath string, c command) (usage, error) {
 	log, err := os.Create(logPath)
 	if err != nil {
 		return usage{}, err
@@ -35,7 +43,8 @@ func execute(ctx context.Context, logPath, program string, args ...string) (usag
 	// The child dies with the thread that started it, and so with this process at the latest.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	cmd := exec.CommandContext(ctx, program, args...)
+	cmd := exec.CommandContext(ctx, c.program, c.args...)
+	cmd.Dir, cmd.Env = c.dir, append(os.Environ(), c.env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }

@@ -26,11 +26,14 @@ func TestExecute(t *testing.T) {
 		ballast[i] = 1
 	}
 	log := filepath.Join(t.TempDir(), "log")
-	used, err := execute(t.Context(), log, "sh", "-c", "echo text; sleep 0.2; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; exit 3")
+	used, err := execute(t.Context(), log, command{
+		program: "sh", args: []string{"-c", "echo $WORD; pwd; sleep 0.2; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; exit 3"},
+		dir: "/", env: []string{"WORD=text"},
+	})
 	if code, ended := exitCode(err); !ended || code != 3 {
 		t.Errorf("exit code %d of %v", code, err)
 	}
-	if text, err := os.ReadFile(log); err != nil || string(text) != "text\n" {
+	if text, err := os.ReadFile(log); err != nil || string(text) != "text\n/\n" {
 		t.Errorf("log %q: %v", text, err)
 	}
 	if used.memory <= 0 || used.memory > 64<<20 {
@@ -45,7 +48,7 @@ func TestExecute(t *testing.T) {
 }
 
 func TestExecuteMissing(t *testing.T) {
-	_, err := execute(t.Context(), filepath.Join(t.TempDir(), "log"), "/no/such/program")
+	_, err := execute(t.Context(), filepath.Join(t.TempDir(), "log"), command{program: "/no/such/program"})
 	if err == nil {
 		t.Error("no error")
 	} else if _, ended := exitCode(err); ended {

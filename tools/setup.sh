@@ -2,7 +2,8 @@
 # Installs what tests and demo need and the machine does not have: Debian
 # packages (as root, or with sudo), and buildkitd, buildctl and two versions of the
 # Dockerfile frontend, which are built from the versions that tools/go.mod and
-# tools/dockerfile-1.7/go.mod pin. Does nothing the second time.
+# tools/dockerfile-1.7/go.mod pin. "setup.sh bench" also builds what only the
+# benchmarks need: buildx, from tools/buildx/go.mod. Does nothing the second time.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -43,4 +44,11 @@ if ! built_from | cmp -s - "$stamp"; then
 	(cd tools/dockerfile-1.7 && CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" \
 		-o ../../.tools/bin/dockerfile-frontend-1.7 "$frontend")
 	built_from >"$stamp"
+fi
+
+if [ "${1:-}" = bench ] && ! cmp -s tools/buildx/go.mod .tools/bin/.buildx-built-from; then
+	echo "building buildx (some minutes, once)"
+	(cd tools/buildx && GOFLAGS=-buildvcs=false go build -trimpath -o ../../.tools/bin/ \
+		github.com/docker/buildx/cmd/buildx)
+	cp tools/buildx/go.mod .tools/bin/.buildx-built-from
 fi

@@ -32,6 +32,16 @@ func FindTools() (Tools, error) {
 	return Tools{Buildkitd: buildkitd, Buildctl: buildctl}, nil
 }
 
+// FindBuildx finds the buildx command in the same places. Only the benchmarks need it, so only
+// "tools/setup.sh bench" builds it.
+func FindBuildx() (string, error) {
+	path, err := findTool("buildx")
+	if err != nil {
+		return "", errors.New("buildx not found in .tools/bin or PATH: run `tools/setup.sh bench`")
+	}
+	return path, nil
+}
+
 func findTool(name string) (string, error) {
 	if dir := os.Getenv(binEnv); dir != "" {
 		return toolIn(dir, name)
