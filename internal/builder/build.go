@@ -6,6 +6,7 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/docker/buildx/build"
@@ -23,7 +24,8 @@ type Result struct {
 	// Digest is that of the image's manifest or index; empty when the build
 	// made no image.
 	Digest string
-	// Node is the name of the node that built it.
+	// Node is the name of the node that built it; several names with a blank between
+	// them where each built for some of the platforms.
 	Node string
 	ledger.Timings
 }
@@ -37,7 +39,8 @@ type Watch struct {
 	NoCache bool              // the attempt must not use the cache
 	Step    func(name string) // a step begins
 	Alive   func()            // BuildKit reported any progress
-	// Graph is told what the attempt will do, before any step of it is done.
+	// Graph is told what the attempt will do, before any step of it is done. Where
+	// several nodes build for different platforms it is told of each.
 	Graph func(graph.Graph)
 	// Made is told of each step that was made, or tried in vain, and not found in the
 	// cache. Its times are by the daemon's clock.
@@ -78,7 +81,7 @@ func (b *Builder) tellGraph(ctx context.Context, c gateway.Client, res *gateway.
 		return
 	}
 	watch.Graph(g)
-	p.setPlaces(places)
+	p.addPlaces(places)
 }
 
 // localDirs returns what the names of directories in a build's session stand for
@@ -105,6 +108,20 @@ func localDirs(in build.Inputs) func(name string) string {
 	}
 }
 
+// nodesOf returns the names of the nodes that have certain workers.
+func (b *Builder) nodesOf(workers map[string]bool) string {
+	if len(b.nodes) == 1 {
+		return b.nodes[0].Name
+	}
+	var names []string
+	for i, n := range b.nodes {
+		if workers[b.workers[i].id] {
+			names = append(names, n.Name)
+		}
+	}
+	return strings.Join(names, " ")
+}
+
 // Build makes one attempt at a job. It writes BuildKit's own plain progress to
 // log. The result holds the timings also when the build fails.
 func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch Watch) (Result, error) {
@@ -117,12 +134,19 @@ func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch
 		b.pushed.before(ctx, job)
 	}
 	start := time.Now()
+	var telling sync.Mutex // of a build for several platforms each of several nodes tells
+	building := map[string]bool{}
 	response, err := build.Build(ctx, b.nodes, options, b.docker(), b.config, progress, &build.Handler{
 		Evaluate: func(ctx context.Context, _ string, c gateway.Client, res *gateway.Result, _ build.Options) error {
+			telling.Lock()
+			defer telling.Unlock()
+			for _, w := range c.BuildOpts().Workers {
+				building[w.ID] = true
+			}
 			b.tellGraph(ctx, c, res, job, watch, progress)
 			return nil
 		}})
-	result := Result{Node: b.nodes[0].Name}
+	result := Result{Node: b.nodesOf(building)}
 	result.Timings = progress.close()
 	result.atMost(time.Since(start))
 	if err != nil {

@@ -58,11 +58,11 @@ func newProgress(log io.Writer, watch Watch) *progress {
 	return p
 }
 
-// setPlaces says which vertices of the build's graph the progress tells of.
-func (p *progress) setPlaces(places graph.Places) {
+// addPlaces says which vertices of the build's graph the progress tells of.
+func (p *progress) addPlaces(places graph.Places) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.places = places
+	p.places.Join(places)
 }
 
 // close ends the log and returns what was measured.

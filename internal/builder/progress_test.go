@@ -28,7 +28,7 @@ func TestProgress(t *testing.T) {
 	for i, name := range []string{"[stage-1 1/2] RUN make", "[stage-1 2/2] COPY a b"} {
 		places.Put(digest.FromString(name), name, graph.ID{byte(i + 1)})
 	}
-	p.setPlaces(places)
+	p.addPlaces(places)
 	running := vertex("[stage-1 1/2] RUN make", 100, 0, false)
 	running.Completed = nil
 	p.Write(&client.SolveStatus{Vertexes: []*client.Vertex{running}})

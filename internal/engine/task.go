@@ -23,9 +23,12 @@ type task struct {
 	job    *plan.Job
 	images []graph.Image // that its build reads, as far as is known
 	after  []*task       // whose images it is built on
-	entry  ledger.Entry
-	done   bool  // it is on the record
-	early  error // why it fails before its first attempt; nil if it does not
+	// parts is all that is known of what its build does, where several nodes may tell
+	// of a platform each; else nil.
+	parts *graph.Graph
+	entry ledger.Entry
+	done  bool  // it is on the record
+	early error // why it fails before its first attempt; nil if it does not
 
 	attempt    int       // the first is 1
 	log        io.Writer // of the running attempt
