@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -31,6 +32,16 @@ func (r *run) linkTasks(tasks []*task) {
 		}
 	}
 	refuseCircles(tasks)
+}
+
+// linkReads does the same by the images that a job's Dockerfile names, where the
+// builder cannot tell what the job does: it may be that an image is yet to be made.
+// It tells whether that is so.
+func (r *run) linkReads(ctx context.Context, t *task) bool {
+	for _, ref := range t.job.Reads(ctx) {
+		r.link(t, ref)
+	}
+	return len(t.after) > 0
 }
 
 // linkImages does the same by the images that the builder says the jobs read.

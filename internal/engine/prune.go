@@ -195,11 +195,11 @@ func (r *run) nodeOf(s *sweep.Sweeper) Node {
 	return nil
 }
 
-// trim is the fallback after a batch: when no sweep runs or is queued and the
-// disk is still too full, no job starts until the cache is small enough.
+// trim is the fallback after a batch and its sweep: when none is queued and the disk
+// is still too full, no job starts until the cache is small enough.
 func (r *run) trim(n Node) {
 	s := r.sweeperOf(n)
-	if s == nil || r.Prune.Policy == PruneAuto || !s.Idle() || !r.tooFull(n, s) {
+	if s == nil || r.Prune.Policy == PruneAuto || s.Queued() || !r.tooFull(n, s) {
 		return
 	}
 	r.gate.Lock()

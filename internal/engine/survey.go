@@ -40,7 +40,7 @@ func (r *run) survey(ctx context.Context, tasks []*task) []*task {
 		for _, image := range t.images {
 			t.job.Images = append(t.job.Images, image.Ref)
 		}
-		if a.err != nil && !t.done && !r.refused(t, a.err) {
+		if a.err != nil && !t.done && !r.linkReads(ctx, t) && !r.refused(t, a.err) {
 			unknown = append(unknown, fmt.Errorf("%s: %w", t.job.Name, a.err))
 		}
 	}

@@ -153,6 +153,20 @@ func convert(ctx context.Context, dockerfile []byte, o build.Options, args map[s
 	return &converted{graph, config}, err
 }
 
+// Reads returns the images that the job's Dockerfile names for the target, as
+// BuildKit's converter in this process tells without asking anybody: its FROM,
+// COPY --from and RUN --mount=from. It returns none where it cannot tell.
+func (j *Job) Reads(ctx context.Context) []string {
+	if covered, _ := j.Source.syntax(j.Options); !covered {
+		return nil
+	}
+	notes := &imageNotes{}
+	if _, err := convert(ctx, j.Source.dockerfile, j.Options, j.Options.BuildArgs, notes); err != nil {
+		return nil
+	}
+	return notes.refs
+}
+
 // imageNotes is a resolver that notes what it is asked and says that every
 // image is one layer: an image without any would convert as FROM scratch does.
 type imageNotes struct {

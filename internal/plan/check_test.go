@@ -2,6 +2,7 @@ package plan
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -52,6 +53,23 @@ func TestCheck(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+func TestReads(t *testing.T) {
+	s := spec(t, "ARG BASE_IMAGE\nFROM r.example/made:1 AS made\nFROM unused\nFROM ${BASE_IMAGE}\nCOPY --from=made /x /x\nRUN --mount=from=r.example/tool,target=/t true\n")
+	p, err := newPlan(t, s, images("debian:12"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := p.Jobs[0].Reads(t.Context())
+	slices.Sort(got)
+	if want := []string{"docker.io/library/debian:12", "r.example/made:1", "r.example/tool:latest"}; !slices.Equal(got, want) {
+		t.Errorf("it reads %q, want %q", got, want)
+	}
+	s = spec(t, "# syntax=example.com/other\nMAKE it so\n")
+	if p, err = newPlan(t, s, images("debian:12")); err != nil || p.Jobs[0].Reads(t.Context()) != nil {
+		t.Errorf("of another syntax it is told what it reads (%v)", err)
+	}
 }
 
 // wantInputError holds an error against what an InputError should say; empty for

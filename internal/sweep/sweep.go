@@ -157,6 +157,13 @@ func (s *Sweeper) Idle() bool {
 	return !s.running && len(s.queue) == 0
 }
 
+// Queued tells that a sweep is queued, beside the one that may run.
+func (s *Sweeper) Queued() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.queue) > 0
+}
+
 // Drain sweeps what is still queued, and then all that is dead once more, since
 // records that were in use may be free by then. It returns when that is done or
 // ctx is cancelled.

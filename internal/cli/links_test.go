@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stoker-build/stoker/internal/lab/labtest"
+	"github.com/stoker-build/stoker/internal/ledger"
+)
+
+// addLine appends a line to /lines of whatever base image a job has.
+const addLine = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nARG BASE_IMAGE\nRUN echo ${BASE_IMAGE##*/} >> /lines\n"
+
+// lines reads /lines of an image.
+func (w *workbench) lines(ref string) string {
+	w.t.Helper()
+	return strings.Join(strings.Fields(string(labtest.Files(w.t, ref)["/lines"].Content)), " ")
+}
+
+// made is the tag that a job of a name gets.
+func (w *workbench) made(name string) string { return w.registry.Host() + "/agent/" + name + ":1" }
+
+// An image that another job makes is built on after that job, on what that job has
+// made, and not on what was there under its tag before.
+func TestBaseOfAnotherJob(t *testing.T) {
+	for _, order := range []string{"given", "shared"} {
+		t.Run(order, func(t *testing.T) {
+			w := newWorkbench(t, small(1, 2))
+			w.write("ctx/Dockerfile", addLine)
+			first, other := w.bases[0], w.bases[1]
+			old := w.made(first.Name)
+			if err := w.copyImage(other.Ref, old); err != nil {
+				t.Fatal(err)
+			}
+			w.list(old, other.Ref, first.Ref)
+			code, out := run(t.Context(), "build", "--builder", w.daemon.Addr(), "--images", w.path("bases.txt"),
+				"-t", w.registry.Host()+`/agent/{{.Name}}:{{if eq .Tag "1"}}second{{else}}1{{end}}`,
+				"--push", "--force", "--order", order, "--workers", "3", "--progress", "plain", "--output-dir", w.path("out"),
+				"--state-dir", w.path("state"), "--prune", "completed", w.path("ctx"))
+			w.checkSwept(code, out, 3, 0)
+			last := w.manifest()[2]
+			if last.BaseImage != old {
+				t.Errorf("the last image is built on %s", last.BaseImage)
+			}
+			if got, want := w.lines(last.Tags[0]), fmt.Sprintf("%s:latest %s:1", first.Name, first.Name); got != want {
+				t.Errorf("it has the lines %q, want %q", got, want)
+			}
+			w.checkSilent()
+		})
+	}
+}
+
+// Dockerfiles name other jobs' images, too: in FROM and in COPY --from.
+func TestDockerfileNamesAnotherJobsImage(t *testing.T) {
+	for _, before := range []string{"nothing", "something"} {
+		t.Run(before+" is there before", func(t *testing.T) {
+			w := newWorkbench(t, small(1, 2))
+			for id, dockerfile := range map[string]string{
+				"a-last": "FROM " + w.made("b-base") + "\nCOPY --from=" + w.made("c-tool") + " /lines /tool\nRUN echo last >> /lines\n",
+				"b-base": "FROM " + w.bases[0].Ref + "\nRUN sleep 1 && echo base >> /lines\n",
+				"c-tool": "FROM " + w.bases[0].Ref + "\nRUN sleep 1 && echo tool >> /lines\n",
+			} {
+				w.write("tasks/"+id+"/Dockerfile", dockerfile)
+				if before == "something" && id != "a-last" {
+					if err := w.copyImage(w.bases[1].Ref, w.made(id)); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			code, out := w.rows([]string{`{"id":"a-last"}`, `{"id":"b-base"}`, `{"id":"c-tool"}`}, "--force", "--workers", "3",
+				"--prune", "completed", "-t", w.registry.Host()+"/agent/{{.id}}:1", "tasks/{{.id}}")
+			w.checkSwept(code, out, 3, 0)
+			files := labtest.Files(t, w.made("a-last"))
+			if got, tool := w.lines(w.made("a-last")), string(files["/tool"].Content); got != "base last" || tool != "tool\n" {
+				t.Errorf("the image has the lines %q and the tool %q", got, tool)
+			}
+			w.checkSilent()
+		})
+	}
+}
+
+// Jobs that would be built on each other are refused, and a job whose base failed
+// says which one that was. Others are built.
+func TestBasesThatNeverWillBe(t *testing.T) {
+	w := newWorkbench(t, small(1, 3))
+	w.write("ctx/Dockerfile", "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nARG FAIL\nRUN [ -z \"$FAIL\" ]\n")
+	row := func(id, base, fail string) string {
+		return fmt.Sprintf(`{"id":%q,"base":%q,"fail":%q}`, id, base, fail)
+	}
+	code, out := w.rows([]string{
+		row("on-failed", w.made("failed"), ""), row("failed", w.bases[0].Ref, "yes"), row("good", w.bases[1].Ref, ""), row("on-good", w.made("good"), ""),
+		row("circle-1", w.made("circle-2"), ""), row("circle-2", w.made("circle-1"), ""), row("on-circle", w.made("circle-1"), ""),
+	}, "--base", "{{.base}}", "--build-arg", "FAIL={{.fail}}", "-t", w.registry.Host()+"/agent/{{.id}}:1", "--retries", "0", "--order", "given", w.path("ctx"))
+	if s := w.summary(); code != ExitFailed || s.Built != 2 || s.Failed != 5 {
+		t.Errorf("exit code %d, summary %+v\n%s", code, s, out)
+	}
+	says := map[string]string{"failed": "exit code: 1", "on-failed": "built on the image of failed, which has failed", "on-circle": "which has failed", "circle-1": "circle-", "circle-2": "circle-"}
+	for _, e := range w.manifest() {
+		if want, fails := says[e.Name]; fails != (e.Status == ledger.Failed) || fails && !strings.Contains(*e.Error, want) {
+			t.Errorf("entry %+v, error %v", e, e.Error)
+		}
+		if e.Name != "failed" && e.Status == ledger.Failed && e.AttemptCount != 0 {
+			t.Errorf("%s was tried %d times", e.Name, e.AttemptCount)
+		}
+	}
+}
