@@ -13,6 +13,7 @@ import (
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 
+	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plan"
@@ -41,9 +42,9 @@ type Watch struct {
 	// Graph is told what the attempt will do, before any step of it is done. Where
 	// several nodes build for different platforms it is told of each.
 	Graph func(graph.Graph)
-	// Done is told that a vertex of the graph was made, or tried in vain, and not
-	// found in the cache; at is by the daemon's clock. It may be told more than once.
-	Done func(vertex graph.ID, at time.Time)
+	// Made is told of each step that was made, or tried in vain, and not found in the
+	// cache. Its times are by the daemon's clock.
+	Made func(cache.Making)
 }
 
 // whole returns the watch with functions in place of those that nobody gave.
@@ -57,8 +58,8 @@ func (w Watch) whole() Watch {
 	if w.Graph == nil {
 		w.Graph = func(graph.Graph) {}
 	}
-	if w.Done == nil {
-		w.Done = func(graph.ID, time.Time) {}
+	if w.Made == nil {
+		w.Made = func(cache.Making) {}
 	}
 	return w
 }

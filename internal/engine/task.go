@@ -82,7 +82,7 @@ func (r *run) buildOnce(ctx context.Context, t *task) error {
 			r.emit(StepStarted{Job: t.job.Name, Step: r.Redact.String(step)})
 		},
 		Graph: func(g graph.Graph) { r.learnGraph(t, g) },
-		Done:  r.made,
+		Made:  r.made,
 	})
 	if cause := context.Cause(ctx); err != nil && errors.As(cause, new(*stallError)) {
 		err = cause
