@@ -56,11 +56,12 @@ type admission struct {
 	changed chan struct{}    // closed and replaced when a job ends or space comes free
 	peaks   map[string]int64 // the most seen in each gauge
 	unread  map[string]bool  // gauges that could not be read when last asked
+	tried   map[string]int64 // by gauge, the most that a job needed which was tried without room
 }
 
 func newAdmission(o SpaceOptions) *admission {
 	return &admission{book: space.NewBook(space.NewSizes(o.Rates)), jobs: map[int]space.Job{}, seen: map[int]bool{},
-		changed: make(chan struct{}), peaks: map[string]int64{}, unread: map[string]bool{}}
+		changed: make(chan struct{}), peaks: map[string]int64{}, unread: map[string]bool{}, tried: map[string]int64{}}
 }
 
 // know takes what tasks do.
@@ -327,6 +328,16 @@ func (r *run) stateFor(ctx context.Context, t *task) state {
 	return worst
 }
 
+// noteTried notes that a job is tried without room, and tells whether that is news:
+// it needs a good deal more than those that were tried so before.
+func (a *admission) noteTried(s state) (news bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	most, before := a.tried[s.gauge]
+	a.tried[s.gauge] = max(most, s.need)
+	return !before || s.need > most*5/4
+}
+
 // noteRead notes whether a gauge could be read, and tells whether that it could not
 // is news.
 func (a *admission) noteRead(g gauge, err error) (news bool) {
@@ -361,8 +372,10 @@ func (r *run) admit(ctx context.Context, t *task) error {
 			continue
 		}
 		if s.running == 0 && !r.othersTook(ctx, s, &w) {
-			r.emit(Warning{Job: t.job.Name, Message: fmt.Sprintf("it may not fit: %s, and %s has %s of %s left; it is tried anyway",
-				s.needs(), s.gauge, size(max(s.limit.High-s.used, 0)), size(s.limit.High))})
+			if r.room.noteTried(s) {
+				r.emit(Warning{Job: t.job.Name, Message: fmt.Sprintf("it may not fit: %s, and %s has %s of %s left; it is tried anyway, as are those that need no more",
+					s.needs(), s.gauge, size(max(s.limit.High-s.used, 0)), size(s.limit.High))})
+			}
 			break
 		}
 		r.waitForSpace(ctx, t, s, &w)
