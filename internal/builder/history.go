@@ -34,6 +34,9 @@ func (h *history) take(node string, n int) []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	refs := h.ended[node]
+	if len(refs) == 0 {
+		return nil
+	}
 	n = min(n, len(refs))
 	h.ended[node] = refs[n:]
 	return refs[:n:n]

@@ -66,6 +66,10 @@ func (w world) contents(t *testing.T) (bytes int64) {
 // What a daemon keeps of builds takes space; of this process's own it can be freed.
 func TestForget(t *testing.T) {
 	w := newWorld(t)
+	node := w.b.Nodes()[0]
+	if n := node.Forget(t.Context()); n != 0 {
+		t.Errorf("%d builds forgotten before any", n)
+	}
 	strangers := w.job(t, "stranger", dockerfiles["plain"])
 	other, err := builder.Connect(t.Context(), builder.Options{Name: w.daemon.Addr(), StateDir: t.TempDir()})
 	if err != nil {
@@ -87,7 +91,6 @@ func TestForget(t *testing.T) {
 	if n := w.builds(t); n != 5 {
 		t.Fatalf("%d builds on record, want 5", n)
 	}
-	node := w.b.Nodes()[0]
 	before := w.contents(t)
 	if n := node.Forget(t.Context()); n != 4 {
 		t.Errorf("%d builds forgotten, want 4", n)
