@@ -35,8 +35,9 @@ func largePlanOf(b *bench) largePlan {
 }
 
 // large measures what a plan of very many jobs takes of this process: no daemon is asked.
-func large(_ context.Context, b *bench) (report.Report, error) {
-	l := largePlanOf(b)
+func large(_ context.Context, b *bench) (report.Report, error) { return largePlanOf(b).measure() }
+
+func (l largePlan) measure() (report.Report, error) {
 	r := report.Report{
 		Title: fmt.Sprintf("Large: a plan of %d jobs", l.jobs),
 		Text: fmt.Sprintf("%d jobs on one base image with %d steps each, of which the first %d are one of %d prefixes, in no order. Measured is what a"+
