@@ -50,6 +50,10 @@ type attribution struct {
 	own []bool
 	// others tells by record that it is named after an image that is not of the plan.
 	others []bool
+	// lost tells by record that its moment tells nothing: what was made then is known.
+	lost []bool
+	// placed tells by record that only its place tells what it may be.
+	placed []bool
 }
 
 // attribute matches records with vertices. The caller holds the needs' lock.
@@ -57,7 +61,7 @@ func attribute(l *lineage, v View) *attribution {
 	a := &attribution{lineage: l, View: v, shared: v.Needs.shared,
 		made: map[int32][]Making{}, described: map[string][]int32{},
 		of: make([][]int32, len(l.records)), sure: make([]bool, len(l.records)), told: make([][]int32, len(l.records)),
-		own: make([]bool, len(l.records)), others: make([]bool, len(l.records))}
+		own: make([]bool, len(l.records)), others: make([]bool, len(l.records)), lost: make([]bool, len(l.records)), placed: make([]bool, len(l.records))}
 	a.remember()
 	a.upward()
 	a.downward()
@@ -95,7 +99,7 @@ func (a *attribution) remember() {
 	}
 	for i := range a.records {
 		id, known := a.Memory.known[a.records[i].ID]
-		a.own[i] = known
+		a.own[i], a.lost[i] = known, a.Memory.lost[a.records[i].ID]
 		if v, ok := a.shared.Find(id); known && ok {
 			a.of[i], a.sure[i] = []int32{v}, true
 		}
@@ -245,15 +249,20 @@ func (a *attribution) contest() {
 		v           int32
 		description string
 	}
-	claims := map[claim][]int{}
+	claims, accounted := map[claim][]int{}, map[claim]int{}
 	for i := range a.records {
-		if _, known := a.known(i); !known && a.sure[i] && len(a.of[i]) == 1 {
-			c := claim{a.of[i][0], graph.Normalize(a.records[i].Description)}
+		if !a.sure[i] || len(a.of[i]) != 1 {
+			continue
+		}
+		c := claim{a.of[i][0], graph.Normalize(a.records[i].Description)}
+		if _, known := a.known(i); known {
+			accounted[c]++
+		} else {
 			claims[c] = append(claims[c], i)
 		}
 	}
 	for c, records := range claims {
-		times := len(a.made[c.v])
+		times := max(len(a.made[c.v])-accounted[c], 0)
 		if len(records) <= times {
 			continue
 		}
@@ -261,7 +270,7 @@ func (a *attribution) contest() {
 			return cmp.Compare(a.gap(c.v, &a.records[x], a.isNew(x)), a.gap(c.v, &a.records[y], a.isNew(y)))
 		})
 		for _, i := range records[times:] {
-			a.of[i], a.sure[i] = a.fitting(i), false
+			a.of[i], a.sure[i], a.lost[i] = a.fitting(i), false, true
 		}
 	}
 }
@@ -337,7 +346,7 @@ const (
 // atItsMoment returns those of the vertices that were made when the record was,
 // and whether there are any.
 func (a *attribution) atItsMoment(i int, among []int32) (nearest []int32, sure bool) {
-	if len(a.made) == 0 {
+	if len(a.made) == 0 || a.lost[i] {
 		return nil, false
 	}
 	best := time.Duration(-1)
@@ -430,6 +439,7 @@ func (a *attribution) unpulled() {
 		if len(a.parents[i]) > 0 {
 			below = a.of[a.parents[i][0]]
 		}
+		a.placed[i] = true
 		for _, v := range below {
 			a.of[i] = append(a.of[i], a.shared.Layers(v)...)
 		}

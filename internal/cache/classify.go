@@ -176,9 +176,12 @@ func (c *classifier) learn() {
 	defer c.Memory.mu.Unlock()
 	c.Memory.forget(c.records)
 	for i := range c.records {
+		if c.lost[i] {
+			c.Memory.lost[c.records[i].ID] = true
+		}
 		id, pulled := c.records[i].ID, c.verdicts[i].Layer && c.isLayer(i) && c.isNew(i) && !c.others[i]
 		switch {
-		case len(c.of[i]) == 1 && (c.sure[i] || pulled):
+		case len(c.of[i]) == 1 && (c.sure[i] || pulled && !c.placed[i]):
 			c.Memory.found(id, c.shared.ID(c.of[i][0]))
 		case pulled && !c.own[i]:
 			c.Memory.found(id, graph.ID{})

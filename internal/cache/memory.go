@@ -37,12 +37,13 @@ type Memory struct {
 	mu    sync.RWMutex
 	made  map[graph.ID][]Making
 	known map[string]graph.ID // by a record's id
+	lost  map[string]bool     // records of which it was found out that they are not the run's
 }
 
 // NewMemory returns a memory of what earlier runs knew: the vertices of records,
 // and when vertices were made. The keeper, which may be nil, is told all that is new.
 func NewMemory(known map[string]graph.ID, made []Making, keeper Keeper) *Memory {
-	m := &Memory{keeper: keeper, made: map[graph.ID][]Making{}, known: maps.Clone(known)}
+	m := &Memory{keeper: keeper, made: map[graph.ID][]Making{}, known: maps.Clone(known), lost: map[string]bool{}}
 	if m.known == nil {
 		m.known = map[string]graph.ID{}
 	}
@@ -99,4 +100,5 @@ func (m *Memory) forget(there []Record) {
 		ids[there[i].ID] = true
 	}
 	maps.DeleteFunc(m.known, func(id string, _ graph.ID) bool { return !ids[id] })
+	maps.DeleteFunc(m.lost, func(id string, _ bool) bool { return !ids[id] })
 }
