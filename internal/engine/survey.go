@@ -39,11 +39,11 @@ func (r *run) survey(ctx context.Context, tasks []*task) []*task {
 	var unknown []error
 	for _, t := range tasks {
 		a := answers[t.job]
-		t.images = a.images
+		t.images, t.parts = a.images, a.parts
 		for _, image := range t.images {
 			t.job.Images = append(t.job.Images, image.Ref)
 		}
-		if a.err != nil && !t.done && !r.refused(t, a.err) {
+		if a.err != nil && !t.done && !r.linkReads(ctx, t) && !r.refused(t, a.err) {
 			unknown = append(unknown, fmt.Errorf("%s: %w", t.job.Name, a.err))
 		}
 	}
@@ -63,6 +63,7 @@ func (r *run) survey(ctx context.Context, tasks []*task) []*task {
 // answer is what the builder said of one job, but for its graph.
 type answer struct {
 	images []graph.Image
+	parts  *graph.Graph // only where several nodes build a part each
 	err    error
 }
 
@@ -91,9 +92,13 @@ func (r *run) ask(ctx context.Context, tasks []*task) map[*plan.Job]answer {
 	})
 	err := r.Graphs.Graphs(ctx, jobs, func(job *plan.Job, g graph.Graph, err error) {
 		r.needs.Learn(numbers[job], g)
+		a := answer{images: g.Images, err: r.redacted(err)}
+		if len(r.Nodes) > 1 && len(job.Options.Platforms) > 1 {
+			a.parts = &g
+		}
 		mu.Lock()
 		defer mu.Unlock()
-		answers[job] = answer{g.Images, r.redacted(err)}
+		answers[job] = a
 	})
 	stop()
 	mu.Lock()
