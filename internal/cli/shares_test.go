@@ -6,6 +6,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/moby/buildkit/client"
 
@@ -64,10 +65,10 @@ func (w *workbench) buildAsStranger(base string) (string, error) {
 }
 
 // writeSameText writes the plan's context and a stranger's. The plan's goes on with
-// a step of its own.
-func (w *workbench) writeSameText() {
+// a step of its own, which takes its time on one base image.
+func (w *workbench) writeSameText(slow lab.Base) {
 	w.t.Helper()
-	w.write("ctx/Dockerfile", sameText+"RUN sleep 0.5\n")
+	w.write("ctx/Dockerfile", sameText+fmt.Sprintf("RUN echo plan; [ ! -e /testbed/%s.txt ] || sleep 3\n", slow.Name))
 	w.write("ctx/own", "the plan's\n")
 	w.write("stranger/Dockerfile", sameText)
 	w.write("stranger/own", "a stranger's\n")
@@ -77,14 +78,16 @@ func (w *workbench) writeSameText() {
 // whether it was there before the run or came in its midst.
 func TestStrangersWithTheSameText(t *testing.T) {
 	w := newWorkbench(t, small(2, 3))
-	w.writeSameText()
 	before, during := w.bases[0].Ref, w.bases[1].Ref
+	w.writeSameText(w.bases[1])
 	if _, err := w.buildAsStranger(before); err != nil {
 		t.Fatal(err)
 	}
-	// The stranger's build begins with the plan's on the same base image, so that
-	// both complete the same steps at about the same time.
-	wait := w.once("the second base is built on", ledger.EventsFile, `"job_started","job":"`+w.bases[1].Name, 1, func() error {
+	// The stranger's build comes when the plan's on the same base image is at its last
+	// step: not at the same moment, which nothing would tell apart.
+	last := fmt.Sprintf(`"job":"%s","step":"[5/5]`, w.bases[1].Name)
+	wait := w.once("the last step on the second base", ledger.EventsFile, last, 1, func() error {
+		time.Sleep(time.Second)
 		_, err := w.buildAsStranger(during)
 		return err
 	})
@@ -104,7 +107,7 @@ func TestStrangersWithTheSameText(t *testing.T) {
 	}
 	// Nothing of the plan's own is left beside that.
 	for _, u := range w.diskUsage() {
-		if strings.Contains(u.Description, "sleep") {
+		if strings.Contains(u.Description, "echo plan") {
 			t.Errorf("a record of the plan is left: %s", u.Description)
 		}
 	}
@@ -114,7 +117,7 @@ func TestStrangersWithTheSameText(t *testing.T) {
 // its own, and sweeps.
 func TestKilledRunIsSweptByTheNext(t *testing.T) {
 	w := newWorkbench(t, small(1, 5))
-	w.writeSameText()
+	w.writeSameText(w.bases[1])
 	if _, err := w.buildAsStranger(w.bases[4].Ref); err != nil {
 		t.Fatal(err)
 	}
