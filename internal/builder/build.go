@@ -108,6 +108,8 @@ func localDirs(in build.Inputs) func(name string) string {
 // log. The result holds the timings also when the build fails.
 func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch Watch) (Result, error) {
 	watch = watch.whole()
+	export := b.exports.export(&watch)
+	defer export.end()
 	progress := newProgress(log, watch)
 	o := job.BuildOptions()
 	o.NoCache = o.NoCache || watch.NoCache
@@ -119,7 +121,7 @@ func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch
 	response, err := build.Build(ctx, b.nodes, options, b.docker(), b.config, progress, &build.Handler{
 		Evaluate: func(ctx context.Context, _ string, c gateway.Client, res *gateway.Result, _ build.Options) error {
 			b.tellGraph(ctx, c, res, job, watch, progress)
-			return nil
+			return export.begin(ctx, res)
 		}})
 	result := Result{Node: b.nodes[0].Name}
 	result.Timings = progress.close()
