@@ -191,7 +191,7 @@ func (l largePlan) view(jobs []cache.Job, needs *cache.Needs) cache.View {
 			}
 			if v.Kind == graph.Step {
 				record.Description = v.Results[0].Description
-				memory.Made(v.ID, made.Add(2*time.Millisecond))
+				memory.Made(cache.Making{Vertex: v.ID, Began: made, Done: made.Add(2 * time.Millisecond)})
 			}
 			view.Records = append(view.Records, record)
 		}

@@ -6,12 +6,16 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/docker/buildx/build"
+	"github.com/docker/buildx/util/confutil"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/identity"
 
+	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plan"
@@ -22,7 +26,8 @@ type Result struct {
 	// Digest is that of the image's manifest or index; empty when the build
 	// made no image.
 	Digest string
-	// Node is the name of the node that built it.
+	// Node is the name of the node that built it; several names with a blank between
+	// them where each built for some of the platforms.
 	Node string
 	ledger.Timings
 }
@@ -36,11 +41,12 @@ type Watch struct {
 	NoCache bool              // the attempt must not use the cache
 	Step    func(name string) // a step begins
 	Alive   func()            // BuildKit reported any progress
-	// Graph is told what the attempt will do, before any step of it is done.
+	// Graph is told what the attempt will do, before any step of it is done. Where
+	// several nodes build for different platforms it is told of each.
 	Graph func(graph.Graph)
-	// Done is told that a vertex of the graph was made, or tried in vain, and not
-	// found in the cache; at is by the daemon's clock. It may be told more than once.
-	Done func(vertex graph.ID, at time.Time)
+	// Made is told of each step that was made, or tried in vain, and not found in the
+	// cache. Its times are by the daemon's clock.
+	Made func(cache.Making)
 }
 
 // whole returns the watch with functions in place of those that nobody gave.
@@ -54,8 +60,8 @@ func (w Watch) whole() Watch {
 	if w.Graph == nil {
 		w.Graph = func(graph.Graph) {}
 	}
-	if w.Done == nil {
-		w.Done = func(graph.ID, time.Time) {}
+	if w.Made == nil {
+		w.Made = func(cache.Making) {}
 	}
 	return w
 }
@@ -77,7 +83,7 @@ func (b *Builder) tellGraph(ctx context.Context, c gateway.Client, res *gateway.
 		return
 	}
 	watch.Graph(g)
-	p.setPlaces(places)
+	p.addPlaces(places)
 }
 
 // localDirs returns what the names of directories in a build's session stand for
@@ -104,6 +110,28 @@ func localDirs(in build.Inputs) func(name string) string {
 	}
 }
 
+// nodesOf returns the names of the nodes that have certain workers.
+func (b *Builder) nodesOf(workers map[string]bool) string {
+	if len(b.nodes) == 1 {
+		return b.nodes[0].Name
+	}
+	var names []string
+	for i, n := range b.nodes {
+		if workers[b.workers[i].id] {
+			names = append(names, n.Name)
+		}
+	}
+	return strings.Join(names, " ")
+}
+
+func (b *Builder) nodeNames() []string {
+	var names []string
+	for _, n := range b.nodes {
+		names = append(names, n.Name)
+	}
+	return names
+}
+
 // Build makes one attempt at a job. It writes BuildKit's own plain progress to
 // log. The result holds the timings also when the build fails.
 func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch Watch) (Result, error) {
@@ -113,17 +141,31 @@ func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch
 	progress := newProgress(log, watch)
 	o := job.BuildOptions()
 	o.NoCache = o.NoCache || watch.NoCache
+	// Nobody reads the provenance here. And a build that was asked about by its
+	// reference cannot be forgotten: BuildKit (v0.34) counts whoever listens for it,
+	// and takes a count of none for somebody (delete in its
+	// solver/llbsolver/history).
+	o.ProvenanceResponseMode = confutil.MetadataProvenanceModeDisabled
+	o.Ref = identity.NewID()
+	defer func() { b.history.end(o.Ref, b.nodeNames()) }()
 	options := map[string]build.Options{target: b.options(o)}
 	if b.pushed != nil {
 		b.pushed.before(ctx, job)
 	}
 	start := time.Now()
+	var telling sync.Mutex // of a build for several platforms each of several nodes tells
+	building := map[string]bool{}
 	response, err := build.Build(ctx, b.nodes, options, b.docker(), b.config, progress, &build.Handler{
 		Evaluate: func(ctx context.Context, _ string, c gateway.Client, res *gateway.Result, _ build.Options) error {
+			telling.Lock()
+			defer telling.Unlock()
+			for _, w := range c.BuildOpts().Workers {
+				building[w.ID] = true
+			}
 			b.tellGraph(ctx, c, res, job, watch, progress)
 			return export.begin(ctx, res)
 		}})
-	result := Result{Node: b.nodes[0].Name}
+	result := Result{Node: b.nodesOf(building)}
 	result.Timings = progress.close()
 	result.atMost(time.Since(start))
 	if err != nil {

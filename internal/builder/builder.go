@@ -85,6 +85,7 @@ type Builder struct {
 	images  *images
 	around  *surroundings
 	private *daemon
+	history history
 	pushed  *pushed // nil where docker's own image store has no part
 	exports *exports
 }

@@ -232,6 +232,7 @@ func (m *images) graph(ctx context.Context, c gateway.Client, res *gateway.Resul
 	var all graph.Graph
 	var places graph.Places
 	around.Layers = func(s graph.ImageSource) (graph.ImageLayers, bool) {
+		m.answers(s.Ref)
 		layers, err := m.layers(ctx, c, s, mode)
 		return layers, err == nil
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/lab"
 	"github.com/stoker-build/stoker/internal/lab/labtest"
@@ -190,10 +191,10 @@ func (w world) build(t *testing.T, job *plan.Job) (graph.Graph, map[graph.ID][]t
 	var mu sync.Mutex
 	_, err := w.b.Build(context.Background(), job, io.Discard, builder.Watch{
 		Graph: func(told graph.Graph) { g = told },
-		Done: func(id graph.ID, at time.Time) {
+		Made: func(m cache.Making) {
 			mu.Lock()
 			defer mu.Unlock()
-			done[id] = append(done[id], at)
+			done[m.Vertex] = append(done[m.Vertex], m.Done)
 		},
 	})
 	if err != nil {

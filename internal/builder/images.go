@@ -45,12 +45,17 @@ type image struct {
 type hostState struct {
 	answered bool
 	failures int
+	// hopeless ends when it is not worth being waited for any more.
+	hopeless context.Context
+	giveUp   context.CancelCauseFunc
 }
 
 const (
 	// How long one image may take to resolve. BuildKit itself waits up to 30 s for
 	// a connection.
 	resolveTimeout = 20 * time.Second
+	// The same, of a registry that has not answered yet.
+	firstTimeout = 10 * time.Second
 	// After how many images in vain a registry that never answered is asked no
 	// more: hundreds of names of one that is out of reach would take minutes.
 	hopelessHost = 3
@@ -78,7 +83,7 @@ func (m *images) resolve(ctx context.Context, c gateway.Client, ref string, opt 
 		return image{}, err
 	}
 	found, err, _ := m.flight.Do(key, func() (any, error) {
-		ctx, cancel := context.WithTimeoutCause(ctx, resolveTimeout, fmt.Errorf("%w: no answer for %s within %s", ErrUnreachable, ref, resolveTimeout))
+		ctx, cancel := m.patience(ctx, ref)
 		defer cancel()
 		var i image
 		var err error
@@ -126,35 +131,77 @@ func pinned(ref string, d digest.Digest) string {
 	return ref + "@" + d.String()
 }
 
+// patience bounds how long a reference's registry is waited for.
+func (m *images) patience(ctx context.Context, ref string) (context.Context, context.CancelFunc) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	h := m.host(ref)
+	limit := resolveTimeout
+	if !h.answered {
+		limit = firstTimeout
+	}
+	ctx, giveUp := context.WithCancelCause(ctx)
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w: no answer for %s within %s", ErrUnreachable, ref, limit))
+	stop := context.AfterFunc(h.hopeless, func() { giveUp(context.Cause(h.hopeless)) })
+	return ctx, func() {
+		stop()
+		cancel()
+		giveUp(nil)
+	}
+}
+
+// host returns what is known of a reference's registry. The caller holds mu.
+func (m *images) host(ref string) *hostState {
+	name := hostOf(ref)
+	if m.hosts[name] == nil {
+		m.hosts[name] = newHostState()
+	}
+	return m.hosts[name]
+}
+
+func newHostState() *hostState {
+	h := &hostState{}
+	h.hopeless, h.giveUp = context.WithCancelCause(context.Background())
+	return h
+}
+
+// answers notes that a reference's registry does answer: a frontend has resolved it.
+func (m *images) answers(ref string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if h := m.host(ref); h.hopeless.Err() != nil {
+		m.hosts[hostOf(ref)] = newHostState()
+	}
+	m.host(ref).answered = true
+}
+
 // reachable tells that a reference's registry is worth asking.
 func (m *images) reachable(ref string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	host := hostOf(ref)
-	if h := m.hosts[host]; h != nil && !h.answered && h.failures >= hopelessHost {
-		return fmt.Errorf("%w: %s has not answered for %d images; %s was not asked for", ErrUnreachable, host, h.failures, ref)
+	if h := m.host(ref); h.hopeless.Err() != nil {
+		return fmt.Errorf("%w; %s was not asked for", context.Cause(h.hopeless), ref)
 	}
 	return nil
 }
 
 // note remembers how a registry answered. That an image does not exist is an
-// answer, too.
+// answer, too. One that only failed so far is given up after a few images: nobody
+// waits for it any more.
 func (m *images) note(ref string, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	host := hostOf(ref)
-	if m.hosts[host] == nil {
-		m.hosts[host] = &hostState{}
+	h := m.host(ref)
+	if err != nil {
+		class, _ := Classify(err)
+		h.answered = h.answered || class == Permanent
+		h.failures++
+	} else {
+		h.answered = true
 	}
-	if err == nil {
-		m.hosts[host].answered = true
-		return
+	if !h.answered && h.failures >= hopelessHost {
+		h.giveUp(fmt.Errorf("%w: %s has not answered for %d images", ErrUnreachable, hostOf(ref), h.failures))
 	}
-	if class, _ := Classify(err); class == Permanent {
-		m.hosts[host].answered = true
-		return
-	}
-	m.hosts[host].failures++
 }
 
 func hostOf(ref string) string {

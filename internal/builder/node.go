@@ -77,7 +77,7 @@ func (n *Node) Records(ctx context.Context) ([]cache.Record, error) {
 func listed(u *controlapi.UsageRecord) cache.Record {
 	r := cache.Record{
 		ID: u.ID, Parents: u.Parents, Description: u.Description, Kind: u.RecordType, Size: u.Size,
-		CreatedAt: u.CreatedAt.AsTime(), InUse: u.InUse,
+		CreatedAt: u.CreatedAt.AsTime(), InUse: u.InUse, Mutable: u.Mutable,
 	}
 	if parent := u.Parent; parent != "" && len(r.Parents) == 0 { //nolint:staticcheck // deprecated, and all that they tell
 		r.Parents = []string{parent}

@@ -12,6 +12,7 @@ import (
 	"github.com/moby/buildkit/util/progress/progressui"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/ledger"
 )
@@ -57,11 +58,11 @@ func newProgress(log io.Writer, watch Watch) *progress {
 	return p
 }
 
-// setPlaces says which vertices of the build's graph the progress tells of.
-func (p *progress) setPlaces(places graph.Places) {
+// addPlaces says which vertices of the build's graph the progress tells of.
+func (p *progress) addPlaces(places graph.Places) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.places = places
+	p.places.Join(places)
 }
 
 // close ends the log and returns what was measured.
@@ -77,12 +78,12 @@ func (p *progress) close() ledger.Timings {
 // Write implements buildx's progress.Writer.
 func (p *progress) Write(s *client.SolveStatus) {
 	p.watch.Alive()
-	begun, done := p.note(s)
+	begun, made := p.note(s)
 	for _, name := range begun {
 		p.watch.Step(name)
 	}
-	for _, d := range done {
-		p.watch.Done(d.vertex, d.at)
+	for _, m := range made {
+		p.watch.Made(m)
 	}
 	p.displayMu.Lock()
 	defer p.displayMu.Unlock()
@@ -91,15 +92,9 @@ func (p *progress) Write(s *client.SolveStatus) {
 	}
 }
 
-// completion tells that a vertex of the graph was made, or tried in vain.
-type completion struct {
-	vertex graph.ID
-	at     time.Time
-}
-
 // note remembers a status and returns the names of the steps that began, and the
 // vertices that were made.
-func (p *progress) note(s *client.SolveStatus) (begun []string, done []completion) {
+func (p *progress) note(s *client.SolveStatus) (begun []string, made []cache.Making) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, v := range s.Vertexes {
@@ -108,11 +103,11 @@ func (p *progress) note(s *client.SolveStatus) (begun []string, done []completio
 			begun = append(begun, v.Name)
 		}
 		if id, ok := p.places.Of(v.Digest, v.Name); ok && v.Completed != nil && !v.Cached && !completedBefore(old, v) {
-			done = append(done, completion{id, *v.Completed})
-			if v.Error != "" && v.Started != nil {
-				// What a failed step leaves was made when it began, or when it failed.
-				done = append(done, completion{id, *v.Started})
+			m := cache.Making{Vertex: id, Began: *v.Completed, Done: *v.Completed}
+			if v.Started != nil {
+				m.Began = *v.Started
 			}
+			made = append(made, m)
 		}
 		p.vertexes[v.Digest] = v
 	}
@@ -126,7 +121,7 @@ func (p *progress) note(s *client.SolveStatus) (begun []string, done []completio
 			p.full[l.Vertex] = true
 		}
 	}
-	return begun, done
+	return begun, made
 }
 
 func completedBefore(old, v *client.Vertex) bool {

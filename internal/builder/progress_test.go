@@ -8,6 +8,7 @@ import (
 	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/graph"
 )
 
@@ -22,12 +23,12 @@ func TestProgress(t *testing.T) {
 	alive := 0
 	var done []graph.ID
 	p := newProgress(&log, Watch{Step: func(s string) { steps = append(steps, s) }, Alive: func() { alive++ },
-		Done: func(id graph.ID, _ time.Time) { done = append(done, id) }})
+		Made: func(m cache.Making) { done = append(done, m.Vertex) }})
 	var places graph.Places
 	for i, name := range []string{"[stage-1 1/2] RUN make", "[stage-1 2/2] COPY a b"} {
 		places.Put(digest.FromString(name), name, graph.ID{byte(i + 1)})
 	}
-	p.setPlaces(places)
+	p.addPlaces(places)
 	running := vertex("[stage-1 1/2] RUN make", 100, 0, false)
 	running.Completed = nil
 	p.Write(&client.SolveStatus{Vertexes: []*client.Vertex{running}})

@@ -39,7 +39,7 @@ func TestLearnAligns(t *testing.T) {
 	n.Finish(0)
 	m := NewMemory(nil, nil, nil)
 	made := time.Unix(100, 0)
-	m.Made(graph.ID{2, 0, 'R', 'U', 'N', ' ', 's', 'h', 'a', 'r', 'e', 'd'}, made)
+	m.Made(Making{Vertex: graph.ID{2, 0, 'R', 'U', 'N', ' ', 's', 'h', 'a', 'r', 'e', 'd'}, Began: made, Done: made})
 	r := Classify(View{Needs: n, Memory: m, Records: []Record{
 		{ID: "base", Description: "pulled from base@base", Size: 1},
 		{ID: "shared", Parents: []string{"base"}, Description: "RUN shared", Size: 1, CreatedAt: made},

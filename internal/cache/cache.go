@@ -37,11 +37,14 @@ type Record struct {
 	Kind        string
 	// Size is in bytes; 0 while a running step writes to the record.
 	Size int64
-	// CreatedAt is the moment that its step was done, a few milliseconds before
-	// the builder's progress tells so (measured on v0.34.2).
+	// CreatedAt is the moment that its step was done, a moment before the builder's
+	// progress tells so; for a mutable record that it began.
 	CreatedAt  time.Time
 	LastUsedAt time.Time // zero when it was never used after its making
-	InUse      bool      // a running build holds it; it cannot be deleted now
+	// Mutable tells that BuildKit keeps it writable: nothing stands on it, and it
+	// was not exported. It has another ID while a build uses it.
+	Mutable bool
+	InUse   bool // a running build holds it; it cannot be deleted now
 }
 
 // State is what a record is to a plan.

@@ -155,7 +155,15 @@ func (c *classifier) ours(i int, layer bool) bool {
 	case !c.isNew(i), c.others[i]:
 		return false
 	}
-	return layer || c.Imports
+	return layer && c.isLayer(i) || c.Imports && c.isImported(i)
+}
+
+// isImported tells whether the record at i may have come from an imported cache. It
+// is called so or, by what was imported, as the step that once made it, which was
+// before this run made anything.
+func (c *classifier) isImported(i int) bool {
+	r := &c.records[i]
+	return strings.HasPrefix(r.Description, imported) || c.began.IsZero() || r.CreatedAt.Before(c.began)
 }
 
 // learn remembers whose records these are that builds of the run made or pulled, and
@@ -168,7 +176,7 @@ func (c *classifier) learn() {
 	defer c.Memory.mu.Unlock()
 	c.Memory.forget(c.records)
 	for i := range c.records {
-		id, pulled := c.records[i].ID, c.verdicts[i].Layer && c.isNew(i) && !c.others[i]
+		id, pulled := c.records[i].ID, c.verdicts[i].Layer && c.isLayer(i) && c.isNew(i) && !c.others[i]
 		switch {
 		case len(c.of[i]) == 1 && (c.sure[i] || pulled):
 			c.Memory.found(id, c.shared.ID(c.of[i][0]))

@@ -7,17 +7,17 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/stoker-build/stoker/internal/layers"
+	"github.com/stoker-build/stoker/internal/graph"
 )
 
-// knowing answers ClassifyImages from a list of chains.
-func knowing(chains ...layers.Chain) func(Name) (layers.Chain, bool) {
-	return func(n Name) (layers.Chain, bool) {
-		i := slices.IndexFunc(chains, func(c layers.Chain) bool { return c.Digest == n.Digest })
+// knowing answers ClassifyImages from a list of images.
+func knowing(images ...graph.ImageLayers) func(Name) (int, bool) {
+	return func(n Name) (int, bool) {
+		i := slices.IndexFunc(images, func(i graph.ImageLayers) bool { return i.Digest == n.Digest.String() })
 		if i < 0 {
-			return layers.Chain{}, false
+			return 0, false
 		}
-		return chains[i], true
+		return len(images[i].Digests), true
 	}
 }
 
@@ -30,9 +30,9 @@ func removable(r *ImageReport) string {
 }
 
 func TestClassifyImages(t *testing.T) {
-	a, b := chain("r/a:1", "os env a"), chain("r/b:1", "os env b")
-	whole, rest := chain("r/env:1", "os env"), chain("r/gone:1", "os env gone")
-	own := func(name layers.Chain, more ...Record) []Record {
+	a, b := image("r/a:1", "os env a"), image("r/b:1", "os env b")
+	whole, rest := image("r/env:1", "os env"), image("r/gone:1", "os env gone")
+	own := func(name graph.ImageLayers, more ...Record) []Record {
 		return append([]Record{
 			rec("os", "", pulled(name)), rec("env", "os", pulled(name)), rec("a", "env", pulled(a)),
 			rec("run", "a", "mount / from exec x"), rec("copy", "run", "[2/2] COPY . ."),
@@ -50,12 +50,12 @@ func TestClassifyImages(t *testing.T) {
 		{"another image pulled it and stands on it", own(b, rec("b", "env", pulled(b))), "copy run a", "r/b:1 has it too"},
 		{"another image ends there", own(whole), "copy run a", "r/env:1 has it too"},
 		{"the rest of another image", own(rest), "copy run a env os", ""},
-		{"nobody knows the other image", own(chain("r/unknown:1", "?")), "copy run a", "r/unknown:1 has it too"},
+		{"nobody knows the other image", own(image("r/unknown:1", "?")), "copy run a", "r/unknown:1 has it too"},
 		{"another image's step stands on it", own(a, rec("else", "env", "[2/9] RUN else")), "copy run a", `it is below "[2/9] RUN else", which is of another image`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := ClassifyImages(tt.records, []Image{{Ref: a.Ref, Chains: []layers.Chain{a}}}, nil, knowing(b, whole, rest))
+			r := ClassifyImages(tt.records, []Image{{Ref: a.Ref, Chains: []graph.ImageLayers{a}}}, nil, knowing(b, whole, rest))
 			checkReport(t, r.Report)
 			if got := removable(r); got != tt.want {
 				t.Errorf("removes %q, want %q", got, tt.want)
@@ -75,10 +75,10 @@ func TestClassifyImages(t *testing.T) {
 }
 
 func TestClassifyImagesInUse(t *testing.T) {
-	a := chain("r/a:1", "os a")
+	a := image("r/a:1", "os a")
 	records := append(stack("a", a), rec("run", "a1", "mount / from exec x"))
 	records[2].InUse = true
-	r := ClassifyImages(records, []Image{{Ref: a.Ref, Chains: []layers.Chain{a}}}, nil, knowing())
+	r := ClassifyImages(records, []Image{{Ref: a.Ref, Chains: []graph.ImageLayers{a}}}, nil, knowing())
 	images, _ := r.Shares()
 	want := []Kept{{"a running build uses what stands on it", Sum{2, 2}}, {"a running build uses it", Sum{1, 1}}}
 	if !slices.Equal(images[0].Keep, want) || images[0].Remove.Records != 0 {
@@ -88,9 +88,9 @@ func TestClassifyImagesInUse(t *testing.T) {
 
 // Every record of an image is in one share, and what is removed is all that can be.
 func TestSharesAddUp(t *testing.T) {
-	a, b, c := chain("r/a:1", "os env a"), chain("r/b:1", "os env b"), chain("r/c:1", "os c")
+	a, b, c := image("r/a:1", "os env a"), image("r/b:1", "os env b"), image("r/c:1", "os c")
 	records := append(stack("a", a), rec("b", "a1", pulled(b)), rec("c", "a0", pulled(c)), rec("run", "b", "[2/2] RUN x"))
-	images := []Image{{Ref: a.Ref, Chains: []layers.Chain{a}}, {Ref: b.Ref, Chains: []layers.Chain{b}}, {Ref: "r/none:1"}}
+	images := []Image{{Ref: a.Ref, Chains: []graph.ImageLayers{a}}, {Ref: b.Ref, Chains: []graph.ImageLayers{b}}, {Ref: "r/none:1"}}
 	r := ClassifyImages(records, images, nil, knowing())
 	own, shared := r.Shares()
 	if own[0].All.Records != 3 || own[0].Remove.Records != 1 || own[1].All.Records != 4 || own[1].Remove.Records != 2 || own[2].All.Records != 0 {
@@ -105,9 +105,9 @@ func TestSharesAddUp(t *testing.T) {
 }
 
 func TestClassifyImagesForAPlan(t *testing.T) {
-	a, b := chain("r/a:1", "os a"), chain("r/b:1", "os b")
+	a, b := image("r/a:1", "os a"), image("r/b:1", "os b")
 	records := append(stack("a", a), rec("b", "a0", pulled(b)), rec("run", "b", "[2/2] RUN x"))
-	r := ClassifyImages(records, []Image{{Ref: a.Ref, Chains: []layers.Chain{a}}, {Ref: b.Ref, Chains: []layers.Chain{b}, Needed: true}}, nil, knowing())
+	r := ClassifyImages(records, []Image{{Ref: a.Ref, Chains: []graph.ImageLayers{a}}, {Ref: b.Ref, Chains: []graph.ImageLayers{b}, Needed: true}}, nil, knowing())
 	want := map[string]State{"a0": Live, "a1": Dead, "b": Live, "run": Live}
 	for i, rec := range r.Records {
 		if r.Verdicts[i].State != want[rec.ID] {
@@ -117,9 +117,38 @@ func TestClassifyImagesForAPlan(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	a := chain("r/a:1", "os a")
+	a := image("r/a:1", "os a")
 	got := Names(append(stack("a", a), rec("run", "a1", "[2/2] RUN x"), rec("odd", "", "pulled from r/odd")))
-	if want := []Name{{"r/a:1", a.Digest}, {"r/odd", digest.Digest("")}}; !slices.Equal(got, want) {
+	if want := []Name{{"r/a:1", digest.Digest(a.Digest)}, {"r/odd", ""}}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// Where a tag has moved, what it stood for when it was pulled is the image, too.
+func TestClassifyImagesOfAMovedTag(t *testing.T) {
+	old, now := image("r/a:1", "os old"), image("r/a:1", "os now")
+	records := append(stack("a", old), rec("now", "a0", pulled(now)), rec("run", "a1", run("x")), rec("b", "a0", pulled(image("r/b:1", "os b"))))
+	r := ClassifyImages(records, []Image{{Ref: "r/a:1", Chains: []graph.ImageLayers{now, old}}}, nil, knowing())
+	checkReport(t, r.Report)
+	if got := removable(r); got != "run a1 now" {
+		t.Errorf("removes %q, want both and not what they share with r/b:1", got)
+	}
+}
+
+// A layer with a stranger's name is found by what the stranger's image is known to be.
+func TestClassifyImagesByExplainedNames(t *testing.T) {
+	a, other := image("r/a:1", "os a"), image("r/other:1", "os other")
+	records := []Record{rec("os", "", pulled(other)), rec("run", "os", run("x"))}
+	explain := func(d digest.Digest) ([]graph.ID, bool) {
+		return graph.LayerIDs(other.Digests), d.String() == other.Digest
+	}
+	r := ClassifyImages(records, []Image{{Ref: a.Ref, Chains: []graph.ImageLayers{a}}}, explain, knowing(other))
+	checkReport(t, r.Report)
+	if got := removable(r); got != "" {
+		t.Errorf("removes %q, want nothing: a step stands on os that is of no image", got)
+	}
+	r = ClassifyImages(records[:1], []Image{{Ref: a.Ref, Chains: []graph.ImageLayers{a}}}, explain, knowing(other))
+	if got := removable(r); got != "os" {
+		t.Errorf("removes %q, want os: the rest of the other image is gone", got)
 	}
 }

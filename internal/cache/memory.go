@@ -9,18 +9,20 @@ import (
 	"github.com/stoker-build/stoker/internal/graph"
 )
 
-// Moment tells that a vertex was made, or tried in vain, and when by the builder's
-// clock.
-type Moment struct {
-	Vertex graph.ID
-	At     time.Time
+// Making tells that a vertex was made, or tried in vain, from when to when by the
+// builder's clock.
+type Making struct {
+	Vertex      graph.ID
+	Began, Done time.Time
+
+	earlier bool // in an earlier run
 }
 
 // Keeper is told what a memory learns, to keep it for later runs. Its methods are
 // not called concurrently.
 type Keeper interface {
 	// Made tells that a vertex was made.
-	Made(Moment)
+	Made(Making)
 	// Found tells that a record is a vertex's, or for the zero ID that runs of
 	// Stoker's made it, but as which vertex is not known.
 	Found(record string, v graph.ID)
@@ -33,48 +35,43 @@ type Memory struct {
 	keeper Keeper // nil for nobody
 
 	mu    sync.RWMutex
-	made  map[graph.ID][]time.Time
+	made  map[graph.ID][]Making
 	known map[string]graph.ID // by a record's id
 }
 
 // NewMemory returns a memory of what earlier runs knew: the vertices of records,
 // and when vertices were made. The keeper, which may be nil, is told all that is new.
-func NewMemory(known map[string]graph.ID, made []Moment, keeper Keeper) *Memory {
-	m := &Memory{keeper: keeper, made: map[graph.ID][]time.Time{}, known: maps.Clone(known)}
+func NewMemory(known map[string]graph.ID, made []Making, keeper Keeper) *Memory {
+	m := &Memory{keeper: keeper, made: map[graph.ID][]Making{}, known: maps.Clone(known)}
 	if m.known == nil {
 		m.known = map[string]graph.ID{}
 	}
-	for _, moment := range made {
-		m.made[moment.Vertex] = append(m.made[moment.Vertex], moment.At)
+	for _, made := range made {
+		made.earlier = true
+		m.made[made.Vertex] = append(m.made[made.Vertex], made)
 	}
 	return m
 }
 
 // Made notes that a vertex was made, as the builder's progress tells. Several
-// builds may tell of the same moment.
-func (m *Memory) Made(v graph.ID, at time.Time) {
+// builds may tell of the same making.
+func (m *Memory) Made(made Making) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if slices.ContainsFunc(m.made[v], at.Equal) {
+	if slices.ContainsFunc(m.made[made.Vertex], func(k Making) bool { return k.Done.Equal(made.Done) }) {
 		return
 	}
-	m.made[v] = append(m.made[v], at)
+	m.made[made.Vertex] = append(m.made[made.Vertex], made)
 	if m.keeper != nil {
-		m.keeper.Made(Moment{v, at})
+		m.keeper.Made(made)
 	}
 }
 
-// Moments returns when vertices were made.
-func (m *Memory) Moments() []Moment {
+// Makings returns when vertices were made.
+func (m *Memory) Makings() []Making {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	var out []Moment
-	for v, times := range m.made {
-		for _, at := range times {
-			out = append(out, Moment{v, at})
-		}
-	}
-	return out
+	return slices.Concat(slices.Collect(maps.Values(m.made))...)
 }
 
 // Known returns the vertices of all records that are remembered.

@@ -62,9 +62,14 @@ func (n *Needs) grow() {
 func (n *Needs) count(job int, by int32) {
 	for _, v := range n.shared.Path(job) {
 		n.open[v] += by
-		for jobs := n.shared.JobsOf(v); n.done[v] < len(jobs) && n.jobs[jobs[n.done[v]]].finished != 0; {
-			n.done[v]++
-		}
+		n.skip(v)
+	}
+}
+
+// skip counts the first jobs of a vertex that are finished.
+func (n *Needs) skip(v int32) {
+	for jobs := n.shared.JobsOf(v); n.done[v] < len(jobs) && n.jobs[jobs[n.done[v]]].finished != 0; {
+		n.done[v]++
 	}
 }
 
@@ -87,7 +92,14 @@ func (n *Needs) Finish(job int) {
 func (n *Needs) Learn(job int, g graph.Graph) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if job < 0 || job >= len(n.jobs) || n.same(job, g) || n.align(job, g) {
+	if job < 0 || job >= len(n.jobs) {
+		return false
+	}
+	if n.same(job, g) {
+		n.shared.AddImages(g.Images) // a tag may have moved to an image with the same layers
+		return false
+	}
+	if n.align(job, g) {
 		return false
 	}
 	open := n.jobs[job].finished == 0
@@ -97,11 +109,12 @@ func (n *Needs) Learn(job int, g graph.Graph) bool {
 	before := n.shared.Path(job)
 	n.shared.Set(job, g)
 	n.grow()
-	for _, v := range slices.Concat(before, n.shared.Path(job)) {
-		n.done[v] = 0 // the places of its jobs have changed
-	}
 	if open {
 		n.count(job, +1)
+	}
+	for _, v := range slices.Concat(before, n.shared.Path(job)) {
+		n.done[v] = 0 // the places of its jobs have changed
+		n.skip(v)
 	}
 	return true
 }
@@ -134,7 +147,8 @@ func (n *Needs) align(job int, g graph.Graph) bool {
 		return false
 	}
 	for i, v := range path {
-		if n.shared.Kind(v) != g.Vertices[i].Kind || n.shared.Name(v) != g.Vertices[i].Name {
+		planned, told := n.shared.Kind(v), &g.Vertices[i]
+		if planned != told.Kind || n.shared.Name(v) != told.Name || planned == graph.Layer && n.shared.ID(v) != told.ID {
 			return false
 		}
 	}
@@ -166,13 +180,11 @@ func (n *Needs) first(v int32) int {
 	if n.open[v] == 0 {
 		return NoJob
 	}
-	for _, job := range n.shared.JobsOf(v)[n.done[v]:] {
-		if n.jobs[job].finished == 0 {
-			return int(job)
-		}
-	}
-	return NoJob
+	return int(n.shared.JobsOf(v)[n.done[v]])
 }
+
+// anyFinished tells whether a job that has a vertex is finished. The caller holds mu.
+func (n *Needs) anyFinished(v int32) bool { return int(n.open[v]) < len(n.shared.JobsOf(v)) }
 
 // last returns the job of a vertex that finished last, and when. The caller holds
 // mu.

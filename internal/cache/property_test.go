@@ -7,349 +7,234 @@ import (
 	"testing"
 	"time"
 
-	"github.com/opencontainers/go-digest"
 	"pgregory.net/rapid"
 
-	"github.com/stoker-build/stoker/internal/layers"
+	"github.com/stoker-build/stoker/internal/graph"
 )
 
-// world is a random plan and a random builder, and what only their maker knows.
-type world struct {
-	view   View
-	jobs   []Job
-	truth  map[string]layers.Key // of records that are layers of an image
-	known  map[digest.Digest]layers.Chain
-	chains []layers.Chain
-}
-
-func drawWorld(t *rapid.T) *world {
-	w := &world{truth: map[string]layers.Key{}, known: map[digest.Digest]layers.Chain{}}
-	planned := w.drawChains(t)
-	for id := range rapid.IntRange(0, 5).Draw(t, "jobs") {
-		j := Job{ID: id, Opaque: rapid.IntRange(0, 9).Draw(t, "opaque") == 0}
-		for range rapid.IntRange(0, 3).Draw(t, "bases") {
-			j.Bases = append(j.Bases, rapid.SampledFrom(planned).Draw(t, "base"))
-		}
-		w.jobs = append(w.jobs, j)
-	}
-	w.view = View{
-		Steps:     ours,
-		Before:    map[string]struct{}{},
-		Exclusive: rapid.Bool().Draw(t, "exclusive"),
-		Explain:   func(d digest.Digest) (layers.Chain, bool) { c, ok := w.known[d]; return c, ok },
-	}
-	w.drawLayers(t)
-	w.drawSteps(t)
-	w.drawFaults(t)
-	for _, r := range w.view.Records {
-		if rapid.IntRange(0, 3).Draw(t, "before") == 0 {
-			w.view.Before[r.ID] = struct{}{}
-		}
-	}
-	w.view.Records = rapid.Permutation(w.view.Records).Draw(t, "records")
-	return w
-}
-
-// drawChains makes the images: of the plan, known from disk, and unknown. Few
-// different blobs make for many shared layers.
-func (w *world) drawChains(t *rapid.T) (planned []layers.Chain) {
-	blobs := func() string {
-		return strings.Join(rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "c"}), 0, 4).Draw(t, "blobs"), " ")
-	}
-	for i := range rapid.IntRange(1, 5).Draw(t, "images") {
-		c := chain(fmt.Sprint("img", i), blobs())
-		planned, w.chains = append(planned, c), append(w.chains, c)
-	}
-	if rapid.Bool().Draw(t, "multi") {
-		idx := digest.FromString("index")
-		// Jobs for one platform only would make the other's records ones that
-		// nobody can tell, so a job of the one has the other, too.
-		a, b := chainAt("multi", idx, blobs()), chainAt("multi", idx, blobs())
-		w.jobs = append(w.jobs, Job{ID: 100, Bases: []layers.Chain{a}}, Job{ID: 101, Bases: []layers.Chain{b}})
-		planned, w.chains = append(planned, a, b), append(w.chains, a, b)
-	}
-	for i := range rapid.IntRange(0, 3).Draw(t, "others") {
-		c := chain(fmt.Sprint("other", i), blobs())
-		w.chains = append(w.chains, c)
-		if rapid.Bool().Draw(t, "known") {
-			w.known[c.Digest] = c
-		}
-	}
-	return planned
-}
-
-// drawLayers lets the builder have pulled some of the images. A layer is named
-// after the image that came first, or is not pulled yet, or was built here.
-func (w *world) drawLayers(t *rapid.T) {
-	have := map[layers.Key]string{}
-	for _, c := range rapid.Permutation(w.chains).Draw(t, "pulls") {
-		parent := ""
-		for d := range rapid.IntRange(0, len(c.Layers)).Draw(t, "layers") {
-			k := c.Key(d)
-			if have[k] == "" {
-				description := pulled(c)
-				switch rapid.IntRange(0, 9).Draw(t, "name") {
-				case 0, 1:
-					description = ""
-				case 2:
-					description = "mount / from exec our step"
-				}
-				have[k] = fmt.Sprint("layer", len(w.view.Records))
-				w.truth[have[k]] = k
-				w.add(t, rec(have[k], parent, description))
-			}
-			parent = have[k]
-		}
+// What is removed is needed by nobody, and on a shared builder it is the run's own.
+func TestNothingThatIsNeededIsRemoved(t *testing.T) {
+	for name, s := range map[string]style{
+		"its own builder":    {owner: Exclusive},
+		"a shared builder":   {owner: Shared},
+		"disturbed":          {owner: Exclusive, disturbed: 100 * time.Millisecond},
+		"disturbed, shared":  {owner: Shared, disturbed: 100 * time.Millisecond},
+		"calm":               {owner: Exclusive, calm: true},
+		"calm, on a shared":  {owner: Shared, calm: true},
+		"calm, disturbed":    {owner: Exclusive, calm: true, disturbed: 100 * time.Millisecond},
+		"calm, shared, both": {owner: Shared, calm: true, disturbed: 100 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) {
+				d := drawDaemon(t, s)
+				d.run(func() { d.sweep(d.mayGo) })
+			})
+		})
 	}
 }
 
-// drawSteps puts results of steps, merges and diffs on what is there.
-func (w *world) drawSteps(t *rapid.T) {
-	descriptions := []string{"our RUN", "[1/2] our COPY", "their RUN", "their COPY", "", "pulled from nowhere", "pulled from x@sha256:0"}
-	kinds := []string{KindRegular, KindRegular, KindRegular, KindRegular, KindCacheMount, KindLocal, KindInternal}
-	for i := range rapid.IntRange(0, 12).Draw(t, "steps") {
-		var parents []string
-		for range rapid.SampledFrom([]int{0, 1, 1, 1, 1, 2, 3}).Draw(t, "parents") {
-			if len(w.view.Records) > 0 {
-				parents = append(parents, rapid.SampledFrom(w.view.Records).Draw(t, "parent").ID)
-			}
-		}
-		slices.Sort(parents)
-		r := rec(fmt.Sprint("step", i), strings.Join(slices.Compact(parents), " "), rapid.SampledFrom(descriptions).Draw(t, "description"))
-		r.Kind = rapid.SampledFrom(kinds).Draw(t, "kind")
-		w.add(t, r)
-	}
-}
-
-// drawFaults breaks some lineages.
-func (w *world) drawFaults(t *rapid.T) {
-	for range rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "faults") {
-		if len(w.view.Records) == 0 {
-			return
-		}
-		r := rapid.SampledFrom(w.view.Records).Draw(t, "faulty")
-		switch i := slices.IndexFunc(w.view.Records, func(x Record) bool { return x.ID == r.ID }); rapid.IntRange(0, 2).Draw(t, "fault") {
-		case 0:
-			w.view.Records[i].Parents = []string{"missing"}
-		case 1:
-			w.view.Records[i].Parents = append(slices.Clone(r.Parents), w.childOrSelf(r.ID))
-		case 2:
-			w.view.Records = append(w.view.Records, r)
-		}
-		// What the maker knows no longer holds.
-		w.truth = nil
-	}
-}
-
-// childOrSelf returns what makes a circle as a parent of id.
-func (w *world) childOrSelf(id string) string {
-	for _, r := range w.view.Records {
-		if slices.Contains(r.Parents, id) {
-			return r.ID
-		}
-	}
-	return id
-}
-
-func (w *world) add(t *rapid.T, r Record) {
-	r.InUse = rapid.IntRange(0, 9).Draw(t, "in use") == 0
-	r.LastUsedAt = time.Unix(int64(rapid.IntRange(0, 5).Draw(t, "used")), 0)
-	w.view.Records = append(w.view.Records, r)
-}
-
-// classify judges the world after the given jobs have finished.
-func (w *world) classify(finished map[int]bool) *Report {
-	v := w.view
-	v.Needs = NewNeeds(w.jobs)
-	for id := range finished {
-		v.Needs.Finish(id)
-	}
-	return Classify(v)
-}
-
-func (w *world) drawFinished(t *rapid.T) map[int]bool {
-	finished := map[int]bool{}
-	for _, j := range w.jobs {
-		if rapid.Bool().Draw(t, "finished") {
-			finished[j.ID] = true
-		}
-	}
-	return finished
-}
-
-func TestClassifyAgreesWithTheRules(t *testing.T) {
+// Where moments tell nothing any more, what is removed wrongly is no layer and
+// nothing that a build uses, but the result of a step that looks like one of a
+// finished job. To make it again costs that step.
+func TestNonsenseMomentsCostSteps(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := drawWorld(t)
-		finished := w.drawFinished(t)
-		r := w.classify(finished)
-		o := oracle{View: w.view, jobs: w.jobs, finished: finished}
-		for i, want := range o.states() {
-			if got := r.Verdicts[i]; got.State != want {
-				t.Fatalf("%+v is %s (%s), want %s", w.view.Records[i], got.State, got.Reason, want)
-			}
-		}
+		d := drawDaemon(t, style{owner: Exclusive, disturbed: 3 * time.Second})
+		d.run(func() {
+			d.sweep(func(e *entry) string {
+				why := d.mayGo(e)
+				if why != "" && e.isStep() && d.looksFinished(e) {
+					return ""
+				}
+				return why
+			})
+		})
 	})
 }
 
-func TestNoLayerOfAnUnfinishedJobIsDead(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		w := drawWorld(t)
-		finished := w.drawFinished(t)
-		r := w.classify(finished)
-		for i, rec := range r.Records {
-			key, isLayer := w.truth[rec.ID]
-			_, was := w.view.Before[rec.ID]
-			if !isLayer || r.Verdicts[i].State != Dead || ours(rec.Description) && !was {
+// sweep looks at the records, checks what a report says of them, and removes some
+// of what it says can go.
+func (d *daemon) sweep(mayGo func(*entry) string) {
+	d.tell(d.now)
+	d.view.Records = rapid.Permutation(d.list()).Draw(d.t, "records")
+	r := Classify(d.view)
+	checkReport(d.t, r)
+	list := r.Removable()
+	for _, rec := range list {
+		if why := mayGo(d.entryOf(rec.ID)); rec.InUse || why != "" {
+			d.t.Fatalf("%s is to be removed, but %s (in use: %t)\n%s", rec.ID, why, rec.InUse, d.describe(r))
+		}
+	}
+	if d.style.disturbed < time.Second {
+		d.checkFound(r, list)
+	}
+	d.now = d.now.Add(300 * time.Millisecond) // looks and deletes take a moment
+	for _, rec := range list[:rapid.IntRange(0, len(list)).Draw(d.t, "removed")] {
+		d.remove(d.entryOf(rec.ID))
+	}
+}
+
+// describe tells what the daemon knows and what a report makes of it.
+func (d *daemon) describe(r *Report) string {
+	var b strings.Builder
+	name := func(v int32) string {
+		return fmt.Sprint(v, " ", r.shared.Name(v), ", needed: ", d.needed(r.shared.ID(v)))
+	}
+	for i, rec := range r.Records {
+		e := d.entryOf(rec.ID)
+		fmt.Fprintf(&b, "%s on %v at %s: %q made by %d", rec.ID, rec.Parents, rec.CreatedAt.Sub(at(0)), rec.Description, e.maker)
+		if v, known := r.shared.Find(e.vertex); known {
+			fmt.Fprintf(&b, " as %s", name(v))
+		}
+		fmt.Fprintf(&b, "\n    %s (%s), sure: %t, may be", r.Verdicts[i].State, r.Verdicts[i].Reason, r.sure[i])
+		for _, v := range r.of[i] {
+			fmt.Fprintf(&b, " [%s]", name(v))
+		}
+		b.WriteString("\n")
+	}
+	for _, m := range d.view.Memory.Makings() {
+		v, _ := r.shared.Find(m.Vertex)
+		fmt.Fprintf(&b, "%s was made from %s to %s\n", name(v), m.Began.Sub(at(0)), m.Done.Sub(at(0)))
+	}
+	return b.String()
+}
+
+// mayGo tells why a record must not be removed; nothing where it may.
+func (d *daemon) mayGo(e *entry) string {
+	_, before := d.view.Before[e.ID]
+	_, remembered := d.remembered[e.ID]
+	switch {
+	case e.vertex != graph.ID{} && d.needed(e.vertex):
+		return "an unfinished job needs it"
+	case d.style.owner == Exclusive || e.maker == theRun || remembered:
+		return ""
+	case before:
+		return "it was there before"
+	case e.isStep() && !d.coincides(e):
+		return "it is a stranger's"
+	}
+	return "" // a layer of the plan that a stranger pulled meanwhile
+}
+
+// coincides tells whether a step of the same description began or was done by a
+// build of the run about when a record was made, which nothing tells apart.
+func (d *daemon) coincides(e *entry) bool {
+	for _, m := range d.makings {
+		v, known := d.view.Needs.shared.Find(m.Vertex)
+		if !known {
+			continue
+		}
+		_, has := d.view.Needs.shared.ResultOn(v, graph.Normalize(e.Description))
+		near := min(m.Done.Sub(e.CreatedAt).Abs(), m.Began.Sub(e.CreatedAt).Abs())
+		if has && near <= mostLate+d.style.disturbed {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *entry) isStep() bool {
+	return e.Description != "" && e.Kind == KindRegular && !strings.HasPrefix(e.Description, pulledFrom)
+}
+
+// looksFinished tells whether a vertex that no unfinished job has leaves a record
+// of the same description.
+func (d *daemon) looksFinished(e *entry) bool {
+	s := d.view.Needs.shared
+	for v := range int32(s.Len()) {
+		if _, has := s.ResultOn(v, graph.Normalize(e.Description)); has && !d.needed(s.ID(v)) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkFound checks that a report finds all that nobody needs and that can go.
+func (d *daemon) checkFound(r *Report, list []Record) {
+	listed := map[string]bool{}
+	for _, rec := range list {
+		listed[rec.ID] = true
+	}
+	goes := map[*entry]bool{}
+	for again := true; again; {
+		again = false
+		for _, e := range d.records {
+			stays := func(c *entry) bool { return !goes[c] }
+			if goes[e] || slices.ContainsFunc(d.children(e), stays) || !d.mustGo(e) {
 				continue
 			}
-			for _, j := range w.jobs {
-				for _, c := range j.Bases {
-					if !finished[j.ID] && slices.Contains(c.Keys(), key) {
-						t.Fatalf("%+v is dead, but job %d reads it", rec, j.ID)
-					}
-				}
+			goes[e], again = true, true
+			if !listed[e.shownID()] {
+				d.t.Fatalf("%s can go, but is not among those that do\n%s", e.shownID(), d.describe(r))
 			}
 		}
-	})
+	}
 }
 
-func TestReportsHoldTogether(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		w := drawWorld(t)
-		checkReport(t, w.classify(w.drawFinished(t)))
-	})
+// mustGo tells whether a report has to know that a record can go.
+func (d *daemon) mustGo(e *entry) bool {
+	_, remembered := d.remembered[e.ID]
+	shown, old := e.shownID(), e.maker != theRun
+	if _, before := d.view.Before[shown]; before && shown != e.ID {
+		return false
+	}
+	switch {
+	case e.vertex == graph.ID{} || e.running || e.users > 0 || d.needed(e.vertex):
+		return false
+	case !e.isStep():
+		return e.Kind == KindRegular && d.isNamed(e) && (d.style.owner == Exclusive || e.maker == theRun || remembered) && !d.isNeededByAnotherName(e)
+	case remembered:
+		return true
+	case d.style.owner == Shared:
+		// Two that look alike and were made at one time may be anybody's.
+		return e.maker == theRun && d.style.calm && d.isPlain(e)
+	case d.style.calm && !old:
+		return d.isPlain(e)
+	}
+	return d.isNamedBelow(e) && !d.looksNeeded(e)
 }
 
-// fataler is what tests, fuzz tests and properties have in common.
-type fataler interface {
-	Helper()
-	Fatalf(string, ...any)
+// isPlain tells whether it is the moments only that make a step's record hard to
+// tell: not also that it has two IDs and stands on a layer with a stranger's name.
+func (d *daemon) isPlain(e *entry) bool { return e.sealed || d.isNamedBelow(e) }
+
+// isNamed tells whether a layer is named after an image of the plan.
+func (d *daemon) isNamed(e *entry) bool {
+	return e.Description != "" && e.Description != pulled(alien)
 }
 
-// checkReport checks what is true of every report, whatever the records.
-func checkReport(t fataler, r *Report) {
-	t.Helper()
-	children := map[string][]int{}
-	for i, rec := range r.Records {
-		for _, p := range rec.Parents {
-			children[p] = append(children[p], i)
+func (d *daemon) isNamedBelow(e *entry) bool {
+	for _, p := range e.parents {
+		if !p.isStep() && !d.isNamed(p) || !d.isNamedBelow(p) {
+			return false
 		}
 	}
-	for i, rec := range r.Records {
-		for _, c := range children[rec.ID] {
-			if r.Verdicts[i].State == Dead && r.Verdicts[c].State != Dead {
-				t.Fatalf("%s is dead, but its child %s is %s", rec.ID, r.Records[c].ID, r.Verdicts[c].State)
+	return true
+}
+
+// isNeededByAnotherName tells whether another platform's layer is needed that has
+// the same name.
+func (d *daemon) isNeededByAnotherName(e *entry) bool {
+	if !strings.Contains(e.Description, "multi:1") {
+		return false
+	}
+	for _, x := range d.jobs {
+		for _, i := range x.Graph.Images {
+			if strings.Contains(i.Ref, "multi:1") && slices.ContainsFunc(i.Layers, d.needed) {
+				return true
 			}
 		}
-		r.Owners(i)
 	}
-	checkOrder(t, r, r.Removable(), children, func(v Verdict) bool { return v.State == Dead })
-	checkOrder(t, r, r.Held(), children, func(v Verdict) bool { return v.Reason == Held })
-	checkBytes(t, r)
+	return false
 }
 
-// checkOrder checks that list has all records that can go, children first.
-func checkOrder(t fataler, r *Report, list []Record, children map[string][]int, want func(Verdict) bool) {
-	t.Helper()
-	gone := map[string]bool{}
-	leaf := func(id string) bool {
-		return !slices.ContainsFunc(children[id], func(c int) bool { return !gone[r.Records[c].ID] })
-	}
-	for _, rec := range list {
-		if gone[rec.ID] || rec.InUse || !leaf(rec.ID) {
-			t.Fatalf("%s cannot be deleted at its place in %v", rec.ID, list)
-		}
-		gone[rec.ID] = true
-	}
-	for i, rec := range r.Records {
-		if gone[rec.ID] != want(r.Verdicts[i]) && !gone[rec.ID] && !rec.InUse && leaf(rec.ID) {
-			t.Fatalf("%s can be deleted, but is not in %v", rec.ID, list)
-		}
-		if gone[rec.ID] && !want(r.Verdicts[i]) {
-			t.Fatalf("%s is %s, but is in %v", rec.ID, r.Verdicts[i].Reason, list)
+// looksNeeded tells whether a needed vertex leaves a record of the same
+// description.
+func (d *daemon) looksNeeded(e *entry) bool {
+	s := d.view.Needs.shared
+	for v := range int32(s.Len()) {
+		if _, has := s.ResultOn(v, graph.Normalize(e.Description)); has && d.needed(s.ID(v)) {
+			return true
 		}
 	}
-}
-
-// checkBytes checks that totals and tree count every record once.
-func checkBytes(t fataler, r *Report) {
-	t.Helper()
-	var want int64
-	for _, rec := range r.Records {
-		want += rec.Size
-	}
-	totals := r.Totals()
-	if got := totals.Live.Bytes + totals.Dead.Bytes + totals.Foreign.Bytes; got != want {
-		t.Fatalf("totals have %d bytes, want %d", got, want)
-	}
-	tree := r.Tree()
-	sum := tree.Loose
-	for _, b := range tree.Layers {
-		sum.join(b.Total)
-	}
-	if sum != (Bytes{totals.Live.Bytes, totals.Dead.Bytes, totals.Foreign.Bytes}) {
-		t.Fatalf("tree has %+v, totals %+v", sum, totals)
-	}
-}
-
-func TestFinishingAJobRevivesNothing(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		w := drawWorld(t)
-		finished := w.drawFinished(t)
-		before := w.classify(finished)
-		for _, j := range w.jobs {
-			if !finished[j.ID] {
-				finished[j.ID] = true
-				break
-			}
-		}
-		after := w.classify(finished)
-		for i, rec := range after.Records {
-			if before.Verdicts[i].State == Dead && after.Verdicts[i].State != Dead {
-				t.Fatalf("%s was dead and is %s", rec.ID, after.Verdicts[i].State)
-			}
-		}
-	})
-}
-
-func TestNothingIsLiveWhenAllJobsAreFinished(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		w := drawWorld(t)
-		finished := map[int]bool{}
-		for _, j := range w.jobs {
-			finished[j.ID] = true
-		}
-		if live := w.classify(finished).Totals().Live; live.Records != 0 {
-			t.Fatalf("%d records are still live", live.Records)
-		}
-	})
-}
-
-func TestCountersFollowFinishAndUnfinish(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		w := drawWorld(t)
-		v, finished := w.view, map[int]bool{}
-		v.Needs = NewNeeds(w.jobs)
-		for range rapid.IntRange(0, 30).Draw(t, "changes") {
-			id := rapid.IntRange(-1, 6).Draw(t, "job")
-			if rapid.Bool().Draw(t, "finish") {
-				v.Needs.Finish(id)
-				finished[id] = true
-			} else {
-				v.Needs.Unfinish(id)
-				delete(finished, id)
-			}
-		}
-		fresh := w.classify(finished)
-		for i, got := range Classify(v).Verdicts {
-			if want := fresh.Verdicts[i]; got.State != want.State || got.Reason != want.Reason {
-				t.Fatalf("%s is %s, counted afresh %s", v.Records[i].ID, got.State, want.State)
-			}
-		}
-		for l := range v.Needs.layers {
-			if v.Needs.layers[l].open != fresh.lineages.needs.layers[l].open {
-				t.Fatalf("layer %d is in %d unfinished shapes, want %d", l, v.Needs.layers[l].open, fresh.lineages.needs.layers[l].open)
-			}
-		}
-	})
+	return false
 }

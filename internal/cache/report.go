@@ -3,6 +3,7 @@ package cache
 import (
 	"cmp"
 	"container/heap"
+	"maps"
 	"slices"
 )
 
@@ -226,6 +227,9 @@ type Seen struct {
 	// Vertices are what the records of each vertex take, where they are nobody
 	// else's.
 	Vertices map[int32]int64
+	// Made tells which of these will not grow any more: a layer that is unpacked, and
+	// a step that a finished job has, so that its result is compressed, too.
+	Made map[int32]bool
 	// Whole is what the layers take that are pulled and unpacked, Compressed what
 	// these are in the registry.
 	Whole, Compressed int64
@@ -234,11 +238,17 @@ type Seen struct {
 	Own map[int]int64
 }
 
+// NewSeen returns what no look has told yet.
+func NewSeen() Seen {
+	return Seen{Vertices: map[int32]int64{}, Made: map[int32]bool{}, Own: map[int]int64{}}
+}
+
 // Join adds what a look at another cache tells.
 func (s *Seen) Join(o Seen) {
 	for v, bytes := range o.Vertices {
 		s.Vertices[v] = max(s.Vertices[v], bytes)
 	}
+	maps.Copy(s.Made, o.Made)
 	s.Whole, s.Compressed = s.Whole+o.Whole, s.Compressed+o.Compressed
 	for job, bytes := range o.Own {
 		s.Own[job] = max(s.Own[job], bytes)
@@ -249,7 +259,7 @@ func (s *Seen) Join(o Seen) {
 func (r *Report) Sizes() Seen {
 	r.Needs.mu.RLock()
 	defer r.Needs.mu.RUnlock()
-	s := Seen{Vertices: map[int32]int64{}, Own: map[int]int64{}}
+	s := NewSeen()
 	whole := r.wholeLayers()
 	for i := range r.Records {
 		rec := &r.Records[i]
@@ -258,6 +268,9 @@ func (r *Report) Sizes() Seen {
 		}
 		v := r.of[i][0]
 		s.Vertices[v] += rec.Size
+		if whole[i] || !r.isLayer(i) && r.Needs.anyFinished(v) {
+			s.Made[v] = true
+		}
 		if size := r.shared.Size(v); whole[i] && size > 0 {
 			s.Whole, s.Compressed = s.Whole+rec.Size, s.Compressed+size
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/engine"
 	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/show"
 )
 
 func newPlan(streams Streams) *cobra.Command {
@@ -71,12 +72,14 @@ func runPlan(ctx context.Context, o buildOptions, format string, streams Streams
 	case o.builder.name != "" || !errors.As(err, new(*builder.UnreachableError)):
 		return err
 	default:
+		fmt.Fprintln(streams.Err, "warning: no builder could be reached, so that what it has cached is not known")
 		options.LayerSizes = o.builder.sizes(builder.Mirrors{}).Of
 		if options.Space.DiskPath == "" {
 			// A private builder would keep its cache here.
 			options.Space.DiskPath = existing(o.builder.stateDir)
 		}
 	}
+	options.Observer = show.Forecasting(streams.Err)
 	planned, err := engine.Forecast(ctx, options)
 	if err != nil {
 		return &runError{err}
@@ -106,13 +109,13 @@ func printPlanned(w io.Writer, p *plan.Plan, f engine.Planned) error {
 	fmt.Fprintln(w)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
-	c := f.Forecast
 	row("jobs", "%d in %d batches, %d workers, %d skipped", len(f.Jobs), f.Batches, f.Workers, f.Skipped)
-	row("pull", "%s; sharing layers saves %s", human(c.PullBytes), human(c.SharedBytes))
-	row("a job adds", "about %s of its own", human(c.Rates.Own))
-	row("peak", "%s with %d workers; %s if nothing were removed", human(c.PeakBytes), f.Workers, human(c.TotalBytes))
-	row("least", "%s for %d workers in this order, %s for one", human(c.LeastBytes), f.Workers, human(c.SmallestBytes))
-	row("use", "%s", sparkline(c.Curve))
+	if n := f.Forecast.Unknown; n > 0 {
+		row("unknown", "what %s; no figure below counts them", jobsDo(n))
+	}
+	if f.Forecast.Jobs > 0 {
+		printForecast(row, f)
+	}
 	if f.Bound == "" {
 		row("fits", "no bound is known: name the disk with --disk-path, or give --cache-budget")
 	} else {
@@ -122,12 +125,40 @@ func printPlanned(w io.Writer, p *plan.Plan, f engine.Planned) error {
 	return t.Flush()
 }
 
-func fits(f engine.Planned) string {
+// jobsDo says of how many jobs something is said.
+func jobsDo(n int) string {
+	if n == 1 {
+		return "1 job does"
+	}
+	return fmt.Sprintf("%d jobs do", n)
+}
+
+// printForecast writes how the cache will grow and shrink.
+func printForecast(row func(name, format string, args ...any), f engine.Planned) {
+	c := f.Forecast
+	row("pull", "%s; sharing layers saves %s", human(c.PullBytes), human(c.SharedBytes))
 	switch {
-	case !f.Forecast.Fits:
-		return fmt.Sprintf("no: at least %s are needed", human(f.Forecast.SmallestBytes))
-	case f.Forecast.Waits > 0:
-		return fmt.Sprintf("yes; workers will wait for space about %d times", f.Forecast.Waits)
+	case c.Guessed > 0:
+		row("a job adds", "not known yet; %s assumed", human(c.GuessedBytes))
+	case c.Rates.Own > 0:
+		row("a job adds", "about %s of its own", human(c.Rates.Own))
+	}
+	row("peak", "%s with %d workers; %s if nothing were removed", human(c.PeakBytes), f.Workers, human(c.TotalBytes))
+	row("least", "%s for %d workers in this order, %s for one", human(c.LeastBytes), f.Workers, human(c.SmallestBytes))
+	row("use", "%s", sparkline(c.Curve))
+}
+
+func fits(f engine.Planned) string {
+	c := f.Forecast
+	switch {
+	case !c.Fits:
+		return fmt.Sprintf("no: at least %s are needed", human(c.SmallestBytes))
+	case c.Unknown > 0 && c.Jobs > 0:
+		return fmt.Sprintf("unknown for %d of the jobs; the others fit", c.Unknown)
+	case c.Unknown > 0:
+		return fmt.Sprintf("unknown for %s", count(c.Unknown, "job"))
+	case c.Waits > 0:
+		return fmt.Sprintf("yes; workers will wait for space about %d times", c.Waits)
 	}
 	return "yes"
 }

@@ -55,11 +55,13 @@ type admission struct {
 	seen    map[int]bool     // jobs whose own records were seen
 	changed chan struct{}    // closed and replaced when a job ends or space comes free
 	peaks   map[string]int64 // the most seen in each gauge
+	unread  map[string]bool  // gauges that could not be read when last asked
+	tried   map[string]int64 // by gauge, the most that a job needed which was tried without room
 }
 
 func newAdmission(o SpaceOptions) *admission {
 	return &admission{book: space.NewBook(space.NewSizes(o.Rates)), jobs: map[int]space.Job{}, seen: map[int]bool{},
-		changed: make(chan struct{}), peaks: map[string]int64{}}
+		changed: make(chan struct{}), peaks: map[string]int64{}, unread: map[string]bool{}, tried: map[string]int64{}}
 }
 
 // know takes what tasks do.
@@ -116,7 +118,9 @@ func (r *run) boundByLevel(ctx context.Context) {
 		return
 	}
 	limit := percentages(level, r.Space.Low, r.Space.High)
-	r.room.bound(gauge{"a full disk that cannot be seen", limit, r.cacheBytes, false})
+	if !r.room.boundFirst(gauge{"a full disk that cannot be seen", limit, r.cacheBytes, false}) {
+		return // by another job that the same full disk ended
+	}
 	r.emit(Warning{Message: fmt.Sprintf("the builder's disk is full with %s of cache: no more than %s are used from now on", size(level), size(limit.High))})
 }
 
@@ -125,6 +129,17 @@ func (a *admission) bound(g gauge) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.gauges = append(a.gauges, g)
+}
+
+// boundFirst adds a bound where there is none yet, and tells whether it did.
+func (a *admission) boundFirst(g gauge) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.gauges) > 0 {
+		return false
+	}
+	a.gauges = append(a.gauges, g)
+	return true
 }
 
 // bounds returns the bounds.
@@ -180,7 +195,7 @@ func (r *run) cacheBytes(ctx context.Context) (int64, error) {
 // learn takes from a look at the nodes' caches what is there, how much it takes,
 // and what finished jobs added of their own.
 func (r *run) learn(reports []*cache.Report) (present map[int32]int64) {
-	seen := cache.Seen{Vertices: map[int32]int64{}, Own: map[int]int64{}}
+	seen := cache.NewSeen()
 	for _, report := range reports {
 		seen.Join(report.Sizes())
 	}
@@ -190,7 +205,7 @@ func (r *run) learn(reports []*cache.Report) (present map[int32]int64) {
 	r.needs.Read(a.book.Know)
 	a.book.Holds(seen.Vertices)
 	for v, bytes := range seen.Vertices {
-		a.book.Seen(v, bytes)
+		a.book.Seen(v, bytes, seen.Made[v])
 	}
 	if seen.Compressed > 0 {
 		a.book.Rates.PerByte = float64(seen.Whole) / float64(seen.Compressed)
@@ -295,9 +310,12 @@ func (r *run) stateFor(ctx context.Context, t *task) state {
 	for _, g := range a.bounds() {
 		used, err := g.used(ctx)
 		if err != nil {
-			r.emit(Warning{Message: fmt.Sprintf("%s cannot be read: %s", g.name, err)})
+			if a.noteRead(g, err) {
+				r.emit(Warning{Message: fmt.Sprintf("%s cannot be read, and bounds nothing until it can: %s", g.name, err)})
+			}
 			continue
 		}
+		a.noteRead(g, nil)
 		a.mu.Lock()
 		a.peaks[g.name] = max(a.peaks[g.name], used)
 		need, known := a.book.Need(a.jobs[t.index])
@@ -308,6 +326,26 @@ func (r *run) stateFor(ctx context.Context, t *task) state {
 		}
 	}
 	return worst
+}
+
+// noteTried notes that a job is tried without room, and tells whether that is news:
+// it needs a good deal more than those that were tried so before.
+func (a *admission) noteTried(s state) (news bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	most, before := a.tried[s.gauge]
+	a.tried[s.gauge] = max(most, s.need)
+	return !before || s.need > most*5/4
+}
+
+// noteRead notes whether a gauge could be read, and tells whether that it could not
+// is news.
+func (a *admission) noteRead(g gauge, err error) (news bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	news = err != nil && !a.unread[g.name]
+	a.unread[g.name] = err != nil
+	return news
 }
 
 const (
@@ -334,8 +372,10 @@ func (r *run) admit(ctx context.Context, t *task) error {
 			continue
 		}
 		if s.running == 0 && !r.othersTook(ctx, s, &w) {
-			r.emit(Warning{Job: t.job.Name, Message: fmt.Sprintf("it may not fit: %s, and %s has %s of %s left; it is tried anyway",
-				s.needs(), s.gauge, size(max(s.limit.High-s.used, 0)), size(s.limit.High))})
+			if r.room.noteTried(s) {
+				r.emit(Warning{Job: t.job.Name, Message: fmt.Sprintf("it may not fit: %s, and %s has %s of %s left; it is tried anyway, as are those that need no more",
+					s.needs(), s.gauge, size(max(s.limit.High-s.used, 0)), size(s.limit.High))})
+			}
 			break
 		}
 		r.waitForSpace(ctx, t, s, &w)
@@ -365,14 +405,15 @@ func (r *run) look(ctx context.Context, w *waiting) bool {
 }
 
 // makeRoom removes what is dead, as much as a job is short of and down to the
-// low watermark. Where nothing is dead and nothing runs, it has the nodes free
-// what failed steps left, and under PruneAuto removes live records: those that
-// are needed latest first, the job's own last. It tells whether something was
-// done that may help.
+// low watermark, and where nothing is, what nodes keep of builds that have ended.
+// Where that is nothing either and nothing runs, it has the nodes free what failed
+// steps left, and under PruneAuto removes live records: those that are needed
+// latest first, the job's own last. It tells whether something was done that may
+// help.
 func (r *run) makeRoom(ctx context.Context, t *task, s state, w *waiting) bool {
 	want := max(s.short(), s.limit.Surplus(s.used))
 	switch {
-	case r.frees(ctx, want, nil):
+	case r.frees(ctx, want, nil), r.forgets(ctx):
 		return true
 	case s.running > 0:
 		return false
@@ -394,6 +435,15 @@ func (r *run) collect(ctx context.Context) {
 	for _, n := range r.Nodes {
 		_ = n.Collect(ctx)
 	}
+}
+
+// forgets tells whether a node dropped what it keeps of builds.
+func (r *run) forgets(ctx context.Context) bool {
+	forgotten := 0
+	for _, n := range r.Nodes {
+		forgotten += n.Forget(ctx)
+	}
+	return forgotten > 0
 }
 
 // free removes dead records up to a number of bytes on every node, the least

@@ -53,10 +53,20 @@ func (r *run) check(ctx context.Context) []*task {
 			})
 		}
 	}()
+	silent := 0
+	var why string
 	for i, t := range tasks {
-		if found := <-answers[i]; !t.done {
-			r.skip(t, found)
+		found := <-answers[i]
+		if t.done {
+			continue
 		}
+		r.skip(t, found)
+		if found.err != nil {
+			silent, why = silent+1, found.err.Error()
+		}
+	}
+	if silent > 0 {
+		r.emit(Warning{Message: fmt.Sprintf("the registry did not say of %d of the jobs whether their images exist, so they are built (%s)", silent, firstLine(why))})
 	}
 	return tasks
 }
@@ -97,7 +107,6 @@ func (r *run) skip(t *task, l lookup) {
 	if l.err != nil {
 		message := fmt.Sprintf("the registry did not say whether %s exists, so it is built: %s", t.job.Tags[0], l.err)
 		t.entry.SkipReason = &message
-		r.emit(Warning{Job: t.job.Name, Message: message})
 	}
 	if !l.exists {
 		return

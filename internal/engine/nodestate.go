@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/stoker-build/stoker/internal/cache"
-	"github.com/stoker-build/stoker/internal/graph"
 )
 
 // nodeState is what a run keeps of one node.
@@ -41,9 +40,9 @@ func (r *run) openNode(n Node, records []cache.Record) *nodeState {
 
 // made notes that a vertex was made, by a node's clock. Which node that was the
 // build does not tell; the moment will.
-func (r *run) made(v graph.ID, at time.Time) {
+func (r *run) made(m cache.Making) {
 	for _, s := range r.nodes {
-		s.memory.Made(v, at)
+		s.memory.Made(m)
 	}
 }
 

@@ -37,6 +37,9 @@ func (r *run) survey(ctx context.Context, tasks []*task) []*task {
 		a := answers[t.job]
 		jobs[i] = cache.Job{Name: t.job.Name, Graph: a.graph}
 		t.images = a.graph.Images
+		if len(r.Nodes) > 1 && len(t.job.Options.Platforms) > 1 {
+			t.parts = &a.graph
+		}
 		for _, image := range t.images {
 			t.job.Images = append(t.job.Images, image.Ref)
 		}
@@ -151,6 +154,10 @@ func firstLine(s string) string {
 // learnGraph takes what a build that has begun will really do. It may be
 // something else than was planned: a tag may have moved.
 func (r *run) learnGraph(t *task, g graph.Graph) {
+	if t.parts != nil {
+		t.parts.Join(g)
+		g = *t.parts
+	}
 	if !r.needs.Learn(t.index, g) {
 		return
 	}

@@ -23,9 +23,12 @@ type task struct {
 	job    *plan.Job
 	images []graph.Image // that its build reads, as far as is known
 	after  []*task       // whose images it is built on
-	entry  ledger.Entry
-	done   bool  // it is on the record
-	early  error // why it fails before its first attempt; nil if it does not
+	// parts is all that is known of what its build does, where several nodes may tell
+	// of a platform each; else nil.
+	parts *graph.Graph
+	entry ledger.Entry
+	done  bool  // it is on the record
+	early error // why it fails before its first attempt; nil if it does not
 
 	attempt    int       // the first is 1
 	log        io.Writer // of the running attempt
@@ -79,7 +82,7 @@ func (r *run) buildOnce(ctx context.Context, t *task) error {
 			r.emit(StepStarted{Job: t.job.Name, Step: r.Redact.String(step)})
 		},
 		Graph: func(g graph.Graph) { r.learnGraph(t, g) },
-		Done:  r.made,
+		Made:  r.made,
 	})
 	if cause := context.Cause(ctx); err != nil && errors.As(cause, new(*stallError)) {
 		err = cause

@@ -30,7 +30,7 @@ type operation struct {
 func ParseDefinition(def *pb.Definition) (*Definition, error) {
 	d := &Definition{}
 	reported := map[string]digest.Digest{}
-	for _, raw := range def.Def {
+	for _, raw := range def.GetDef() {
 		o := operation{digest: digest.FromBytes(raw).String(), op: &pb.Op{}}
 		if err := o.op.UnmarshalVT(raw); err != nil {
 			return nil, fmt.Errorf("a definition that does not parse: %w", err)
@@ -146,7 +146,7 @@ func (p *Places) Join(other Places) {
 
 // Graph returns the definition's graph.
 func (d *Definition) Graph(s Surroundings) (Graph, Places) {
-	b := &graphBuilder{Surroundings: s, of: map[string]*made{}, seen: map[ID]bool{}}
+	b := &graphBuilder{Surroundings: s, of: map[string]*made{}, seen: map[ID]bool{}, merged: map[ID][]ID{}}
 	places := Places{}
 	for _, o := range d.ops {
 		m := b.make(o)
@@ -161,9 +161,10 @@ func (d *Definition) Graph(s Surroundings) (Graph, Places) {
 // graphBuilder turns operations into vertices.
 type graphBuilder struct {
 	Surroundings
-	graph Graph
-	of    map[string]*made // by an operation's digest
-	seen  map[ID]bool
+	graph  Graph
+	of     map[string]*made // by an operation's digest
+	seen   map[ID]bool
+	merged map[ID][]ID // what the merges' records stand on
 }
 
 // made is what became of an operation.
@@ -189,15 +190,41 @@ func (b *graphBuilder) make(o operation) *made {
 		return b.source(o, op.Source)
 	case *pb.Op_Merge:
 		return b.merge(o, all)
+	case *pb.Op_Diff:
+		if tops, same := sameAsAnInput(op.Diff, inputs); same {
+			return &made{id: b.identity(o), tops: [][]ID{tops}}
+		}
+	case *pb.Op_Passthrough:
+		m := &made{id: b.identity(o)}
+		for _, i := range op.Passthrough.GetOutputs() {
+			m.tops = append(m.tops, at(inputs, i))
+		}
+		return m
 	}
 	v := Vertex{ID: b.identity(o), Kind: Step, Name: o.name, Inputs: distinct(all)}
 	m := &made{id: v.ID, step: true}
-	for _, on := range outputs(o, inputs) {
+	for _, result := range outputs(o, inputs) {
 		m.tops = append(m.tops, []ID{v.ID})
-		v.Results = append(v.Results, on)
+		if result != nil {
+			v.Results = append(v.Results, *result)
+		}
 	}
 	b.add(v)
 	return m
+}
+
+// sameAsAnInput returns what the result of a diff is, where BuildKit makes no
+// record for it: all of upper where lower is empty, and nothing where both are
+// the same (Exec in its solver/llbsolver/ops/diff.go).
+func sameAsAnInput(diff *pb.DiffOp, inputs [][]ID) (tops []ID, same bool) {
+	lower, upper := at(inputs, diff.GetLower().GetInput()), at(inputs, diff.GetUpper().GetInput())
+	switch {
+	case len(lower) == 0:
+		return upper, true
+	case slices.Equal(lower, upper):
+		return nil, true
+	}
+	return nil, false
 }
 
 // top returns the vertices that an input's records are those of.
@@ -232,11 +259,11 @@ func (b *graphBuilder) identity(o operation) ID {
 	}
 	op := o.op.CloneVT()
 	op.Inputs = nil
-	if exec := op.GetExec(); exec != nil {
+	if meta := op.GetExec().GetMeta(); meta != nil {
 		// BuildKit leaves these out of a step's key, too (CacheMap in its
 		// solver/llbsolver/ops/exec.go).
-		exec.Meta.ProxyEnv = nil
-		exec.Meta.RemoveMountStubsRecursive = false
+		meta.ProxyEnv = nil
+		meta.RemoveMountStubsRecursive = false
 	}
 	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(op)
 	if err != nil {
@@ -292,11 +319,11 @@ func takenFrom(op *pb.Op, input int64) (out []taken) {
 	return out
 }
 
-// outputs are the records that an operation leaves, by the number of its output.
-// As of BuildKit v0.34, the result of a RUN is "mount PATH from exec ARGS"
-// (Exec in its solver/llbsolver/ops/exec.go), and everything else has the name
-// of its step.
-func outputs(o operation, inputs [][]ID) []Result {
+// outputs are the records that an operation leaves, by the number of its output;
+// nil for an output that it does not have. As of BuildKit v0.34, the result of a
+// RUN is "mount PATH from exec ARGS" (Exec in its solver/llbsolver/ops/exec.go),
+// and everything else has the name of its step.
+func outputs(o operation, inputs [][]ID) []*Result {
 	switch op := o.op.Op.(type) {
 	case *pb.Op_Exec:
 		return execOutputs(op.Exec, inputs)
@@ -307,54 +334,47 @@ func outputs(o operation, inputs [][]ID) []Result {
 	for _, in := range inputs {
 		on = append(on, in...)
 	}
-	return []Result{{Description: Normalize(o.name), On: on}}
+	return []*Result{{Description: Normalize(o.name), On: distinct(on)}}
 }
 
-func execOutputs(exec *pb.ExecOp, inputs [][]ID) []Result {
-	args := strings.Join(exec.Meta.Args, " ")
-	var out []Result
-	for _, m := range exec.Mounts {
-		if m.Output < 0 {
-			continue
-		}
-		out = grow(out, int(m.Output))
-		out[m.Output] = Result{Description: fmt.Sprintf("mount %s from exec %s", m.Dest, args), On: at(inputs, m.Input)}
+func execOutputs(exec *pb.ExecOp, inputs [][]ID) []*Result {
+	args := strings.Join(exec.GetMeta().GetArgs(), " ")
+	out := make([]*Result, len(exec.GetMounts()))
+	for _, m := range exec.GetMounts() {
+		set(out, m.Output, Result{Description: fmt.Sprintf("mount %s from exec %s", m.Dest, args), On: at(inputs, m.Input)})
 	}
 	return out
 }
 
 // fileOutputs follows each output down to the input that the actions changed.
-func fileOutputs(file *pb.FileOp, name string, inputs [][]ID) []Result {
-	bases := make([][]ID, len(file.Actions))
-	var out []Result
-	for i, a := range file.Actions {
-		switch before := int(a.Input) - len(inputs); {
-		case before >= 0 && before < i:
+func fileOutputs(file *pb.FileOp, name string, inputs [][]ID) []*Result {
+	actions := file.GetActions()
+	bases := make([][]ID, len(actions))
+	out := make([]*Result, len(actions))
+	for i, a := range actions {
+		switch before := a.Input - int64(len(inputs)); {
+		case before >= 0 && before < int64(i):
 			bases[i] = bases[before]
 		default:
 			bases[i] = at(inputs, a.Input)
 		}
-		if a.Output >= 0 {
-			out = grow(out, int(a.Output))
-			out[a.Output] = Result{Description: name, On: bases[i]}
-		}
+		set(out, a.Output, Result{Description: name, On: bases[i]})
 	}
 	return out
+}
+
+// set sets the nth output. There are no more of them than the list is long.
+func set(out []*Result, n int64, r Result) {
+	if n >= 0 && n < int64(len(out)) {
+		out[n] = &r
+	}
 }
 
 func at(inputs [][]ID, i int64) []ID {
-	if i < 0 || int(i) >= len(inputs) {
+	if i < 0 || i >= int64(len(inputs)) {
 		return nil
 	}
 	return inputs[i]
-}
-
-// grow makes room for the nth output.
-func grow(out []Result, n int) []Result {
-	for len(out) <= n {
-		out = append(out, Result{})
-	}
-	return out
 }
 
 // merge makes the vertex of a merge. BuildKit makes no record for a merge of
@@ -366,23 +386,17 @@ func (b *graphBuilder) merge(o operation, all []ID) *made {
 	}
 	var flat []ID
 	for _, id := range all {
-		flat = append(flat, b.merged(id)...)
-	}
-	v := Vertex{ID: b.identity(o), Kind: Step, Name: o.name, Inputs: distinct(all),
-		Results: []Result{{Description: Normalize(o.name), On: flat}}}
-	b.add(v)
-	return &made{id: v.ID, step: true, tops: [][]ID{{v.ID}}}
-}
-
-// merged returns what a vertex stands on if it is a merge, else the vertex.
-func (b *graphBuilder) merged(id ID) []ID {
-	for i := range b.graph.Vertices {
-		v := &b.graph.Vertices[i]
-		if v.ID == id && v.Kind == Step && len(v.Results) == 1 && len(v.Results[0].On) > 1 {
-			return v.Results[0].On
+		if below, is := b.merged[id]; is {
+			flat = append(flat, below...)
+		} else {
+			flat = append(flat, id)
 		}
 	}
-	return []ID{id}
+	v := Vertex{ID: b.identity(o), Kind: Step, Name: o.name, Inputs: distinct(all)}
+	b.merged[v.ID] = distinct(flat)
+	v.Results = []Result{{Description: Normalize(o.name), On: b.merged[v.ID]}}
+	b.add(v)
+	return &made{id: v.ID, step: true, tops: [][]ID{{v.ID}}}
 }
 
 func (b *graphBuilder) source(o operation, s *pb.SourceOp) *made {
@@ -429,11 +443,14 @@ func (b *graphBuilder) image(ref string, o operation) *made {
 	return &made{id: top, tops: [][]ID{{top}}}
 }
 
-// attributes returns a source's attributes as text.
+// attributes returns a source's attributes as text, without that of the client's
+// session, which differs for every build: an OCI layout is read through one.
 func attributes(attrs map[string]string) string {
 	var b strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(attrs)) {
-		fmt.Fprintf(&b, "%q=%q ", key, attrs[key])
+		if key != pb.AttrOCILayoutSessionID {
+			fmt.Fprintf(&b, "%q=%q ", key, attrs[key])
+		}
 	}
 	return b.String()
 }

@@ -43,12 +43,15 @@ type edge struct {
 
 type treeNode struct {
 	children []int
-	jobs     []int // those that end here
+	jobs     []endingJob
 	first    int   // the place of the subtree's first job, for a stable order
 	count    int   // jobs of the subtree
 	bytes    int64 // of the vertex
 	shared   int64 // bytes of the subtree that several jobs share
 }
+
+// endingJob is a job that has nothing in common with others above a node.
+type endingJob struct{ place, job int }
 
 func (t *tree) add(place, job int, path []int32) {
 	at := 0
@@ -64,13 +67,13 @@ func (t *tree) add(place, job int, path []int32) {
 		at = next
 		t.nodes[at].count++
 	}
-	t.nodes[at].jobs = append(t.nodes[at].jobs, job)
+	t.nodes[at].jobs = append(t.nodes[at].jobs, endingJob{place, job})
 }
 
-// walk appends the jobs of a subtree in their order.
+// walk appends the jobs of a subtree in their order: first the children that
+// share something, then what shares nothing as it was given.
 func (t *tree) walk(order []int, at int) []int {
-	order = append(order, t.nodes[at].jobs...)
-	children := t.nodes[at].children
+	children, jobs := t.nodes[at].children, t.nodes[at].jobs
 	for _, c := range children {
 		t.weigh(c)
 	}
@@ -78,7 +81,13 @@ func (t *tree) walk(order []int, at int) []int {
 		return cmp.Or(cmp.Compare(t.nodes[b].shared, t.nodes[a].shared), cmp.Compare(t.nodes[a].first, t.nodes[b].first))
 	})
 	for _, c := range children {
+		for t.nodes[c].shared == 0 && len(jobs) > 0 && jobs[0].place < t.nodes[c].first {
+			order, jobs = append(order, jobs[0].job), jobs[1:]
+		}
 		order = t.walk(order, c)
+	}
+	for _, j := range jobs {
+		order = append(order, j.job)
 	}
 	return order
 }

@@ -8,42 +8,91 @@ import "slices"
 type Shared struct {
 	vertices []node
 	index    map[ID]int32
-	upon     map[place][]int32
-	above    map[int32][]int32
+	self     []int32 // each vertex at its own place
+	upon     lists[place]
+	above    lists[int32]
 	chains   map[string][][]int32
 	paths    [][]int32
-	texts    map[string]string
+	texts    []string // the records' descriptions, each once
+	text     map[string]int32
+	also     map[int32][]alias
 }
 
 // node is a vertex with its inputs by their numbers.
 type node struct {
 	id      ID
-	kind    Kind
 	name    string
 	size    int64
 	inputs  []int32
 	results []result
 	jobs    []int32 // sorted
+	kind    Kind
 }
 
 type result struct {
-	description string
-	on          []int32
+	on   []int32
+	text int32 // its description
+}
+
+// alias is another description of a result: what a COPY or a WORKDIR is called is
+// not part of its identity, and the record is called as the job says that made it.
+type alias struct {
+	result int
+	text   int32
 }
 
 // place is where a record is looked for: what it is stacked on, and how it is
 // described.
 type place struct {
-	on          int32 // the first of several; nothing for none
-	description string
+	on   int32 // the first of several; Nothing for none
+	text int32
 }
+
+// No record is described by these.
+const (
+	layerText int32 = -1 // that of a layer
+	anyText   int32 = -2 // that of whatever is built upon a vertex
+)
 
 // Nothing stands for a vertex where there is none.
 const Nothing int32 = -1
 
 // NewShared returns the graph of no jobs.
 func NewShared() *Shared {
-	return &Shared{index: map[ID]int32{}, upon: map[place][]int32{}, above: map[int32][]int32{}, chains: map[string][][]int32{}, texts: map[string]string{}}
+	return &Shared{index: map[ID]int32{}, upon: lists[place]{of: map[place]int32{}}, above: lists[int32]{of: map[int32]int32{}},
+		chains: map[string][][]int32{}, text: map[string]int32{}, also: map[int32][]alias{}}
+}
+
+// lists are lists of vertices by keys. Nearly all are of one vertex.
+type lists[K comparable] struct {
+	of   map[K]int32 // the only vertex, or -n for the nth list
+	long [][]int32
+}
+
+// add appends a vertex, which may be the last one already.
+func (l *lists[K]) add(key K, v int32) {
+	switch at, known := l.of[key]; {
+	case !known:
+		l.of[key] = v
+	case at < 0:
+		if list := l.long[-at-1]; list[len(list)-1] != v {
+			l.long[-at-1] = append(list, v)
+		}
+	case at != v:
+		l.long = append(l.long, []int32{at, v})
+		l.of[key] = int32(-len(l.long))
+	}
+}
+
+func (l *lists[K]) get(key K, self []int32) []int32 {
+	switch at, known := l.of[key]; {
+	case !known:
+		return nil
+	case at < 0:
+		return l.long[-at-1]
+	default:
+		return self[at : at+1 : at+1]
+	}
 }
 
 // Set gives a job its graph, in place of one that it had. Vertices that no job
@@ -62,7 +111,12 @@ func (s *Shared) Set(job int, g Graph) {
 		path = append(path, v)
 	}
 	s.paths[job] = path
-	for _, image := range g.Images {
+	s.AddImages(g.Images)
+}
+
+// AddImages has the digests of images stand for their layers, which must be known.
+func (s *Shared) AddImages(images []Image) {
+	for _, image := range images {
 		s.addChain(image)
 	}
 }
@@ -74,12 +128,11 @@ func (s *Shared) intern(v *Vertex) int32 {
 	if !known {
 		at = int32(len(s.vertices))
 		s.index[v.ID] = at
-		n := node{id: v.ID, kind: v.Kind, name: s.text(v.Name), inputs: s.numbers(v.Inputs)}
-		for _, r := range v.Results {
-			n.results = append(n.results, result{s.text(r.Description), s.numbers(r.On)})
-		}
-		s.vertices = append(s.vertices, n)
-		s.place(at)
+		s.self = append(s.self, at)
+		s.vertices = append(s.vertices, node{id: v.ID, kind: v.Kind, name: v.Name, inputs: s.numbers(v.Inputs)})
+		s.place(at, v.Results)
+	} else {
+		s.describe(at, v.Results)
 	}
 	if v.Size > 0 {
 		s.vertices[at].size = v.Size
@@ -87,42 +140,66 @@ func (s *Shared) intern(v *Vertex) int32 {
 	return at
 }
 
-// place notes where a vertex's records are to be looked for.
-func (s *Shared) place(at int32) {
+// place notes a vertex's records, and where they are to be looked for.
+func (s *Shared) place(at int32, results []Result) {
 	n := &s.vertices[at]
-	if n.kind == Layer || n.kind == Any {
-		on := Nothing
-		if len(n.inputs) > 0 {
-			on = n.inputs[0]
-		}
-		// No description is that of a layer, or is unknown: see Layers and Anything.
-		p := place{on, layerPlace}
-		if n.kind == Any {
-			p.description = anyPlace
-		}
-		s.upon[p] = append(s.upon[p], at)
-		return
-	}
-	for _, r := range n.results {
-		on := Nothing
-		if len(r.on) > 0 {
-			on = r.on[0]
-		}
-		p := place{on, r.description}
-		if !slices.Contains(s.upon[p], at) {
-			s.upon[p] = append(s.upon[p], at)
-		}
-		if on != Nothing && !slices.Contains(s.above[on], at) {
-			s.above[on] = append(s.above[on], at)
+	switch n.kind {
+	case Layer:
+		s.upon.add(place{first(n.inputs), layerText}, at)
+	case Any:
+		s.upon.add(place{first(n.inputs), anyText}, at)
+	default:
+		n.results = make([]result, len(results))
+		for i, r := range results {
+			on := s.numbers(r.On)
+			if slices.Equal(on, n.inputs) {
+				on = n.inputs
+			}
+			n.results[i] = result{on, s.textOf(r.Description)}
+			s.upon.add(place{first(on), n.results[i].text}, at)
+			s.above.add(first(on), at)
 		}
 	}
 }
 
-// No record is described by these.
-const (
-	layerPlace = "\x00layer"
-	anyPlace   = "\x00any"
-)
+// describe adds what a vertex's records are called by one more job.
+func (s *Shared) describe(at int32, results []Result) {
+	known := s.vertices[at].results
+	for i := range min(len(known), len(results)) {
+		if d := results[i].Description; s.texts[known[i].text] != d && !s.called(at, i, d) {
+			s.also[at] = append(s.also[at], alias{i, s.textOf(d)})
+			s.upon.add(place{first(known[i].on), s.textOf(d)}, at)
+		}
+	}
+}
+
+// called tells whether a vertex's result has a description, or any.
+func (s *Shared) called(at int32, i int, description string) bool {
+	if t := s.texts[s.vertices[at].results[i].text]; t == description || t == "" {
+		return true
+	}
+	return slices.ContainsFunc(s.also[at], func(a alias) bool {
+		return a.result == i && (s.texts[a.text] == description || s.texts[a.text] == "")
+	})
+}
+
+// textOf returns the number of a description.
+func (s *Shared) textOf(description string) int32 {
+	n, known := s.text[description]
+	if !known {
+		n = int32(len(s.texts))
+		s.texts, s.text[description] = append(s.texts, description), n
+	}
+	return n
+}
+
+// first is the first of the vertices that a record stands on, or Nothing.
+func first(on []int32) int32 {
+	if len(on) == 0 {
+		return Nothing
+	}
+	return on[0]
+}
 
 func (s *Shared) numbers(ids []ID) []int32 {
 	if len(ids) == 0 {
@@ -135,15 +212,6 @@ func (s *Shared) numbers(ids []ID) []int32 {
 		}
 	}
 	return out
-}
-
-// text returns the one copy of a string: the same steps stand in many graphs.
-func (s *Shared) text(t string) string {
-	if known, ok := s.texts[t]; ok {
-		return known
-	}
-	s.texts[t] = t
-	return t
 }
 
 func (s *Shared) addChain(image Image) {
@@ -225,29 +293,49 @@ func (s *Shared) Results(v int32) int { return len(s.vertices[v].results) }
 // Result returns the description of a vertex's record and what that stands on.
 func (s *Shared) Result(v int32, i int) (description string, on []int32) {
 	r := &s.vertices[v].results[i]
-	return r.description, r.on
+	return s.texts[r.text], r.on
+}
+
+// ResultOn returns what a vertex's record of a description stands on, and whether
+// it has one. An empty description among the vertex's is any.
+func (s *Shared) ResultOn(v int32, description string) (on []int32, has bool) {
+	for i := range s.vertices[v].results {
+		if s.called(v, i, description) {
+			return s.vertices[v].results[i].on, true
+		}
+	}
+	return nil, false
 }
 
 // Upon returns the vertices with a record of a normalized description whose
 // first parent is of the vertex on, or that has no parents for Nothing. The
 // caller must not change it.
-func (s *Shared) Upon(on int32, description string) []int32 { return s.upon[place{on, description}] }
+func (s *Shared) Upon(on int32, description string) []int32 {
+	text, known := s.text[description]
+	if !known {
+		return nil
+	}
+	return s.upon.get(place{on, text}, s.self)
+}
 
 // Layers returns the layers right above a layer, or the bottom ones for Nothing.
-func (s *Shared) Layers(on int32) []int32 { return s.upon[place{on, layerPlace}] }
+func (s *Shared) Layers(on int32) []int32 { return s.upon.get(place{on, layerText}, s.self) }
 
 // Anything returns the vertices that stand for whatever is built upon a vertex.
-func (s *Shared) Anything(on int32) []int32 { return s.upon[place{on, anyPlace}] }
+func (s *Shared) Anything(on int32) []int32 { return s.upon.get(place{on, anyText}, s.self) }
 
 // Above returns the vertices with a record whose first parent is of the vertex
-// on. The caller must not change it.
-func (s *Shared) Above(on int32) []int32 { return s.above[on] }
+// on, or that has no parents for Nothing. The caller must not change it.
+func (s *Shared) Above(on int32) []int32 { return s.above.get(on, s.self) }
 
 // Chains returns the layers of the images that a digest stands for, bottom
 // first: those of several platforms where it is an index.
 func (s *Shared) Chains(digest string) [][]int32 { return s.chains[digest] }
 
 func with(sorted []int32, n int32) []int32 {
+	if len(sorted) == 0 || sorted[len(sorted)-1] < n { // as jobs come, mostly
+		return append(sorted, n)
+	}
 	at, has := slices.BinarySearch(sorted, n)
 	if has {
 		return sorted

@@ -21,13 +21,13 @@ import (
 // Attributions keeps, in a directory, which vertices made the records of each
 // daemon, so that a later run knows its own records from those of others. It has
 // a file for each daemon, to which runs append as they learn: a line "made VERTEX
-// NANOSECONDS" for each vertex that was made, and "record ID VERTEX" for each
-// record that was found to be a vertex's. The last to use a daemon shortens it.
+// BEGAN DONE" for each vertex that was made, with times in nanoseconds since 1970,
+// and "record ID VERTEX" for each record that was found to be a vertex's. The last to use a daemon shortens it.
 type Attributions struct{ Dir string }
 
-// Moments that are older than this belong to records that were found long ago,
+// Makings that are older than this were those of records that were found long ago,
 // or are gone.
-const momentsKept = 24 * time.Hour
+const makingsKept = 24 * time.Hour
 
 // Open returns what is known of a daemon's records. What the memory learns from
 // then on is kept as it comes.
@@ -62,7 +62,11 @@ type attributionLog struct {
 }
 
 // Made implements cache.Keeper.
-func (l *attributionLog) Made(m cache.Moment) { l.append("made %s %d\n", m.Vertex, m.At.UnixNano()) }
+func (l *attributionLog) Made(m cache.Making) { l.append("%s", madeLine(m)) }
+
+func madeLine(m cache.Making) string {
+	return fmt.Sprintf("made %s %d %d\n", m.Vertex, m.Began.UnixNano(), m.Done.UnixNano())
+}
 
 // Found implements cache.Keeper.
 func (l *attributionLog) Found(record string, v graph.ID) { l.append("record %s %s\n", record, v) }
@@ -84,15 +88,15 @@ func (l *attributionLog) close() error {
 }
 
 // shorten writes the file anew: records that this process knows to be there, and
-// moments that are not old.
+// makings that are not old.
 func (l *attributionLog) shorten() error {
 	var b strings.Builder
 	for id, v := range l.memory.Known() {
 		fmt.Fprintf(&b, "record %s %s\n", id, v)
 	}
-	for _, m := range l.memory.Moments() {
-		if time.Since(m.At) < momentsKept {
-			fmt.Fprintf(&b, "made %s %d\n", m.Vertex, m.At.UnixNano())
+	for _, m := range l.memory.Makings() {
+		if time.Since(m.Done) < makingsKept {
+			b.WriteString(madeLine(m))
 		}
 	}
 	return renameio.WriteFile(l.path, []byte(b.String()), 0o600)
@@ -100,7 +104,7 @@ func (l *attributionLog) shorten() error {
 
 // readAttributions reads a file. A line that makes no sense, such as the last one
 // of a killed run, is left out.
-func readAttributions(path string) (map[string]graph.ID, []cache.Moment, error) {
+func readAttributions(path string) (map[string]graph.ID, []cache.Making, error) {
 	known := map[string]graph.ID{}
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -110,23 +114,20 @@ func readAttributions(path string) (map[string]graph.ID, []cache.Moment, error) 
 		return nil, nil, err
 	}
 	defer f.Close()
-	var made []cache.Moment
+	var made []cache.Making
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
-		words := strings.Fields(lines.Text())
-		if len(words) != 3 {
-			continue
-		}
-		switch words[0] {
-		case "record":
+		switch words := strings.Fields(lines.Text()); {
+		case len(words) == 3 && words[0] == "record":
 			if id, err := graph.ParseID(words[2]); err == nil {
 				known[words[1]] = id
 			}
-		case "made":
+		case len(words) == 4 && words[0] == "made":
 			id, err := graph.ParseID(words[1])
-			nanos, err2 := strconv.ParseInt(words[2], 10, 64)
-			if err == nil && err2 == nil {
-				made = append(made, cache.Moment{Vertex: id, At: time.Unix(0, nanos)})
+			began, err2 := strconv.ParseInt(words[2], 10, 64)
+			done, err3 := strconv.ParseInt(words[3], 10, 64)
+			if errors.Join(err, err2, err3) == nil {
+				made = append(made, cache.Making{Vertex: id, Began: time.Unix(0, began), Done: time.Unix(0, done)})
 			}
 		}
 	}

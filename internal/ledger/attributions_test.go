@@ -17,7 +17,7 @@ func found(t *testing.T, m *cache.Memory, vertex graph.ID, at time.Time) {
 	needs := cache.NewNeeds([]cache.Job{{Name: "a", Graph: graph.Graph{Vertices: []graph.Vertex{
 		{ID: vertex, Kind: graph.Step, Name: "RUN a", Results: []graph.Result{{Description: "RUN a"}}},
 	}}}})
-	m.Made(vertex, at)
+	m.Made(cache.Making{Vertex: vertex, Began: at.Add(-time.Second), Done: at})
 	r := cache.Classify(cache.View{Needs: needs, Memory: m, Records: []cache.Record{{ID: "record", Description: "RUN a", CreatedAt: at, Size: 1}}})
 	if r.Verdicts[0].State != cache.Live {
 		t.Fatalf("verdict %+v", r.Verdicts[0])
@@ -47,14 +47,14 @@ func TestAttributionsAreKept(t *testing.T) {
 		if known := again.Known(); len(known) != 1 || known["record"] != (graph.ID{1}) {
 			t.Errorf("killed %v: known %v", killed, known)
 		}
-		if made := again.Moments(); len(made) != 1 || made[0].Vertex != (graph.ID{1}) || !made[0].At.Equal(at) {
+		if made := again.Makings(); len(made) != 1 || made[0].Vertex != (graph.ID{1}) || !made[0].Done.Equal(at) || !made[0].Began.Before(at) {
 			t.Errorf("killed %v: made %v, want one at %s", killed, made, at)
 		}
 		other, endOther, err := a.Open("another/daemon")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(other.Known())+len(other.Moments()) > 0 {
+		if len(other.Known())+len(other.Makings()) > 0 {
 			t.Errorf("another daemon's records are known: %v", other.Known())
 		}
 		for _, end := range []func() error{endAgain, endOther} {
@@ -65,13 +65,13 @@ func TestAttributionsAreKept(t *testing.T) {
 	}
 }
 
-// A file is shortened by the last who uses it: old moments go. Lines that make no
+// A file is shortened by the last who uses it: old makings go. Lines that make no
 // sense are passed over.
 func TestAttributionsAreShortened(t *testing.T) {
 	a := Attributions{Dir: t.TempDir()}
 	path := filepath.Join(a.Dir, "daemon")
-	old := cache.Moment{Vertex: graph.ID{2}, At: time.Now().Add(-2 * momentsKept)}
-	if err := os.WriteFile(path, []byte("record x "+graph.ID{3}.String()+"\nmade nonsense 3\nrecord short\n"), 0o600); err != nil {
+	old := cache.Making{Vertex: graph.ID{2}, Done: time.Now().Add(-2 * makingsKept)}
+	if err := os.WriteFile(path, []byte("record x "+graph.ID{3}.String()+"\nmade nonsense 3 4\nrecord short\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	first, endFirst, err := a.Open("daemon")
@@ -85,11 +85,11 @@ func TestAttributionsAreShortened(t *testing.T) {
 	if first.Known()["x"] != (graph.ID{3}) {
 		t.Errorf("known %v", first.Known())
 	}
-	first.Made(old.Vertex, old.At)
+	first.Made(old)
 	if err := endFirst(); err != nil { // the second still uses it
 		t.Fatal(err)
 	}
-	second.Made(graph.ID{4}, time.Now())
+	second.Made(cache.Making{Vertex: graph.ID{4}, Done: time.Now()})
 	if err := endSecond(); err != nil {
 		t.Fatal(err)
 	}

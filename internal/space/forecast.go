@@ -30,6 +30,8 @@ type Forecast struct {
 	// Guessed is the number of jobs whose own size is only a guess, since nothing
 	// like them was seen before.
 	Guessed int `json:"guessed_jobs"`
+	// GuessedBytes is the most that one of these is assumed to add.
+	GuessedBytes int64 `json:"guessed_bytes"`
 	// PullBytes are the different layers' compressed bytes, SharedBytes what
 	// sharing them saves.
 	PullBytes   int64 `json:"pull_bytes"`
@@ -45,7 +47,8 @@ type Forecast struct {
 	SmallestBytes int64 `json:"smallest_bytes"`
 	// TotalBytes is what the cache would hold if nothing were removed.
 	TotalBytes int64 `json:"total_bytes"`
-	// Fits tells that SmallestBytes is within the limit.
+	// Fits tells that SmallestBytes is within the limit: of the jobs of which it is
+	// known what they do.
 	Fits bool `json:"fits"`
 	// Waits is how often a free worker will have to wait for space.
 	Waits int `json:"waits"`
@@ -80,7 +83,8 @@ func Simulate(p Plan) Forecast {
 	for len(s.running) > 0 {
 		s.finish()
 	}
-	f.PeakBytes, f.TotalBytes, f.Waits, f.Curve, f.Guessed = s.peak, p.Used+s.added, s.waits, thin(s.curve), s.guessed
+	f.PeakBytes, f.TotalBytes, f.Waits, f.Curve = s.peak, p.Used+s.added, s.waits, thin(s.curve)
+	f.Guessed, f.GuessedBytes = s.guessed, s.guessedBytes
 	f.PullBytes, f.SharedBytes = s.pulls()
 	f.Fits = p.Limit.None() || f.SmallestBytes <= p.Limit.High
 	return f
@@ -101,7 +105,9 @@ type simulation struct {
 	added       int64
 	waits       int
 	guessed     int
-	curve       []int64
+	// guessedBytes is the most that a job is guessed to add.
+	guessedBytes int64
+	curve        []int64
 }
 
 func newSimulation(p Plan) *simulation {
@@ -127,6 +133,7 @@ func newSimulation(p Plan) *simulation {
 		s.own[i], known = p.Sizes.expect(j, func(v int32) bool { return !s.there[v] }, none)
 		if !known {
 			s.guessed++
+			s.guessedBytes = max(s.guessedBytes, s.own[i])
 		}
 	}
 	return s

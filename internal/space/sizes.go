@@ -41,6 +41,7 @@ type vertex struct {
 	like   string // the step's description
 	shared bool   // several jobs have it
 	seen   int64  // the most that its records were seen to take
+	made   int64  // the same, once they did not grow any more
 }
 
 // recent are the last few of what was seen.
@@ -78,21 +79,23 @@ func (s *Sizes) Know(g *graph.Shared) {
 }
 
 // Seen notes what the records of a vertex take. While it is being made, or
-// compressed, that grows.
-func (s *Sizes) Seen(v int32, bytes int64) {
+// compressed, that grows, and tells nothing of its like; made says that it will not.
+func (s *Sizes) Seen(v int32, bytes int64, made bool) {
 	n := &s.vertices[v]
-	if bytes <= n.seen {
+	n.seen = max(n.seen, bytes)
+	if !made || n.seen <= n.made {
 		return
 	}
-	if n.layer && n.size == 0 && n.seen == 0 {
-		s.layers.add(bytes)
-	}
-	n.seen = bytes
-	if n.step {
+	first := n.made == 0
+	n.made = n.seen
+	switch {
+	case n.layer && n.size == 0 && first:
+		s.layers.add(n.made)
+	case n.step:
 		if s.like[n.like] == nil {
 			s.like[n.like] = &recent{}
 		}
-		s.like[n.like].add(bytes)
+		s.like[n.like].add(n.made)
 	}
 }
 

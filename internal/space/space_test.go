@@ -104,12 +104,12 @@ func TestWhatJobsAddIsLearned(t *testing.T) {
 	b := NewBook(w.sizes)
 	needs(t, b, jobs[0], 20+10, false) // half of the base is only a guess
 	b.Holds(map[int32]int64{jobs[0].Vertices[0]: 20})
-	b.Seen(jobs[0].Vertices[1], 1000)
+	b.Seen(jobs[0].Vertices[1], 1000, true)
 	b.SeenOwn("kind", 70)
 	needs(t, b, jobs[1], 1000+70, true) // the shared step is not there any more
 	b.Holds(map[int32]int64{jobs[0].Vertices[0]: 20, jobs[0].Vertices[1]: 1000})
 	needs(t, b, jobs[1], 70, true)
-	b.Seen(last(jobs[2]), 50)
+	b.Seen(last(jobs[2]), 50, true)
 	needs(t, b, jobs[3], 70, true)
 	needs(t, b, Job{Kind: "another"}, 70, true) // nothing is known of it but what others did
 }
@@ -119,7 +119,9 @@ func TestLikeSteps(t *testing.T) {
 	w := newWorld(Rates{PerByte: 1})
 	a, b := w.job(10, []string{"one"}, []string{"RUN make"}), w.job(10, []string{"two"}, []string{"RUN make"})
 	book := NewBook(w.sizes)
-	book.Seen(last(a), 500)
+	book.Seen(last(a), 200, false) // it is being made, or compressed
+	needs(t, book, b, 10+10/2, false)
+	book.Seen(last(a), 500, true)
 	needs(t, book, b, 10+500, true)
 }
 
@@ -130,8 +132,8 @@ func TestUnknownLayers(t *testing.T) {
 	a, b := w.job(0, []string{"os", "a"}, nil), w.job(0, []string{"os", "b"}, nil)
 	book := NewBook(w.sizes)
 	needs(t, book, a, 2*assumedLayer, false)
-	book.Seen(a.Vertices[0], 30)
-	book.Seen(a.Vertices[1], 10)
+	book.Seen(a.Vertices[0], 30, true)
+	book.Seen(a.Vertices[1], 10, true)
 	needs(t, book, b, 30+20, false)
 }
 
@@ -196,7 +198,7 @@ func TestSimulateWarmCache(t *testing.T) {
 	}
 	for _, j := range p.Jobs {
 		for _, v := range j.Vertices {
-			w.sizes.Seen(v, 10)
+			w.sizes.Seen(v, 10, true)
 			p.Present = append(p.Present, v)
 		}
 	}
@@ -221,7 +223,7 @@ func TestSimulateKeepsItsLimit(t *testing.T) {
 			steps := []string{fmt.Sprint("RUN variant ", i/4), fmt.Sprint("RUN ", i)}
 			j := w.job(int64(rapid.IntRange(1, 20).Draw(rt, "size")), []string{"os", fmt.Sprint("env", i/5), fmt.Sprint("own", i)}, steps)
 			if rapid.Bool().Draw(rt, "known") {
-				w.sizes.Seen(j.Vertices[3], 30)
+				w.sizes.Seen(j.Vertices[3], 30, true)
 			}
 			p.Jobs = append(p.Jobs, j)
 		}

@@ -1,5 +1,6 @@
 // Command demo shows stoker at work on parts of its own: a registry with SWE-bench-shaped base
-// images and a private BuildKit daemon, both gone afterwards.
+// images and the frontend that the Dockerfile's syntax line names, and a private BuildKit daemon
+// that has it as its mirror of docker.io; both are gone afterwards.
 // The run's results stay in the working directory (./stoker-demo).
 package main
 
@@ -27,6 +28,9 @@ const (
 	exitInterrupted = 130
 
 	mb = 1 << 20
+
+	// syntax is the frontend of the Dockerfile's first line, as most Dockerfiles have one.
+	syntax = "docker/dockerfile:1.7"
 
 	// The builder's disk is small, and each image's own layers are large enough that the disk
 	// could not hold those of all.
@@ -101,8 +105,10 @@ func demo(ctx context.Context, o options) (code int, err error) {
 		return exitFailed, err
 	}
 	defer closing(&code, &err, disk.Close)
+	// The registry is the builder's mirror of docker.io, too, where the frontend comes from.
 	daemon, err := lab.StartBuildkitd(ctx, lab.BuildkitdOptions{
 		Root: filepath.Join(disk.Path(), "buildkit"), Insecure: []string{registry.Host()},
+		Upstreams: lab.Mirrored(registry.Host(), "docker.io"),
 	})
 	if err != nil {
 		return failure(ctx, err)
@@ -155,6 +161,9 @@ func makeImages(ctx context.Context, registry *lab.Registry, instances []string)
 	if err != nil {
 		return nil, lab.Base{}, err
 	}
+	if err := lab.PushFrontends(ctx, registry.Host()); err != nil {
+		return nil, lab.Base{}, err
+	}
 	fmt.Printf("Made %d base images of %d projects on a registry at %s in %.1f s.\n",
 		len(bases), projects(bases), registry.Host(), time.Since(start).Seconds())
 	return bases, builder, nil
@@ -181,7 +190,7 @@ func writeInputs(dir string, bases []lab.Base) error {
 			return err
 		}
 	}
-	if _, err := lab.WriteAgent(contextDir(dir), lab.Agent{OwnCacheBytes: ownBytes, ContextBytes: 1000}); err != nil {
+	if _, err := lab.WriteAgent(contextDir(dir), lab.Agent{OwnCacheBytes: ownBytes, ContextBytes: 1000, Syntax: syntax}); err != nil {
 		return err
 	}
 	var list strings.Builder

@@ -1,0 +1,139 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/lab"
+)
+
+// plan runs stoker plan with the flags of build and some more.
+func (w *workbench) plan(ctx context.Context, more ...string) (code int, output string) {
+	args := append([]string{"plan", "--builder", w.daemon.Addr(), "--images", w.path("bases.txt"),
+		"-t", w.registry.Host() + "/agent/{{.Name}}:1", "--state-dir", w.path("state")}, more...)
+	return run(ctx, append(args, w.path("ctx"))...)
+}
+
+// planned is the same as a program reads it.
+func (w *workbench) planned(more ...string) (p engine.Planned) {
+	w.t.Helper()
+	code, out := w.plan(w.t.Context(), append(more, "--format", "json")...)
+	object := out[max(strings.Index(out, "{"), 0):] // what is told meanwhile comes before
+	if err := json.Unmarshal([]byte(object), &p); code != ExitOK || err != nil {
+		w.t.Fatalf("exit code %d, %v\n%s", code, err, out)
+	}
+	return p
+}
+
+// Plan looks at the cache that build will use: what is there is not forecast
+// again, by either.
+func TestPlanOnWarmCache(t *testing.T) {
+	w := newWorkbench(t, modest(1, 4))
+	w.write("ctx/Dockerfile", ownStepOf("own", modestOwn))
+	cold := w.planned("--cache-budget", "1GB")
+	if f := cold.Forecast; f.PullBytes < 40*mb || f.Guessed != 4 || f.GuessedBytes == 0 {
+		t.Errorf("with an empty cache: %+v", f)
+	}
+	if _, out := w.plan(t.Context()); !strings.Contains(out, "not known yet; ") || !strings.Contains(out, " assumed") {
+		t.Errorf("what a job adds is told as if it were known\n%s", out)
+	}
+	code, out := w.build(t.Context(), "--prune", "off", "--workers", "2")
+	w.checkAllBuilt(code, out, 4)
+	cache := w.summary().Cache.EndBytes
+
+	warm := w.planned("--force", "--workers", "2", "--cache-budget", "1GB")
+	f := warm.Forecast
+	if f.PullBytes != 0 || f.Guessed != 0 || f.Unknown != 0 || f.Waits != 0 {
+		t.Errorf("with all that the plan needs in the cache: %+v", f)
+	}
+	if warm.UsedBytes < cache*9/10 || f.PeakBytes < warm.UsedBytes || f.PeakBytes > warm.UsedBytes*11/10 {
+		t.Errorf("of a cache of %d bytes, %d are told as used, and the peak is %d", cache, warm.UsedBytes, f.PeakBytes)
+	}
+	// A budget of a little more than what is there is enough.
+	code, out = w.build(t.Context(), "--force", "--workers", "2", "--cache-budget", fmt.Sprint(cache*5/4))
+	w.checkAllBuilt(code, out, 4)
+	if s := w.summary(); s.Space.ForecastPeakBytes != f.PeakBytes || len(events[engine.WaitingForSpace](w, "waiting_for_space")) > 0 {
+		t.Errorf("build forecasts a peak of %d, plan of %d\n%s", s.Space.ForecastPeakBytes, f.PeakBytes, out)
+	}
+}
+
+// An unresolved base image makes the forecast unknown, soon and not silently:
+// whether its registry never answers, or says that it is asked too much.
+func TestPlanOfUnresolvedBases(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // it accepts, and never answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	for _, tt := range []struct {
+		name string
+		host func(w *workbench) string
+		asks bool
+	}{
+		{"silent", func(*workbench) string { return silent.Addr().String() }, true},
+		{"throttled", func(w *workbench) string {
+			w.registry.Inject(lab.Fault{Kind: lab.KindManifest, Repo: "swebench/*", Status: http.StatusTooManyRequests})
+			return w.registry.Host()
+		}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorkbench(t, small(1, 1))
+			w.write("ctx/Dockerfile", ownStep)
+			host := tt.host(w)
+			var refs []string
+			for i := range 40 {
+				refs = append(refs, fmt.Sprintf("%s/swebench/unresolved-%d:1", host, i))
+			}
+			w.list(refs...)
+			soon, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			code, out := w.plan(soon)
+			if code != ExitOK || soon.Err() != nil {
+				t.Fatalf("exit code %d, %v\n%s", code, soon.Err(), out)
+			}
+			for _, want := range []string{"unknown for 40 jobs", "did not tell what 40 of the jobs do"} {
+				if strings.Count(out, want) != 1 {
+					t.Errorf("the plan does not say once %q\n%s", want, out)
+				}
+			}
+			for _, wrong := range []string{"yes", "about 0B", "pull", "assumed"} {
+				if strings.Contains(out, wrong) {
+					t.Errorf("the plan says %q\n%s", wrong, out)
+				}
+			}
+			if asks := strings.Contains(out, "asking the builder what the builds will do"); asks != tt.asks {
+				t.Errorf("that the builder is asked is said: %v\n%s", asks, out)
+			}
+		})
+	}
+}
+
+// Where no builder can be reached, the plan says what is not known.
+func TestPlanWithoutBuilder(t *testing.T) {
+	w := newWorkbench(t, small(1, 3))
+	t.Setenv("DOCKER_CONFIG", w.path("no-docker"))
+	t.Setenv("DOCKER_HOST", "unix:///does/not/exist/docker.sock")
+	plan := func(dockerfile string) string {
+		w.write("ctx/Dockerfile", dockerfile)
+		code, out := run(t.Context(), "plan", "--buildkitd", "does-not-exist", "--images", w.path("bases.txt"),
+			"-t", w.registry.Host()+"/agent/{{.Name}}:1", "--state-dir", w.path("state"), w.path("ctx"))
+		if code != ExitOK {
+			t.Fatalf("exit code %d\n%s", code, out)
+		}
+		return out
+	}
+	if out := plan(ownStep); strings.Contains(out, "unknown") || !strings.Contains(out, "assumed") || strings.Count(out, "no builder could be reached") != 1 {
+		t.Errorf("a Dockerfile that this process can read\n%s", out)
+	}
+	out := plan("# syntax=example.com/other:1\n" + ownStep)
+	if !strings.Contains(out, "unknown for 3 jobs") || strings.Contains(out, "0B") || strings.Contains(out, "yes") {
+		t.Errorf("a Dockerfile that only its own frontend can read\n%s", out)
+	}
+}

@@ -1,0 +1,161 @@
+package cli
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/moby/buildkit/client"
+
+	"github.com/stoker-build/stoker/internal/lab"
+	"github.com/stoker-build/stoker/internal/lab/labtest"
+	"github.com/stoker-build/stoker/internal/ledger"
+)
+
+// Many Dockerfiles on one base image that begin with the same steps: each shared
+// step runs once, and what is each job's own goes while the run goes on. So it is
+// on a builder that others use, and on one that nobody else does.
+func TestSharedPrefix(t *testing.T) {
+	for _, owner := range []string{"shared", "exclusive"} {
+		t.Run(owner, func(t *testing.T) {
+			w := newWorkbench(t, small(1, 1))
+			tally := labtest.Tally(t)
+			const jobs, tail = 12, 3 * mb
+			tasks, err := lab.WriteTasks(w.dir, lab.Tasks{Count: jobs, Base: w.bases[0].Ref, Variants: 3, VariantBytes: 2 * mb, TailBytes: tail, Tally: tally})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Chdir(w.dir)
+			code, out := run(t.Context(), "build", "--builder", w.daemon.Addr(), "--rows", lab.TasksFile, "--push", "--progress", "plain",
+				"-t", w.registry.Host()+"/tasks/{{.id}}:1", "--output-dir", w.path("out"), "--state-dir", w.path("state"), fmt.Sprintf("--exclusive=%t", owner == "exclusive"),
+				"--workers", "3", "--batch-size", "3", "--prune", "completed", "{{.dir}}")
+			w.checkSwept(code, out, jobs, 0)
+			for _, task := range tasks {
+				for _, step := range task.Runs {
+					if n := tally.Counts()[step]; n != 1 {
+						t.Errorf("step %s ran %d times", step, n)
+					}
+				}
+			}
+			// The tails of all but the last batches are gone before the end, and
+			// never were all there at once.
+			if early := w.reclaimedEarly(); early < 2*tail*(jobs-6) {
+				t.Errorf("%d bytes were removed before the end\n%s", early, out)
+			}
+			if peak := w.summary().Cache.PeakBytes; peak > 2*tail*jobs {
+				t.Errorf("the cache grew to %d bytes", peak)
+			}
+			w.checkSilent()
+		})
+	}
+}
+
+// sameText is a Dockerfile that the plan and a stranger have, each with a content
+// of their own.
+const sameText = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN echo the same > /same\nCOPY own /own\nRUN cat /own > /copy\n"
+
+// buildAsStranger builds the plan's Dockerfile with another content on a base
+// image, past Stoker, and returns BuildKit's progress.
+func (w *workbench) buildAsStranger(base string) (string, error) {
+	return w.daemon.Buildctl(w.t.Context(), "build", "--progress=plain", "--frontend=dockerfile.v0",
+		"--local=context="+w.path("stranger"), "--local=dockerfile="+w.path("stranger"), "--opt=build-arg:BASE_IMAGE="+base)
+}
+
+// writeSameText writes the plan's context and a stranger's. The plan's goes on with
+// a step of its own.
+func (w *workbench) writeSameText() {
+	w.t.Helper()
+	w.write("ctx/Dockerfile", sameText+"RUN sleep 0.5\n")
+	w.write("ctx/own", "the plan's\n")
+	w.write("stranger/Dockerfile", sameText)
+	w.write("stranger/own", "a stranger's\n")
+}
+
+// Another user's build of the same text on the same base images keeps its cache,
+// whether it was there before the run or came in its midst.
+func TestStrangersWithTheSameText(t *testing.T) {
+	w := newWorkbench(t, small(2, 3))
+	w.writeSameText()
+	before, during := w.bases[0].Ref, w.bases[1].Ref
+	if _, err := w.buildAsStranger(before); err != nil {
+		t.Fatal(err)
+	}
+	// The stranger's build begins with the plan's on the same base image, so that
+	// both complete the same steps at about the same time.
+	wait := w.once("the second base is built on", ledger.EventsFile, `"job_started","job":"`+w.bases[1].Name, 1, func() error {
+		_, err := w.buildAsStranger(during)
+		return err
+	})
+	code, out := w.build(t.Context(), "--workers", "2", "--order", "given", "--batch-size", "1", "--prune", "completed")
+	if err := wait(); err != nil {
+		t.Fatal(err)
+	}
+	w.checkAllBuilt(code, out, 6)
+	if p := w.summary().Prune; p.LiveRemovedRecords != 0 || p.ReclaimedBytes == 0 {
+		t.Errorf("prune %+v", p)
+	}
+	for _, base := range []string{before, during} {
+		out, err := w.buildAsStranger(base)
+		if err != nil || strings.Count(out, " CACHED") != 3 {
+			t.Errorf("the stranger's build on %s is not all cached any more (%v):\n%s", base, err, out)
+		}
+	}
+	// Nothing of the plan's own is left beside that.
+	for _, u := range w.diskUsage() {
+		if strings.Contains(u.Description, "sleep") {
+			t.Errorf("a record of the plan is left: %s", u.Description)
+		}
+	}
+}
+
+// What a killed run left on a builder that others use, the resumed run knows for
+// its own, and sweeps.
+func TestKilledRunIsSweptByTheNext(t *testing.T) {
+	w := newWorkbench(t, small(1, 5))
+	w.writeSameText()
+	if _, err := w.buildAsStranger(w.bases[4].Ref); err != nil {
+		t.Fatal(err)
+	}
+	w.list(w.refs()[:4]...)
+	cmd := w.command(realStoker(t), "--workers", "2", "--prune", "completed", "--batch-size", "15")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.until("the third image is begun", ledger.EventsFile, `"attempt_started"`, 3); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Fatalf("it had ended, so that nothing is shown\n%s", &out)
+	}
+	code, output := w.build(t.Context(), "--resume", "--prune", "completed")
+	if s := w.summary(); code != ExitOK || s.Built+s.Skipped != 4 {
+		t.Errorf("exit code %d, summary %+v\n%s", code, s, output)
+	}
+	w.checkLeft(3 + 3) // the stranger's layers and steps
+}
+
+// A cache mount is for the builds of other days, too.
+func TestCacheMountsStay(t *testing.T) {
+	w := newWorkbench(t, small(1, 3))
+	w.write("ctx/Dockerfile", ownStep+"RUN --mount=type=cache,target=/cache date >> /cache/days && cat /cache/days\n")
+	for range 2 {
+		code, out := w.build(t.Context(), "--force", "--prune", "completed", "--workers", "1", "--batch-size", "1")
+		w.checkSwept(code, out, 3, 0)
+	}
+	mounts := 0
+	for _, u := range w.diskUsage() {
+		if u.RecordType == client.UsageRecordTypeCacheMount {
+			mounts++
+		}
+	}
+	if mounts != 1 {
+		t.Errorf("%d cache mounts are left, want the 1 that all builds share", mounts)
+	}
+}

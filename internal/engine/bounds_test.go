@@ -1,0 +1,72 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/cache"
+	"github.com/stoker-build/stoker/internal/graph"
+	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/sweep"
+)
+
+// mute is a node whose cache cannot be listed any more once it is told so.
+type mute struct {
+	sweep.Node
+	gone bool
+}
+
+var errMute = errors.New("it does not answer")
+
+func (m *mute) Records(context.Context) ([]cache.Record, error) {
+	if m.gone {
+		return nil, errMute
+	}
+	return nil, nil
+}
+
+func (*mute) Name() string                  { return "mute" }
+func (*mute) ID() string                    { return "" }
+func (*mute) Root() string                  { return "" }
+func (*mute) Answers(context.Context) error { return errMute }
+func (*mute) Forget(context.Context) int    { return 0 }
+func (*mute) Layers(context.Context, []string, func(string, graph.ImageLayers)) error {
+	return errMute
+}
+
+// A budget that cannot be read lifts no other bound, and that it cannot is said
+// once.
+func TestBoundThatCannotBeRead(t *testing.T) {
+	node := &mute{}
+	warnings := 0
+	r := newRun(Options{
+		Plan: &plan.Plan{Jobs: []*plan.Job{{Name: "a"}}, BatchSize: 1}, Workers: 1, Nodes: []Node{node},
+		Prune: PruneOptions{Policy: PruneAuto, Pause: time.Second, Timeout: time.Second},
+		// Whatever the disk holds is more than this part of it.
+		Space: SpaceOptions{Budget: 1 << 40, DiskPath: t.TempDir(), High: 0.0001, Low: 0.0001},
+		Observer: func(_ time.Time, e Event) {
+			if w, ok := e.(Warning); ok && strings.Contains(w.Message, "--cache-budget cannot be read") {
+				warnings++
+			}
+		},
+	})
+	stop := r.startSweepers(t.Context())
+	defer stop()
+	r.addGauges()
+	node.gone = true
+	for range 3 {
+		s := r.stateFor(t.Context(), &task{job: r.Plan.Jobs[0]})
+		if s.fits() || !strings.HasPrefix(s.gauge, "the disk of") {
+			t.Errorf("the job fits: %v, by %q", s.fits(), s.gauge)
+		}
+	}
+	if g := r.tightest(t.Context()); g == nil || !strings.HasPrefix(g.name, "the disk of") {
+		t.Errorf("the tightest bound is %+v, want the disk", g)
+	}
+	if warnings != 1 {
+		t.Errorf("%d warnings", warnings)
+	}
+}

@@ -1,0 +1,157 @@
+package graph
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// path makes a graph of steps upon each other. A step's name stands for itself
+// and all below it.
+func path(names ...string) Graph {
+	var g Graph
+	below := ""
+	for i, name := range names {
+		below += "/" + name
+		v := Vertex{ID: identify(below), Kind: Step, Name: name, Results: []Result{{Description: name}}}
+		if i > 0 {
+			v.Inputs = []ID{g.Vertices[i-1].ID}
+			v.Results[0].On = v.Inputs
+		}
+		g.Vertices = append(g.Vertices, v)
+	}
+	return g
+}
+
+// shared makes one graph of jobs by their paths of words.
+func shared(paths ...string) (s *Shared, jobs []int) {
+	s = NewShared()
+	for job, p := range paths {
+		s.Set(job, path(strings.Fields(p)...))
+		jobs = append(jobs, job)
+	}
+	return s, jobs
+}
+
+// nameWeight takes a vertex to weigh as many bytes as its name is long.
+func nameWeight(s *Shared) func(int32) int64 {
+	return func(v int32) int64 { return int64(len(s.Name(v))) }
+}
+
+func TestOrder(t *testing.T) {
+	tests := []struct {
+		name  string
+		paths []string
+		want  []int
+	}{
+		{"nothing", nil, nil},
+		{"nothing shared", []string{"a", "b", "c"}, []int{0, 1, 2}},
+		// The largest shared subtree first; within os, what came first among equals.
+		{"trees", []string{
+			"os small s1", "much-bigger-os big b1", "alone", "os other o1",
+			"much-bigger-os big b2", "os small s2", "os other o2", "os other o3",
+		}, []int{1, 4, 0, 5, 3, 6, 7, 2}},
+		{"the largest first", []string{"a x", "a y", "bb x", "bb y", "ccc x", "ccc y"}, []int{4, 5, 2, 3, 0, 1}},
+		{"what goes on before what ends", []string{"os", "os env e1", "os env e2", "os own"}, []int{1, 2, 0, 3}},
+		{"equal jobs", []string{"os a", "os b", "os a", "os b"}, []int{0, 2, 1, 3}},
+		// What other jobs have of a job is compared, not where it stands.
+		{"a shared builder on other bases", []string{"a builder x", "c y", "a builder z"}, []int{0, 2, 1}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, jobs := shared(tt.paths...)
+			if got := s.Order(jobs, nameWeight(s)); !slices.Equal(got, tt.want) {
+				t.Errorf("order %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestOrderOfSomeJobs(t *testing.T) {
+	s, _ := shared("os a", "os b", "env a", "env b", "os c")
+	if got := s.Order([]int{4, 3, 2, 0}, nameWeight(s)); !slices.Equal(got, []int{3, 2, 4, 0}) {
+		t.Errorf("order %v, want the heavier pair, then the other, each as given", got)
+	}
+	if got := s.Order([]int{4, 2, 0}, func(int32) int64 { return 0 }); !slices.Equal(got, []int{4, 0, 2}) {
+		t.Errorf("order %v, want sharers together where nothing weighs", got)
+	}
+}
+
+// Many Dockerfiles on one base image: 23 common steps, 33 variants of the next,
+// then all different, given in any order.
+func TestOrderKeepsVariantsTogether(t *testing.T) {
+	prefix := make([]string, 23)
+	for i := range prefix {
+		prefix[i] = fmt.Sprint("step", i)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	variant := make([]int, 612)
+	var paths []string
+	for job := range variant {
+		variant[job] = rng.IntN(33)
+		paths = append(paths, fmt.Sprintf("%s variant%02d own%d", strings.Join(prefix, " "), variant[job], job))
+	}
+	s, jobs := shared(paths...)
+	seen := map[int]bool{}
+	last := -1
+	for _, job := range s.Order(jobs, nameWeight(s)) {
+		if v := variant[job]; v != last {
+			if seen[v] {
+				t.Fatalf("the jobs of variant %d are apart", v)
+			}
+			seen[v], last = true, v
+		}
+	}
+	if len(seen) != 33 {
+		t.Errorf("%d variants, want 33", len(seen))
+	}
+}
+
+// Whatever the jobs: each stands once in the order, those that share a path from
+// the bottom stand together, and equal plans give equal orders.
+func TestOrderKeepsSharersTogether(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		s := NewShared()
+		graphs := make([]Graph, rapid.IntRange(0, 30).Draw(rt, "jobs"))
+		var jobs []int
+		for job := range graphs {
+			names := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "bb", "ccc"}), 0, 4).Draw(rt, "steps")
+			if rapid.Bool().Draw(rt, "own") {
+				names = append(names, fmt.Sprint("own", job))
+			}
+			graphs[job] = path(names...)
+			s.Set(job, graphs[job])
+			jobs = append(jobs, job)
+		}
+		jobs = rapid.Permutation(jobs).Draw(rt, "given")
+		weight := nameWeight(s)
+		if rapid.Bool().Draw(rt, "weightless") {
+			weight = func(int32) int64 { return 0 }
+		}
+		order := s.Order(jobs, weight)
+		if !slices.Equal(slices.Sorted(slices.Values(order)), slices.Sorted(slices.Values(jobs))) {
+			rt.Fatalf("the order %v is no permutation of %v", order, jobs)
+		}
+		if !slices.Equal(order, s.Order(jobs, weight)) {
+			rt.Fatal("the second order is another")
+		}
+		for depth := range 5 {
+			closed := map[ID]bool{}
+			var last ID
+			for _, job := range order {
+				var id ID
+				if v := graphs[job].Vertices; depth < len(v) {
+					id = v[depth].ID
+				}
+				if id != last && id != (ID{}) && closed[id] {
+					rt.Fatalf("sharers of %s are apart in %v", id, order)
+				}
+				last, closed[id] = id, true
+			}
+		}
+	})
+}
