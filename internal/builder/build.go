@@ -136,6 +136,8 @@ func (b *Builder) nodeNames() []string {
 // log. The result holds the timings also when the build fails.
 func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch Watch) (Result, error) {
 	watch = watch.whole()
+	export := b.exports.export(&watch)
+	defer export.end()
 	progress := newProgress(log, watch)
 	o := job.BuildOptions()
 	o.NoCache = o.NoCache || watch.NoCache
@@ -161,7 +163,7 @@ func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch
 				building[w.ID] = true
 			}
 			b.tellGraph(ctx, c, res, job, watch, progress)
-			return nil
+			return export.begin(ctx, res)
 		}})
 	result := Result{Node: b.nodesOf(building)}
 	result.Timings = progress.close()
