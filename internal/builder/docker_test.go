@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/moby/moby/api/types/container"
 	dockerclient "github.com/moby/moby/client"
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"github.com/stoker-build/stoker/internal/lab"
@@ -173,14 +175,14 @@ func TestVisible(t *testing.T) {
 	}
 }
 
-// job makes a job on the first base image.
-func (d docker) job(spec plan.Spec) *plan.Job {
+// jobOn makes a job on a base image.
+func (d docker) jobOn(base int, spec plan.Spec) *plan.Job {
 	d.t.Helper()
 	dir := d.t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte("ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY Dockerfile /\n"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte("ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY Dockerfile /a\nCOPY Dockerfile /b\n"), 0o644); err != nil {
 		d.t.Fatal(err)
 	}
-	rows, err := plan.ImageRows([]plan.Image{{Ref: d.bases[0].Ref}})
+	rows, err := plan.ImageRows([]plan.Image{{Ref: d.bases[base].Ref}})
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -227,6 +229,68 @@ func (d docker) tag(source, target string) {
 	}
 }
 
+// Docker's builder loses no layer when its cache is listed while images are built.
+func TestListingBesideBuilds(t *testing.T) {
+	d := newDocker(t, "")
+	d.bases = labtest.Bases(t, d.registry, lab.Shape{Instances: lab.Instances(1, 8), OSBytes: 1000, EnvBytes: 1000, OwnBytes: 1000, Seed: 2})
+	b := d.connect("default")
+	node := b.Nodes()[0]
+	listed, end := make(chan error), make(chan struct{})
+	go func() {
+		for {
+			_, err := node.Records(t.Context())
+			select {
+			case <-end:
+				listed <- err
+				return
+			default:
+			}
+		}
+	}()
+	var builds errgroup.Group
+	builds.SetLimit(2)
+	for i := range d.bases {
+		job := d.jobOn(i, plan.Spec{Push: true, TagTemplates: []string{d.registry.Host() + "/{{.Name}}:1"}})
+		builds.Go(func() error {
+			if _, err := b.Build(t.Context(), job, io.Discard, Watch{}); err != nil {
+				return err
+			}
+			return b.DropPushed(t.Context(), job)
+		})
+	}
+	err := builds.Wait()
+	close(end)
+	if err := errors.Join(err, <-listed); err != nil {
+		t.Fatal(err)
+	}
+	d.removeAll(node)
+	layers, err := os.ReadDir(filepath.Join(d.Root(), "image/overlay2/layerdb/sha256"))
+	if err != nil || len(layers) > 0 {
+		t.Errorf("%d layers are left of no image and no record, %v", len(layers), err)
+	}
+}
+
+// removeAll removes all records of a node that is not in use.
+func (d docker) removeAll(node *Node) {
+	d.t.Helper()
+	for {
+		records, err := node.Records(d.t.Context())
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		if len(records) == 0 {
+			return
+		}
+		ids := make([]string, len(records))
+		for i, r := range records {
+			ids[i] = r.ID
+		}
+		if _, err := node.Delete(d.t.Context(), ids); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+}
+
 // An image that docker's builder has pushed leaves docker's image store, but for
 // what is the user's.
 func TestDropPushed(t *testing.T) {
@@ -253,7 +317,7 @@ func TestDropPushed(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			tag := d.registry.Host() + "/" + c.name + ":1"
 			c.spec.TagTemplates, c.spec.Labels = []string{tag}, map[string]string{"case": c.name} // each makes another image
-			b, job := d.connect("default"), d.job(c.spec)
+			b, job := d.connect("default"), d.jobOn(0, c.spec)
 			if c.before != nil {
 				c.before(tag)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -66,20 +67,27 @@ func (n *Node) Records(ctx context.Context) ([]cache.Record, error) {
 		return nil, err
 	}
 	records := make([]cache.Record, len(usage.Record))
+	old := slices.ContainsFunc(usage.Record, func(u *controlapi.UsageRecord) bool { return oldParent(u) != "" })
 	for i, u := range usage.Record {
 		records[i] = listed(u)
+		records[i].Old = old
 	}
 	return records, nil
 }
 
-// listed reads a record from the answer itself: BuildKit's client leaves out the
-// one parent that daemons before v0.10 tell of, docker's until 22.06 among them.
+// oldParent returns the one parent that daemons before v0.10 tell of, docker's up
+// to 20.10 among them. BuildKit's client leaves it out.
+func oldParent(u *controlapi.UsageRecord) string {
+	return u.Parent //nolint:staticcheck // deprecated, and all that they tell
+}
+
+// listed reads a record from the answer itself.
 func listed(u *controlapi.UsageRecord) cache.Record {
 	r := cache.Record{
 		ID: u.ID, Parents: u.Parents, Description: u.Description, Kind: u.RecordType, Size: u.Size,
 		CreatedAt: u.CreatedAt.AsTime(), InUse: u.InUse, Mutable: u.Mutable,
 	}
-	if parent := u.Parent; parent != "" && len(r.Parents) == 0 { //nolint:staticcheck // deprecated, and all that they tell
+	if parent := oldParent(u); parent != "" && len(r.Parents) == 0 {
 		r.Parents = []string{parent}
 	}
 	if u.LastUsedAt != nil {

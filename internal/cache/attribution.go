@@ -336,9 +336,12 @@ func (a *attribution) anything(parents []int) (found []int32) {
 const (
 	// A record is made before its step is told to be done: 1 to 9 ms on an idle
 	// machine, up to 530 ms with 8 builds and deletes on two busy cores (measured on
-	// v0.34.2). Docker's builder up to 20.10 makes it when the image is exported, up
-	// to 160 ms after that.
+	// v0.34.2).
 	mostLate, mostEarly = time.Second, 250 * time.Millisecond
+	// An old daemon makes it when the next step begins or the image is exported: 40
+	// to 160 ms after its step (measured on docker 20.10), but an export may have to
+	// wait for a listing.
+	oldEarly = time.Minute
 	// Moments that are no further apart do not tell two steps apart.
 	sameMoment = 400 * time.Millisecond
 )
@@ -361,7 +364,7 @@ func (a *attribution) atItsMoment(i int, among []int32) (nearest []int32, sure b
 		return nil, false
 	}
 	for n, v := range among {
-		if gaps[n] >= 0 && gaps[n] <= best+sameMoment {
+		if gaps[n] >= 0 && (gaps[n] <= best+sameMoment || a.records[i].Old) {
 			nearest = append(nearest, v)
 		}
 	}
@@ -373,12 +376,16 @@ func (a *attribution) atItsMoment(i int, among []int32) (nearest []int32, sure b
 // done (commit and DiskUsage in BuildKit's cache package).
 func (a *attribution) gap(v int32, r *Record, isNew bool) time.Duration {
 	best := time.Duration(-1)
+	early := mostEarly
+	if r.Old {
+		early = oldEarly
+	}
 	for _, made := range a.made[v] {
 		late := made.Done.Sub(r.CreatedAt)
 		if r.Mutable {
 			late = r.CreatedAt.Sub(made.Began)
 		}
-		if late > mostLate || late < -mostEarly || made.earlier == isNew {
+		if late > mostLate || late < -early || made.earlier == isNew {
 			continue
 		}
 		if late = late.Abs(); best < 0 || late < best {

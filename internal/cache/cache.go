@@ -45,6 +45,10 @@ type Record struct {
 	// was not exported. It has another ID while a build uses it.
 	Mutable bool
 	InUse   bool // a running build holds it; it cannot be deleted now
+	// Old tells that the daemon is one before BuildKit v0.10, such as docker's up to
+	// 20.10. It makes a record when the next step begins, or the image is exported,
+	// and CreatedAt is that moment.
+	Old bool
 }
 
 // State is what a record is to a plan.
