@@ -35,13 +35,14 @@ func largePlanOf(b *bench) largePlan {
 }
 
 // large measures what a plan of very many jobs takes of this process: no daemon is asked.
-func large(_ context.Context, b *bench) (report.Report, error) {
-	l := largePlanOf(b)
+func large(_ context.Context, b *bench) (report.Report, error) { return largePlanOf(b).measure() }
+
+func (l largePlan) measure() (report.Report, error) {
 	r := report.Report{
 		Title: fmt.Sprintf("Large: a plan of %d jobs", l.jobs),
-		Text: fmt.Sprintf("%d jobs on one base image with %d steps each, of which the first %d are one of %d prefixes, in no order. Their graphs are"+
-			" known; what is measured is what a run makes of them, one part after the other, and at last how long it takes to judge a cache of %d"+
-			" records halfway through the plan. No daemon is asked. Memory is the most that was resident since the graphs were made, they included.",
+		Text: fmt.Sprintf("%d jobs on one base image with %d steps each, of which the first %d are one of %d prefixes, in no order. Measured is what a"+
+			" run makes of their graphs, one part after the other, and at last how long it takes to judge a cache of %d records halfway through"+
+			" the plan. No daemon is asked. Memory is the most that was resident since the beginning.",
 			l.jobs, l.common+l.own, l.common, l.prefixes, l.records),
 		Columns: []report.Column{
 			{Key: "wall", Title: "wall clock", Unit: report.Seconds, Chart: true},
@@ -69,10 +70,15 @@ func large(_ context.Context, b *bench) (report.Report, error) {
 		wall, cpu = wall+took, cpu+used
 		add(name, took/time.Duration(times), used/time.Duration(times))
 	}
-	jobs := l.graphs()
-	part("order", 1, func() { jobs = l.order(jobs) })
-	var needs *cache.Needs
-	part("liveness", 1, func() { needs = cache.NewNeeds(jobs) })
+	prefixes := l.prefixOf()
+	needs := cache.NewNeeds(make([]cache.Job, l.jobs))
+	part("graphs are made up and learned", 1, func() {
+		for job := range l.jobs {
+			needs.Learn(job, l.graph(prefixes[job], job))
+		}
+	})
+	var order []int
+	part("order", 1, func() { order = l.order(needs) })
 	var forecast space.Forecast
 	part("forecast", 1, func() { forecast = l.forecast(needs) })
 	part("half of the jobs finish", 1, func() {
@@ -81,7 +87,7 @@ func large(_ context.Context, b *bench) (report.Report, error) {
 		}
 	})
 	add("in all", wall, cpu)
-	view := l.view(jobs, needs)
+	view := l.view(needs, func(place int) graph.Graph { return l.graph(prefixes[order[place]], order[place]) })
 	var verdicts *cache.Report
 	part(fmt.Sprintf("%d records judged", len(view.Records)), judgedRounds, func() { verdicts = cache.Classify(view) })
 	t := verdicts.Totals()
@@ -94,18 +100,15 @@ func large(_ context.Context, b *bench) (report.Report, error) {
 // forgetPeak has the kernel count this process's peak memory anew (clear_refs in proc(5)).
 func forgetPeak() error { return os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) }
 
-// graphs makes the jobs with their graphs, as the builder tells them: each with texts of its own.
-func (l largePlan) graphs() []cache.Job {
-	prefixes := rand.New(rand.NewPCG(1, 1))
-	jobs := make([]cache.Job, l.jobs)
-	for i := range jobs {
-		prefix := i % l.prefixes
-		if i >= l.prefixes {
-			prefix = prefixes.IntN(l.prefixes)
-		}
-		jobs[i] = cache.Job{Name: fmt.Sprint("task-", i), Graph: l.graph(prefix, i)}
+// prefixOf is the prefix of each job, in no order.
+func (l largePlan) prefixOf() []int {
+	dice := rand.New(rand.NewPCG(1, 1))
+	prefixes := make([]int, l.jobs)
+	for job := range prefixes {
+		prefixes[job] = job % l.prefixes
 	}
-	return jobs
+	dice.Shuffle(len(prefixes), func(a, b int) { prefixes[a], prefixes[b] = prefixes[b], prefixes[a] })
+	return prefixes
 }
 
 // graph is the base image's layers, the steps of a prefix, and the job's own.
@@ -143,19 +146,15 @@ func vertexID(step, who int) (id graph.ID) {
 	return id
 }
 
-// order puts the jobs into the order in which they would be built.
-func (l largePlan) order(jobs []cache.Job) []cache.Job {
-	shared := graph.NewShared()
-	numbers := make([]int, len(jobs))
+// order puts the jobs into the order in which they would be built, and returns that.
+func (l largePlan) order(needs *cache.Needs) []int {
+	jobs := make([]int, l.jobs)
 	for i := range jobs {
-		shared.Set(i, jobs[i].Graph)
-		numbers[i] = i
+		jobs[i] = i
 	}
-	ordered := make([]cache.Job, len(jobs))
-	for place, job := range shared.Order(numbers, func(int32) int64 { return mb }) {
-		ordered[place] = jobs[job]
-	}
-	return ordered
+	needs.Read(func(g *graph.Shared) { jobs = g.Order(jobs, func(int32) int64 { return mb }) })
+	needs.Renumber(jobs)
+	return jobs
 }
 
 // forecast simulates the plan on a disk of 100 GB.
@@ -173,13 +172,13 @@ func (l largePlan) forecast(needs *cache.Needs) space.Forecast {
 
 // view is a builder's cache halfway through the plan: the layers, and the records of the jobs
 // around there.
-func (l largePlan) view(jobs []cache.Job, needs *cache.Needs) cache.View {
+func (l largePlan) view(needs *cache.Needs, graphAt func(place int) graph.Graph) cache.View {
 	memory := cache.NewMemory(nil, nil, nil)
 	view := cache.View{Needs: needs, Memory: memory, Owner: cache.Shared}
 	made := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	there := map[graph.ID]bool{}
 	for job := l.jobs/2 - l.records/2/l.own; len(view.Records) < l.records; job++ {
-		for _, v := range jobs[job].Graph.Vertices {
+		for _, v := range graphAt(job).Vertices {
 			if there[v.ID] {
 				continue
 			}

@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/docker/buildx/build"
+	"github.com/docker/buildx/util/confutil"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/identity"
 
 	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/graph"
@@ -122,13 +124,30 @@ func (b *Builder) nodesOf(workers map[string]bool) string {
 	return strings.Join(names, " ")
 }
 
+func (b *Builder) nodeNames() []string {
+	var names []string
+	for _, n := range b.nodes {
+		names = append(names, n.Name)
+	}
+	return names
+}
+
 // Build makes one attempt at a job. It writes BuildKit's own plain progress to
 // log. The result holds the timings also when the build fails.
 func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch Watch) (Result, error) {
 	watch = watch.whole()
+	export := b.exports.export(&watch)
+	defer export.end()
 	progress := newProgress(log, watch)
 	o := job.BuildOptions()
 	o.NoCache = o.NoCache || watch.NoCache
+	// Nobody reads the provenance here. And a build that was asked about by its
+	// reference cannot be forgotten: BuildKit (v0.34) counts whoever listens for it,
+	// and takes a count of none for somebody (delete in its
+	// solver/llbsolver/history).
+	o.ProvenanceResponseMode = confutil.MetadataProvenanceModeDisabled
+	o.Ref = identity.NewID()
+	defer func() { b.history.end(o.Ref, b.nodeNames()) }()
 	options := map[string]build.Options{target: b.options(o)}
 	if b.pushed != nil {
 		b.pushed.before(ctx, job)
@@ -144,7 +163,7 @@ func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch
 				building[w.ID] = true
 			}
 			b.tellGraph(ctx, c, res, job, watch, progress)
-			return nil
+			return export.begin(ctx, res)
 		}})
 	result := Result{Node: b.nodesOf(building)}
 	result.Timings = progress.close()

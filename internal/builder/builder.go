@@ -85,7 +85,9 @@ type Builder struct {
 	images  *images
 	around  *surroundings
 	private *daemon
+	history history
 	pushed  *pushed // nil where docker's own image store has no part
+	exports *exports
 }
 
 // Connect finds a builder and makes sure that it answers. It looks, in this
@@ -234,6 +236,7 @@ func (b *Builder) reach(ctx context.Context) error {
 		b.roots[i] = b.rootOf(ctx, n)
 		if n.Driver.IsMobyDriver() { // it has one node
 			b.pushed = &pushed{api: n.Driver.Config().DockerAPI, tags: map[string]pushedTag{}}
+			b.exports = newExports()
 		}
 	}
 	return nil

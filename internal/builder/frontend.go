@@ -9,9 +9,12 @@ import (
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	dockerfile "github.com/moby/buildkit/frontend/dockerfile/builder"
+	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
+	"github.com/moby/buildkit/frontend/dockerui"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	fstypes "github.com/tonistiigi/fsutil/types"
 )
 
@@ -37,7 +40,45 @@ func (q question) convert(ctx context.Context, c gateway.Client, m *images) (*ga
 	if f.inputs, err = q.states(); err != nil {
 		return nil, err
 	}
-	return dockerfile.Build(ctx, f)
+	return f.build(ctx)
+}
+
+// build is what BuildKit's own Build does (frontend/dockerfile/builder, v0.34.2)
+// with what can come up here. That one shares a field between goroutines without
+// a lock where a Dockerfile has several base images.
+func (f *frontend) build(ctx context.Context) (*gateway.Result, error) {
+	ui, err := dockerui.NewClient(f)
+	if err != nil {
+		return nil, err
+	}
+	if ui.SBOM != nil {
+		return dockerfile.Build(ctx, f) // with a scanner beside each platform
+	}
+	src, err := ui.ReadEntrypoint(ctx, "Dockerfile")
+	if err != nil {
+		return nil, err
+	}
+	res, err := ui.Build(ctx, func(ctx context.Context, platform *ocispecs.Platform, _ int) (*dockerui.BuildResult, error) {
+		opt := dockerfile2llb.ConvertOpt{Config: ui.Config, Client: ui, SourceMap: src.SourceMap, MetaResolver: f}
+		opt.BuildArgs, opt.TargetPlatform = maps.Clone(opt.BuildArgs), platform
+		converted, err := dockerfile2llb.Dockerfile2LLB(ctx, src.Data, opt)
+		if err != nil {
+			return nil, err
+		}
+		def, err := converted.State.Marshal(ctx)
+		if err != nil {
+			return nil, err
+		}
+		solved, err := f.Solve(ctx, gateway.SolveRequest{Definition: def.ToPB()})
+		if err != nil {
+			return nil, err
+		}
+		return &dockerui.BuildResult{Reference: solved.Ref, Image: converted.Image, BaseImage: converted.BaseImage, Epoch: converted.Epoch}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return res.Finalize()
 }
 
 // BuildOpts implements the gateway's Client.

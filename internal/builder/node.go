@@ -56,6 +56,11 @@ func (n *Node) Records(ctx context.Context) ([]cache.Record, error) {
 	if err != nil {
 		return nil, err
 	}
+	done, err := n.builder.exports.listing(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	usage, err := c.ControlClient().DiskUsage(ctx, &controlapi.DiskUsageRequest{})
 	if err != nil {
 		return nil, err

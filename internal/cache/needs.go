@@ -238,3 +238,20 @@ func (w Wanting) Has(job int) bool { return w.Any(func(j int) bool { return j ==
 func (w Wanting) Only(job int) bool {
 	return w.Has(job) && !w.Any(func(j int) bool { return j != job })
 }
+
+// Renumber gives the jobs other numbers: the one with the number order[i] gets i.
+// It must name each job once.
+func (n *Needs) Renumber(order []int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.shared.Renumber(order)
+	jobs := make([]jobState, len(order))
+	for i, was := range order {
+		jobs[i] = n.jobs[was]
+	}
+	n.jobs = jobs
+	clear(n.done) // the places of jobs have changed
+	for job := range jobs {
+		n.count(job, 0)
+	}
+}

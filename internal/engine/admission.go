@@ -405,14 +405,15 @@ func (r *run) look(ctx context.Context, w *waiting) bool {
 }
 
 // makeRoom removes what is dead, as much as a job is short of and down to the
-// low watermark. Where nothing is dead and nothing runs, it has the nodes free
-// what failed steps left, and under PruneAuto removes live records: those that
-// are needed latest first, the job's own last. It tells whether something was
-// done that may help.
+// low watermark, and where nothing is, what nodes keep of builds that have ended.
+// Where that is nothing either and nothing runs, it has the nodes free what failed
+// steps left, and under PruneAuto removes live records: those that are needed
+// latest first, the job's own last. It tells whether something was done that may
+// help.
 func (r *run) makeRoom(ctx context.Context, t *task, s state, w *waiting) bool {
 	want := max(s.short(), s.limit.Surplus(s.used))
 	switch {
-	case r.frees(ctx, want, nil):
+	case r.frees(ctx, want, nil), r.forgets(ctx):
 		return true
 	case s.running > 0:
 		return false
@@ -434,6 +435,15 @@ func (r *run) collect(ctx context.Context) {
 	for _, n := range r.Nodes {
 		_ = n.Collect(ctx)
 	}
+}
+
+// forgets tells whether a node dropped what it keeps of builds.
+func (r *run) forgets(ctx context.Context) bool {
+	forgotten := 0
+	for _, n := range r.Nodes {
+		forgotten += n.Forget(ctx)
+	}
+	return forgotten > 0
 }
 
 // free removes dead records up to a number of bytes on every node, the least

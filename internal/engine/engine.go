@@ -52,6 +52,9 @@ type Node interface {
 	// Root is where the node keeps its cache on this machine; empty where that
 	// cannot be seen.
 	Root() string
+	// Forget has the node drop what it keeps of some builds of the run that have
+	// ended, which takes space too, and tells of how many.
+	Forget(ctx context.Context) int
 	// Answers returns an error when the node does not answer.
 	Answers(ctx context.Context) error
 	// Layers tells found of what layers images consist, from several goroutines.

@@ -77,6 +77,7 @@ func (r *run) freeDead(ctx context.Context) (freed int64, err error) {
 		defer r.quiet.Unlock()
 	}
 	freed, err = r.free(ctx, math.MaxInt64, nil)
+	r.forgets(ctx)
 	r.collect(ctx)
 	r.holdBallast() // the next attempts may fill the disk again
 	return freed, err

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/graph"
 )
 
@@ -22,9 +21,9 @@ const (
 )
 
 // arrange puts the open tasks into the order in which they are built, and the
-// plan and the tasks' numbers with them. The places of tasks that are done stay
-// theirs, so that batches keep their sizes.
-func (r *run) arrange(tasks []*task, jobs []cache.Job) ([]*task, []cache.Job) {
+// plan, the tasks' numbers and what they need with them. The places of tasks that
+// are done stay theirs, so that batches keep their sizes.
+func (r *run) arrange(tasks []*task) []*task {
 	var places, open []int // of the open tasks
 	for i, t := range tasks {
 		if !t.done {
@@ -33,11 +32,7 @@ func (r *run) arrange(tasks []*task, jobs []cache.Job) ([]*task, []cache.Job) {
 	}
 	places = slices.Clone(open)
 	if r.Order == OrderShared {
-		shared := graph.NewShared()
-		for i := range jobs {
-			shared.Set(i, jobs[i].Graph)
-		}
-		open = shared.Order(open, weight(shared))
+		r.needs.Read(func(g *graph.Shared) { open = g.Order(open, weight(g)) })
 	}
 	numbers := make(map[*task]int, len(tasks))
 	inOrder := make([]*task, len(open))
@@ -54,14 +49,15 @@ func (r *run) arrange(tasks []*task, jobs []cache.Job) ([]*task, []cache.Job) {
 	for i, t := range afterOthers(inOrder) {
 		order[places[i]] = numbers[t]
 	}
-	arranged, arrangedJobs := make([]*task, len(tasks)), make([]cache.Job, len(tasks))
+	arranged := make([]*task, len(tasks))
 	for place, from := range order {
 		t := tasks[from]
 		t.index, t.entry.Batch = place, r.Plan.Batch(place)
-		arranged[place], arrangedJobs[place] = t, jobs[from]
+		arranged[place] = t
 	}
 	r.Plan.Reorder(order)
-	return arranged, arrangedJobs
+	r.needs.Renumber(order)
+	return arranged
 }
 
 // A step whose size nobody knows weighs as much as a small layer.

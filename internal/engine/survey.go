@@ -30,16 +30,16 @@ func (r *run) survey(ctx context.Context, tasks []*task) []*task {
 		return tasks // nothing is built, and so nothing swept
 	}
 	r.linkTasks(tasks)
-	answers := r.ask(ctx, tasks)
 	jobs := make([]cache.Job, len(tasks))
-	var unknown []error
 	for i, t := range tasks {
+		jobs[i].Name = t.job.Name
+	}
+	r.needs = cache.NewNeeds(jobs)
+	answers := r.ask(ctx, tasks)
+	var unknown []error
+	for _, t := range tasks {
 		a := answers[t.job]
-		jobs[i] = cache.Job{Name: t.job.Name, Graph: a.graph}
-		t.images = a.graph.Images
-		if len(r.Nodes) > 1 && len(t.job.Options.Platforms) > 1 {
-			t.parts = &a.graph
-		}
+		t.images, t.parts = a.images, a.parts
 		for _, image := range t.images {
 			t.job.Images = append(t.job.Images, image.Ref)
 		}
@@ -49,9 +49,8 @@ func (r *run) survey(ctx context.Context, tasks []*task) []*task {
 	}
 	r.tellUnknown(unknown)
 	r.linkImages(tasks)
-	tasks, jobs = r.arrange(tasks, jobs)
-	r.needs = cache.NewNeeds(jobs)
-	r.sizeLayers(ctx, jobs)
+	tasks = r.arrange(tasks)
+	r.sizeLayers(ctx, tasks)
 	for _, t := range tasks {
 		if t.done {
 			r.needs.Finish(t.index)
@@ -61,23 +60,28 @@ func (r *run) survey(ctx context.Context, tasks []*task) []*task {
 	return tasks
 }
 
-// answer is what the builder said of one job.
+// answer is what the builder said of one job, but for its graph.
 type answer struct {
-	graph graph.Graph
-	err   error
+	images []graph.Image
+	parts  *graph.Graph // only where several nodes build a part each
+	err    error
 }
 
 // ask asks the builder about all jobs, but for those that are built on another
-// job's image: what that will be is not known yet.
+// job's image: what that will be is not known yet. The graphs go into what the
+// run needs as they come: a hundred thousand of them, each for itself, take
+// gigabytes.
 func (r *run) ask(ctx context.Context, tasks []*task) map[*plan.Job]answer {
 	answers := make(map[*plan.Job]answer, len(tasks))
 	if r.Graphs == nil {
 		return answers
 	}
 	var jobs []*plan.Job
-	for _, t := range tasks {
+	numbers := make(map[*plan.Job]int, len(tasks))
+	for i, t := range tasks {
 		if len(t.after) == 0 {
 			jobs = append(jobs, t.job)
+			numbers[t.job] = i
 		}
 	}
 	var mu sync.Mutex
@@ -87,9 +91,14 @@ func (r *run) ask(ctx context.Context, tasks []*task) map[*plan.Job]answer {
 		r.emit(Surveying{Jobs: len(jobs), Known: len(answers)})
 	})
 	err := r.Graphs.Graphs(ctx, jobs, func(job *plan.Job, g graph.Graph, err error) {
+		r.needs.Learn(numbers[job], g)
+		a := answer{images: g.Images, err: r.redacted(err)}
+		if len(r.Nodes) > 1 && len(job.Options.Platforms) > 1 {
+			a.parts = &g
+		}
 		mu.Lock()
 		defer mu.Unlock()
-		answers[job] = answer{g, r.redacted(err)}
+		answers[job] = a
 	})
 	stop()
 	mu.Lock()
@@ -179,7 +188,7 @@ func (r *run) learnGraph(t *task, g graph.Graph) {
 
 // sizeLayers asks the registries for the compressed sizes of layers, as far as
 // they answer soon. What they do not tell is learned from the cache.
-func (r *run) sizeLayers(ctx context.Context, jobs []cache.Job) {
+func (r *run) sizeLayers(ctx context.Context, tasks []*task) {
 	if r.LayerSizes == nil {
 		return
 	}
@@ -188,8 +197,8 @@ func (r *run) sizeLayers(ctx context.Context, jobs []cache.Job) {
 	var group errgroup.Group
 	group.SetLimit(lookupWorkers)
 	asked := map[string]bool{}
-	for _, job := range jobs {
-		for _, image := range job.Graph.Images {
+	for _, t := range tasks {
+		for _, image := range t.images {
 			key := image.Ref + " " + image.Platform
 			if image.Unknown || image.Digest == "" || asked[key] {
 				continue

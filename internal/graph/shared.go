@@ -332,6 +332,22 @@ func (s *Shared) Above(on int32) []int32 { return s.above.get(on, s.self) }
 // first: those of several platforms where it is an index.
 func (s *Shared) Chains(digest string) [][]int32 { return s.chains[digest] }
 
+// Renumber gives the jobs other numbers: the one with the number order[i] gets i.
+// It must name each job once.
+func (s *Shared) Renumber(order []int) {
+	paths := make([][]int32, len(order))
+	for i := range s.vertices {
+		s.vertices[i].jobs = s.vertices[i].jobs[:0]
+	}
+	for job, was := range order {
+		paths[job] = s.Path(was)
+		for _, v := range paths[job] {
+			s.vertices[v].jobs = append(s.vertices[v].jobs, int32(job))
+		}
+	}
+	s.paths = paths
+}
+
 func with(sorted []int32, n int32) []int32 {
 	if len(sorted) == 0 || sorted[len(sorted)-1] < n { // as jobs come, mostly
 		return append(sorted, n)
