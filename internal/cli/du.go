@@ -107,7 +107,7 @@ func runDu(ctx context.Context, o duOptions, streams Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	caches, err := o.builder.examine(ctx, b, images)
+	caches, err := o.builder.examine(ctx, b, images, o.images.platforms)
 	if err != nil {
 		return err
 	}

@@ -9,8 +9,10 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/docker/buildx/util/platformutil"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
@@ -24,9 +26,10 @@ import (
 
 // imageOptions name base images whose cache is looked at or removed.
 type imageOptions struct {
-	refs []string
-	list string
-	run  string
+	refs      []string
+	list      string
+	run       string
+	platforms []string
 }
 
 func (o *imageOptions) addTo(cmd *cobra.Command) {
@@ -34,6 +37,7 @@ func (o *imageOptions) addTo(cmd *cobra.Command) {
 	f.StringArrayVar(&o.refs, "image", nil, "base image `REF`; may be given several times")
 	f.StringVar(&o.list, "images", "", "`FILE` with one base image reference per line (- for standard input)")
 	f.StringVar(&o.run, "run", "", "output `DIR` of a run: the base images of its jobs")
+	f.StringArrayVar(&o.platforms, "platform", defaultPlatforms(), "`PLATFORM` for which images were built on the base images (default the node's own)")
 	_ = cmd.MarkFlagFilename("images")
 	_ = cmd.MarkFlagDirname("run")
 }
@@ -120,21 +124,23 @@ type nodeCache struct {
 	report   *cache.ImageReport
 }
 
-// examine lists the records of a builder's nodes and judges them.
-func (o builderOptions) examine(ctx context.Context, b *builder.Builder, images []cache.Image) ([]nodeCache, error) {
+// examine lists the records of a builder's nodes and judges them. Without platforms
+// each node's own counts.
+func (o builderOptions) examine(ctx context.Context, b *builder.Builder, images []cache.Image, named []string) ([]nodeCache, error) {
+	platforms, err := platformutil.Parse(named)
+	if err != nil {
+		return nil, &flagError{fmt.Errorf("--platform: %w", err)}
+	}
 	var caches []nodeCache
 	for _, n := range b.Nodes() {
 		records, err := n.Records(ctx)
 		if err != nil {
 			return nil, &runError{fmt.Errorf("%s: listing the records: %w", n.Name(), err)}
 		}
-		f := o.finder(n, records)
+		f := o.finder(n, platforms, records)
 		c := nodeCache{node: n, images: append([]cache.Image(nil), images...)}
 		c.problems = f.fill(ctx, c.images)
-		c.report = cache.ClassifyImages(records, c.images, f.explain, func(name cache.Name) (int, bool) {
-			chain, err := f.named(ctx, name)
-			return len(chain.Layers), err == nil
-		})
+		c.report = cache.ClassifyImages(records, c.images, f.explain, func(name cache.Name) (int, bool) { return f.layers(ctx, name) })
 		if ctx.Err() != nil {
 			return nil, &runError{context.Cause(ctx)}
 		}
@@ -145,8 +151,8 @@ func (o builderOptions) examine(ctx context.Context, b *builder.Builder, images 
 
 // finder finds the chains of images, for one node.
 type finder struct {
-	resolver *layers.Resolver
-	digests  map[string][]digest.Digest // by the references in the records' names
+	resolvers []*layers.Resolver         // by platform; one at least
+	digests   map[string][]digest.Digest // by the references in the records' names
 }
 
 // A person waits for the answer, and may ask again.
@@ -155,13 +161,17 @@ const finderTries = 2
 // How many images are looked up at once.
 const finderWorkers = 16
 
-func (o builderOptions) finder(n *builder.Node, records []cache.Record) finder {
-	p := n.Platform()
-	options := layers.Options{
-		Dir: filepath.Join(o.stateDir, "chains"), Insecure: o.insecure, Tries: finderTries,
-		Platform: v1.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant},
+func (o builderOptions) finder(n *builder.Node, platforms []ocispecs.Platform, records []cache.Record) finder {
+	if len(platforms) == 0 {
+		platforms = []ocispecs.Platform{n.Platform()}
 	}
-	f := finder{resolver: layers.NewResolver(options), digests: map[string][]digest.Digest{}}
+	f := finder{digests: map[string][]digest.Digest{}}
+	for _, p := range platforms {
+		f.resolvers = append(f.resolvers, layers.NewResolver(layers.Options{
+			Dir: filepath.Join(o.stateDir, "chains"), Insecure: o.insecure, Tries: finderTries,
+			Platform: v1.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant},
+		}))
+	}
 	for _, name := range cache.Names(records) {
 		f.digests[name.Ref] = append(f.digests[name.Ref], name.Digest)
 	}
@@ -187,45 +197,75 @@ func (f finder) fill(ctx context.Context, images []cache.Image) (problems []erro
 	return problems
 }
 
-// chains returns the chain that a reference stands for, and those of all digests
+// chains returns the chains that a reference stands for, and those of all digests
 // that it stands beside in the names of records: its tag may have moved, or be
 // gone from the registry. An image that is neither in the registry nor named by
-// a record is no error.
+// a record is no error, nor is one that is there for some of the platforms only.
 func (f finder) chains(ctx context.Context, ref string) ([]layers.Chain, error) {
 	var found []layers.Chain
-	current, resolveErr := f.resolver.Resolve(ctx, ref)
-	if resolveErr == nil {
+	var unknown, unresolved error
+	for _, r := range f.resolvers {
+		chains, err, resolveErr := f.chainsOf(ctx, r, ref)
+		found = append(found, chains...)
+		if !errors.Is(err, layers.ErrNotFound) {
+			unknown = errors.Join(unknown, err)
+		}
+		if !errors.Is(resolveErr, layers.ErrNotFound) {
+			unresolved = errors.Join(unresolved, resolveErr)
+		}
+	}
+	if len(found) == 0 && unknown == nil {
+		return nil, unresolved
+	}
+	return found, unknown
+}
+
+// chainsOf returns the chains for one platform, why that of a digest in a name is
+// not known, and why the reference itself does not resolve.
+func (f finder) chainsOf(ctx context.Context, r *layers.Resolver, ref string) (found []layers.Chain, unknown, unresolved error) {
+	current, unresolved := r.Resolve(ctx, ref)
+	if unresolved == nil {
 		found = append(found, current)
 	}
 	ref, pinned, _ := strings.Cut(ref, "@")
-	var unknown error
 	for _, d := range f.digests[ref] {
 		if d == current.Digest || d == current.Manifest || pinned != "" && pinned != d.String() {
 			continue
 		}
-		chain, err := f.named(ctx, cache.Name{Ref: ref, Digest: d})
+		chain, err := named(ctx, r, cache.Name{Ref: ref, Digest: d})
 		if err != nil {
 			unknown = errors.Join(unknown, err)
 			continue
 		}
 		found = append(found, chain)
 	}
-	if len(found) == 0 && unknown == nil && !errors.Is(resolveErr, layers.ErrNotFound) {
-		return nil, resolveErr
-	}
-	return found, unknown
+	return found, unknown, unresolved
 }
 
 // explain returns the layers of a digest, as far as it is known from earlier.
 func (f finder) explain(d digest.Digest) ([]graph.ID, bool) {
-	chain, ok := f.resolver.Lookup(d)
-	return graph.LayerIDs(chain.Image().Digests), ok
+	for _, r := range f.resolvers {
+		if chain, ok := r.Lookup(d); ok {
+			return graph.LayerIDs(chain.Image().Digests), true
+		}
+	}
+	return nil, false
+}
+
+// layers returns how many layers the image of a record's name has.
+func (f finder) layers(ctx context.Context, name cache.Name) (n int, known bool) {
+	for _, r := range f.resolvers {
+		if chain, err := named(ctx, r, name); err == nil {
+			n, known = max(n, len(chain.Layers)), true
+		}
+	}
+	return n, known
 }
 
 // named returns the chain of a record's name: from disk, else from the registry.
-func (f finder) named(ctx context.Context, name cache.Name) (layers.Chain, error) {
-	if chain, ok := f.resolver.Lookup(name.Digest); ok {
+func named(ctx context.Context, r *layers.Resolver, name cache.Name) (layers.Chain, error) {
+	if chain, ok := r.Lookup(name.Digest); ok {
 		return chain, nil
 	}
-	return f.resolver.Resolve(ctx, name.Ref+"@"+name.Digest.String())
+	return r.Resolve(ctx, name.String())
 }

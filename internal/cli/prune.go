@@ -120,7 +120,7 @@ func runPrune(ctx context.Context, o pruneByHandOptions, streams Streams) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	caches, err := o.builder.examine(ctx, b, images)
+	caches, err := o.builder.examine(ctx, b, images, o.images.platforms)
 	if err != nil {
 		return err
 	}

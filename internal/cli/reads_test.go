@@ -395,3 +395,27 @@ func TestStrangerPulledFirst(t *testing.T) {
 	}
 	w.checkForeign(w.bases[3].Ref)
 }
+
+// What was built for another platform is found by prune and du, too, once they are
+// told for which.
+func TestPruneOfAnotherPlatform(t *testing.T) {
+	const arm = "linux/arm64"
+	w := newWorkbench(t, small(1, 1))
+	w.write("ctx/Dockerfile", "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY agent.txt /agent.txt\n")
+	index := labtest.Index(t, w.registry, "example/index:1", lab.Image{LayerBytes: []int64{100_000}}, lab.Image{Platform: arm, LayerBytes: []int64{200_000, 300_000}})
+	w.list(index.Ref)
+	code, out := w.build(t.Context(), "--platform", "linux/amd64,"+arm, "--prune", "off")
+	w.checkAllBuilt(code, out, 1)
+	usage := w.du("--images", w.path("bases.txt"), "--platform", "linux/amd64", "--platform", arm)
+	if states := usage.Total.States; states == nil || states.Live < 2_000_000 {
+		t.Errorf("du finds %+v", usage.Total)
+	}
+	done := w.pruneJSON("--run", w.path("out"), "--platform", "linux/amd64", "--platform", arm, "--yes")
+	if done.Removed == nil || done.Removed.Bytes < 2_000_000 {
+		t.Errorf("prune removes %+v", done)
+	}
+	w.checkLeft(0)
+	if code, out := w.prune("--run", w.path("out"), "--platform", "no platform", "--yes"); code != ExitUsage {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+}
