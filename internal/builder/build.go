@@ -45,7 +45,9 @@ type Watch struct {
 	// several nodes build for different platforms it is told of each.
 	Graph func(graph.Graph)
 	// Made is told of each step that was made, or tried in vain, and not found in the
-	// cache. Its times are by the daemon's clock.
+	// cache. Its times are the daemon's, all moved so that the build seems to begin
+	// when this process began it (progress.ResetTime in buildx): by some ms for a
+	// daemon of this machine, by more for one whose clock differs.
 	Made func(cache.Making)
 }
 
