@@ -82,8 +82,9 @@ func (m *images) resolve(ctx context.Context, c gateway.Client, ref string, opt 
 	if err := m.reachable(ref); err != nil {
 		return image{}, err
 	}
-	found, err, _ := m.flight.Do(key, func() (any, error) {
-		ctx, cancel := m.patience(ctx, ref)
+	// Others may wait for the same answer, and are not to end with this caller.
+	answer := m.flight.DoChan(key, func() (any, error) {
+		ctx, cancel := m.patience(context.WithoutCancel(ctx), ref)
 		defer cancel()
 		var i image
 		var err error
@@ -107,10 +108,15 @@ func (m *images) resolve(ctx context.Context, c gateway.Client, ref string, opt 
 		}
 		return i, nil
 	})
-	if err != nil {
-		return image{}, err
+	select {
+	case <-ctx.Done():
+		return image{}, context.Cause(ctx)
+	case found := <-answer:
+		if found.Err != nil {
+			return image{}, found.Err
+		}
+		return found.Val.(image), nil
 	}
-	return found.(image), nil
 }
 
 func optKey(opt sourceresolver.Opt) string {

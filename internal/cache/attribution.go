@@ -255,7 +255,7 @@ func (a *attribution) contest() {
 			continue
 		}
 		c := claim{a.of[i][0], graph.Normalize(a.records[i].Description)}
-		if _, known := a.known(i); known {
+		if a.own[i] {
 			accounted[c]++
 		} else {
 			claims[c] = append(claims[c], i)
@@ -273,15 +273,6 @@ func (a *attribution) contest() {
 			a.of[i], a.sure[i], a.lost[i] = a.fitting(i), false, true
 		}
 	}
-}
-
-// known returns the vertex that a record is remembered to be of.
-func (a *attribution) known(i int) (graph.ID, bool) {
-	if a.Memory == nil {
-		return graph.ID{}, false
-	}
-	id, ok := a.Memory.known[a.records[i].ID]
-	return id, ok
 }
 
 // unnamed finds the steps upon vertices of which a record does not say which it is.
