@@ -207,10 +207,10 @@ func (f finder) chains(ctx context.Context, ref string) ([]layers.Chain, error) 
 	for _, r := range f.resolvers {
 		chains, err, resolveErr := f.chainsOf(ctx, r, ref)
 		found = append(found, chains...)
-		if !errors.Is(err, layers.ErrNotFound) {
+		if len(f.resolvers) == 1 || !errors.Is(err, layers.ErrNotFound) {
 			unknown = errors.Join(unknown, err)
 		}
-		if !errors.Is(resolveErr, layers.ErrNotFound) {
+		if len(f.resolvers) == 1 || !errors.Is(resolveErr, layers.ErrNotFound) {
 			unresolved = errors.Join(unresolved, resolveErr)
 		}
 	}
