@@ -255,11 +255,17 @@ func (a *admission) done(t *task) {
 	a.note()
 }
 
-// expectMore has jobs be expected to add more of their own, until that is seen.
-func (a *admission) expectMore(t *task, most int64) {
+// expectMore has jobs be expected to add more of their own, until that is seen. One
+// that ran alone needs more than it had.
+func (a *admission) expectMore(t *task, alone bool, most int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.book.ExpectMore(a.jobs[t.index], most)
+	job := a.jobs[t.index]
+	a.book.ExpectMore(job, most)
+	if alone && t.had > 0 {
+		job.Least = min(t.had+t.had/4, most)
+		a.jobs[t.index] = job
+	}
 }
 
 // freed wakes who waits for space.
@@ -360,11 +366,12 @@ const (
 // is dead, and at last what is needed latest, to make room. The error is ctx's.
 func (r *run) admit(ctx context.Context, t *task) error {
 	w := waiting{since: time.Now()}
+	var s state
 	for {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		s := r.stateFor(ctx, t)
+		s = r.stateFor(ctx, t)
 		if r.Prune.Policy == PruneOff || s.fits() {
 			break
 		}
@@ -379,6 +386,10 @@ func (r *run) admit(ctx context.Context, t *task) error {
 			break
 		}
 		r.waitForSpace(ctx, t, s, &w)
+	}
+	t.had = 0
+	if s.running == 0 {
+		t.had = max(s.limit.High-s.used, 0)
 	}
 	r.room.start(t)
 	return nil

@@ -35,7 +35,7 @@ func (r *run) diskFull(ctx context.Context, t *task, err error) bool {
 		return false
 	}
 	r.takeWorkerAway()
-	r.room.expectMore(t, s.limit.High)
+	r.room.expectMore(t, alone, s.limit.High)
 	t.free++
 	r.emit(DiskFull{Job: t.job.Name, Attempt: t.attempt, Error: err.Error(), Workers: r.workers()})
 	r.queue.back(t)
@@ -71,9 +71,9 @@ const (
 
 // freeDead removes all that is dead, and what failed attempts left. On a disk
 // that is full to the last byte BuildKit cannot, while attempts run that take
-// what comes free.
+// what comes free; one that cannot be seen may be.
 func (r *run) freeDead(ctx context.Context) (freed int64, err error) {
-	if r.diskIsFull() && r.calm(ctx) {
+	if (r.diskIsFull() || len(r.diskPaths()) == 0) && r.calm(ctx) {
 		defer r.quiet.Unlock()
 	}
 	freed, err = r.free(ctx, math.MaxInt64, nil)

@@ -34,6 +34,7 @@ type task struct {
 	log        io.Writer // of the running attempt
 	free       int       // attempts that do not count
 	full       int       // how often a full disk ended an attempt
+	had        int64     // bytes that were free for it when it last started, where it started alone
 	lost       int       // how often it lost its builder
 	healed     int       // how often the cache was mended for it
 	noCache    bool      // the next attempt must not use the cache

@@ -130,7 +130,7 @@ func newSimulation(p Plan) *simulation {
 			s.last[v] = int32(i)
 		}
 		var known bool
-		s.own[i], known = p.Sizes.expect(j, func(v int32) bool { return !s.there[v] }, none)
+		s.own[i], known = p.Sizes.expect(j, func(v int32) (int64, bool) { return 0, s.there[v] }, none)
 		if !known {
 			s.guessed++
 			s.guessedBytes = max(s.guessedBytes, s.own[i])
@@ -225,7 +225,7 @@ func (s *simulation) others() int64 {
 	bytes := s.Used - s.Reclaimable
 	for _, v := range s.Present {
 		if s.first[v] >= 0 {
-			bytes -= s.bytes[v]
+			bytes -= min(s.bytes[v], s.Sizes.vertices[v].seen)
 		}
 	}
 	return max(bytes, 0)

@@ -112,16 +112,18 @@ func (s *Sizes) SeenOwn(kind string, bytes int64) {
 // SawOwn tells whether it was seen what jobs add of their own.
 func (s *Sizes) SawOwn() bool { return len(s.owns) > 0 }
 
-// of returns what a vertex takes, and whether that is known.
+// of returns what a vertex takes once it is made, and whether that is known.
 func (s *Sizes) of(v int32) (bytes int64, known bool) {
 	n := &s.vertices[v]
 	switch {
 	case n.layer && n.size > 0:
 		return max(int64(float64(n.size)*s.Rates.PerByte), n.seen), true
-	case n.seen > 0:
+	case n.seen > 0 && (n.made > 0 || !n.step):
 		return n.seen, true
 	case n.step && s.like[n.like] != nil:
-		return slices.Max(*s.like[n.like]), true
+		return max(slices.Max(*s.like[n.like]), n.seen), true
+	case n.seen > 0:
+		return 2 * n.seen, true // its compressed form may be as large
 	case n.layer && len(s.layers) > 0:
 		return mean(s.layers), false
 	case n.layer:
@@ -141,10 +143,21 @@ func mean(r recent) int64 {
 	return sum / int64(len(r))
 }
 
-// expect tells what a job adds of the vertices that are missing, by vertex where
-// that is known, and returns what it is expected to add beside these. Known tells
-// that something like it was seen.
-func (s *Sizes) expect(job Job, missing func(v int32) bool, part func(v int32, bytes int64)) (rest int64, known bool) {
+// grows returns what a vertex that takes some bytes will yet add: the result of a
+// step is compressed for the push.
+func (s *Sizes) grows(v int32, bytes int64) int64 {
+	if n := &s.vertices[v]; !n.step || n.made > 0 {
+		return 0
+	}
+	full, _ := s.of(v)
+	return max(full-bytes, 0)
+}
+
+// expect tells what a job adds of the vertices that are not there or not whole, by
+// vertex where that is known, and returns what it is expected to add beside these.
+// There tells of a vertex whether it is, or will be without the job, and what it
+// takes now. Known tells that something like the job was seen.
+func (s *Sizes) expect(job Job, there func(v int32) (bytes int64, there bool), part func(v int32, bytes int64)) (rest int64, known bool) {
 	var layers, own int64
 	unknown, sure := len(job.Vertices) == 0, true
 	for _, v := range job.Vertices {
@@ -154,7 +167,10 @@ func (s *Sizes) expect(job Job, missing func(v int32) bool, part func(v int32, b
 		} else if !s.vertices[v].shared {
 			own += bytes
 		}
-		if !missing(v) {
+		if has, is := there(v); is {
+			if more := s.grows(v, has); has > 0 && more > 0 {
+				part(v, more)
+			}
 			continue
 		}
 		if s.vertices[v].step && !ok {

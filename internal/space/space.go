@@ -41,6 +41,8 @@ type Job struct {
 	Vertices []int32
 	// Kind is equal for jobs whose sizes are learned together.
 	Kind string
+	// Least is what it needs at least, in bytes: it was tried alone with as much.
+	Least int64
 }
 
 // Book keeps what a cache holds, and what running jobs have reserved and not yet
@@ -48,8 +50,8 @@ type Job struct {
 type Book struct {
 	*Sizes
 
-	present map[int32]bool
-	making  map[int32]int // by which running job
+	present map[int32]int64 // in bytes
+	making  map[int32]int   // by which running job
 	running map[int]*reservation
 }
 
@@ -61,7 +63,7 @@ type reservation struct {
 
 // NewBook returns the book of an empty cache.
 func NewBook(sizes *Sizes) *Book {
-	return &Book{Sizes: sizes, present: map[int32]bool{}, making: map[int32]int{}, running: map[int]*reservation{}}
+	return &Book{Sizes: sizes, present: map[int32]int64{}, making: map[int32]int{}, running: map[int]*reservation{}}
 }
 
 // Holds notes what the cache holds now, in bytes by vertex, all others being
@@ -69,7 +71,7 @@ func NewBook(sizes *Sizes) *Book {
 func (b *Book) Holds(present map[int32]int64) {
 	clear(b.present)
 	for v, bytes := range present {
-		b.present[v] = true
+		b.present[v] = bytes
 		if job, ok := b.making[v]; ok {
 			r := b.running[job]
 			expected, _ := b.of(v)
@@ -83,15 +85,18 @@ func (b *Book) Holds(present map[int32]int64) {
 // job or of others.
 func (b *Book) Need(job Job) (bytes int64, known bool) {
 	r, known := b.reserve(job)
-	return r.total(), known
+	return max(r.total(), job.Least), known
 }
 
 // reserve is what a job would have to add.
 func (b *Book) reserve(job Job) (r *reservation, known bool) {
 	r = &reservation{parts: map[int32]int64{}}
-	r.own, known = b.expect(job, func(v int32) bool {
-		_, made := b.making[v]
-		return !made && !b.present[v]
+	r.own, known = b.expect(job, func(v int32) (bytes int64, there bool) {
+		if _, made := b.making[v]; made {
+			return 0, true
+		}
+		bytes, there = b.present[v]
+		return bytes, there
 	}, func(v int32, bytes int64) { r.parts[v] = bytes })
 	return r, known
 }
@@ -107,6 +112,7 @@ func (r *reservation) total() int64 {
 // Start reserves what a job will add; the number is the caller's.
 func (b *Book) Start(number int, job Job) {
 	r, _ := b.reserve(job)
+	r.own = max(r.own, r.own+job.Least-r.total())
 	for v := range r.parts {
 		b.making[v] = number
 	}
@@ -123,7 +129,8 @@ func (b *Book) Used(number int, part float64) {
 	r.own -= int64(float64(r.own) * part)
 	for v, bytes := range r.parts {
 		if !b.vertices[v].layer {
-			r.parts[v] = bytes - int64(float64(bytes)*part)
+			full, _ := b.of(v)
+			r.parts[v] = min(bytes, full-int64(float64(full)*part))
 		}
 	}
 }

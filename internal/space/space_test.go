@@ -127,6 +127,51 @@ func TestLikeSteps(t *testing.T) {
 
 // Layers whose sizes no registry tells are assumed to take something, and then what
 // others were seen to take.
+// A step's result that is there, but not compressed yet, takes as much again, or
+// what its like took.
+func TestResultsGrow(t *testing.T) {
+	w := newWorld(Rates{PerByte: 2})
+	one, two := w.job(10, []string{"os"}, []string{"RUN same text"}), w.job(10, []string{"else"}, []string{"RUN same text"})
+	b := NewBook(w.sizes)
+	there := map[int32]int64{one.Vertices[0]: 20, last(one): 100}
+	b.Holds(there)
+	b.Seen(last(one), 100, false)
+	needs(t, b, one, 100, true)
+	b.Start(1, one)
+	if b.Used(1, 0.5); b.Reserved() != 100 {
+		t.Errorf("reserved %d once the steps are done, want 100", b.Reserved())
+	}
+	there[last(one)] = 150
+	b.Seen(last(one), 150, false)
+	if b.Holds(there); b.Reserved() > 150 {
+		t.Errorf("reserved %d when half is compressed", b.Reserved())
+	}
+	b.Done(1)
+	there[last(one)] = 160
+	b.Seen(last(one), 160, true)
+	b.Holds(there)
+	needs(t, b, one, 0, true)
+	there[two.Vertices[0]], there[last(two)] = 20, 100
+	b.Seen(last(two), 100, false)
+	b.Holds(there)
+	needs(t, b, two, 60, true)
+}
+
+// A job that filled a disk, alone, needs more than it had there.
+func TestLeast(t *testing.T) {
+	w := newWorld(Rates{PerByte: 2, Own: 100})
+	j := w.job(10, []string{"os"}, []string{"RUN a"})
+	b := NewBook(w.sizes)
+	j.Least = 70
+	needs(t, b, j, 120, true)
+	j.Least = 300
+	needs(t, b, j, 300, true)
+	b.Start(1, j)
+	if b.Reserved() != 300 {
+		t.Errorf("reserved %d, want 300", b.Reserved())
+	}
+}
+
 func TestUnknownLayers(t *testing.T) {
 	w := newWorld(Rates{PerByte: 2, Own: 5})
 	a, b := w.job(0, []string{"os", "a"}, nil), w.job(0, []string{"os", "b"}, nil)
