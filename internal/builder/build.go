@@ -45,9 +45,9 @@ type Watch struct {
 	// several nodes build for different platforms it is told of each.
 	Graph func(graph.Graph)
 	// Made is told of each step that was made, or tried in vain, and not found in the
-	// cache. Its times are the daemon's, all moved so that the build seems to begin
-	// when this process began it (progress.ResetTime in buildx): by some ms for a
-	// daemon of this machine, by more for one whose clock differs.
+	// cache. Its times are by this process's clock: buildx moves those of a build so
+	// that the first step begins when it asked for it (util/progress/reset.go), which
+	// is a few ms off, and longer where that step was begun by another build.
 	Made func(cache.Making)
 }
 

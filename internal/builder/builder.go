@@ -246,6 +246,7 @@ func (b *Builder) reach(ctx context.Context) error {
 type worker struct {
 	id       string // which it keeps with its cache
 	platform ocispecs.Platform
+	clock    *clock
 }
 
 // bootNode makes sure that a node answers.
@@ -258,7 +259,7 @@ func bootNode(ctx context.Context, n buildxbuilder.Node) (worker, error) {
 	if err != nil {
 		return worker{}, err
 	}
-	w := worker{platform: platforms.DefaultSpec()}
+	w := worker{platform: platforms.DefaultSpec(), clock: &clock{}}
 	if len(list) > 0 {
 		w.id = list[0].ID
 		if len(list[0].Platforms) > 0 {

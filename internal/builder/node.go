@@ -25,6 +25,7 @@ type Node struct {
 	id       string
 	platform ocispecs.Platform
 	root     string
+	clock    *clock
 	builder  *Builder
 }
 
@@ -32,7 +33,7 @@ type Node struct {
 func (b *Builder) Nodes() []*Node {
 	var out []*Node
 	for i, n := range b.nodes {
-		out = append(out, &Node{name: n.Name, node: n, id: b.workers[i].id, platform: b.workers[i].platform, root: b.roots[i], builder: b})
+		out = append(out, &Node{name: n.Name, node: n, id: b.workers[i].id, platform: b.workers[i].platform, root: b.roots[i], clock: b.workers[i].clock, builder: b})
 	}
 	return out
 }
@@ -51,7 +52,8 @@ func (n *Node) Platform() ocispecs.Platform { return n.platform }
 // is the directory of the cache itself, unless only docker may look into that.
 func (n *Node) Root() string { return n.root }
 
-// Records lists the node's cache.
+// Records lists the node's cache. Its times are by this process's clock, as those of
+// a build's progress are.
 func (n *Node) Records(ctx context.Context) ([]cache.Record, error) {
 	c, err := n.node.Driver.Client(ctx)
 	if err != nil {
@@ -67,9 +69,10 @@ func (n *Node) Records(ctx context.Context) ([]cache.Record, error) {
 		return nil, err
 	}
 	records := make([]cache.Record, len(usage.Record))
+	ahead := n.clock.now(ctx, c)
 	old := slices.ContainsFunc(usage.Record, func(u *controlapi.UsageRecord) bool { return oldParent(u) != "" })
 	for i, u := range usage.Record {
-		records[i] = listed(u)
+		records[i] = listed(u, ahead)
 		records[i].Old = old
 	}
 	return records, nil
@@ -81,17 +84,17 @@ func oldParent(u *controlapi.UsageRecord) string {
 	return u.Parent //nolint:staticcheck // deprecated, and all that they tell
 }
 
-// listed reads a record from the answer itself.
-func listed(u *controlapi.UsageRecord) cache.Record {
+// listed reads a record from the answer itself, by a node whose clock is ahead.
+func listed(u *controlapi.UsageRecord, ahead time.Duration) cache.Record {
 	r := cache.Record{
 		ID: u.ID, Parents: u.Parents, Description: u.Description, Kind: u.RecordType, Size: u.Size,
-		CreatedAt: u.CreatedAt.AsTime(), InUse: u.InUse, Mutable: u.Mutable,
+		CreatedAt: u.CreatedAt.AsTime().Add(-ahead), InUse: u.InUse, Mutable: u.Mutable,
 	}
 	if parent := oldParent(u); parent != "" && len(r.Parents) == 0 {
 		r.Parents = []string{parent}
 	}
 	if u.LastUsedAt != nil {
-		r.LastUsedAt = u.LastUsedAt.AsTime()
+		r.LastUsedAt = u.LastUsedAt.AsTime().Add(-ahead)
 	}
 	return r
 }

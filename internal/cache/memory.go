@@ -10,7 +10,7 @@ import (
 )
 
 // Making tells that a vertex was made, or tried in vain, from when to when by the
-// builder's clock.
+// clock that the times of records are by, too.
 type Making struct {
 	Vertex      graph.ID
 	Began, Done time.Time

@@ -1,0 +1,72 @@
+package builder
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	controlapi "github.com/moby/buildkit/api/services/control"
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/identity"
+)
+
+const (
+	// How often a node is asked for its time.
+	clockInterval = 10 * time.Minute
+	// How long it may take to tell.
+	clockTimeout = 2 * time.Second
+	// What a clock may differ without being corrected: less is as likely the time
+	// that the answer took, and does not matter.
+	clockSlack = 50 * time.Millisecond
+	// clockHeader is where a daemon tells its time, before it answers anything
+	// (sendTimestampHeader in BuildKit's control package).
+	clockHeader = "buildkit-current-timestamp"
+)
+
+// clock is by how much a node's clock is ahead of this process's.
+type clock struct {
+	mu    sync.Mutex
+	asked time.Time     // guarded by mu
+	ahead time.Duration // guarded by mu
+}
+
+// now returns by how much the node's clock is ahead, after asking it where the last
+// answer is old. A node that does not tell counts as it did before.
+func (k *clock) now(ctx context.Context, c *client.Client) time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.asked.IsZero() && time.Since(k.asked) < clockInterval {
+		return k.ahead
+	}
+	k.asked = time.Now()
+	if ahead, ok := askClock(ctx, c); ok {
+		k.ahead = ahead
+	}
+	return k.ahead
+}
+
+// askClock asks for the progress of a build that does not exist.
+func askClock(ctx context.Context, c *client.Client) (ahead time.Duration, ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, clockTimeout)
+	defer cancel()
+	sent := time.Now()
+	stream, err := c.ControlClient().Status(ctx, &controlapi.StatusRequest{Ref: identity.NewID()})
+	if err != nil {
+		return 0, false
+	}
+	header, err := stream.Header()
+	took := time.Since(sent)
+	if told := header.Get(clockHeader); err == nil && len(told) == 1 {
+		at, err := time.Parse(time.RFC3339Nano, told[0])
+		return difference(at.Sub(sent.Add(took / 2))), err == nil
+	}
+	return 0, false
+}
+
+// difference leaves out what is too small to matter.
+func difference(d time.Duration) time.Duration {
+	if d.Abs() < clockSlack {
+		return 0
+	}
+	return d
+}

@@ -1,0 +1,92 @@
+package builder
+
+import (
+	"context"
+	"net"
+	"path/filepath"
+	"testing"
+	"time"
+
+	controlapi "github.com/moby/buildkit/api/services/control"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/stoker-build/stoker/internal/lab/labtest"
+)
+
+// otherClock is a daemon whose clock is ahead. The clock of a real one cannot be set
+// apart from the machine's.
+type otherClock struct {
+	controlapi.UnimplementedControlServer
+	ahead time.Duration
+	made  time.Time // by the right clock
+}
+
+func (o *otherClock) ListWorkers(context.Context, *controlapi.ListWorkersRequest) (*controlapi.ListWorkersResponse, error) {
+	return &controlapi.ListWorkersResponse{}, nil
+}
+
+func (o *otherClock) Info(context.Context, *controlapi.InfoRequest) (*controlapi.InfoResponse, error) {
+	return &controlapi.InfoResponse{}, nil
+}
+
+func (o *otherClock) Status(_ *controlapi.StatusRequest, s grpc.ServerStreamingServer[controlapi.StatusResponse]) error {
+	if err := s.SendHeader(metadata.Pairs(clockHeader, time.Now().Add(o.ahead).Format(time.RFC3339Nano))); err != nil {
+		return err
+	}
+	<-s.Context().Done() // BuildKit waits some seconds for a build that may yet begin
+	return s.Context().Err()
+}
+
+func (o *otherClock) DiskUsage(context.Context, *controlapi.DiskUsageRequest) (*controlapi.DiskUsageResponse, error) {
+	at := timestamppb.New(o.made.Add(o.ahead))
+	return &controlapi.DiskUsageResponse{Record: []*controlapi.UsageRecord{{ID: "one", CreatedAt: at, LastUsedAt: at}}}, nil
+}
+
+// The times of records are by this process's clock, whatever the daemon's is.
+func TestClocks(t *testing.T) {
+	for name, ahead := range map[string]time.Duration{"ahead": time.Hour, "behind": -20 * time.Second, "right": 0} {
+		t.Run(name, func(t *testing.T) {
+			made := time.Now().Add(-3 * time.Minute)
+			listener, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			server := grpc.NewServer()
+			controlapi.RegisterControlServer(server, &otherClock{ahead: ahead, made: made})
+			go func() { _ = server.Serve(listener) }()
+			t.Cleanup(server.Stop)
+			b, err := Connect(t.Context(), Options{Name: "unix://" + listener.Addr().String(), StateDir: t.TempDir()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.Close()
+			records, err := b.Nodes()[0].Records(t.Context())
+			if err != nil || len(records) != 1 {
+				t.Fatalf("%d records, %v", len(records), err)
+			}
+			for _, at := range []time.Time{records[0].CreatedAt, records[0].LastUsedAt} {
+				if off := at.Sub(made).Abs(); off > time.Second || ahead == 0 && off != 0 {
+					t.Errorf("a time is %s off", off)
+				}
+			}
+		})
+	}
+}
+
+// A real daemon tells its time. This machine's has the same clock.
+func TestClockIsTold(t *testing.T) {
+	b, err := Connect(t.Context(), Options{Name: labtest.Buildkitd(t).Addr(), StateDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	c, err := b.nodes[0].Driver.Client(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ahead, ok := askClock(t.Context(), c); !ok || ahead.Abs() > 5*time.Second {
+		t.Errorf("the daemon's clock is said to be %s ahead (told: %v)", ahead, ok)
+	}
+}
