@@ -228,7 +228,8 @@ type Seen struct {
 	// else's.
 	Vertices map[int32]int64
 	// Made tells which of these will not grow any more: a layer that is unpacked, and
-	// a step that a finished job has, so that its result is compressed, too.
+	// a step whose result is compressed, too, since a finished job has it or it was
+	// there when the run began.
 	Made map[int32]bool
 	// Whole is what the layers take that are pulled and unpacked, Compressed what
 	// these are in the registry.
@@ -268,7 +269,7 @@ func (r *Report) Sizes() Seen {
 		}
 		v := r.of[i][0]
 		s.Vertices[v] += rec.Size
-		if whole[i] || !r.isLayer(i) && r.Needs.anyFinished(v) {
+		if whole[i] || !r.isLayer(i) && (r.Needs.anyFinished(v) || !r.isNew(i)) {
 			s.Made[v] = true
 		}
 		if size := r.shared.Size(v); whole[i] && size > 0 {

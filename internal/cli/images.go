@@ -210,7 +210,7 @@ func (f finder) chains(ctx context.Context, ref string) ([]layers.Chain, error) 
 		if len(f.resolvers) == 1 || !errors.Is(err, layers.ErrNotFound) {
 			unknown = errors.Join(unknown, err)
 		}
-		if len(f.resolvers) == 1 || !errors.Is(resolveErr, layers.ErrNotFound) {
+		if !errors.Is(resolveErr, layers.ErrNotFound) {
 			unresolved = errors.Join(unresolved, resolveErr)
 		}
 	}
