@@ -110,7 +110,9 @@ func (m *images) resolve(ctx context.Context, c gateway.Client, ref string, opt 
 	})
 	select {
 	case <-ctx.Done():
-		return image{}, context.Cause(ctx)
+		// Not its cause, which may be another stage's error: the converter adds to
+		// the errors that it is given where in the Dockerfile they come from.
+		return image{}, ctx.Err()
 	case found := <-answer:
 		if found.Err != nil {
 			return image{}, found.Err

@@ -109,7 +109,7 @@ func (c *classifier) judge(i int) Verdict {
 		v.Layer = c.shared.Kind(c.of[i][0]) == graph.Layer
 		c.decide(&v, i)
 	case c.Owner != Exclusive:
-	case !c.isNew(i):
+	case !c.isNew(i) && (r.Kind != KindFrontend || c.Needs.left == 0): // jobs may need a frontend that an earlier run pulled, or this one to plan
 		v.State = LeftOver
 	case c.Needs.left > 0:
 		v.State, v.Reason = Live, Held

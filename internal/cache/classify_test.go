@@ -393,8 +393,9 @@ func TestACopyOfEqualContent(t *testing.T) {
 
 func TestWhatIsNoStep(t *testing.T) {
 	v := view(Exclusive, job("one", "FROM env1 | RUN make"))
-	v.Before = set("old")
+	v.Before = set("old pulled")
 	v.Records = []Record{
+		{ID: "pulled", Kind: KindFrontend, Description: "pulled from docker.io/docker/dockerfile:1@sha256:1"},
 		{ID: "mount", Kind: KindCacheMount, Description: "cached mount /root/.cache from exec make"},
 		{ID: "context", Kind: KindLocal, Description: "local source for context"},
 		{ID: "frontend", Kind: KindFrontend, Description: "pulled from docker.io/docker/dockerfile:1@sha256:1"},
@@ -404,6 +405,7 @@ func TestWhatIsNoStep(t *testing.T) {
 		rec("asked", "", AskedAbout+"Dockerfile"), rec("odd", "", "what is this"),
 	}
 	check(t, Classify(v), `
+		pulled live: held until the run ends
 		mount foreign: a cache mount
 		context live: held until the run ends
 		frontend live: held until the run ends
@@ -414,6 +416,7 @@ func TestWhatIsNoStep(t *testing.T) {
 		odd live: held until the run ends`)
 	finish(v, 0)
 	check(t, Classify(v), `
+		pulled left over: not of this plan
 		mount foreign: a cache mount
 		context dead: the run is over
 		frontend dead: the run is over
@@ -421,6 +424,7 @@ func TestWhatIsNoStep(t *testing.T) {
 		asked dead: all its jobs are finished`)
 	v.Owner = Shared
 	check(t, Classify(v), `
+		pulled foreign: not of this plan
 		mount foreign: a cache mount
 		context foreign: not of this plan
 		frontend foreign: not of this plan

@@ -68,6 +68,17 @@ func (r *Report) Totals() Totals {
 	return t
 }
 
+// Strange returns the bytes of the foreign records that surely serve others: a
+// frontend may serve the plan's builds, too.
+func (r *Report) Strange() (bytes int64) {
+	for i := range r.Records {
+		if r.Verdicts[i].State == Foreign && r.Records[i].Kind != KindFrontend {
+			bytes += r.Records[i].Size
+		}
+	}
+	return bytes
+}
+
 // Owners returns the numbers of all jobs of the plan, finished or not, that the
 // record at i is of. It is nil where nothing is known.
 func (r *Report) Owners(i int) []int {

@@ -81,7 +81,7 @@ func (r *run) spacePlan(ctx context.Context, tasks []*task) space.Plan {
 		if report, err := s.Look(ctx); err == nil {
 			t := report.Totals()
 			p.Reclaimable += t.Dead.Bytes + t.LeftOver.Bytes
-			r.foreign[s.Node.Name()] = t.Foreign.Bytes
+			r.foreign[s.Node.Name()] = report.Strange()
 			reports = append(reports, report)
 		}
 	}
