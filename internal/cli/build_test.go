@@ -148,6 +148,7 @@ func small(projects, perProject int) lab.Shape {
 }
 
 func TestSixtyImages(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(6, 10))
 	code, out := w.build(t.Context(), "--workers", "4", "--batch-size", "15")
 	if code != ExitOK {
@@ -191,6 +192,7 @@ func TestSixtyImages(t *testing.T) {
 }
 
 func TestFailuresAreIsolated(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(2, 3))
 	bad := w.bases[1].Name
 	w.write("ctx/Dockerfile", strings.Replace(agentDockerfile, "RUN ",
@@ -254,6 +256,7 @@ func TestFailuresAreIsolated(t *testing.T) {
 
 // The second interrupt is the process's own to handle; this is the first.
 func TestInterrupt(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(1, 4))
 	w.write("ctx/Dockerfile", strings.Replace(agentDockerfile, "RUN ", "RUN touch /started; sleep 120\nRUN ", 1))
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -287,6 +290,7 @@ func TestInterrupt(t *testing.T) {
 }
 
 func TestFailFastAndTimeout(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(1, 5))
 	w.write("ctx/Dockerfile", strings.Replace(agentDockerfile, "RUN ", "RUN sleep 120\nRUN ", 1))
 	code, out := w.build(t.Context(), "--workers", "1", "--fail-fast", "--timeout", "2s", "--retries", "0")
@@ -300,6 +304,7 @@ func TestFailFastAndTimeout(t *testing.T) {
 }
 
 func TestRegistryThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(1, 2))
 	if code, out := w.build(t.Context()); code != ExitOK {
 		t.Fatalf("exit code %d\n%s", code, out)

@@ -64,6 +64,7 @@ func TestDamagedCache(t *testing.T) {
 // A private daemon whose database is broken does not start any more. That is
 // told at once.
 func TestDamagedDatabase(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(1, 2))
 	stoker := realStoker(t)
 	if code, out := start(t, w.private(stoker))(); code != ExitOK {
@@ -81,6 +82,7 @@ func TestDamagedDatabase(t *testing.T) {
 // Somebody else fills the disk of the daemon to the last byte while builds run,
 // and frees it when that is noticed. It costs no job an attempt.
 func TestDiskFillsUp(t *testing.T) {
+	t.Parallel()
 	w, disk := newSmallDisk(t, 300*mb, modest(1, 6), 0)
 	// The first jobs wait, and then write more than is left.
 	wait := w.duringStep("RUN sleep 2; dd if=/dev/zero of=/large bs=1M count=20", 3, func() error {
@@ -109,6 +111,7 @@ func TestDiskFillsUp(t *testing.T) {
 // once there is room again it is resumed, and nothing is lost or built again
 // whose line was on the disk.
 func TestManifestCannotBeWritten(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(1, 8))
 	w.write("ctx/Dockerfile", agentDockerfile+"RUN sleep 1\n")
 	disk := labtest.Disk(t, 16*mb)
@@ -155,6 +158,7 @@ func TestManifestCannotBeWritten(t *testing.T) {
 // A clock that jumps by an hour, forth and back, in the middle of a push changes
 // nothing but the times of day on record.
 func TestClockJumps(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(1, 4))
 	cmd := w.command(realStoker(t), "--workers", "1", "--retries", "0", "--order", "given")
 	started, jumps := make(chan struct{}), make(chan error, 2)

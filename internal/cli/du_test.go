@@ -32,6 +32,7 @@ func addUp(list []layerUsage) (s sum) {
 }
 
 func TestDuCountsEveryByte(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(1, 3))
 	w.buildAgents()
 	var want sum
@@ -54,6 +55,7 @@ func TestDuCountsEveryByte(t *testing.T) {
 }
 
 func TestDuStates(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(1, 3))
 	if code, out := w.build(t.Context(), "--prune", "off", "--prune-threshold", "100"); code != ExitOK {
 		t.Fatalf("exit code %d\n%s", code, out)

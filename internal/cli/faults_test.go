@@ -83,6 +83,7 @@ func (w *workbench) checkAllBuilt(code int, out string, n int) {
 // A daemon that dies is waited for, which costs no job an attempt. One that
 // answers nothing for a moment is not even lost.
 func TestDaemonIsLost(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name  string
 		fault func(w *workbench) error
@@ -143,6 +144,7 @@ func halfSnapshots(root string, n int) error {
 // A private daemon that dies or hangs is started again, which costs no job an
 // attempt.
 func TestPrivateDaemonIsLost(t *testing.T) {
+	t.Parallel()
 	stoker := realStoker(t)
 	for name, signal := range map[string]syscall.Signal{"killed": syscall.SIGKILL, "stopped": syscall.SIGSTOP} {
 		t.Run(name, func(t *testing.T) {
@@ -191,6 +193,7 @@ func (w *workbench) checkFailures(class builder.Class, jobs ...string) []engine.
 // Each fault of a registry meets one job of three: in what it pulls or in what
 // it pushes.
 func TestRegistryFaults(t *testing.T) {
+	t.Parallel()
 	const push = "agent/"
 	tests := []struct {
 		name   string
@@ -309,6 +312,7 @@ func (w *workbench) login() (lab.Auth, string) {
 }
 
 func TestRegistryAuth(t *testing.T) {
+	t.Parallel()
 	stoker := realStoker(t)
 
 	// Tokens that end in the middle of a build are fetched anew, which costs no
@@ -367,6 +371,7 @@ func TestRegistryAuth(t *testing.T) {
 }
 
 func TestStall(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(1, 3))
 	w.write("ctx/Dockerfile", agentDockerfile+fmt.Sprintf("RUN if [ -e /testbed/%s.txt ]; then sleep 600; fi\n", w.bases[1].Name))
 	code, out := w.build(t.Context(), "--stall-timeout", "2s", "--retries", "1")
@@ -381,6 +386,7 @@ func TestStall(t *testing.T) {
 }
 
 func TestRunsThatStopEarly(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(2, 10))
 	w.write("ctx/Dockerfile", agentDockerfile+"FROM agent-stage-that-is-none AS other\n")
 	tests := []struct {

@@ -24,6 +24,7 @@ func (w *workbench) made(name string) string { return w.registry.Host() + "/agen
 // An image that another job makes is built on after that job, on what that job has
 // made, and not on what was there under its tag before.
 func TestBaseOfAnotherJob(t *testing.T) {
+	t.Parallel()
 	for _, order := range []string{"given", "shared"} {
 		t.Run(order, func(t *testing.T) {
 			w := newWorkbench(t, small(1, 2))

@@ -35,6 +35,7 @@ func (w *workbench) planned(more ...string) (p engine.Planned) {
 // Plan looks at the cache that build will use: what is there is not forecast
 // again, by either.
 func TestPlanOnWarmCache(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, modest(1, 4))
 	w.write("ctx/Dockerfile", ownStepOf("own", modestOwn))
 	cold := w.planned("--cache-budget", "1GB")
@@ -67,6 +68,7 @@ func TestPlanOnWarmCache(t *testing.T) {
 // An unresolved base image makes the forecast unknown, soon and not silently:
 // whether its registry never answers, or says that it is asked too much.
 func TestPlanOfUnresolvedBases(t *testing.T) {
+	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // it accepts, and never answers
 	if err != nil {
 		t.Fatal(err)

@@ -134,6 +134,7 @@ func signalDaemonBelow(dir string, signal syscall.Signal) error {
 // However a run with a private daemon is ended at once, the daemon ends too, and
 // the next run on the same state directory completes what is left.
 func TestEndedAtOnce(t *testing.T) {
+	t.Parallel()
 	stoker := realStoker(t)
 	tests := []struct {
 		name string

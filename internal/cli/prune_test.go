@@ -103,6 +103,7 @@ func (w *workbench) checkLeft(want int) {
 }
 
 func TestPruneRemovesOneLineage(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(1, 3))
 	w.buildAgents()
 	a, b := w.bases[0], w.bases[1]
@@ -143,6 +144,7 @@ func TestPruneRemovesOneLineage(t *testing.T) {
 }
 
 func TestPruneRemovesAllButTheForeign(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(2, 2))
 	own, err := lab.MakeBases(t.Context(), w.registry.Host(), lab.Shape{Instances: []string{"foreign-1"}, OSBytes: 1 << 20, EnvBytes: 1000, OwnBytes: 1000, Seed: 1})
 	if err != nil {
@@ -164,6 +166,7 @@ func TestPruneRemovesAllButTheForeign(t *testing.T) {
 }
 
 func TestPruneOfARun(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(1, 3))
 	if code, out := w.build(t.Context(), "--prune", "off", "--prune-threshold", "100"); code != ExitOK {
 		t.Fatalf("exit code %d\n%s", code, out)
@@ -184,6 +187,7 @@ func TestPruneOfARun(t *testing.T) {
 
 // Where the tag has moved or the image is gone, its old chain is still known.
 func TestPruneOfMovedAndGoneImages(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(1, 2))
 	if code, out := w.build(t.Context(), "--prune", "off", "--prune-threshold", "100"); code != ExitOK {
 		t.Fatalf("exit code %d\n%s", code, out)
@@ -199,6 +203,7 @@ func TestPruneOfMovedAndGoneImages(t *testing.T) {
 }
 
 func TestPruneOfUnknownImages(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(1, 2))
 	w.buildAgent(w.bases[0].Ref)
 	missing := w.registry.Host() + "/swebench/does-not-exist:latest"

@@ -83,6 +83,7 @@ func (w *workbench) checkSilent() {
 // With a syntax line, most of what is built on a small disk is still built, and
 // each layer pulled once, as without.
 func TestSyntaxLine(t *testing.T) {
+	t.Parallel()
 	for _, version := range []string{"1", "1.7"} {
 		t.Run(version, func(t *testing.T) {
 			disk := labtest.Disk(t, 360*mb)
@@ -136,6 +137,7 @@ func (w *workbench) buildPrivately(more ...string) (code int, output string) {
 
 // Base images of a registry that only the builder can reach, through its mirror.
 func TestMirror(t *testing.T) {
+	t.Parallel()
 	w := newMirrored(t, modest(1, 6), lab.BuildkitdOptions{})
 	if _, err := lab.WriteAgent(w.path("ctx"), lab.Agent{OwnCacheBytes: modestOwn}); err != nil {
 		t.Fatal(err)
@@ -178,6 +180,7 @@ func TestMirrorHasWhatTheRegistryHasNot(t *testing.T) {
 // Base images of another platform: a single image that is for that only, and an
 // index.
 func TestOtherPlatforms(t *testing.T) {
+	t.Parallel()
 	const arm = "linux/arm64"
 	tests := []struct {
 		name, platform string
@@ -215,6 +218,7 @@ func TestOtherPlatforms(t *testing.T) {
 
 // The triggers of base images are steps like others.
 func TestOnBuild(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(1, 1))
 	w.write("ctx/Dockerfile", ownStep)
 	tool := labtest.Image(t, w.registry, lab.Image{Name: "example/tool:1", LayerBytes: []int64{500_000}})
@@ -239,6 +243,7 @@ func TestOnBuild(t *testing.T) {
 // A tag that moves in the middle of a run is built as it is then, which is said,
 // and swept.
 func TestMovedTag(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(1, 1))
 	w.write("ctx/Dockerfile", ownStep)
 	root := labtest.Image(t, w.registry, lab.Image{Name: "example/root:1", LayerBytes: []int64{500_000}})
@@ -271,6 +276,7 @@ func TestMovedTag(t *testing.T) {
 // A base image that can be pulled in part only leaves nothing behind that keeps
 // what it shares with others.
 func TestLostLayer(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(1, 1))
 	w.write("ctx/Dockerfile", ownStep)
 	var refs []string
@@ -297,6 +303,7 @@ func TestLostLayer(t *testing.T) {
 
 // Records that came from an imported cache are swept like those that were made.
 func TestImportedCache(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(1, 3))
 	w.write("ctx/Dockerfile", ownStep+"COPY agent.txt /agent.txt\n")
 	var imports []string
@@ -322,6 +329,7 @@ func TestImportedCache(t *testing.T) {
 // Base images that the same daemon built, so that it takes the steps' results for
 // their layers, are swept with what is built on them.
 func TestBasesOfTheSameDaemon(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name string
 		// make builds an image on a base; what it leaves stays as others' that many
@@ -381,6 +389,7 @@ func (w *workbench) makeByOthers(base, tag string) {
 // A layer that somebody else's image pulled first counts as there, although that
 // image is not of the plan.
 func TestStrangerPulledFirst(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, modest(1, 4))
 	w.write("ctx/Dockerfile", ownStep)
 	w.foreignBuild(w.bases[3].Ref)
@@ -399,6 +408,7 @@ func TestStrangerPulledFirst(t *testing.T) {
 // What was built for another platform is found by prune and du, too, once they are
 // told for which.
 func TestPruneOfAnotherPlatform(t *testing.T) {
+	t.Parallel()
 	const arm = "linux/arm64"
 	w := newWorkbench(t, small(1, 1))
 	w.write("ctx/Dockerfile", "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY agent.txt /agent.txt\n")

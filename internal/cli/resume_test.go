@@ -30,6 +30,7 @@ func (w *workbench) command(stoker string, more ...string) *exec.Cmd {
 // Killed at many moments and resumed each time, a run loses nothing and builds
 // no image again whose line was on disk.
 func TestKilledAndResumed(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(4, 10))
 	stoker := labtest.Stoker(t)
 	built := map[string]string{} // what was on record before the last kill
@@ -82,6 +83,7 @@ func TestKilledAndResumed(t *testing.T) {
 }
 
 func TestResume(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(1, 4))
 	if code, out := w.build(t.Context(), "--max-failures", "0", "--retries", "0", "--workers", "1", "--order", "given",
 		"--post-build", `[ "$STOKER_IMAGE_NAME" != `+w.bases[2].Name+` ]`); code != ExitFailed {
@@ -119,6 +121,7 @@ func TestResume(t *testing.T) {
 // A second tag, a new image of the same name and another order of the list leave
 // what is finished as it is.
 func TestResumeKeepsWhatIsFinished(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(1, 3))
 	tags := []string{w.bases[0].Ref, w.bases[1].Ref}
 	w.write("bases.txt", strings.Join(tags, "\n"))
@@ -169,6 +172,7 @@ func TestResumeKeepsWhatIsFinished(t *testing.T) {
 }
 
 func TestTwoRunsInOneDirectory(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(1, 2))
 	w.write("ctx/Dockerfile", agentDockerfile+"RUN sleep 5\n")
 	cmd := w.command(labtest.Stoker(t))

@@ -77,6 +77,7 @@ func (w *workbench) writeSameText(slow lab.Base) {
 // Another user's build of the same text on the same base images keeps its cache,
 // whether it was there before the run or came in its midst.
 func TestStrangersWithTheSameText(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(2, 3))
 	before, during := w.bases[0].Ref, w.bases[1].Ref
 	w.writeSameText(w.bases[1])
@@ -116,6 +117,7 @@ func TestStrangersWithTheSameText(t *testing.T) {
 // What a killed run left on a builder that others use, the resumed run knows for
 // its own, and sweeps.
 func TestKilledRunIsSweptByTheNext(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(1, 5))
 	w.writeSameText(w.bases[1])
 	if _, err := w.buildAsStranger(w.bases[4].Ref); err != nil {
@@ -146,6 +148,7 @@ func TestKilledRunIsSweptByTheNext(t *testing.T) {
 
 // A cache mount is for the builds of other days, too.
 func TestCacheMountsStay(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(1, 3))
 	w.write("ctx/Dockerfile", ownStep+"RUN --mount=type=cache,target=/cache date >> /cache/days && cat /cache/days\n")
 	for range 2 {

@@ -43,7 +43,8 @@ const modestOwn = 20 * mb
 // TestSmallDisk builds what takes 1.2 GB on a disk of 360 MB, at several numbers
 // of workers; eight at once do not fit.
 func TestSmallDisk(t *testing.T) {
-	for _, workers := range []string{"2", "4", "8"} {
+	t.Parallel()
+	for _, workers := range []string{"2", "8"} {
 		t.Run(workers+" workers", func(t *testing.T) {
 			w, disk := newSmallDisk(t, 360*mb, modest(3, 8), modestOwn)
 			// A first run over some images teaches what a job takes.
@@ -81,6 +82,7 @@ func TestSmallDisk(t *testing.T) {
 
 // When too little is reserved, the disk fills up. That costs no job an attempt.
 func TestDiskFull(t *testing.T) {
+	t.Parallel()
 	w, _ := newSmallDisk(t, 280*mb, modest(1, 8), modestOwn+6*mb)
 	code, out := w.build(t.Context(), "--workers", "4", "--job-size", "1MB", "--disk-high", "100", "--disk-low", "99")
 	if code != ExitOK {
@@ -102,6 +104,7 @@ func TestDiskFull(t *testing.T) {
 }
 
 func TestDiskTooSmallForOneImage(t *testing.T) {
+	t.Parallel()
 	w, _ := newSmallDisk(t, 300*mb, modest(1, 5), modestOwn)
 	large := w.bases[2].Name
 	dockerfile, err := os.ReadFile(w.path("ctx/Dockerfile"))
@@ -121,6 +124,7 @@ func TestDiskTooSmallForOneImage(t *testing.T) {
 
 // Somebody else fills the disk in the middle of the run, and frees it again.
 func TestDiskFilledByOthers(t *testing.T) {
+	t.Parallel()
 	w, disk := newSmallDisk(t, 400*mb, modest(2, 6), modestOwn)
 	done := make(chan error, 1)
 	go func() {
@@ -157,6 +161,7 @@ func (w *workbench) waitForEntries(n int) error {
 }
 
 func TestCacheBudget(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, modest(2, 6))
 	if _, err := lab.WriteAgent(w.path("ctx"), lab.Agent{OwnCacheBytes: modestOwn}); err != nil {
 		t.Fatal(err)
@@ -175,6 +180,7 @@ func TestCacheBudget(t *testing.T) {
 // Given hardly more than a run needs at least, a run still pulls each layer once,
 // and its cache never gets larger.
 func TestLeastCache(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, modest(3, 6))
 	if _, err := lab.WriteAgent(w.path("ctx"), lab.Agent{OwnCacheBytes: modestOwn}); err != nil {
 		t.Fatal(err)
@@ -200,6 +206,7 @@ func TestLeastCache(t *testing.T) {
 }
 
 func TestPreflight(t *testing.T) {
+	t.Parallel()
 	w, disk := newSmallDisk(t, 300*mb, modest(1, 3), modestOwn)
 	if code, out := w.build(t.Context(), "--preflight-free", "10GB"); code != ExitNoBuilder || !strings.Contains(out, "--preflight-free 10.74GB") {
 		t.Errorf("exit code %d\n%s", code, out)
@@ -227,6 +234,7 @@ func TestPreflight(t *testing.T) {
 }
 
 func TestPlanCommand(t *testing.T) {
+	t.Parallel()
 	w, _ := newSmallDisk(t, 300*mb, modest(2, 4), modestOwn)
 	w.shuffle(5)
 	plan := func(more ...string) string {

@@ -39,6 +39,7 @@ func (w *workbench) sameBase(names int) {
 // Jobs on one base image, whose only step differs in an argument that the step's
 // record does not show, are swept while the run goes on.
 func TestOneArgument(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(1, 1))
 	w.sameBase(24)
 	w.write("ctx/Dockerfile", `ARG BASE_IMAGE

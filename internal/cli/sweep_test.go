@@ -65,8 +65,15 @@ func (w *workbench) checkForeign(base string) {
 // checkPulledOnce makes sure that no layer of a base image was pulled twice.
 func (w *workbench) checkPulledOnce() {
 	w.t.Helper()
+	if w.pulled() == 0 {
+		w.t.Error("no layer was pulled at all")
+	}
+}
+
+// pulled returns how many layers were pulled, none of them twice.
+func (w *workbench) pulled() (pulled int) {
+	w.t.Helper()
 	gets := w.registry.Requests().BlobGets
-	pulled := 0
 	for _, b := range w.bases {
 		for _, l := range b.Layers {
 			if gets[l.Digest] > 1 {
@@ -75,9 +82,7 @@ func (w *workbench) checkPulledOnce() {
 			pulled += gets[l.Digest]
 		}
 	}
-	if pulled == 0 {
-		w.t.Error("no layer was pulled at all")
-	}
+	return pulled
 }
 
 func (w *workbench) shuffle(seed uint64) {
@@ -93,6 +98,7 @@ func (w *workbench) shuffle(seed uint64) {
 // After each batch nothing dead is left but what is in use; nothing live and
 // nothing foreign is removed; each layer is pulled once, whatever the order.
 func TestSweepsExactlyTheDead(t *testing.T) {
+	t.Parallel()
 	for _, order := range []string{"given", "shuffled"} {
 		t.Run(order, func(t *testing.T) {
 			w := newWorkbench(t, small(3, 8))
@@ -170,6 +176,7 @@ func contains(list []string, s string) bool {
 // A job between two attempts has nothing in use; only the plan protects what it
 // will need again.
 func TestSweepKeepsWhatARetryNeeds(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(2, 4))
 	slow := w.bases[0].Name
 	hook := fmt.Sprintf(`[ "$STOKER_IMAGE_NAME" != %s ] || [ -e %[2]s ] || { touch %[2]s; exit 1; }`, slow, w.path("failed-once"))
@@ -215,6 +222,7 @@ func (w *workbench) reclaimedBeforeRetry(job string) (records int) {
 // description frees nothing after a normal batch, since the layers that carry
 // an image's name have records above them. By lineage, all of it goes.
 func TestDescriptionFreesNothing(t *testing.T) {
+	t.Parallel()
 	for by, frees := range map[string]bool{"description": false, "lineage": true} {
 		t.Run(by, func(t *testing.T) {
 			w := newWorkbench(t, small(2, 3))
@@ -236,6 +244,7 @@ func TestDescriptionFreesNothing(t *testing.T) {
 // A daemon that hangs or dies when all that is left to do is to sweep fails no
 // build; the summary says what was not swept.
 func TestDaemonIsLostBeforeTheLastSweep(t *testing.T) {
+	t.Parallel()
 	for name, lose := range map[string]func(*lab.Buildkitd) error{"hangs": (*lab.Buildkitd).Pause, "dies": (*lab.Buildkitd).Kill} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // they wait more than they work
@@ -261,6 +270,7 @@ func TestDaemonIsLostBeforeTheLastSweep(t *testing.T) {
 }
 
 func TestTrimByThreshold(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(2, 3))
 	w.foreignBuild(w.bases[0].Ref)
 	// The disk is always fuller than 0 percent. What is dead goes, nothing else.
