@@ -329,6 +329,9 @@ const (
 	// machine, up to 530 ms with 8 builds and deletes on two busy cores (measured on
 	// v0.34.2).
 	mostLate, mostEarly = time.Second, 250 * time.Millisecond
+	// On a machine with more to do than it can it may take seconds. What was made
+	// while the step ran is believed for longer.
+	mostLateWithin = 5 * time.Second
 	// An old daemon makes it when the next step begins or the image is exported: 40
 	// to 160 ms after its step (measured on docker 20.10), but an export may have to
 	// wait for a listing.
@@ -376,7 +379,11 @@ func (a *attribution) gap(v int32, r *Record, isNew bool) time.Duration {
 		if r.Mutable {
 			late = r.CreatedAt.Sub(made.Began)
 		}
-		if late > mostLate || late < -early || made.earlier == isNew {
+		most := mostLate
+		if !r.Mutable && r.CreatedAt.After(made.Began) {
+			most = mostLateWithin
+		}
+		if late > most || late < -early || made.earlier == isNew {
 			continue
 		}
 		if late = late.Abs(); best < 0 || late < best {

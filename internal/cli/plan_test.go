@@ -25,9 +25,17 @@ func (w *workbench) plan(ctx context.Context, more ...string) (code int, output 
 func (w *workbench) planned(more ...string) (p engine.Planned) {
 	w.t.Helper()
 	code, out := w.plan(w.t.Context(), append(more, "--format", "json")...)
-	object := out[max(strings.Index(out, "{"), 0):] // what is told meanwhile comes before
-	if err := json.Unmarshal([]byte(object), &p); code != ExitOK || err != nil {
-		w.t.Fatalf("exit code %d, %v\n%s", code, err, out)
+	if code != ExitOK {
+		w.t.Fatalf("exit code %d\n%s", code, out)
+	}
+	return readPlan(w.t, out)
+}
+
+// readPlan reads a plan from output; what is told meanwhile comes before it.
+func readPlan(t *testing.T, out string) (p engine.Planned) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(out[max(strings.Index(out, "{"), 0):]), &p); err != nil {
+		t.Fatalf("%v\n%s", err, out)
 	}
 	return p
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -254,10 +253,7 @@ func TestPlanCommand(t *testing.T) {
 			t.Errorf("the plan does not say %q:\n%s", want, table)
 		}
 	}
-	var p engine.Planned
-	if err := json.Unmarshal([]byte(plan("--format", "json")), &p); err != nil {
-		t.Fatal(err)
-	}
+	p := readPlan(t, plan("--format", "json"))
 	// Each project's jobs stand together, whatever the order of the list.
 	changes := 0
 	for i := 1; i < len(p.Jobs); i++ {

@@ -375,6 +375,12 @@ func (r *run) admit(ctx context.Context, t *task) error {
 		if r.Prune.Policy == PruneOff || s.fits() {
 			break
 		}
+		if !r.isKnown() {
+			if err := r.awaitKnown(ctx); err != nil {
+				return err
+			}
+			continue
+		}
 		if r.look(ctx, &w) || r.makeRoom(ctx, t, s, &w) {
 			continue
 		}

@@ -153,26 +153,40 @@ func Run(ctx context.Context, opt Options) (ledger.Summary, error) {
 	jobs, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r.cancel = cancel
-	tasks := r.survey(jobs, r.check(jobs))
-	r.tasks = tasks
+	tasks := r.check(jobs)
 	stop := r.startSweepers(jobs)
 	r.addGauges()
 	r.tellUnseen()
-	r.spaceBefore = r.spacePlan(jobs, tasks)
-	r.forecast = space.Simulate(r.spaceBefore)
 	unwatch := r.watchDisks()
 	r.holdBallast()
 	defer r.dropBallast()
-	if err := r.preflight(jobs); err != nil {
-		cancel(err)
-		r.fail(err)
-	}
-	r.finishEarly(jobs, tasks)
-	r.dispatch(jobs, tasks)
+	var surveying sync.WaitGroup
+	surveying.Go(func() { r.prepare(jobs, tasks) })
+	r.dispatch(jobs)
+	surveying.Wait()
 	unwatch()
 	stop()
 	r.keepAttributions(context.WithoutCancel(ctx))
 	return r.finish(jobs)
+}
+
+// prepare surveys the tasks and queues them. The first may be built already
+// meanwhile.
+func (r *run) prepare(ctx context.Context, tasks []*task) {
+	defer r.queue.complete()
+	tasks = r.survey(ctx, tasks)
+	r.spaceBefore = r.spacePlan(ctx, tasks)
+	r.forecast = space.Simulate(r.spaceBefore)
+	if err := r.preflight(ctx); err != nil {
+		r.cancel(err)
+		r.fail(err)
+	}
+	r.finishEarly(ctx, tasks)
+	for _, t := range tasks {
+		if !t.begun && !t.done {
+			r.queue.add(t)
+		}
+	}
 }
 
 func nodeNames(nodes []Node) []string {
@@ -192,12 +206,17 @@ type run struct {
 	started   time.Time
 	needs     *cache.Needs
 	nodes     map[string]*nodeState // by the nodes' names
-	tasks     []*task               // in the order of the run
 	makers    map[string]*task      // of images, by their tags
 	room      *admission
 	queue     *queue
 	throttles *throttles
 	sweepers  []*sweep.Sweeper
+	// known is closed once the builder has told what all jobs do, and they have
+	// their places in tasks. Until then nothing is removed: an unknown job may need it.
+	known chan struct{}
+	tasks []*task // in the order of the run
+	// imports says that jobs import cache from elsewhere.
+	imports bool
 	// spaceBefore is what the forecast was made from.
 	spaceBefore space.Plan
 	forecast    space.Forecast
@@ -221,6 +240,7 @@ type run struct {
 	owed    int // of those, how many are still busy
 	mended  map[Mending]int
 	ended   map[*task]ledger.Status
+	unswept []int // batches that ended before all jobs were known
 }
 
 type batchCount struct{ open, built, skipped, failed int }
@@ -230,7 +250,7 @@ func newRun(opt Options) *run {
 		opt.Redact = redact.New()
 	}
 	r := &run{Options: opt, started: time.Now(), slots: semaphore.NewWeighted(int64(opt.Workers)),
-		room: newAdmission(opt.Space), queue: newQueue(), needs: cache.NewNeeds(nil), throttles: newThrottles(), batches: make([]batchCount, opt.Plan.Batches()),
+		room: newAdmission(opt.Space), queue: newQueue(), needs: needsOf(opt.Plan), known: make(chan struct{}), imports: opt.Plan.Imports(), throttles: newThrottles(), batches: make([]batchCount, opt.Plan.Batches()),
 		mended: map[Mending]int{}, ended: map[*task]ledger.Status{}, foreign: map[string]int64{}, nodes: map[string]*nodeState{}}
 	for i := range opt.Plan.Jobs {
 		r.batches[opt.Plan.Batch(i)-1].open++
@@ -239,15 +259,10 @@ func newRun(opt Options) *run {
 	return r
 }
 
-// dispatch starts the jobs in order, each as soon as a worker and space are
-// free, and returns when none runs any more.
-func (r *run) dispatch(ctx context.Context, tasks []*task) {
+// dispatch starts the queued jobs in order, each as soon as a worker and space are
+// free, and returns when none comes or runs any more.
+func (r *run) dispatch(ctx context.Context) {
 	var jobs sync.WaitGroup
-	for _, t := range tasks {
-		if !t.done {
-			r.queue.add(t)
-		}
-	}
 	for {
 		t := r.queue.take(ctx, r.pause)
 		if t == nil {

@@ -47,13 +47,14 @@ func Forecast(ctx context.Context, opt Options) (Planned, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r.cancel = cancel
-	tasks := r.survey(ctx, r.check(ctx))
+	tasks := r.check(ctx)
 	stop := r.startSweepers(ctx)
 	defer func() {
 		cancel(nil) // nothing is swept
 		stop()
 	}()
 	r.addGauges()
+	tasks = r.survey(ctx, tasks)
 	p := Planned{Batches: opt.Plan.Batches(), Workers: opt.Workers, Forecast: space.Simulate(r.spacePlan(ctx, tasks))}
 	if g := r.tightest(ctx); g != nil {
 		p.Bound, p.Limit = g.name, g.limit
@@ -95,7 +96,7 @@ func (r *run) spacePlan(ctx context.Context, tasks []*task) space.Plan {
 	defer r.room.mu.Unlock()
 	p.Sizes = r.room.book.Sizes
 	for _, t := range tasks {
-		if !t.done && t.early == nil {
+		if t.begun || !t.done && t.early == nil {
 			p.Jobs = append(p.Jobs, r.room.jobs[t.index])
 		}
 	}

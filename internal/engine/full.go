@@ -24,6 +24,10 @@ func (r *run) diskFull(ctx context.Context, t *task, err error) bool {
 	}
 	t.full++
 	alone := !r.othersWork()
+	if r.awaitKnown(ctx) != nil {
+		r.queue.back(t)
+		return true
+	}
 	r.boundByLevel(ctx)
 	s := r.stateFor(ctx, t)
 	freed, sweepErr := r.freeDead(ctx)

@@ -47,6 +47,9 @@ func (r *run) linkReads(ctx context.Context, t *task) bool {
 // linkImages does the same by the images that the builder says the jobs read.
 func (r *run) linkImages(tasks []*task) {
 	for _, t := range tasks {
+		if t.begun {
+			continue // it reads none
+		}
 		for _, image := range t.images {
 			r.link(t, image.Ref)
 		}
@@ -113,7 +116,7 @@ func afterOthers(order []*task) []*task {
 		}
 		placed[t] = true
 		for _, other := range t.after {
-			if !other.done {
+			if !other.begun && !other.done {
 				place(other)
 			}
 		}

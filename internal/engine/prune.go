@@ -61,10 +61,6 @@ func (r *run) startSweepers(ctx context.Context) (stop func()) {
 			continue
 		}
 		state := r.openNode(n, records)
-		select {
-		case <-state.strangers.ask(background, r.needs.Strangers(records)):
-		case <-time.After(strangersPatience):
-		}
 		r.sweepers = append(r.sweepers, sweep.Start(background, r.sweepOptions(background, n, state, records)))
 	}
 	return func() {
@@ -108,9 +104,11 @@ func (r *run) sweepOptions(background context.Context, n Node, state *nodeState,
 	return sweep.Options{
 		Node: n, By: r.Prune.By, Pause: r.Prune.Pause, Timeout: r.Prune.Timeout, Busy: r.busy, StartBytes: bytes,
 		View: func(records []cache.Record) cache.View {
-			state.strangers.ask(background, r.needs.Strangers(records)) // the next look knows
+			if r.isKnown() {
+				state.strangers.ask(background, r.needs.Strangers(records)) // the next look knows
+			}
 			return cache.View{Records: records, Needs: r.needs, Memory: state.memory, Before: state.before,
-				Owner: r.Prune.Owner, Imports: r.Plan.Imports(), Explain: state.strangers.explain}
+				Owner: r.Prune.Owner, Imports: r.imports, Explain: state.strangers.explain}
 		},
 		Surplus: r.surplus,
 		Started: func(b sweep.Batch) {
@@ -156,6 +154,9 @@ func (r *run) swept(n Node, w sweep.Sweep, pressure bool) {
 
 // sweepBatch has a batch swept whose last job has finished.
 func (r *run) sweepBatch(batch int) {
+	if len(r.sweepers) == 0 || r.delays(batch) {
+		return
+	}
 	b := sweep.Batch{Number: batch}
 	for i, job := range r.Plan.Jobs {
 		if r.Plan.Batch(i) == batch && job.Base != "" {
@@ -179,7 +180,7 @@ func (r *run) afterJob(ctx context.Context, t *task) {
 	if r.room.worthLook(len(r.Ledger.Entries()), r.Prune.Owner == cache.Shared) {
 		_, _ = r.cacheBytes(ctx)
 	}
-	if r.Prune.Policy == PruneAuto && r.surplus(ctx) > 0 {
+	if r.Prune.Policy == PruneAuto && r.isKnown() && r.surplus(ctx) > 0 {
 		for _, s := range r.sweepers {
 			s.Relieve()
 		}

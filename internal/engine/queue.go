@@ -20,13 +20,13 @@ const (
 	OrderGiven Order = "given"
 )
 
-// arrange puts the open tasks into the order in which they are built, and the
-// plan, the tasks' numbers and what they need with them. The places of tasks that
-// are done stay theirs, so that batches keep their sizes.
+// arrange puts the open tasks into the order in which they are built. The places of
+// tasks that are done stay theirs, so that batches keep their sizes, and of those
+// that have begun.
 func (r *run) arrange(tasks []*task) []*task {
 	var places, open []int // of the open tasks
 	for i, t := range tasks {
-		if !t.done {
+		if !t.begun && !t.done {
 			open = append(open, i)
 		}
 	}
@@ -34,30 +34,30 @@ func (r *run) arrange(tasks []*task) []*task {
 	if r.Order == OrderShared {
 		r.needs.Read(func(g *graph.Shared) { open = g.Order(open, weight(g)) })
 	}
-	numbers := make(map[*task]int, len(tasks))
 	inOrder := make([]*task, len(open))
-	for i, t := range tasks {
-		numbers[t] = i
-	}
 	for i, from := range open {
 		inOrder[i] = tasks[from]
 	}
-	order := make([]int, len(tasks))
-	for i := range order {
-		order[i] = i
-	}
+	arranged := slices.Clone(tasks)
 	for i, t := range afterOthers(inOrder) {
-		order[places[i]] = numbers[t]
+		arranged[places[i]] = t
 	}
-	arranged := make([]*task, len(tasks))
-	for place, from := range order {
-		t := tasks[from]
-		t.index, t.entry.Batch = place, r.Plan.Batch(place)
-		arranged[place] = t
+	r.renumber(arranged)
+	return arranged
+}
+
+// renumber gives all tasks the numbers of their places, in the plan and in what they
+// need, too.
+func (r *run) renumber(tasks []*task) {
+	order := make([]int, len(tasks))
+	for place, t := range tasks {
+		order[place] = t.index
+		if t.index != place { // else a build that has begun may look at it
+			t.index, t.entry.Batch = place, r.Plan.Batch(place)
+		}
 	}
 	r.Plan.Reorder(order)
 	r.needs.Renumber(order)
-	return arranged
 }
 
 // A step whose size nobody knows weighs as much as a small layer.
@@ -77,7 +77,8 @@ func weight(g *graph.Shared) func(v int32) int64 {
 type queue struct {
 	mu      sync.Mutex
 	waiting []*task
-	open    int // tasks that are waiting or running
+	open    int  // tasks that are waiting or running
+	all     bool // no more will be added
 	changed chan struct{}
 }
 
@@ -90,6 +91,21 @@ func (q *queue) add(t *task) {
 	q.open++
 	q.waiting = append(q.waiting, t)
 	q.note()
+}
+
+// complete says that no more will be added.
+func (q *queue) complete() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.all = true
+	q.note()
+}
+
+// size is the number of tasks that are waiting or running.
+func (q *queue) size() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.open
 }
 
 // back puts a running task to the front.
@@ -114,14 +130,14 @@ func (q *queue) note() {
 }
 
 // take returns the next task that has not to wait, which pause tells. It waits
-// while there is none, or one that runs may still come back; nil when all are
+// while there is none, but more may be added or come back; nil when all are
 // done or ctx is cancelled.
 func (q *queue) take(ctx context.Context, pause func(*task) time.Duration) *task {
 	for ctx.Err() == nil {
 		q.mu.Lock()
 		changed := q.changed
 		t, wait := q.next(pause)
-		over := q.open == 0
+		over := q.open == 0 && q.all
 		q.mu.Unlock()
 		if t != nil || over {
 			return t

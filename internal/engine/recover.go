@@ -72,6 +72,9 @@ func (r *run) recoverBuilder(ctx context.Context) error {
 // attempt all that has to do with its base, whoever needs it: what is broken is
 // of no use to them either. last tells that the next attempt is the last.
 func (r *run) mendCache(ctx context.Context, t *task, last bool) {
+	if r.awaitKnown(ctx) != nil {
+		return
+	}
 	t.healed++
 	mended := Recovered{Job: t.job.Name, Attempt: t.attempt, Mending: mendingOf(t.healed, last)}
 	thing := ""

@@ -25,24 +25,23 @@ const (
 
 // survey asks the builder what every job's build does, orders the jobs by what
 // they share, and fails those early of which it says that they cannot be built.
+//
+// Where that takes long, the first jobs are built meanwhile.
 func (r *run) survey(ctx context.Context, tasks []*task) []*task {
 	if !slices.ContainsFunc(tasks, func(t *task) bool { return !t.done }) {
+		r.tellKnown(tasks)
 		return tasks // nothing is built, and so nothing swept
 	}
 	r.linkTasks(tasks)
-	jobs := make([]cache.Job, len(tasks))
-	for i, t := range tasks {
-		jobs[i].Name = t.job.Name
-	}
-	r.needs = cache.NewNeeds(jobs)
-	answers := r.ask(ctx, tasks)
+	s := r.ask(ctx, tasks)
 	var unknown []error
+	tasks = s.tasks
 	for _, t := range tasks {
-		a := answers[t.job]
-		t.images, t.parts = a.images, a.parts
-		for _, image := range t.images {
-			t.job.Images = append(t.job.Images, image.Ref)
+		if t.begun {
+			continue
 		}
+		a := s.answers[t]
+		t.take(a)
 		if a.err != nil && !t.done && !r.linkReads(ctx, t) && !r.refused(t, a.err) {
 			unknown = append(unknown, fmt.Errorf("%s: %w", t.job.Name, a.err))
 		}
@@ -50,14 +49,25 @@ func (r *run) survey(ctx context.Context, tasks []*task) []*task {
 	r.tellUnknown(unknown)
 	r.linkImages(tasks)
 	tasks = r.arrange(tasks)
-	r.sizeLayers(ctx, tasks)
+	r.sizeLayers(ctx, slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return t.begun }))
 	for _, t := range tasks {
-		if t.done {
+		if !t.begun && t.done {
 			r.needs.Finish(t.index)
 		}
 	}
 	r.room.know(r.needs, tasks)
+	r.awaitStrangers(ctx)
+	r.tellKnown(tasks)
 	return tasks
+}
+
+// needsOf are the needs of a plan's jobs, of which nothing is known yet.
+func needsOf(p *plan.Plan) *cache.Needs {
+	jobs := make([]cache.Job, len(p.Jobs))
+	for i, job := range p.Jobs {
+		jobs[i].Name = job.Name
+	}
+	return cache.NewNeeds(jobs)
 }
 
 // answer is what the builder said of one job, but for its graph.
@@ -67,50 +77,67 @@ type answer struct {
 	err    error
 }
 
+// take notes what the builder said.
+func (t *task) take(a answer) {
+	t.images, t.parts = a.images, a.parts
+	for _, image := range t.images {
+		t.job.Images = append(t.job.Images, image.Ref)
+	}
+}
+
+// surveying is what a survey has come to.
+type surveying struct {
+	mu      sync.Mutex
+	tasks   []*task // in the order of their numbers
+	answers map[*task]answer
+}
+
 // ask asks the builder about all jobs, but for those that are built on another
 // job's image: what that will be is not known yet. The graphs go into what the
 // run needs as they come: a hundred thousand of them, each for itself, take
 // gigabytes.
-func (r *run) ask(ctx context.Context, tasks []*task) map[*plan.Job]answer {
-	answers := make(map[*plan.Job]answer, len(tasks))
+func (r *run) ask(ctx context.Context, tasks []*task) *surveying {
+	s := &surveying{tasks: tasks, answers: make(map[*task]answer, len(tasks))}
 	if r.Graphs == nil {
-		return answers
+		return s
 	}
 	var jobs []*plan.Job
-	numbers := make(map[*plan.Job]int, len(tasks))
-	for i, t := range tasks {
+	of := make(map[*plan.Job]*task, len(tasks))
+	for _, t := range tasks {
 		if len(t.after) == 0 {
 			jobs = append(jobs, t.job)
-			numbers[t.job] = i
+			of[t.job] = t
 		}
 	}
-	var mu sync.Mutex
 	stop := every(surveyInterval, func() {
-		mu.Lock()
-		defer mu.Unlock()
-		r.emit(Surveying{Jobs: len(jobs), Known: len(answers)})
+		s.mu.Lock()
+		known := len(s.answers)
+		s.mu.Unlock()
+		r.emit(Surveying{Jobs: len(jobs), Known: known})
+		r.sendAhead(ctx, s)
 	})
 	err := r.Graphs.Graphs(ctx, jobs, func(job *plan.Job, g graph.Graph, err error) {
-		r.needs.Learn(numbers[job], g)
 		a := answer{images: g.Images, err: r.redacted(err)}
 		if len(r.Nodes) > 1 && len(job.Options.Platforms) > 1 {
 			a.parts = &g
 		}
-		mu.Lock()
-		defer mu.Unlock()
-		answers[job] = a
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		t := of[job]
+		r.needs.Learn(t.index, g)
+		s.answers[t] = a
 	})
 	stop()
-	mu.Lock()
-	defer mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err != nil && ctx.Err() == nil {
-		for _, job := range jobs {
-			if _, known := answers[job]; !known {
-				answers[job] = answer{err: r.redacted(err)}
+		for _, t := range of {
+			if _, known := s.answers[t]; !known {
+				s.answers[t] = answer{err: r.redacted(err)}
 			}
 		}
 	}
-	return answers
+	return s
 }
 
 // every calls do again and again, until the returned function is called.
@@ -221,7 +248,7 @@ func (r *run) sizeLayers(ctx context.Context, tasks []*task) {
 // finishEarly ends the tasks that the survey found hopeless.
 func (r *run) finishEarly(ctx context.Context, tasks []*task) {
 	for _, t := range tasks {
-		if t.done || t.early == nil || ctx.Err() != nil {
+		if t.begun || t.done || t.early == nil || ctx.Err() != nil {
 			continue
 		}
 		r.failEarly(t)

@@ -27,6 +27,7 @@ type task struct {
 	// of a platform each; else nil.
 	parts *graph.Graph
 	entry ledger.Entry
+	begun bool  // it was queued before all jobs were known
 	done  bool  // it is on the record
 	early error // why it fails before its first attempt; nil if it does not
 

@@ -93,6 +93,7 @@ func TestQueuePassesBy(t *testing.T) {
 	}
 	q.drop()
 	q.drop()
+	q.complete()
 	if got := q.take(t.Context(), pause); got != nil {
 		t.Errorf("took %+v of an empty queue", got)
 	}
