@@ -14,9 +14,11 @@ import (
 	"time"
 
 	"github.com/containerd/platforms"
+	"github.com/distribution/reference"
 	"github.com/docker/buildx/util/urlutil"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/client/llb/sourceresolver"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerui"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
@@ -99,9 +101,11 @@ type survey struct {
 // like is what is known of builds that a frontend turns into graphs as this
 // process does, or not.
 type like struct {
-	mu     sync.Mutex
-	same   int // samples for which there was no difference
-	differ bool
+	mu      sync.Mutex
+	same    int // samples for which there was no difference
+	differ  bool
+	asked   bool
+	unasked error // why their frontend cannot be asked; nil where it can
 }
 
 // ask returns the graph of one job.
@@ -142,9 +146,16 @@ func (s *survey) answer(ctx context.Context, q question) (graph.Graph, error) {
 		return s.converted(ctx, q)
 	}
 	defer known.mu.Unlock() // the others wait for what this sample shows
+	if !known.asked {
+		known.unasked = s.reach(ctx, q.syntax)
+		known.asked = known.unasked == nil || errors.Is(known.unasked, ErrUnreachable)
+	}
+	if known.unasked != nil {
+		return s.instead(ctx, q, known.unasked)
+	}
 	g, err := s.forwarded(ctx, q)
 	if err != nil {
-		return g, err
+		return s.instead(ctx, q, err)
 	}
 	if own, err := s.converted(ctx, q); err == nil && equal(g, own) {
 		known.same++
@@ -152,6 +163,34 @@ func (s *survey) answer(ctx context.Context, q question) (graph.Graph, error) {
 		known.differ = true
 	}
 	return g, nil
+}
+
+// reach tells whether the builder can have a frontend's image at all, which also an
+// answer that there is none is: it would wait for minutes for a registry that does
+// not answer.
+func (s *survey) reach(ctx context.Context, syntax string) error {
+	named, err := reference.ParseNormalizedNamed(syntax)
+	if err != nil {
+		return nil // the builder will say so
+	}
+	_, err = s.images.resolve(ctx, s.Client, reference.TagNameOnly(named).String(), sourceresolver.Opt{ImageOpt: &sourceresolver.ResolveImageOpt{}})
+	if class, _ := Classify(err); class == Permanent {
+		return nil // so it does
+	}
+	return err
+}
+
+// instead has the frontend in this process answer where the build's own cannot be
+// asked, if that is another version of it. An answer that the build cannot be made
+// stands.
+func (s *survey) instead(ctx context.Context, q question, err error) (graph.Graph, error) {
+	if class, _ := Classify(err); class == Permanent || !ofDocker(q.syntax) {
+		return graph.Graph{}, err
+	}
+	if g, convertErr := s.converted(ctx, q); convertErr == nil {
+		return g, nil
+	}
+	return graph.Graph{}, err
 }
 
 func (s *survey) like(q question) *like {
