@@ -103,7 +103,7 @@ func (c *classifier) judge(i int) Verdict {
 		v.Reason = Unreadable
 	case r.Kind == KindCacheMount:
 		v.Reason = Mount
-	case strings.HasPrefix(r.Description, AskedAbout):
+	case strings.HasPrefix(r.Description, AskedAbout) && c.Owner != Whole: // it hangs on no image
 		v.State, v.Reason = Dead, Finished
 	case len(c.of[i]) > 0:
 		v.Layer = c.shared.Kind(c.of[i][0]) == graph.Layer

@@ -307,7 +307,7 @@ func (r *run) work(ctx context.Context, t *task) {
 	r.count(+1)
 	defer r.count(-1)
 	t.begin()
-	r.emit(JobStarted{Job: t.job.Name, Base: t.job.Base, Batch: t.entry.Batch})
+	r.emit(JobStarted{Job: t.job.Name, Base: t.job.Base, Batch: t.entry.Batch, Images: t.reads()})
 	err := r.build(ctx, t)
 	r.room.done(t)
 	if ctx.Err() != nil && err != nil {
@@ -323,6 +323,7 @@ func (r *run) work(ctx context.Context, t *task) {
 		err = t.failed
 	}
 	t.end(err)
+	t.entry.Images = t.reads()
 	r.record(t)
 	r.queue.drop()
 	r.afterJob(ctx, t)

@@ -34,6 +34,8 @@ type (
 		Job   string `json:"job"`
 		Base  string `json:"base_image"`
 		Batch int    `json:"batch"`
+		// Images are those that its build reads, where no base image is given.
+		Images []string `json:"images,omitempty"`
 	}
 
 	// AttemptStarted tells that a build of a job begins.

@@ -11,8 +11,8 @@ import (
 	"slices"
 )
 
-// BaseImages returns the base images of the run that wrote into a directory,
-// each once: those of the jobs in its manifest, however they ended, and those
+// BaseImages returns the base images of the run that wrote into a directory, or what
+// its builds read where none were given, each once: those of the jobs in its manifest, however they ended, and those
 // of the jobs that its events say were started, since a job that was cut short
 // is in no manifest. A line that a crash cut off is passed over.
 func BaseImages(dir string) ([]string, error) {
@@ -35,7 +35,7 @@ func BaseImages(dir string) ([]string, error) {
 	return images, nil
 }
 
-// baseImages reads the field base_image of each line that has one.
+// baseImages reads the fields base_image and images of each line that has them.
 func baseImages(path string) ([]string, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -48,13 +48,14 @@ func baseImages(path string) ([]string, error) {
 			continue
 		}
 		var head struct {
-			BaseImage string `json:"base_image"`
+			BaseImage string   `json:"base_image"`
+			Images    []string `json:"images"`
 		}
 		err := json.Unmarshal(line, &head)
 		if cutOff := i == len(lines)-1; err != nil && !cutOff {
 			return nil, fmt.Errorf("%s line %d: %w: it must be a JSON object as a run writes it", path, i+1, err)
 		}
-		images = append(images, head.BaseImage)
+		images = append(append(images, head.BaseImage), head.Images...)
 	}
 	return images, nil
 }

@@ -10,14 +10,14 @@ import (
 
 func TestBaseImages(t *testing.T) {
 	manifest := `{"name":"a","base_image":"r/a:1","status":"built"}` + "\n" + `{"name":"b","base_image":"r/b:1","status":"failed"}` + "\n"
-	events := `{"type":"run_started","jobs":3}` + "\n" + `{"type":"job_started","base_image":"r/a:1"}` + "\n" + `{"type":"job_started","base_image":"r/c:1"}` + "\n" + `{"type":"jo`
+	events := `{"type":"run_started","jobs":3}` + "\n" + `{"type":"job_started","base_image":"r/a:1"}` + "\n" + `{"type":"job_started","base_image":"r/c:1"}` + "\n" + `{"type":"job_started","base_image":"","images":["r/d:1","r/a:1"]}` + "\n" + `{"type":"jo`
 	tests := []struct {
 		name             string
 		manifest, events string
 		want             string
 		fails            string
 	}{
-		{"finished and started", manifest, events, "r/a:1 r/b:1 r/c:1", ""},
+		{"finished and started", manifest, events, "r/a:1 r/b:1 r/c:1 r/d:1", ""},
 		{"without events", manifest, "", "r/a:1 r/b:1", ""},
 		{"no manifest", "", events, "", "no such file"},
 		{"not a manifest", "hello\nworld\n", "", "", "manifest.jsonl line 1"},

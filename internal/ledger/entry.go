@@ -20,9 +20,11 @@ const (
 // batch builders' manifests use too keep their meaning, so that existing
 // readers read this file. Durations are in seconds; times are UTC.
 type Entry struct {
-	Time       Time     `json:"time"`
-	Name       string   `json:"name"`
-	BaseImage  string   `json:"base_image"`
+	Time      Time   `json:"time"`
+	Name      string `json:"name"`
+	BaseImage string `json:"base_image"`
+	// Images are those that the job's build reads, where no base image is given.
+	Images     []string `json:"images,omitempty"`
 	Tags       []string `json:"tags"`
 	Digest     string   `json:"digest"`
 	Status     Status   `json:"status"`
