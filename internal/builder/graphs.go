@@ -40,6 +40,8 @@ const (
 	// How many builds are converted both by their own frontend and in this process,
 	// before the latter is trusted with their like.
 	samples = 2
+	// How many remote contexts are fetched for the Dockerfiles in them.
+	mostFetched = 8
 )
 
 // Graphs asks the builder what the jobs' builds do, many at a time, and tells
@@ -61,6 +63,7 @@ func (b *Builder) Graphs(ctx context.Context, jobs []*plan.Job, found func(job *
 		return err
 	}
 	b.around.note(jobs)
+	jobs = withoutFetches(jobs, found)
 	_, err = c.Build(ctx, client.SolveOpt{Internal: true, Session: b.session(jobs[0]), AllowedEntitlements: jobs[0].Options.Allow}, "stoker",
 		func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 			s := &survey{Client: c, images: b.images, around: b.around, preferLocal: b.nodes[0].Driver.IsMobyDriver(), likes: map[string]*like{}}
@@ -77,6 +80,25 @@ func (b *Builder) Graphs(ctx context.Context, jobs []*plan.Job, found func(job *
 			return gateway.NewResult(), nil
 		}, nil)
 	return err
+}
+
+// withoutFetches returns the jobs without those for which a builder would have to
+// fetch more than a few remote contexts, to find their Dockerfiles: hundreds of
+// repositories could fill its disk before anything is built. It tells found of these.
+func withoutFetches(jobs []*plan.Job, found func(*plan.Job, graph.Graph, error)) []*plan.Job {
+	fetched := map[string]bool{}
+	var out []*plan.Job
+	for _, job := range jobs {
+		if context := job.Options.Inputs.ContextPath; job.Source.Dockerfile() == nil && !fetched[context] {
+			if len(fetched) == mostFetched {
+				found(job, graph.Graph{}, fmt.Errorf("its Dockerfile is in a remote context; of these only %d are fetched beforehand", mostFetched))
+				continue
+			}
+			fetched[context] = true
+		}
+		out = append(out, job)
+	}
+	return out
 }
 
 // session is what a builder may ask of this process while it is asked: registry

@@ -114,7 +114,7 @@ func (a *attribution) upward() {
 		}
 		r := &a.records[i]
 		switch {
-		case !r.isRegular(), r.Description == "":
+		case !r.isRegular() && r.Kind != KindLocal && r.Kind != KindGit, r.Description == "":
 		case strings.HasPrefix(r.Description, pulledFrom):
 			a.of[i] = a.layer(i)
 		case strings.HasPrefix(r.Description, imported):
@@ -129,12 +129,12 @@ func (a *attribution) upward() {
 // is its layer's place in the image that it is named after. A digest may stand
 // for several chains: those of the platforms of an index.
 func (a *attribution) layer(i int) (found []int32) {
-	_, d, _ := pulledName(a.records[i].Description)
+	ref, d, _ := pulledName(a.records[i].Description)
 	depth := a.depth[i]
 	if depth < 0 {
 		return nil
 	}
-	for _, chain := range a.shared.Chains(d.String()) {
+	for _, chain := range a.shared.Chains(Name{ref, d}.key()) {
 		if depth < len(chain) && a.shared.Kind(chain[depth]) == graph.Layer {
 			found = append(found, chain[depth])
 		}
@@ -162,7 +162,7 @@ func (a *attribution) imports(i int) []int32 {
 	for _, p := range below {
 		found = append(found, a.shared.Layers(p)...)
 		for _, v := range a.shared.Above(p) {
-			if a.hasOn(v, len(a.parents[i])) {
+			if a.shared.Kind(v) == graph.Step && a.hasOn(v, len(a.parents[i])) {
 				found = append(found, v)
 			}
 		}
@@ -279,7 +279,7 @@ func (a *attribution) contest() {
 func (a *attribution) unnamed(below []int32) (found []int32) {
 	for _, p := range below {
 		for _, v := range a.shared.Above(p) {
-			if description, _ := a.shared.Result(v, 0); !strings.HasPrefix(description, "mount ") {
+			if description, _ := a.shared.Result(v, 0); a.shared.Kind(v) == graph.Step && !strings.HasPrefix(description, "mount ") {
 				found = append(found, v)
 			}
 		}

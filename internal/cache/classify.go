@@ -155,7 +155,13 @@ func (c *classifier) ours(i int, layer bool) bool {
 	case !c.isNew(i), c.others[i]:
 		return false
 	}
-	return layer && c.isLayer(i) || c.Imports && c.isImported(i)
+	return layer && c.isLayer(i) || c.isFetched(i) || c.Imports && c.isImported(i)
+}
+
+// isFetched tells whether the record at i is what its description says, wherever it
+// was fetched for: to plan, too.
+func (c *classifier) isFetched(i int) bool {
+	return c.shared.Kind(c.of[i][0]) == graph.Source && c.records[i].Kind != KindLocal
 }
 
 // isImported tells whether the record at i may have come from an imported cache. It

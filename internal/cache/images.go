@@ -43,15 +43,15 @@ func Names(records []Record) []Name {
 	return names
 }
 
-// Strangers returns what layers are named after and no image of the jobs is, each
-// name once, those with the largest layers first.
+// Strangers returns what layers are named after, with a digest, and no image of the
+// jobs is, each name once, those with the largest layers first.
 func (n *Needs) Strangers(records []Record) []Name {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	bytes := map[Name]int64{}
 	for i := range records {
 		ref, d, ok := pulledName(records[i].Description)
-		if ok && records[i].isRegular() && len(n.shared.Chains(d.String())) == 0 {
+		if ok && d != "" && records[i].isRegular() && len(n.shared.Chains(d.String())) == 0 {
 			bytes[Name{ref, d}] += records[i].Size
 		}
 	}
@@ -60,8 +60,22 @@ func (n *Needs) Strangers(records []Record) []Name {
 	})
 }
 
-// String returns the name as a reference with its digest.
-func (n Name) String() string { return n.Ref + "@" + n.Digest.String() }
+// String returns the name as a reference, with its digest if it has one: an image
+// that a build names without is called so.
+func (n Name) String() string {
+	if n.Digest == "" {
+		return n.Ref
+	}
+	return n.Ref + "@" + n.Digest.String()
+}
+
+// key is what a graph knows the image by.
+func (n Name) key() string {
+	if n.Digest == "" {
+		return n.Ref
+	}
+	return n.Digest.String()
+}
 
 // ImageReport has the verdicts on a builder's records where the plan is known
 // by its base images only.
@@ -114,7 +128,7 @@ func (r *ImageReport) findOthers(ask func(Name) (int, bool)) []Job {
 	for i, rec := range r.Records {
 		ref, d, ok := pulledName(rec.Description)
 		v := r.Verdicts[i]
-		if !ok || v.State != Dead || !v.Layer || len(r.shared.Chains(d.String())) > 0 {
+		if !ok || v.State != Dead || !v.Layer || len(r.shared.Chains(Name{ref, d}.key())) > 0 {
 			continue
 		}
 		layers := r.shared.LayersTo(r.of[i][0])

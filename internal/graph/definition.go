@@ -8,6 +8,8 @@ import (
 
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/gitutil"
+	"github.com/moby/buildkit/util/urlutil"
 	"github.com/opencontainers/go-digest"
 	"google.golang.org/protobuf/proto"
 )
@@ -170,7 +172,7 @@ type graphBuilder struct {
 // made is what became of an operation.
 type made struct {
 	id    ID     // the vertex; zero for none
-	step  bool   // it is a step, and leaves records of its own
+	step  bool   // it leaves records of its own
 	local string // the name of a local source
 	// tops are, by the number of an output, the vertices whose records stand for
 	// it: one for most, none for an empty file system. Records of merges have the
@@ -341,6 +343,12 @@ func execOutputs(exec *pb.ExecOp, inputs [][]ID) []*Result {
 	args := strings.Join(exec.GetMeta().GetArgs(), " ")
 	out := make([]*Result, len(exec.GetMounts()))
 	for _, m := range exec.GetMounts() {
+		// These leave nothing, whatever output they name: secrets and SSH agents name
+		// the first (in BuildKit's client/llb/exec.go).
+		switch m.MountType {
+		case pb.MountType_SECRET, pb.MountType_SSH, pb.MountType_TMPFS:
+			continue
+		}
 		set(out, m.Output, Result{Description: fmt.Sprintf("mount %s from exec %s", m.Dest, args), On: at(inputs, m.Input)})
 	}
 	return out
@@ -409,12 +417,37 @@ func (b *graphBuilder) source(o operation, s *pb.SourceOp) *made {
 		// Its attributes tell the session, which differs for every build, and what
 		// of the directory is sent. What is copied of it, the copying step says.
 		v.ID = identify("local", b.Local(name))
+		v.Results = []Result{{Description: directory}}
 		b.add(v)
-		return &made{id: v.ID, local: name, tops: [][]ID{{v.ID}}}
+		return &made{id: v.ID, step: true, local: name, tops: [][]ID{{v.ID}}}
 	}
 	v.ID = identify("source", s.Identifier, attributes(s.Attrs))
+	for _, description := range fetched(scheme, s) {
+		v.Results = append(v.Results, Result{Description: description})
+	}
 	b.add(v)
-	return &made{id: v.ID, tops: [][]ID{{v.ID}}}
+	return &made{id: v.ID, step: len(v.Results) > 0, tops: [][]ID{{v.ID}}}
+}
+
+// fetched returns the descriptions of the records that a source leaves which is
+// fetched from elsewhere (in BuildKit's source/http and source/git).
+func fetched(scheme string, s *pb.SourceOp) []string {
+	switch scheme {
+	case "http", "https":
+		return []string{"http url " + urlutil.RedactCredentials(s.Identifier)}
+	case "git":
+		id, err := gitutil.ParseURL("https://" + strings.TrimPrefix(s.Identifier, "git://"))
+		if err != nil {
+			return nil
+		}
+		remote := id.Remote
+		if full, err := gitutil.ParseURL(s.Attrs[pb.AttrFullRemoteURL]); err == nil {
+			remote = full.Remote
+		}
+		remote = urlutil.RedactCredentials(remote)
+		return []string{gitSnapshot + remote, "shared git repo for " + remote}
+	}
+	return nil
 }
 
 // image makes the vertices of an image's layers, and returns the topmost.
@@ -427,7 +460,10 @@ func (b *graphBuilder) image(ref string, o operation) *made {
 		b.graph.Images = append(b.graph.Images, Image{Ref: ref, Digest: d, Layers: []ID{v.ID}, Unknown: true})
 		return &made{id: v.ID, tops: [][]ID{{v.ID}}}
 	}
-	layers.Ref, layers.Digest = ref, d
+	layers.Ref = ref
+	if d != "" {
+		layers.Digest = d
+	}
 	image, vertices := layers.vertices()
 	if p := o.op.Platform; p != nil {
 		image.Platform = platforms.FormatAll(p.Spec())

@@ -195,8 +195,17 @@ func (g *Graph) has(id ID) bool {
 
 // Normalize returns a record's description without what says only where in its
 // Dockerfile a step stands: "COPY a b" for "[stage-1 3/5] COPY a b". Equal steps
-// of different jobs stand at different places.
+// of different jobs stand at different places. Nor does it say what a directory was
+// called that was sent, each build calls its own "context", nor of what reference a
+// repository was checked out, which may be the name of a branch that nobody gave.
 func Normalize(description string) string {
+	if name, is := strings.CutPrefix(description, "local source for "); is && name != "dockerfile" {
+		return directory
+	}
+	if strings.HasPrefix(description, gitSnapshot) {
+		remote, _, _ := strings.Cut(description, "#")
+		return remote
+	}
 	if !strings.HasPrefix(description, "[") {
 		return description
 	}
@@ -205,6 +214,11 @@ func Normalize(description string) string {
 	}
 	return description
 }
+
+// directory stands for the description of a directory that was sent to the builder.
+const directory = "local source"
+
+const gitSnapshot = "git snapshot for "
 
 func identify(parts ...string) ID {
 	h := sha256.New()

@@ -1,6 +1,9 @@
 package graph
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Shared is the graphs of all jobs as one: what several jobs have is one vertex.
 // Jobs and vertices are numbered, jobs by the caller. It is not safe for
@@ -216,7 +219,11 @@ func (s *Shared) numbers(ids []ID) []int32 {
 
 func (s *Shared) addChain(image Image) {
 	chain := s.numbers(image.Layers)
-	for _, name := range []string{image.Digest, image.Manifest} {
+	names := []string{image.Digest, image.Manifest}
+	if !strings.Contains(image.Ref, "@") {
+		names = append(names, image.Ref) // so are its records called
+	}
+	for _, name := range names {
 		same := func(known []int32) bool { return slices.Equal(known, chain) }
 		if name != "" && !slices.ContainsFunc(s.chains[name], same) {
 			s.chains[name] = append(s.chains[name], chain)

@@ -37,6 +37,7 @@ type Sizes struct {
 type vertex struct {
 	layer  bool
 	step   bool
+	source bool   // a directory that is sent, or what is fetched
 	size   int64  // compressed
 	like   string // the step's description
 	shared bool   // several jobs have it
@@ -67,7 +68,7 @@ func NewSizes(rates Rates) *Sizes {
 func (s *Sizes) Know(g *graph.Shared) {
 	for v := range int32(g.Len()) {
 		if int(v) == len(s.vertices) {
-			n := vertex{layer: g.Kind(v) == graph.Layer, step: g.Kind(v) == graph.Step || g.Kind(v) == graph.Any}
+			n := vertex{layer: g.Kind(v) == graph.Layer, source: g.Kind(v) == graph.Source, step: g.Kind(v) == graph.Step || g.Kind(v) == graph.Any}
 			if g.Results(v) > 0 {
 				n.like, _ = g.Result(v, 0)
 			}
@@ -91,7 +92,7 @@ func (s *Sizes) Seen(v int32, bytes int64, made bool) {
 	switch {
 	case n.layer && n.size == 0 && first:
 		s.layers.add(n.made)
-	case n.step:
+	case n.step, n.source:
 		if s.like[n.like] == nil {
 			s.like[n.like] = &recent{}
 		}
@@ -120,7 +121,7 @@ func (s *Sizes) of(v int32) (bytes int64, known bool) {
 		return max(int64(float64(n.size)*s.Rates.PerByte), n.seen), true
 	case n.seen > 0 && (n.made > 0 || !n.step):
 		return n.seen, true
-	case n.step && s.like[n.like] != nil:
+	case (n.step || n.source) && s.like[n.like] != nil:
 		return max(slices.Max(*s.like[n.like]), n.seen), true
 	case n.seen > 0:
 		return 2 * n.seen, true // its compressed form may be as large
