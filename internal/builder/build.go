@@ -44,8 +44,8 @@ type Watch struct {
 	// Graph is told what the attempt will do, before any step of it is done. Where
 	// several nodes build for different platforms it is told of each.
 	Graph func(graph.Graph)
-	// Made is told of each step that was made, or tried in vain, and not found in the
-	// cache. Its times are by this process's clock: buildx moves those of a build so
+	// Made is told of each step that is made, and again once it was made or tried in
+	// vain, unless it was found in the cache. Its times are by this process's clock: buildx moves those of a build so
 	// that the first step begins when it asked for it (util/progress/reset.go), which
 	// is a few ms off, and longer where that step was begun by another build.
 	Made func(cache.Making)

@@ -102,12 +102,8 @@ func (p *progress) note(s *client.SolveStatus) (begun []string, made []cache.Mak
 		if v.Started != nil && (old == nil || old.Started == nil) && !v.Cached {
 			begun = append(begun, v.Name)
 		}
-		if id, ok := p.places.Of(v.Digest, v.Name); ok && v.Completed != nil && !v.Cached && !completedBefore(old, v) {
-			m := cache.Making{Vertex: id, Began: *v.Completed, Done: *v.Completed}
-			if v.Started != nil {
-				m.Began = *v.Started
-			}
-			made = append(made, m)
+		if id, ok := p.places.Of(v.Digest, v.Name); ok && !v.Cached {
+			made = append(made, makings(id, old, v)...)
 		}
 		p.vertexes[v.Digest] = v
 	}
@@ -122,6 +118,21 @@ func (p *progress) note(s *client.SolveStatus) (begun []string, made []cache.Mak
 		}
 	}
 	return begun, made
+}
+
+// makings tells what is new of a vertex that is being made, or was.
+func makings(id graph.ID, old, v *client.Vertex) []cache.Making {
+	switch {
+	case v.Completed != nil && !completedBefore(old, v):
+		m := cache.Making{Vertex: id, Began: *v.Completed, Done: *v.Completed}
+		if v.Started != nil {
+			m.Began = *v.Started
+		}
+		return []cache.Making{m}
+	case v.Completed == nil && v.Started != nil && (old == nil || old.Started == nil):
+		return []cache.Making{{Vertex: id, Began: *v.Started}}
+	}
+	return nil
 }
 
 func completedBefore(old, v *client.Vertex) bool {

@@ -375,6 +375,14 @@ func (a *attribution) gap(v int32, r *Record, isNew bool) time.Duration {
 		early = oldEarly
 	}
 	for _, made := range a.made[v] {
+		if made.Done.IsZero() {
+			// A killed run was not told when it was done. What was there when this one
+			// began may be it.
+			if after := r.CreatedAt.Sub(made.Began); made.earlier && !isNew && after >= -early && (best < 0 || after.Abs() < best) {
+				best = after.Abs()
+			}
+			continue
+		}
 		late := made.Done.Sub(r.CreatedAt)
 		if r.Mutable {
 			late = r.CreatedAt.Sub(made.Began)

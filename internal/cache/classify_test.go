@@ -553,6 +553,25 @@ func TestMomentsOfAnEarlierRun(t *testing.T) {
 	check(t, Classify(v), "step dead: all its jobs are finished: one\ntheirs foreign: another build's")
 }
 
+// A run that was killed while it made a step was not told when that was done. The next
+// knows what it left, but not what was there before, nor takes what comes later for it.
+func TestStepsOfAKilledRun(t *testing.T) {
+	one := job("one", "FROM env1 | RUN make")
+	first := NewMemory(nil, nil, nil)
+	first.Made(Making{Vertex: of(one, "RUN make"), Began: at(1000)})
+	v := view(Shared, one)
+	v.Memory, v.Before = NewMemory(nil, first.Makings(), nil), set("before left")
+	v.Records = append(stack("a", env1), made(500, "before", "a2", run("make")), made(9000, "left", "a2", run("make")), made(20_000, "later", "a2", run("make")))
+	finish(v, 0)
+	check(t, Classify(v), "before foreign: another build's\nleft dead: all its jobs are finished: one\nlater foreign: another build's")
+
+	done := Making{Vertex: of(one, "RUN make"), Began: at(1000), Done: at(9002)}
+	first.Made(done)
+	if got := first.Makings(); len(got) != 1 || got[0] != done {
+		t.Errorf("once it is done, it is remembered as %v", got)
+	}
+}
+
 // keeper notes what a memory tells.
 type keeper struct{ told []string }
 

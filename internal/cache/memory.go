@@ -12,8 +12,9 @@ import (
 // Making tells that a vertex was made, or tried in vain, from when to when by the
 // clock that the times of records are by, too.
 type Making struct {
-	Vertex      graph.ID
-	Began, Done time.Time
+	Vertex graph.ID
+	Began  time.Time
+	Done   time.Time // zero until that is told: of a run that was killed it never is
 
 	earlier bool // in an earlier run
 }
@@ -21,7 +22,7 @@ type Making struct {
 // Keeper is told what a memory learns, to keep it for later runs. Its methods are
 // not called concurrently.
 type Keeper interface {
-	// Made tells that a vertex was made.
+	// Made tells that a vertex is being made, or was.
 	Made(Making)
 	// Found tells that a record is a vertex's, or for the zero ID that runs of
 	// Stoker's made it, but as which vertex is not known.
@@ -49,21 +50,35 @@ func NewMemory(known map[string]graph.ID, made []Making, keeper Keeper) *Memory 
 	}
 	for _, made := range made {
 		made.earlier = true
-		m.made[made.Vertex] = append(m.made[made.Vertex], made)
+		m.note(made)
 	}
 	return m
 }
 
-// Made notes that a vertex was made, as the builder's progress tells. Several
-// builds may tell of the same making.
+// note adds what was not known, and tells whether it did. The caller holds mu, or is
+// alone.
+func (m *Memory) note(made Making) (news bool) {
+	all := m.made[made.Vertex]
+	for i, k := range all {
+		switch {
+		case made.Done.IsZero() && k.Began.Equal(made.Began), !made.Done.IsZero() && k.Done.Equal(made.Done):
+			return false
+		case k.Done.IsZero() && k.Began.Equal(made.Began):
+			m.made[made.Vertex] = slices.Clone(all) // others may read what there was
+			m.made[made.Vertex][i] = made
+			return true
+		}
+	}
+	m.made[made.Vertex] = append(all, made)
+	return true
+}
+
+// Made notes that a vertex is being made, and then that it was, as the builder's
+// progress tells. Several builds may tell of the same making.
 func (m *Memory) Made(made Making) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if slices.ContainsFunc(m.made[made.Vertex], func(k Making) bool { return k.Done.Equal(made.Done) }) {
-		return
-	}
-	m.made[made.Vertex] = append(m.made[made.Vertex], made)
-	if m.keeper != nil {
+	if m.note(made) && m.keeper != nil {
 		m.keeper.Made(made)
 	}
 }

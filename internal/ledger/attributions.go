@@ -21,8 +21,8 @@ import (
 // Attributions keeps, in a directory, which vertices made the records of each
 // daemon, so that a later run knows its own records from those of others. It has
 // a file for each daemon, to which runs append as they learn: a line "made VERTEX
-// BEGAN DONE" for each vertex that was made, with times in nanoseconds since 1970,
-// and "record ID VERTEX" for each record that was found to be a vertex's. The last to use a daemon shortens it.
+// BEGAN DONE" for each vertex that is being made (DONE is 0 then) and for each that
+// was, with times in nanoseconds since 1970, and "record ID VERTEX" for each record that was found to be a vertex's. The last to use a daemon shortens it.
 type Attributions struct{ Dir string }
 
 // Makings that are older than this were those of records that were found long ago,
@@ -65,7 +65,11 @@ type attributionLog struct {
 func (l *attributionLog) Made(m cache.Making) { l.append("%s", madeLine(m)) }
 
 func madeLine(m cache.Making) string {
-	return fmt.Sprintf("made %s %d %d\n", m.Vertex, m.Began.UnixNano(), m.Done.UnixNano())
+	done := int64(0)
+	if !m.Done.IsZero() {
+		done = m.Done.UnixNano()
+	}
+	return fmt.Sprintf("made %s %d %d\n", m.Vertex, m.Began.UnixNano(), done)
 }
 
 // Found implements cache.Keeper.
@@ -95,7 +99,7 @@ func (l *attributionLog) shorten() error {
 		fmt.Fprintf(&b, "record %s %s\n", id, v)
 	}
 	for _, m := range l.memory.Makings() {
-		if time.Since(m.Done) < makingsKept {
+		if time.Since(m.Began) < makingsKept || time.Since(m.Done) < makingsKept {
 			b.WriteString(madeLine(m))
 		}
 	}
@@ -127,7 +131,11 @@ func readAttributions(path string) (map[string]graph.ID, []cache.Making, error) 
 			began, err2 := strconv.ParseInt(words[2], 10, 64)
 			done, err3 := strconv.ParseInt(words[3], 10, 64)
 			if errors.Join(err, err2, err3) == nil {
-				made = append(made, cache.Making{Vertex: id, Began: time.Unix(0, began), Done: time.Unix(0, done)})
+				m := cache.Making{Vertex: id, Began: time.Unix(0, began)}
+				if done != 0 {
+					m.Done = time.Unix(0, done)
+				}
+				made = append(made, m)
 			}
 		}
 	}
