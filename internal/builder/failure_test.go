@@ -19,6 +19,7 @@ func TestClassify(t *testing.T) {
 		{`failed to solve: dockerfile parse error on line 3: unknown instruction: FORM`, Permanent},
 		{`failed to solve: target stage "x" could not be found`, Permanent},
 		{`failed to solve: failed to parse stage name "A B": invalid reference format`, Permanent},
+		{`failed to solve: failed to load LLB: network.host is not allowed`, Permanent},
 		{`failed to solve: process "/bin/sh -c exit 3" did not complete successfully: exit code: 3`, Transient},
 		{`failed to solve: failed to compute cache key: failed to calculate checksum of ref a::b: "/none": not found`, Transient},
 		{`failed to solve: r/a:1: failed to resolve source metadata for r/a:1: failed to do request: Head "http://r/v2/a/manifests/1": dial tcp 127.0.0.1:1: connect: connection refused`, Transient},

@@ -45,7 +45,8 @@ const (
 )
 
 // Graphs asks the builder what the jobs' builds do, many at a time, and tells
-// found of each answer as it comes, from several goroutines. Nothing is run and
+// found of each answer as it comes, from several goroutines; beside a graph, an error
+// that is ErrUnreachable says that the build cannot be made now. Nothing is run and
 // no layer is pulled: the frontends only say what would be done. The error says
 // that the builder could not be asked at all.
 //
@@ -204,15 +205,16 @@ func (s *survey) reach(ctx context.Context, syntax string) error {
 
 // instead has the frontend in this process answer where the build's own cannot be
 // asked, if that is another version of it. An answer that the build cannot be made
-// stands.
+// stands, and it is told when the frontend is out of reach.
 func (s *survey) instead(ctx context.Context, q question, err error) (graph.Graph, error) {
 	if class, _ := Classify(err); class == Permanent || !ofDocker(q.syntax) {
 		return graph.Graph{}, err
 	}
-	if g, convertErr := s.converted(ctx, q); convertErr == nil {
-		return g, nil
+	g, convertErr := s.converted(ctx, q)
+	if convertErr == nil && !errors.Is(err, ErrUnreachable) {
+		err = nil
 	}
-	return graph.Graph{}, err
+	return g, err
 }
 
 func (s *survey) like(q question) *like {

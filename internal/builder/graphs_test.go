@@ -2,6 +2,7 @@ package builder_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -178,7 +179,7 @@ func (w world) ask(t *testing.T, jobs ...*plan.Job) map[string]graph.Graph {
 	err := w.b.Graphs(t.Context(), jobs, func(job *plan.Job, g graph.Graph, err error) {
 		mu.Lock()
 		defer mu.Unlock()
-		if err != nil {
+		if err != nil && !(errors.Is(err, builder.ErrUnreachable) && len(g.Vertices) > 0) {
 			t.Errorf("%s: %s", job.Name, err)
 		}
 		out[job.Name] = g

@@ -48,6 +48,7 @@ type hostState struct {
 	// hopeless ends when it is not worth being waited for any more.
 	hopeless context.Context
 	giveUp   context.CancelCauseFunc
+	given    time.Time // when it was given up
 }
 
 const (
@@ -59,6 +60,8 @@ const (
 	// After how many images in vain a registry that never answered is asked no
 	// more: hundreds of names of one that is out of reach would take minutes.
 	hopelessHost = 3
+	// After how long it is asked again.
+	hopelessPause = 20 * time.Second
 )
 
 // ErrUnreachable says that a registry was not asked, since it has not answered
@@ -187,7 +190,12 @@ func (m *images) answers(ref string) {
 func (m *images) reachable(ref string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if h := m.host(ref); h.hopeless.Err() != nil {
+	h := m.host(ref)
+	if h.hopeless.Err() != nil && time.Since(h.given) > hopelessPause {
+		h = newHostState()
+		m.hosts[hostOf(ref)] = h
+	}
+	if h.hopeless.Err() != nil {
 		return fmt.Errorf("%w; %s was not asked for", context.Cause(h.hopeless), ref)
 	}
 	return nil
@@ -208,6 +216,7 @@ func (m *images) note(ref string, err error) {
 		h.answered = true
 	}
 	if !h.answered && h.failures >= hopelessHost {
+		h.given = time.Now()
 		h.giveUp(fmt.Errorf("%w: %s has not answered for %d images", ErrUnreachable, hostOf(ref), h.failures))
 	}
 }

@@ -79,6 +79,25 @@ func (r *Report) Strange() (bytes int64) {
 	return bytes
 }
 
+// Pinned returns the vertices, and the bytes, of the plan's records that foreign ones
+// stand on: they cannot be removed before those are.
+func (r *Report) Pinned() (vertices []int32, bytes int64) {
+	pinned := make([]bool, len(r.Records))
+	for _, i := range slices.Backward(r.order) {
+		foreign := r.Verdicts[i].State == Foreign
+		if pinned[i] && !foreign {
+			bytes += r.Records[i].Size
+			if len(r.of[i]) == 1 {
+				vertices = append(vertices, r.of[i][0])
+			}
+		}
+		for _, p := range r.parents[i] {
+			pinned[p] = pinned[p] || pinned[i] || foreign
+		}
+	}
+	return vertices, bytes
+}
+
 // Owners returns the numbers of all jobs of the plan, finished or not, that the
 // record at i is of. It is nil where nothing is known.
 func (r *Report) Owners(i int) []int {

@@ -35,7 +35,7 @@ func (o *pruneOptions) addTo(f *pflag.FlagSet) {
 	f.Float64Var(&o.threshold, "prune-threshold", 60, "`PERCENT` of the builder's disk above which, after a batch, the cache is trimmed to --keep-storage")
 	f.Var(&o.keep, "keep-storage", "`SIZE` of the cache that trimming keeps")
 	f.BoolVar(&o.exclusive, "exclusive", false, "nobody else uses this builder (as is so of a private one): what earlier runs left may be removed for space")
-	f.BoolVar(&o.foreign, "prune-foreign", false, "let trimming remove records that are not of this plan, the least recently used first")
+	f.BoolVar(&o.foreign, "prune-foreign", false, "where space is short, remove records that are not of this plan too, the least recently used first")
 }
 
 func (o pruneOptions) check() error {

@@ -38,6 +38,8 @@ func (o spaceOptions) check() error {
 		return &flagError{fmt.Errorf("--order %q: use shared or given", o.order)}
 	case o.low <= 0 || o.high > 100 || o.low > o.high:
 		return &flagError{fmt.Errorf("--disk-low %v and --disk-high %v: they must be percentages, the low one not above the high one", o.low, o.high)}
+	case o.budget > 0 && o.budget < leastBudget:
+		return &flagError{fmt.Errorf("--cache-budget %s: no image fits into that; give a unit, as in 20GB", &o.budget)}
 	case o.wait < 0:
 		return &flagError{fmt.Errorf("--space-wait %s: it cannot be negative", o.wait)}
 	}
@@ -48,6 +50,9 @@ func (o spaceOptions) check() error {
 	}
 	return nil
 }
+
+// leastBudget is less than any image takes.
+const leastBudget = 1 << 20
 
 func (o spaceOptions) options() engine.SpaceOptions {
 	s := engine.SpaceOptions{Budget: int64(o.budget), DiskPath: o.diskPath, High: o.high, Low: o.low, Wait: o.wait, PreflightFree: int64(o.preflight)}

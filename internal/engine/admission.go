@@ -422,7 +422,8 @@ func (r *run) look(ctx context.Context, w *waiting) bool {
 }
 
 // makeRoom removes what is dead, as much as a job is short of and down to the
-// low watermark, and where nothing is, what nodes keep of builds that have ended.
+// low watermark, and where nothing is, what nodes keep of builds that have ended, and
+// what is foreign if that is allowed.
 // Where that is nothing either and nothing runs, it has the nodes free what failed
 // steps left, and under PruneAuto removes live records: those that are needed
 // latest first, the job's own last. It tells whether something was done that may
@@ -430,7 +431,7 @@ func (r *run) look(ctx context.Context, w *waiting) bool {
 func (r *run) makeRoom(ctx context.Context, t *task, s state, w *waiting) bool {
 	want := max(s.short(), s.limit.Surplus(s.used))
 	switch {
-	case r.frees(ctx, want, nil), r.forgets(ctx):
+	case r.frees(ctx, want, nil), r.forgets(ctx), r.Prune.Foreign && r.freeForeign(ctx, want) > 0:
 		return true
 	case s.running > 0:
 		return false

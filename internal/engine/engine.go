@@ -299,7 +299,7 @@ func (r *run) pause(t *task) time.Duration {
 	if waits, _ := r.waitsFor(t); waits {
 		return queueInterval // or until another job ends
 	}
-	return r.throttles.wait(t.job, time.Now())
+	return max(r.throttles.wait(t.job, time.Now()), t.restForReach())
 }
 
 // work takes one job to its end, or back to the queue.

@@ -82,7 +82,9 @@ func (r *run) spacePlan(ctx context.Context, tasks []*task) space.Plan {
 		if report, err := s.Look(ctx); err == nil {
 			t := report.Totals()
 			p.Reclaimable += t.Dead.Bytes + t.LeftOver.Bytes
-			r.foreign[s.Node.Name()] = report.Strange()
+			pinned, bytes := report.Pinned()
+			p.Pinned = append(p.Pinned, pinned...)
+			r.foreign[s.Node.Name()] = report.Strange() + bytes
 			reports = append(reports, report)
 		}
 	}
@@ -145,8 +147,11 @@ func (r *run) preflight(ctx context.Context) error {
 	}
 	r.tellForeign(g.limit)
 	if !r.forecast.Fits || free < g.limit.High/10 {
-		r.emit(Warning{Message: fmt.Sprintf("%s is nearly full: %s of %s are used, and this run needs at least %s more at once",
-			g.name, size(used), size(g.limit.High), size(r.forecast.SmallestBytes-used))})
+		message := fmt.Sprintf("%s is nearly full: %s of %s are used", g.name, size(used), size(g.limit.High))
+		if more := r.forecast.SmallestBytes - used; more > 0 {
+			message += fmt.Sprintf(", and this run needs at least %s more at once", size(more))
+		}
+		r.emit(Warning{Message: message})
 	}
 	return nil
 }
@@ -154,6 +159,9 @@ func (r *run) preflight(ctx context.Context) error {
 // tellForeign says how much of what a bound allows is taken by others' cache, where
 // that is a part that matters, and how to get it back.
 func (r *run) tellForeign(limit space.Limit) {
+	if r.Prune.Owner == cache.Exclusive {
+		return // it is only what no job's end makes useless, such as cache mounts
+	}
 	for _, n := range r.Nodes {
 		bytes := r.foreign[n.Name()]
 		if bytes < limit.High/20 {
@@ -163,7 +171,8 @@ func (r *run) tellForeign(limit space.Limit) {
 		if strings.Contains(r.BuilderName, "://") {
 			command = "buildctl --addr " + r.BuilderName + " prune"
 		}
-		r.emit(Warning{Message: fmt.Sprintf("%s of the cache of %s are not this run's, and stay: %q removes what nobody uses now, --prune-foreign what is in the way", size(bytes), n.Name(), command)})
+		r.emit(Warning{Message: fmt.Sprintf("%s of the cache of %s are not this run's, or held by what is not, and stay: --prune-foreign removes what is in the way, "+
+			"--exclusive says that nobody else uses the builder, and %q removes all that nobody uses now, whoever made it", size(bytes), n.Name(), command)})
 	}
 }
 

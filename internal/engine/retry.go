@@ -71,7 +71,7 @@ func (r *run) afterFailure(ctx context.Context, t *task, err error, pauses backo
 		r.emit(failed)
 		return false, err
 	}
-	pause := max(pauses.NextBackOff(), r.throttles.wait(t.job, time.Now()))
+	pause := max(pauses.NextBackOff(), r.throttles.wait(t.job, time.Now()), t.restForReach())
 	failed.Retry, failed.Delay = true, seconds(pause)
 	r.emit(failed)
 	if class == builder.BrokenCache && r.Recovery != nil {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -42,7 +43,7 @@ func (r *run) survey(ctx context.Context, tasks []*task) []*task {
 		}
 		a := s.answers[t]
 		t.take(a)
-		if a.err != nil && !t.done && !r.linkReads(ctx, t) && !r.refused(t, a.err) {
+		if a.err != nil && !a.known && !t.done && !r.linkReads(ctx, t) && !r.refused(t, a.err) {
 			unknown = append(unknown, fmt.Errorf("%s: %w", t.job.Name, a.err))
 		}
 	}
@@ -74,12 +75,16 @@ func needsOf(p *plan.Plan) *cache.Needs {
 type answer struct {
 	images []graph.Image
 	parts  *graph.Graph // only where several nodes build a part each
+	known  bool         // what the job does
 	err    error
 }
 
 // take notes what the builder said.
 func (t *task) take(a answer) {
 	t.images, t.parts = a.images, a.parts
+	if errors.Is(a.err, builder.ErrUnreachable) {
+		t.unreached = time.Now()
+	}
 	for _, image := range t.images {
 		t.job.Images = append(t.job.Images, image.Ref)
 	}
@@ -117,7 +122,7 @@ func (r *run) ask(ctx context.Context, tasks []*task) *surveying {
 		r.sendAhead(ctx, s)
 	})
 	err := r.Graphs.Graphs(ctx, jobs, func(job *plan.Job, g graph.Graph, err error) {
-		a := answer{images: g.Images, err: r.redacted(err)}
+		a := answer{images: g.Images, known: len(g.Vertices) > 0, err: r.redacted(err)}
 		if len(r.Nodes) > 1 && len(job.Options.Platforms) > 1 {
 			a.parts = &g
 		}
@@ -160,6 +165,37 @@ func every(interval time.Duration, do func()) (stop func()) {
 		close(quit)
 		<-ended
 	}
+}
+
+// reach asks again about a job of which the builder could not tell, since a registry
+// did not answer it: a build would wait for that for minutes.
+func (r *run) reach(ctx context.Context, t *task) error {
+	if t.unreached.IsZero() || r.Graphs == nil {
+		return nil
+	}
+	var g graph.Graph
+	var answer error
+	err := r.Graphs.Graphs(ctx, []*plan.Job{t.job}, func(_ *plan.Job, told graph.Graph, err error) { g, answer = told, err })
+	if err != nil || errors.Is(answer, builder.ErrUnreachable) {
+		t.unreached = time.Now()
+		return errors.Join(err, answer)
+	}
+	t.unreached = time.Time{}
+	if answer == nil {
+		r.learnGraph(t, g)
+	}
+	return nil
+}
+
+// How long a registry that did not answer is left alone, while other jobs are built.
+const unreachedPause = 20 * time.Second
+
+// restForReach is how long a job has to wait before it is asked about again.
+func (t *task) restForReach() time.Duration {
+	if t.unreached.IsZero() {
+		return 0
+	}
+	return max(unreachedPause-time.Since(t.unreached), 0)
 }
 
 // refused tells whether an error means that a job cannot be built at all, as the

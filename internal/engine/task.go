@@ -26,10 +26,13 @@ type task struct {
 	// parts is all that is known of what its build does, where several nodes may tell
 	// of a platform each; else nil.
 	parts *graph.Graph
-	entry ledger.Entry
-	begun bool  // it was queued before all jobs were known
-	done  bool  // it is on the record
-	early error // why it fails before its first attempt; nil if it does not
+	// unreached is when the builder could not ask a registry about it; zero where it
+	// could.
+	unreached time.Time
+	entry     ledger.Entry
+	begun     bool  // it was queued before all jobs were known
+	done      bool  // it is on the record
+	early     error // why it fails before its first attempt; nil if it does not
 
 	attempt    int       // the first is 1
 	log        io.Writer // of the running attempt
@@ -74,6 +77,9 @@ func (r *run) buildOnce(ctx context.Context, t *task) error {
 	start := time.Now()
 	ctx, alive, stop := watchStall(ctx, r.StallTimeout)
 	defer stop()
+	if err := r.reach(ctx, t); err != nil {
+		return r.redacted(err)
+	}
 	result, err := r.Builder.Build(ctx, t.job, t.log, builder.Watch{
 		NoCache: t.noCache,
 		Alive:   alive,

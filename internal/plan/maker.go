@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/docker/buildx/build"
 	"github.com/docker/buildx/util/buildflags"
@@ -297,6 +298,10 @@ func (m *maker) contextsOf(columns map[string]any) (map[string]build.NamedContex
 			if err := m.guard.checkContext(flag, path); err != nil {
 				return nil, err
 			}
+		}
+		if strings.HasPrefix(path, targetContext) {
+			return nil, &InputError{What: flag, Problems: []string{fmt.Sprintf("%q is a target of a bake file, and there is none", path)},
+				Hint: "to build on another job's image, give its tag: " + flag + "=" + imageContext + "TAG"}
 		}
 		if dir, local := localContext(path); local {
 			if info, err := os.Stat(dir); err != nil || !info.IsDir() {

@@ -8,6 +8,8 @@ type Plan struct {
 	Sizes   *Sizes
 	// Present are the vertices that the cache has already.
 	Present []int32
+	// Pinned are those of them that stay, since others' records stand on them.
+	Pinned []int32
 	// Limit bounds what is used, Used is what is used at the start; of that,
 	// Reclaimable is dead or left over.
 	Limit       Limit
@@ -120,12 +122,18 @@ func newSimulation(p Plan) *simulation {
 	for _, v := range p.Present {
 		s.there[v] = true
 	}
+	pinned := make(map[int32]bool, len(p.Pinned))
+	for _, v := range p.Pinned {
+		pinned[v] = true
+	}
 	none := func(int32, int64) {}
 	for i, j := range p.Jobs {
 		for _, v := range j.Vertices {
 			if s.first[v] < 0 {
 				s.first[v] = int32(i)
-				s.bytes[v], _ = p.Sizes.of(v)
+				if !pinned[v] { // else it takes what it takes whatever the run does
+					s.bytes[v], _ = p.Sizes.of(v)
+				}
 			}
 			s.last[v] = int32(i)
 		}
