@@ -498,6 +498,19 @@ func TestLayersOnASharedBuilder(t *testing.T) {
 	check(t, Classify(v), "a0 foreign: another build's\na1 dead: all its jobs are finished: one")
 }
 
+// What foreign records stand on is pinned, live or not; what only the plan's do is not.
+func TestPinned(t *testing.T) {
+	one := job("one", "FROM env1 | RUN make")
+	v := view(Shared, one)
+	v.Records = append(stack("a", env1), rec("theirs", "a1", run("other")), made(1000, "ours", "a2", run("make")))
+	v.Memory.Made(madeAt(of(one, "RUN make"), at(1001)))
+	r := Classify(v)
+	vertices, bytes := r.Pinned()
+	if len(vertices) != 2 || bytes != 2 {
+		t.Errorf("pinned are the vertices %v with %d bytes, want those of a0 and a1", vertices, bytes)
+	}
+}
+
 // What a run finds out a later one knows, though all is old to it.
 func TestWhatIsRemembered(t *testing.T) {
 	one := job("one", "FROM env1 | RUN make #A=1 | COPY x")

@@ -260,6 +260,23 @@ func TestSimulateWarmCache(t *testing.T) {
 
 // However the plan looks: where it fits, the limit is kept; removing never costs
 // more than keeping; and the curve never lies above the peak.
+// What others' records stand on stays: it counts once, and as long as the run goes on.
+func TestSimulatePinned(t *testing.T) {
+	w := newWorld(Rates{PerByte: 2, Own: 10})
+	plan := Plan{Workers: 1, Batch: 1, Sizes: w.sizes, Used: 200, Jobs: []Job{
+		w.job(50, []string{"one"}, []string{"RUN a"}), w.job(50, []string{"two"}, []string{"RUN b"}), w.job(50, []string{"three"}, []string{"RUN c"})}}
+	plan.Present = []int32{plan.Jobs[0].Vertices[0], plan.Jobs[1].Vertices[0]}
+	for _, v := range plan.Present {
+		w.sizes.Seen(v, 100, true)
+	}
+	free := Simulate(plan)
+	plan.Pinned = plan.Present
+	pinned := Simulate(plan)
+	if free.PeakBytes >= 310 || pinned.PeakBytes < 310 || pinned.SmallestBytes < 310 || free.SmallestBytes >= 310 {
+		t.Errorf("with what stays %+v, without %+v", pinned, free)
+	}
+}
+
 func TestSimulateKeepsItsLimit(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newWorld(Rates{PerByte: 2, Own: int64(rapid.IntRange(1, 50).Draw(rt, "own"))})
