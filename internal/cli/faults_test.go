@@ -326,7 +326,7 @@ func TestRegistryAuth(t *testing.T) {
 		expirer.Go(func() {
 			for ctx.Err() == nil {
 				w.registry.ExpireTokens()
-				time.Sleep(100 * time.Millisecond)
+				time.Sleep(300 * time.Millisecond) // a busy machine must have the time to use one
 			}
 		})
 		cmd := w.command(stoker, "--workers", "2", "--retries", "0")

@@ -72,7 +72,7 @@ func runPlan(ctx context.Context, o buildOptions, format string, streams Streams
 	case o.builder.name != "" || !errors.As(err, new(*builder.UnreachableError)):
 		return err
 	default:
-		fmt.Fprintln(streams.Err, "warning: no builder could be reached, so that what it has cached is not known")
+		fmt.Fprintf(streams.Err, "warning: no builder could be reached, so that what it has cached is not known (%s)\n", lastTried(err))
 		options.LayerSizes = o.builder.sizes(builder.Mirrors{}).Of
 		if options.Space.DiskPath == "" {
 			// A private builder would keep its cache here.
@@ -92,11 +92,21 @@ func runPlan(ctx context.Context, o buildOptions, format string, streams Streams
 	return printPlanned(streams.Out, p, planned)
 }
 
+// lastTried is why the last builder that was tried could not be reached.
+func lastTried(err error) string {
+	var unreachable *builder.UnreachableError
+	if !errors.As(err, &unreachable) || len(unreachable.Tried) == 0 {
+		return err.Error()
+	}
+	return unreachable.Tried[len(unreachable.Tried)-1]
+}
+
 // printPlanned writes a forecast for people.
 func printPlanned(w io.Writer, p *plan.Plan, f engine.Planned) error {
 	for _, note := range p.Notes {
 		fmt.Fprintf(w, "note: %s\n", note)
 	}
+	failing := 0
 	for i, j := range f.Jobs {
 		if i == 0 || f.Jobs[i-1].Batch != j.Batch {
 			fmt.Fprintf(w, "batch %d\n", j.Batch)
@@ -104,12 +114,20 @@ func printPlanned(w io.Writer, p *plan.Plan, f engine.Planned) error {
 		fmt.Fprintf(w, "  %s  %s\n", j.Name, strings.Join(j.Tags, " "))
 		if j.Problem != "" {
 			fmt.Fprintf(w, "    will fail: %s\n", j.Problem)
+			failing++
 		}
 	}
 	fmt.Fprintln(w)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
-	row("jobs", "%d in %d batches, %d workers, %d skipped", len(f.Jobs), f.Batches, f.Workers, f.Skipped)
+	batches := "1 batch"
+	if f.Batches != 1 {
+		batches = fmt.Sprintf("%d batches", f.Batches)
+	}
+	row("jobs", "%d in %s, %s, %d skipped", len(f.Jobs), batches, count(f.Workers, "worker"), f.Skipped)
+	if failing > 0 {
+		row("will fail", "%s, as said above; no figure below counts them", count(failing, "job"))
+	}
 	if n := f.Forecast.Unknown; n > 0 {
 		row("unknown", "what %s; no figure below counts them", jobsDo(n))
 	}
@@ -143,14 +161,16 @@ func printForecast(row func(name, format string, args ...any), f engine.Planned)
 	case c.Rates.Own > 0:
 		row("a job adds", "about %s of its own", human(c.Rates.Own))
 	}
-	row("peak", "%s with %d workers; %s if nothing were removed", human(c.PeakBytes), f.Workers, human(c.TotalBytes))
-	row("least", "%s for %d workers in this order, %s for one", human(c.LeastBytes), f.Workers, human(c.SmallestBytes))
+	row("peak", "%s with %s; %s if nothing were removed", human(c.PeakBytes), count(f.Workers, "worker"), human(c.TotalBytes))
+	row("least", "%s for %s in this order, %s for one", human(c.LeastBytes), count(f.Workers, "worker"), human(c.SmallestBytes))
 	row("use", "%s", sparkline(c.Curve))
 }
 
 func fits(f engine.Planned) string {
 	c := f.Forecast
 	switch {
+	case c.Jobs+c.Unknown == 0:
+		return "nothing is to be built"
 	case !c.Fits:
 		return fmt.Sprintf("no: at least %s are needed", human(c.SmallestBytes))
 	case c.Unknown > 0 && c.Jobs > 0:
