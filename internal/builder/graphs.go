@@ -197,8 +197,11 @@ func (s *survey) reach(ctx context.Context, syntax string) error {
 		return nil // the builder will say so
 	}
 	_, err = s.images.resolve(ctx, s.Client, reference.TagNameOnly(named).String(), sourceresolver.Opt{ImageOpt: &sourceresolver.ResolveImageOpt{}})
+	if err == nil {
+		return nil
+	}
 	if class, _ := Classify(err); class == Permanent {
-		return nil // so it does
+		return nil // the frontend that asks will be told so
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,9 +22,9 @@ func TestProgress(t *testing.T) {
 	var log strings.Builder
 	var steps []string
 	alive := 0
-	var done []graph.ID
+	var made []cache.Making
 	p := newProgress(&log, Watch{Step: func(s string) { steps = append(steps, s) }, Alive: func() { alive++ },
-		Made: func(m cache.Making) { done = append(done, m.Vertex) }})
+		Made: func(m cache.Making) { made = append(made, m) }})
 	var places graph.Places
 	for i, name := range []string{"[stage-1 1/2] RUN make", "[stage-1 2/2] COPY a b"} {
 		places.Put(digest.FromString(name), name, graph.ID{byte(i + 1)})
@@ -60,8 +61,11 @@ func TestProgress(t *testing.T) {
 	if got != want {
 		t.Errorf("timings %+v, want %+v", got, want)
 	}
-	if len(done) != 1 || done[0] != (graph.ID{1}) {
-		t.Errorf("made %v, want the first step once", done)
+	step := cache.Making{Vertex: graph.ID{1}, Began: *at(100)}
+	begun := step
+	step.Done = *at(900)
+	if !slices.Equal(made, []cache.Making{begun, step}) {
+		t.Errorf("made %v, want the first step begun and done", made)
 	}
 	if !strings.Contains(log.String(), "made") || !strings.Contains(log.String(), "[stage-1 2/2] COPY a b") {
 		t.Errorf("log %q", log.String())
