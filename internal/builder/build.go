@@ -80,12 +80,13 @@ func (r *Result) atMost(took time.Duration) {
 // tellGraph tells what a build that has begun will do. Where that cannot be told
 // the build goes on all the same.
 func (b *Builder) tellGraph(ctx context.Context, c gateway.Client, res *gateway.Result, job *plan.Job, watch Watch, p *progress) {
-	g, places, err := b.images.graph(ctx, c, res, c.BuildOpts().Opts["image-resolve-mode"], b.around.of(job, localDirs(job.Options.Inputs)))
+	around := b.around.of(job, localDirs(job.Options.Inputs))
+	g, places, err := b.images.graph(ctx, c, res, c.BuildOpts().Opts["image-resolve-mode"], around)
 	if err != nil {
 		return
 	}
 	watch.Graph(g)
-	p.addPlaces(places)
+	p.addPlaces(places, around.Sent)
 }
 
 // localDirs returns what the names of directories in a build's session stand for

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/docker/buildx/util/urlutil"
 	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
 
@@ -52,7 +53,7 @@ func (s *surroundings) note(jobs []*plan.Job) {
 // after a change; where they have several, by content, so that they share what
 // BuildKit shares.
 func (s *surroundings) of(job *plan.Job, local func(name string) string) graph.Surroundings {
-	out := graph.Surroundings{Local: local}
+	out := graph.Surroundings{Local: local, Sent: sent(job)}
 	if s.several.Load() {
 		ignore := ignoredOf(job)
 		out.Content = func(name, path string, wildcard bool) (string, bool) {
@@ -60,6 +61,19 @@ func (s *surroundings) of(job *plan.Job, local func(name string) string) graph.S
 		}
 	}
 	return out
+}
+
+// sent are the vertices of the context and of the Dockerfile that a build sends,
+// whether or not it copies anything: BuildKit looks for a .dockerignore.
+func sent(job *plan.Job) (vertices []graph.Vertex) {
+	in := job.Options.Inputs
+	if dir, err := filepath.Abs(in.ContextPath); err == nil && !urlutil.IsRemoteURL(in.ContextPath) {
+		vertices = append(vertices, graph.Directory(dir))
+	}
+	if job.Source.Dockerfile() != nil {
+		vertices = append(vertices, graph.Dockerfile(in.DockerfilePath))
+	}
+	return vertices
 }
 
 // contents tells what is in directories, so that steps that copy the same from

@@ -37,6 +37,8 @@ type progress struct {
 	full map[digest.Digest]bool
 	// places are the vertices of the build's graph, once that is known.
 	places graph.Places
+	// sent are the vertices of what the build sent before its graph was known.
+	sent []graph.Vertex
 }
 
 func newProgress(log io.Writer, watch Watch) *progress {
@@ -58,11 +60,39 @@ func newProgress(log io.Writer, watch Watch) *progress {
 	return p
 }
 
-// addPlaces says which vertices of the build's graph the progress tells of.
-func (p *progress) addPlaces(places graph.Places) {
+// addPlaces says which vertices of the build's graph the progress tells of, also of
+// what it has told already.
+func (p *progress) addPlaces(places graph.Places, sent []graph.Vertex) {
+	for _, m := range p.toldOf(places, sent) {
+		p.watch.Made(m)
+	}
+}
+
+func (p *progress) toldOf(places graph.Places, sent []graph.Vertex) (made []cache.Making) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.places.Join(places)
+	p.sent = sent
+	for _, v := range p.vertexes {
+		if id, ok := p.placeOf(v); ok && !v.Cached {
+			made = append(made, makings(id, nil, v)...)
+		}
+	}
+	return made
+}
+
+// placeOf returns the vertex of the graph that the progress tells of. The caller
+// holds mu.
+func (p *progress) placeOf(v *client.Vertex) (graph.ID, bool) {
+	if id, ok := p.places.Of(v.Digest, v.Name); ok {
+		return id, true
+	}
+	for _, s := range p.sent {
+		if s.Sends(v.Name) {
+			return s.ID, true
+		}
+	}
+	return graph.ID{}, false
 }
 
 // close ends the log and returns what was measured.
@@ -102,7 +132,7 @@ func (p *progress) note(s *client.SolveStatus) (begun []string, made []cache.Mak
 		if v.Started != nil && (old == nil || old.Started == nil) && !v.Cached {
 			begun = append(begun, v.Name)
 		}
-		if id, ok := p.places.Of(v.Digest, v.Name); ok && !v.Cached {
+		if id, ok := p.placeOf(v); ok && !v.Cached {
 			made = append(made, makings(id, old, v)...)
 		}
 		p.vertexes[v.Digest] = v

@@ -29,7 +29,14 @@ func TestProgress(t *testing.T) {
 	for i, name := range []string{"[stage-1 1/2] RUN make", "[stage-1 2/2] COPY a b"} {
 		places.Put(digest.FromString(name), name, graph.ID{byte(i + 1)})
 	}
-	p.addPlaces(places)
+	dockerfile := vertex("[internal] load build definition from Dockerfile", 10, 20, false)
+	p.Write(&client.SolveStatus{Vertexes: []*client.Vertex{dockerfile}}) // before the graph is known
+	sent := graph.Dockerfile("/x")
+	p.addPlaces(places, []graph.Vertex{sent})
+	if want := []cache.Making{{Vertex: sent.ID, Began: *at(10), Done: *at(20)}}; !slices.Equal(made, want) {
+		t.Errorf("made %v, want the Dockerfile that was sent", made)
+	}
+	made = nil
 	running := vertex("[stage-1 1/2] RUN make", 100, 0, false)
 	running.Completed = nil
 	p.Write(&client.SolveStatus{Vertexes: []*client.Vertex{running}})
@@ -52,8 +59,8 @@ func TestProgress(t *testing.T) {
 	got := p.close()
 	p.Write(&client.SolveStatus{}) // late, and ignored
 
-	if alive != 3 {
-		t.Errorf("%d signs of life for 3 statuses", alive)
+	if alive != 4 {
+		t.Errorf("%d signs of life for 4 statuses", alive)
 	}
 	want := got
 	want.ContextSeconds, want.CacheImportSeconds, want.PushSeconds, want.ExportSeconds = 0.1, 0.2, 0.6, 0.4

@@ -98,6 +98,34 @@ type Surroundings struct {
 	// a pattern. It may say that it does not know, or be nil: then a copy from one
 	// directory equals no copy from another.
 	Content func(local, path string, wildcard bool) (digest string, ok bool)
+	// Sent are the vertices of what a build sends in any case, to read what it is to do.
+	Sent []Vertex
+}
+
+// Directory returns the vertex of a directory that is sent to the builder.
+func Directory(dir string) Vertex {
+	return Vertex{ID: identify("local", dir), Kind: Source, Name: dir, Results: []Result{{Description: directory}}}
+}
+
+// Sends tells whether a step of a frontend, by its name in the builder's progress,
+// sends what a vertex of Directory or Dockerfile stands for: of a directory first
+// only what a frontend looks for (frontend/dockerui in BuildKit).
+func (v *Vertex) Sends(step string) bool {
+	if len(v.Results) == 0 {
+		return false
+	}
+	switch v.Results[0].Description {
+	case directory:
+		return step == "[internal] load .dockerignore"
+	case sentDockerfile:
+		return strings.HasPrefix(step, "[internal] load build definition from ")
+	}
+	return false
+}
+
+// Dockerfile returns the vertex of a Dockerfile that is sent.
+func Dockerfile(path string) Vertex {
+	return Vertex{ID: identify("dockerfile", path), Kind: Source, Name: path, Results: []Result{{Description: sentDockerfile}}}
 }
 
 // Places tells for each operation of a definition that is a step which vertex it
@@ -156,6 +184,9 @@ func (d *Definition) Graph(s Surroundings) (Graph, Places) {
 		if m.step {
 			places.Put(o.reported, o.name, m.id)
 		}
+	}
+	for _, v := range b.Sent {
+		b.add(v)
 	}
 	return b.graph, places
 }
@@ -416,8 +447,7 @@ func (b *graphBuilder) source(o operation, s *pb.SourceOp) *made {
 	if scheme == "local" {
 		// Its attributes tell the session, which differs for every build, and what
 		// of the directory is sent. What is copied of it, the copying step says.
-		v.ID = identify("local", b.Local(name))
-		v.Results = []Result{{Description: directory}}
+		v = Directory(b.Local(name))
 		b.add(v)
 		return &made{id: v.ID, step: true, local: name, tops: [][]ID{{v.ID}}}
 	}

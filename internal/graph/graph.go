@@ -199,7 +199,7 @@ func (g *Graph) has(id ID) bool {
 // called that was sent, each build calls its own "context", nor of what reference a
 // repository was checked out, which may be the name of a branch that nobody gave.
 func Normalize(description string) string {
-	if name, is := strings.CutPrefix(description, "local source for "); is && name != "dockerfile" {
+	if name, is := strings.CutPrefix(description, "local source for "); is && description != sentDockerfile && name != "" {
 		return directory
 	}
 	if strings.HasPrefix(description, gitSnapshot) {
@@ -217,6 +217,9 @@ func Normalize(description string) string {
 
 // directory stands for the description of a directory that was sent to the builder.
 const directory = "local source"
+
+// sentDockerfile is the description of a Dockerfile that was sent to the builder.
+const sentDockerfile = "local source for dockerfile"
 
 const gitSnapshot = "git snapshot for "
 
