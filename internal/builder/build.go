@@ -45,9 +45,8 @@ type Watch struct {
 	// several nodes build for different platforms it is told of each.
 	Graph func(graph.Graph)
 	// Made is told of each step that is made, and again once it was made or tried in
-	// vain, unless it was found in the cache. Its times are by this process's clock: buildx moves those of a build so
-	// that the first step begins when it asked for it (util/progress/reset.go), which
-	// is a few ms off, and longer where that step was begun by another build.
+	// vain, unless it was found in the cache. Its times are by the clock that those of
+	// records are by.
 	Made func(cache.Making)
 }
 
@@ -135,6 +134,29 @@ func (b *Builder) nodeNames() []string {
 	return names
 }
 
+// moveTimes finds out by how much buildx moves the times of a build's progress, until
+// the returned function is called. Where several nodes build, each for its platforms,
+// they are left as they are.
+func (b *Builder) moveTimes(ctx context.Context, ref string, p *progress) (stop func()) {
+	c, err := b.nodes[0].Driver.Client(ctx)
+	if len(b.nodes) > 1 || err != nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var asking sync.WaitGroup
+	p.awaitMove()
+	asking.Go(func() {
+		if step, at, ok := firstStarted(ctx, c, ref); ok {
+			p.move(step, at.Add(-b.workers[0].clock.now(ctx, c)))
+		}
+	})
+	return func() {
+		cancel()
+		p.stopWaiting()
+		asking.Wait()
+	}
+}
+
 // Build makes one attempt at a job. It writes BuildKit's own plain progress to
 // log. The result holds the timings also when the build fails.
 func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch Watch) (Result, error) {
@@ -155,6 +177,7 @@ func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch
 	if b.pushed != nil {
 		b.pushed.before(ctx, job)
 	}
+	moved := b.moveTimes(ctx, o.Ref, progress)
 	start := time.Now()
 	var telling sync.Mutex // of a build for several platforms each of several nodes tells
 	building := map[string]bool{}
@@ -168,6 +191,7 @@ func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch
 			b.tellGraph(ctx, c, res, job, watch, progress)
 			return export.begin(ctx, res)
 		}})
+	moved()
 	result := Result{Node: b.nodesOf(building)}
 	result.Timings = progress.close()
 	result.atMost(time.Since(start))

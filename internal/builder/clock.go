@@ -8,6 +8,7 @@ import (
 	controlapi "github.com/moby/buildkit/api/services/control"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/identity"
+	"github.com/opencontainers/go-digest"
 )
 
 const (
@@ -61,6 +62,44 @@ func askClock(ctx context.Context, c *client.Client) (ahead time.Duration, ok bo
 		return difference(at.Sub(sent.Add(took / 2))), err == nil
 	}
 	return 0, false
+}
+
+// How long nobody asks again for the progress of a build that has not begun.
+const beginInterval = 100 * time.Millisecond
+
+// firstStarted returns a step of a build and when it began by the node's clock, as
+// soon as one has. It ends with ctx.
+func firstStarted(ctx context.Context, c *client.Client, ref string) (step digest.Digest, at time.Time, ok bool) {
+	for ctx.Err() == nil {
+		if step, at, ok = readStarted(ctx, c, ref); ok {
+			return step, at, true
+		}
+		select { // BuildKit waits some seconds for a build to begin, and then says that there is none
+		case <-time.After(beginInterval):
+		case <-ctx.Done():
+		}
+	}
+	return "", time.Time{}, false
+}
+
+func readStarted(ctx context.Context, c *client.Client, ref string) (digest.Digest, time.Time, bool) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := c.ControlClient().Status(ctx, &controlapi.StatusRequest{Ref: ref})
+	if err != nil {
+		return "", time.Time{}, false
+	}
+	for {
+		told, err := stream.Recv()
+		if err != nil {
+			return "", time.Time{}, false
+		}
+		for _, v := range told.Vertexes {
+			if v.Started != nil {
+				return digest.Digest(v.Digest), v.Started.AsTime(), true
+			}
+		}
+	}
 }
 
 // difference leaves out what is too small to matter.

@@ -31,12 +31,18 @@ type progress struct {
 
 	mu         sync.Mutex
 	vertexes   map[digest.Digest]*client.Vertex
+	began      map[digest.Digest]time.Time // when each first did, as it was first told
 	pushes     []span
 	logSources map[digest.Digest]any
 	// full are the steps whose output says that the disk is full.
 	full map[digest.Digest]bool
 	// places are the vertices of the build's graph, once that is known.
 	places graph.Places
+	// moved is by how much the times are to be moved to be by the clock that records'
+	// are by; makings wait for it, where it is awaited.
+	moved   time.Duration
+	awaited bool
+	waiting []cache.Making
 	// sent are the vertices of what the build sent before its graph was known.
 	sent []graph.Vertex
 }
@@ -47,6 +53,7 @@ func newProgress(log io.Writer, watch Watch) *progress {
 		shown:      make(chan struct{}),
 		watch:      watch,
 		vertexes:   map[digest.Digest]*client.Vertex{},
+		began:      map[digest.Digest]time.Time{},
 		logSources: map[digest.Digest]any{},
 		full:       map[digest.Digest]bool{},
 	}
@@ -63,7 +70,58 @@ func newProgress(log io.Writer, watch Watch) *progress {
 // addPlaces says which vertices of the build's graph the progress tells of, also of
 // what it has told already.
 func (p *progress) addPlaces(places graph.Places, sent []graph.Vertex) {
-	for _, m := range p.toldOf(places, sent) {
+	p.tell(p.toldOf(places, sent))
+}
+
+// awaitMove has makings wait until it is known by how much their times are moved.
+func (p *progress) awaitMove() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.awaited = true
+}
+
+// move says when a step began, by the clock that records' times are by, of which the
+// progress may be yet to tell.
+func (p *progress) move(step digest.Digest, began time.Time) {
+	for told := false; !told; {
+		p.mu.Lock()
+		if as, is := p.began[step]; is {
+			p.moved, told = began.Sub(as), true
+		}
+		told = told || !p.awaited
+		p.mu.Unlock()
+		if !told {
+			time.Sleep(moveInterval)
+		}
+	}
+	p.stopWaiting()
+}
+
+// How often it is looked whether the progress has told of a step.
+const moveInterval = 5 * time.Millisecond
+
+// stopWaiting tells of the makings that wait.
+func (p *progress) stopWaiting() {
+	p.mu.Lock()
+	waiting := p.waiting
+	p.awaited, p.waiting = false, nil
+	p.mu.Unlock()
+	p.tell(waiting)
+}
+
+// tell tells of makings, or has them wait.
+func (p *progress) tell(made []cache.Making) {
+	p.mu.Lock()
+	moved := p.moved
+	if p.awaited {
+		p.waiting, made = append(p.waiting, made...), nil
+	}
+	p.mu.Unlock()
+	for _, m := range made {
+		m.Began = m.Began.Add(moved)
+		if !m.Done.IsZero() {
+			m.Done = m.Done.Add(moved)
+		}
 		p.watch.Made(m)
 	}
 }
@@ -97,6 +155,7 @@ func (p *progress) placeOf(v *client.Vertex) (graph.ID, bool) {
 
 // close ends the log and returns what was measured.
 func (p *progress) close() ledger.Timings {
+	p.stopWaiting()
 	p.displayMu.Lock()
 	close(p.display)
 	p.display = nil
@@ -112,9 +171,7 @@ func (p *progress) Write(s *client.SolveStatus) {
 	for _, name := range begun {
 		p.watch.Step(name)
 	}
-	for _, m := range made {
-		p.watch.Made(m)
-	}
+	p.tell(made)
 	p.displayMu.Lock()
 	defer p.displayMu.Unlock()
 	if p.display != nil {
@@ -129,6 +186,9 @@ func (p *progress) note(s *client.SolveStatus) (begun []string, made []cache.Mak
 	defer p.mu.Unlock()
 	for _, v := range s.Vertexes {
 		old := p.vertexes[v.Digest]
+		if _, is := p.began[v.Digest]; !is && v.Started != nil {
+			p.began[v.Digest] = *v.Started
+		}
 		if v.Started != nil && (old == nil || old.Started == nil) && !v.Cached {
 			begun = append(begun, v.Name)
 		}

@@ -82,6 +82,37 @@ func TestProgress(t *testing.T) {
 	}
 }
 
+// Makings are told once it is known by how much their times were moved, or at the
+// end as they are.
+func TestMovedTimes(t *testing.T) {
+	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	began, done := start.Add(time.Second), start.Add(3*time.Second)
+	step := digest.FromString("step")
+	for name, known := range map[string]bool{"known": true, "not known": false} {
+		t.Run(name, func(t *testing.T) {
+			var made []cache.Making
+			p := newProgress(&strings.Builder{}, Watch{Step: func(string) {}, Alive: func() {}, Made: func(m cache.Making) { made = append(made, m) }})
+			var places graph.Places
+			places.Put(step, "step", graph.ID{1})
+			p.addPlaces(places, nil)
+			p.awaitMove()
+			p.Write(&client.SolveStatus{Vertexes: []*client.Vertex{{Digest: step, Name: "step", Started: &began, Completed: &done}}})
+			if len(made) > 0 {
+				t.Errorf("told too early: %v", made)
+			}
+			want := cache.Making{Vertex: graph.ID{1}, Began: began, Done: done}
+			if known {
+				p.move(step, began.Add(-time.Hour))
+				want.Began, want.Done = began.Add(-time.Hour), done.Add(-time.Hour)
+			}
+			p.close()
+			if !slices.Equal(made, []cache.Making{want}) {
+				t.Errorf("told %v, want %v", made, want)
+			}
+		})
+	}
+}
+
 func TestLogSources(t *testing.T) {
 	p := newProgress(&strings.Builder{}, Watch{})
 	defer p.close()
