@@ -60,8 +60,8 @@ const (
 	// After how many images in vain a registry that never answered is asked no
 	// more: hundreds of names of one that is out of reach would take minutes.
 	hopelessHost = 3
-	// After how long it is asked again.
-	hopelessPause = 20 * time.Second
+	// UnreachablePause is after how long such a registry is asked again.
+	UnreachablePause = 20 * time.Second
 )
 
 // ErrUnreachable says that a registry was not asked, since it has not answered
@@ -191,7 +191,7 @@ func (m *images) reachable(ref string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	h := m.host(ref)
-	if h.hopeless.Err() != nil && time.Since(h.given) > hopelessPause {
+	if h.hopeless.Err() != nil && time.Since(h.given) > UnreachablePause {
 		h = newHostState()
 		m.hosts[hostOf(ref)] = h
 	}

@@ -43,6 +43,11 @@ type progress struct {
 	moved   time.Duration
 	awaited bool
 	waiting []cache.Making
+	// first is a step and when it began by that clock.
+	first struct {
+		step  digest.Digest
+		began time.Time
+	}
 	// sent are the vertices of what the build sent before its graph was known.
 	sent []graph.Vertex
 }
@@ -83,22 +88,26 @@ func (p *progress) awaitMove() {
 // move says when a step began, by the clock that records' times are by, of which the
 // progress may be yet to tell.
 func (p *progress) move(step digest.Digest, began time.Time) {
-	for told := false; !told; {
-		p.mu.Lock()
-		if as, is := p.began[step]; is {
-			p.moved, told = began.Sub(as), true
-		}
-		told = told || !p.awaited
-		p.mu.Unlock()
-		if !told {
-			time.Sleep(moveInterval)
-		}
-	}
-	p.stopWaiting()
+	p.mu.Lock()
+	p.first.step, p.first.began = step, began
+	p.mu.Unlock()
+	p.settle()
 }
 
-// How often it is looked whether the progress has told of a step.
-const moveInterval = 5 * time.Millisecond
+// settle ends the waiting once the progress has told of the step that says by how
+// much its times are moved.
+func (p *progress) settle() {
+	p.mu.Lock()
+	told, is := p.began[p.first.step]
+	settled := is && p.awaited
+	if settled {
+		p.moved = p.first.began.Sub(told)
+	}
+	p.mu.Unlock()
+	if settled {
+		p.stopWaiting()
+	}
+}
 
 // stopWaiting tells of the makings that wait.
 func (p *progress) stopWaiting() {
@@ -172,6 +181,7 @@ func (p *progress) Write(s *client.SolveStatus) {
 		p.watch.Step(name)
 	}
 	p.tell(made)
+	p.settle()
 	p.displayMu.Lock()
 	defer p.displayMu.Unlock()
 	if p.display != nil {

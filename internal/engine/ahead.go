@@ -19,6 +19,9 @@ func (r *run) sendAhead(ctx context.Context, s *surveying) {
 		return
 	}
 	ahead := r.pickAhead(s, free)
+	if len(ahead) == 0 {
+		return
+	}
 	r.sizeLayers(ctx, ahead)
 	r.room.know(r.needs, ahead)
 	for _, t := range ahead {
@@ -36,6 +39,9 @@ func (r *run) pickAhead(s *surveying, most int) (ahead []*task) {
 		if a, known := s.answers[t]; known && r.canGoAhead(t, a) && len(ready) < aheadChoice {
 			ready = append(ready, t.index)
 		}
+	}
+	if len(ready) == 0 {
+		return nil
 	}
 	if r.Order == OrderShared {
 		r.needs.Read(func(g *graph.Shared) { ready = g.Order(ready, weight(g)) })

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	"github.com/stoker-build/stoker/internal/cache"
@@ -145,23 +144,6 @@ func (t *task) sharesBase(other *task) bool {
 		}
 	}
 	return false
-}
-
-// reads are the images that a job's build reads, by their tags, where no base image
-// was given.
-func (t *task) reads() []string {
-	if t.job.Base != "" {
-		return nil
-	}
-	var refs []string
-	for _, image := range t.images {
-		ref := image.Ref
-		if name, _, _ := strings.Cut(ref, "@"); strings.LastIndex(name, ":") > strings.LastIndex(name, "/") {
-			ref = name // a tag
-		}
-		refs = append(refs, ref)
-	}
-	return refs
 }
 
 // baseName is a name for what a job is built on.

@@ -187,15 +187,13 @@ func (r *run) reach(ctx context.Context, t *task) error {
 	return nil
 }
 
-// How long a registry that did not answer is left alone, while other jobs are built.
-const unreachedPause = 20 * time.Second
-
-// restForReach is how long a job has to wait before it is asked about again.
+// restForReach is how long a job has to wait before it is asked about again: a
+// registry that did not answer is left alone, while other jobs are built.
 func (t *task) restForReach() time.Duration {
 	if t.unreached.IsZero() {
 		return 0
 	}
-	return max(unreachedPause-time.Since(t.unreached), 0)
+	return max(builder.UnreachablePause-time.Since(t.unreached), 0)
 }
 
 // refused tells whether an error means that a job cannot be built at all, as the

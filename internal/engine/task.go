@@ -46,6 +46,23 @@ type task struct {
 	failed     error     // a better explanation of its last failure
 }
 
+// reads are the images that a job's build reads, by their tags, where no base image
+// was given.
+func (t *task) reads() []string {
+	if t.job.Base != "" {
+		return nil
+	}
+	var refs []string
+	for _, image := range t.images {
+		ref := image.Ref
+		if name, _, _ := strings.Cut(ref, "@"); strings.LastIndex(name, ":") > strings.LastIndex(name, "/") {
+			ref = name // a tag
+		}
+		refs = append(refs, ref)
+	}
+	return refs
+}
+
 func (t *task) begin() {
 	if t.entry.StartedAt.IsZero() {
 		t.entry.StartedAt = ledger.Time{Time: time.Now()}

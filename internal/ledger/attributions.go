@@ -22,7 +22,8 @@ import (
 // daemon, so that a later run knows its own records from those of others. It has
 // a file for each daemon, to which runs append as they learn: a line "made VERTEX
 // BEGAN DONE" for each vertex that is being made (DONE is 0 then) and for each that
-// was, with times in nanoseconds since 1970, and "record ID VERTEX" for each record that was found to be a vertex's. The last to use a daemon shortens it.
+// was, with times in nanoseconds since 1970, and "record ID VERTEX" for each record
+// that was found to be a vertex's. The last to use a daemon shortens it.
 type Attributions struct{ Dir string }
 
 // Makings that are older than this were those of records that were found long ago,

@@ -11,10 +11,11 @@ import (
 	"slices"
 )
 
-// BaseImages returns the base images of the run that wrote into a directory, or what
-// its builds read where none were given, each once: those of the jobs in its manifest, however they ended, and those
-// of the jobs that its events say were started, since a job that was cut short
-// is in no manifest. A line that a crash cut off is passed over.
+// BaseImages returns the base images of the run that wrote into a directory, or
+// what its builds read where none were given, each once: those of the jobs in its
+// manifest, however they ended, and those of the jobs that its events say were
+// started, since a job that was cut short is in no manifest. A line that a crash cut
+// off is passed over.
 func BaseImages(dir string) ([]string, error) {
 	finished, err := baseImages(filepath.Join(dir, ManifestFile))
 	if err != nil {

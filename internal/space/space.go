@@ -85,7 +85,7 @@ func (b *Book) Holds(present map[int32]int64) {
 // job or of others.
 func (b *Book) Need(job Job) (bytes int64, known bool) {
 	r, known := b.reserve(job)
-	return max(r.total(), job.Least), known
+	return r.total(), known
 }
 
 // reserve is what a job would have to add.
@@ -98,6 +98,7 @@ func (b *Book) reserve(job Job) (r *reservation, known bool) {
 		bytes, there = b.present[v]
 		return bytes, there
 	}, func(v int32, bytes int64) { r.parts[v] = bytes })
+	r.own += max(job.Least-r.total(), 0)
 	return r, known
 }
 
@@ -112,7 +113,6 @@ func (r *reservation) total() int64 {
 // Start reserves what a job will add; the number is the caller's.
 func (b *Book) Start(number int, job Job) {
 	r, _ := b.reserve(job)
-	r.own = max(r.own, r.own+job.Least-r.total())
 	for v := range r.parts {
 		b.making[v] = number
 	}
