@@ -16,10 +16,10 @@ import (
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/flightcontrol"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sync/singleflight"
 
 	"github.com/stoker-build/stoker/internal/graph"
 )
@@ -27,7 +27,9 @@ import (
 // images are the base images that the builder was asked about, each once. It may
 // be used by several goroutines.
 type images struct {
-	flight singleflight.Group
+	// A question ends with the last who asks it: an interrupted run does not wait
+	// for a registry that is silent.
+	flight flightcontrol.Group[image]
 
 	mu    sync.Mutex
 	known map[string]image
@@ -85,43 +87,46 @@ func (m *images) resolve(ctx context.Context, c gateway.Client, ref string, opt 
 	if err := m.reachable(ref); err != nil {
 		return image{}, err
 	}
-	// Others may wait for the same answer, and are not to end with this caller.
-	answer := m.flight.DoChan(key, func() (any, error) {
-		ctx, cancel := m.patience(context.WithoutCancel(ctx), ref)
-		defer cancel()
-		var i image
-		var err error
-		i.ref, i.digest, i.config, err = c.ResolveImageConfig(ctx, ref, opt)
-		if err != nil && context.Cause(ctx) != nil {
-			err = context.Cause(ctx)
-		}
-		if err != nil {
-			// As BuildKit words it for a build.
-			err = fmt.Errorf("failed to resolve source metadata for %s: %w", ref, err)
-		}
-		m.note(ref, err)
-		if err != nil {
-			return image{}, err
-		}
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.known[key] = i
-		if i.digest != "" {
-			m.known[pinned(i.ref, i.digest)+" "+optKey(opt)] = i
-		}
-		return i, nil
+	found, err := m.flight.Do(ctx, key, func(ctx context.Context) (image, error) {
+		return m.ask(ctx, c, ref, key, opt)
 	})
-	select {
-	case <-ctx.Done():
+	if ctx.Err() != nil {
 		// Not its cause, which may be another stage's error: the converter adds to
 		// the errors that it is given where in the Dockerfile they come from.
 		return image{}, ctx.Err()
-	case found := <-answer:
-		if found.Err != nil {
-			return image{}, found.Err
-		}
-		return found.Val.(image), nil
 	}
+	return found, err
+}
+
+// ask is one question to the builder, for all who ask the same meanwhile. ctx ends
+// when none of them wants to know any more.
+func (m *images) ask(ctx context.Context, c gateway.Client, ref, key string, opt sourceresolver.Opt) (image, error) {
+	patience, cancel := m.patience(ctx, ref)
+	defer cancel()
+	var i image
+	var err error
+	i.ref, i.digest, i.config, err = c.ResolveImageConfig(patience, ref, opt)
+	if ctx.Err() != nil {
+		return image{}, ctx.Err() // this says nothing of the registry
+	}
+	if err != nil && patience.Err() != nil {
+		err = context.Cause(patience)
+	}
+	if err != nil {
+		// As BuildKit words it for a build.
+		err = fmt.Errorf("failed to resolve source metadata for %s: %w", ref, err)
+	}
+	m.note(ref, err)
+	if err != nil {
+		return image{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.known[key] = i
+	if i.digest != "" {
+		m.known[pinned(i.ref, i.digest)+" "+optKey(opt)] = i
+	}
+	return i, nil
 }
 
 func optKey(opt sourceresolver.Opt) string {

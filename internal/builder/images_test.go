@@ -52,3 +52,22 @@ func TestRegistryIsGivenUp(t *testing.T) {
 		t.Errorf("it answers, and is not asked: %s", err)
 	}
 }
+
+// A question ends with the last who asks it, which says nothing of the registry: an
+// interrupted run does not wait for one that is silent.
+func TestQuestionEndsWithItsAskers(t *testing.T) {
+	m, hole := newImages(), blackHole{asked: make(chan string, 10)}
+	ctx, leave := context.WithCancel(t.Context())
+	go func() {
+		<-hole.asked
+		leave()
+	}()
+	for range hopelessHost {
+		if _, err := m.resolve(ctx, hole, "r.example/a:1", sourceresolver.Opt{}); !errors.Is(err, context.Canceled) {
+			t.Errorf("who left is told %v", err)
+		}
+	}
+	if err := m.reachable("r.example/a:1"); err != nil {
+		t.Errorf("a registry that nobody waited for is given up: %s", err)
+	}
+}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"net"
 	"slices"
 	"strings"
@@ -13,16 +14,12 @@ import (
 // unknown job may need is removed meanwhile, and what is dead goes afterwards.
 func TestFirstBuildsStartBeforeAllIsKnown(t *testing.T) {
 	t.Parallel()
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // it accepts, and never answers
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { silent.Close() })
+	silent := silentRegistry(t)
 	for _, order := range []string{"shared", "given"} {
 		t.Run(order, func(t *testing.T) {
 			t.Parallel()
 			w := newWorkbench(t, modest(2, 3))
-			refs := []string{silent.Addr().String() + "/swebench/none:1"}
+			refs := []string{silent + "/swebench/none:1"}
 			for i := range w.bases {
 				refs = append(refs, w.bases[i%2*3+i/2].Ref) // of the two projects in turn
 			}
@@ -47,6 +44,36 @@ func TestFirstBuildsStartBeforeAllIsKnown(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A run that is interrupted while the builder is asked warns of nothing: that a
+// registry did not answer until then says nothing of it.
+func TestInterruptedWhileAsked(t *testing.T) {
+	t.Parallel()
+	w := newWorkbench(t, small(1, 1))
+	w.write("bases.txt", silentRegistry(t)+"/swebench/none:1")
+	ctx, interrupt := context.WithCancelCause(t.Context())
+	go func() {
+		defer interrupt(engine.ErrInterrupted)
+		if err := w.untilEvent("surveying"); err != nil {
+			t.Error(err)
+		}
+	}()
+	code, out := w.build(ctx)
+	if warnings := events[engine.Warning](w, "warning"); code != ExitInterrupted || len(warnings) > 0 {
+		t.Errorf("exit code %d, warnings %v\n%s", code, warnings, out)
+	}
+}
+
+// silentRegistry returns the address of a registry that accepts, and never answers.
+func silentRegistry(t *testing.T) string {
+	t.Helper()
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { silent.Close() })
+	return silent.Addr().String()
 }
 
 func firstOf(events []struct{ Type string }, kind string) int {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -77,17 +76,13 @@ func TestPlanOnWarmCache(t *testing.T) {
 // whether its registry never answers, or says that it is asked too much.
 func TestPlanOfUnresolvedBases(t *testing.T) {
 	t.Parallel()
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // it accepts, and never answers
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer silent.Close()
+	silent := silentRegistry(t)
 	for _, tt := range []struct {
 		name string
 		host func(w *workbench) string
 		asks bool
 	}{
-		{"silent", func(*workbench) string { return silent.Addr().String() }, true},
+		{"silent", func(*workbench) string { return silent }, true},
 		{"throttled", func(w *workbench) string {
 			w.registry.Inject(lab.Fault{Kind: lab.KindManifest, Repo: "swebench/*", Status: http.StatusTooManyRequests})
 			return w.registry.Host()

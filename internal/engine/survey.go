@@ -47,7 +47,9 @@ func (r *run) survey(ctx context.Context, tasks []*task) []*task {
 			unknown = append(unknown, fmt.Errorf("%s: %w", t.job.Name, a.err))
 		}
 	}
-	r.tellUnknown(unknown)
+	if ctx.Err() == nil {
+		r.tellUnknown(unknown)
+	}
 	r.linkImages(tasks)
 	tasks = r.arrange(tasks)
 	r.sizeLayers(ctx, slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return t.begun }))
