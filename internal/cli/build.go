@@ -15,6 +15,7 @@ import (
 	"github.com/docker/buildx/util/buildflags"
 	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/engine"
@@ -33,13 +34,15 @@ type buildOptions struct {
 	run     runOptions
 	prune   pruneOptions
 	space   spaceOptions
+	// flags are all of these, as the command line and variables set them.
+	flags *pflag.FlagSet
 }
 
 func newBuild(streams Streams) *cobra.Command {
 	var o buildOptions
 	cmd := &cobra.Command{
 		Use:   "build {--images FILE | --rows FILE} -t TEMPLATE [flags] PATH",
-		Short: "Build one image for each base image of a list, or for each row of a file",
+		Short: "Build an image for each line of a list, or for each row of a file",
 		Long: `Build one image for each line of an image list, or for each row of a file with
 JSON Lines.
 
@@ -53,23 +56,28 @@ PATH, -f, -t, --target, --build-arg, --build-context, --label, --platform and
   .Ref .Name .Tag .Repo .Index   of an image list: the reference and its parts
   .id .repo .meta.version ...    of rows: the fields that they have
   .Name .Index                   of rows: the job's name and its place
-  .GitSHA                        the commit of the build context; not in PATH and -f
-  .DockerfileHash                changes with Dockerfile, build arguments and target;
-                                 in -t and --label
-  functions                      lower upper replace trunc slug trimPrefix regexReplaceAll ...
+  .GitSHA                        the commit of the build context; not in PATH
+                                 and -f
+  .DockerfileHash                changes with Dockerfile, build arguments and
+                                 target; in -t and --label
+  functions                      lower upper replace trunc slug trimPrefix ...
 
 Every flag can be set by a variable: --batch-size by STOKER_BATCH_SIZE. One that
 can be given several times takes one value per line.
 
 Exit codes: 0 all built or skipped; 1 some job failed; 2 wrong usage or
 unreadable input; 3 no builder could be reached; 130 interrupted.`,
-		Example: `  stoker build --images bases.txt -f agent/Dockerfile -t 'registry.example/agent:{{.Name}}' \
-    --push --workers 4 --batch-size 15 ./agent
+		Example: `  stoker build --images bases.txt -f agent/Dockerfile --push \
+    -t 'registry.example/agent:{{.Name}}' --workers 4 ./agent
   stoker build --rows tasks.jsonl -t 'registry.example/{{.repo | lower}}:{{.id}}' \
     --build-arg 'VERSION={{.version}}' --push 'tasks/{{.id}}'`,
-		Args: onePath,
+		SuggestFor: []string{"run", "bake", "make", "start", "resume"},
+		Args:       cobra.ArbitraryArgs, // variables may set flags that come first
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.input.context = args[0]
+			o.flags = cmd.Flags()
+			if err := o.input.take(args); err != nil {
+				return err
+			}
 			return runBuild(cmd.Context(), o, streams)
 		},
 	}
@@ -81,11 +89,19 @@ unreadable input; 3 no builder could be reached; 130 interrupted.`,
 	return cmd
 }
 
-func onePath(_ *cobra.Command, args []string) error {
-	if len(args) != 1 {
-		return &flagError{fmt.Errorf("exactly one build context is needed, got %d arguments", len(args))}
+// take checks that it is said what is to be built, and takes the build context.
+func (o *inputOptions) take(args []string) error {
+	if _, _, err := o.inputFlag(); err != nil {
+		return err
 	}
-	return nil
+	switch len(args) {
+	case 0:
+		return &flagError{errors.New("the build context is missing: give the directory PATH as the last argument, such as . or ./agent")}
+	case 1:
+		o.context = args[0]
+		return nil
+	}
+	return &flagError{fmt.Errorf("exactly one build context is needed, got %d arguments: %s", len(args), strings.Join(args, " "))}
 }
 
 func runBuild(ctx context.Context, o buildOptions, streams Streams) error {
@@ -162,7 +178,8 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	options.Builder, options.Graphs, options.Nodes, options.Prune.Owner = b, b, engineNodes(b), o.prune.owner(b)
 	options.Recovery = o.recovery(b.Name())
 
-	record, resumed, err := o.openLedger(ctx, p, streams.Version)
+	options.ResumeCommand = resumeCommand(streams, o.flags, os.LookupEnv, options.Redact)
+	record, resumed, err := o.openLedger(ctx, p, streams.Version, options.ResumeCommand)
 	if err != nil {
 		return err
 	}
@@ -277,18 +294,31 @@ func (o inputOptions) plan(stdin io.Reader, insecure []string) (*plan.Plan, erro
 	return p, nil
 }
 
-// readInput reads the rows: of an image list, or JSON Lines.
-func (o inputOptions) readInput(stdin io.Reader) (plan.Input, error) {
-	flag, name, read := "--images", o.images, readImageRows
-	if o.rows != "" {
-		flag, name, read = "--rows", o.rows, plan.ReadRows
-	}
+// inputFlag returns which flag says what is to be built, and the file that it names.
+func (o inputOptions) inputFlag() (flag, name string, err error) {
 	switch {
 	case o.images != "" && o.rows != "":
-		return plan.Input{}, &flagError{errors.New("--images and --rows are two ways to say what to build: give one of them")}
-	case name == "":
-		return plan.Input{}, &flagError{errors.New("--images FILE or --rows FILE is needed: a list of base images, one reference per line, " +
-			"or rows as JSON Lines, one object per line (- for standard input)")}
+		return "", "", &flagError{errors.New("--images and --rows are two ways to say what to build: give one of them")}
+	case o.images != "":
+		return "--images", o.images, nil
+	case o.rows != "":
+		return "--rows", o.rows, nil
+	}
+	return "", "", &flagError{errors.New("--images FILE or --rows FILE is needed: a list of base images, one reference per line, " +
+		"or rows as JSON Lines, one object per line (- for standard input)")}
+}
+
+// readInput reads the rows: of an image list, or JSON Lines.
+func (o inputOptions) readInput(stdin io.Reader) (plan.Input, error) {
+	flag, name, err := o.inputFlag()
+	if err != nil {
+		return plan.Input{}, err
+	}
+	read := readImageRows
+	if flag == "--rows" {
+		read = plan.ReadRows
+	}
+	switch {
 	case name == "-" && o.file == "-":
 		return plan.Input{}, &flagError{fmt.Errorf("%s and -f cannot both be read from standard input", flag)}
 	case name == "-":
@@ -319,7 +349,8 @@ func (o inputOptions) spec() (plan.Spec, error) {
 	_, given := args[o.baseArg]
 	_, plain := plainArgs[o.baseArg]
 	if o.hasBase() && (given || plain) {
-		return plan.Spec{}, &flagError{fmt.Errorf("--build-arg %s is what the base image of each job is passed as; name another with --base-arg", o.baseArg)}
+		return plan.Spec{}, &flagError{fmt.Errorf("--build-arg %[1]s: the argument %[1]s carries the base image of each job: leave it out here, "+
+			"or have another argument carry the base image, with --base-arg NAME", o.baseArg)}
 	}
 	labels, err := keyValues("--label", o.labels)
 	if err != nil {

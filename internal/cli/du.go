@@ -59,7 +59,7 @@ Sizes are in bytes. The totals of layers and other add up to the node's.`,
 		Example: `  stoker du
   stoker du --images bases.txt
   stoker du --run stoker-out --format json`,
-		Args: noArguments,
+		Args: noArguments, SuggestFor: []string{"df", "cache", "usage"},
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDu(cmd.Context(), o, streams) },
 	}
 	o.images.addTo(cmd)

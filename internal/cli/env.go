@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -70,10 +71,21 @@ func flagsFromEnv(flags *pflag.FlagSet, lookup func(string) (string, bool)) erro
 			return
 		}
 		if err := setFlag(flags, f, value); err != nil {
-			firstErr = &flagError{fmt.Errorf("%s=%q in the environment: %w", name, value, err)}
+			firstErr = envMistake(name, err)
+			return
 		}
+		_ = flags.SetAnnotation(f.Name, byVariable, []string{name}) // the flag is there
 	})
 	return firstErr
+}
+
+// envMistake says what is wrong with a variable's value.
+func envMistake(name string, err error) error {
+	text := err.Error()
+	if invalid := (*pflag.InvalidValueError)(nil); errors.As(err, &invalid) {
+		text = badValue(invalid)
+	}
+	return &flagError{fmt.Errorf("%s (from %s in the environment)", text, name)}
 }
 
 // valueFromEnv returns the variable that sets a flag, and the flag's value. A

@@ -100,11 +100,14 @@ type builderOptions struct {
 }
 
 func (o *builderOptions) addTo(f *pflag.FlagSet) {
-	f.StringVar(&o.name, "builder", "", "a buildx builder's `NAME` or an address: unix://, tcp://, docker-container://, kube-pod://, ssh://\n(default BUILDX_BUILDER, BUILDKIT_HOST, docker's current builder, a private buildkitd)")
+	f.StringVar(&o.name, "builder", "", "a buildx builder's `NAME` or an address: unix://, tcp://, docker-container://, kube-pod://, ssh:// (default BUILDX_BUILDER, BUILDKIT_HOST, docker's current builder, a private buildkitd)")
 	f.StringVar(&o.buildkitd, "buildkitd", "", "`PATH` of the buildkitd to start as a private builder (default beside stoker, or on PATH)")
 	f.StringVar(&o.stateDir, "state-dir", stateDir(), "`DIR` for a private builder's cache")
 	f.StringArrayVar(&o.insecure, "insecure-registry", nil, "registry `HOST` to talk to without TLS; loopback ones are by default")
 }
+
+// defaultOutputDir is where a run's results go that was told nothing else.
+const defaultOutputDir = "stoker-out"
 
 // runOptions say how the plan is run.
 type runOptions struct {
@@ -128,7 +131,7 @@ type runOptions struct {
 }
 
 func (o *runOptions) addTo(f *pflag.FlagSet) {
-	f.StringVar(&o.outputDir, "output-dir", "stoker-out", "`DIR` for manifest, events, summary and logs")
+	f.StringVar(&o.outputDir, "output-dir", defaultOutputDir, "`DIR` for manifest, events, summary and logs")
 	f.IntVar(&o.workers, "workers", min(4, runtime.NumCPU()*2), "jobs that run at once")
 	f.IntVar(&o.retries, "retries", 2, "further attempts at a job that failed")
 	f.DurationVar(&o.retryDelay, "retry-delay", 2*time.Second, "pause before the second attempt; each further one is twice as long")

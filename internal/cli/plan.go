@@ -24,15 +24,17 @@ func newPlan(streams Streams) *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use:   "plan {--images FILE | --rows FILE} -t TEMPLATE [flags] PATH",
-		Short: "Tell what build would do: order, shared layers, how the cache grows, whether it fits",
+		Short: "Tell what build would do: order, shared layers, whether it fits",
 		Long: `Tell what "stoker build" with the same flags would do, and build nothing.
 
 The forecast simulates the order, the sweeps and the admission of the run. What
 a job adds to the cache is known from earlier runs of the same Dockerfile, or
 from --job-size; else it is taken as half of what its base image takes.`,
-		Args: onePath,
+		Args: cobra.ArbitraryArgs, // variables may set flags that come first
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.input.context = args[0]
+			if err := o.input.take(args); err != nil {
+				return err
+			}
 			if !slices.Contains(formats, format) {
 				return &flagError{fmt.Errorf("--format %q: use %s", format, strings.Join(formats, " or "))}
 			}

@@ -29,7 +29,7 @@ func newPrune(streams Streams) *cobra.Command {
 	var o pruneByHandOptions
 	cmd := &cobra.Command{
 		Use:   "prune --image REF|--images FILE|--run DIR [flags]",
-		Short: "Remove the cache of given base images, or of a run, and nothing else",
+		Short: "Remove the cache of given base images or of a run, nothing else",
 		Long: `Remove from the cache what is of the given base images: their layers and the
 steps that were built upon them. The plan is shown first, and nothing is removed
 before it was agreed to, on the terminal or with --yes.
@@ -61,10 +61,10 @@ Each item of keep has records, bytes and why.
 Exit codes: 0 done, also when nothing was there to remove; 1 not all is known of
 an image, or a delete call failed; 2 wrong usage; 3 no builder could be reached;
 130 interrupted.`,
-		Example: `  stoker prune --image docker.io/swebench/sweb.eval.x86_64.django_1776_django-11099 --dry-run
+		Example: `  stoker prune --image registry.example/swebench/django__django-1:latest --dry-run
   stoker prune --images done.txt --yes
   stoker prune --run stoker-out`,
-		Args: noArguments,
+		Args: noArguments, SuggestFor: []string{"rm", "clean", "gc", "purge"},
 		RunE: func(cmd *cobra.Command, _ []string) error { return runPrune(cmd.Context(), o, streams) },
 	}
 	o.images.addTo(cmd)

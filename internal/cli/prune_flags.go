@@ -28,8 +28,8 @@ type pruneOptions struct {
 
 func (o *pruneOptions) addTo(f *pflag.FlagSet) {
 	o.keep = 60 << 30
-	f.StringVar(&o.policy, "prune", string(engine.PruneAuto), "when to sweep: auto (above the low watermark, the least useful first),\ncompleted (after each batch, all that no later image needs) or off")
-	f.StringVar(&o.by, "prune-by", string(sweep.ByLineage), "how a sweep finds what it removes: lineage (exactly the dead records) or\ndescription (what is named after a batch's base images, one batch later: next to nothing)")
+	f.StringVar(&o.policy, "prune", string(engine.PruneAuto), "when to sweep: auto (above the low watermark, the least useful first), completed (after each batch, all that no later image needs) or off")
+	f.StringVar(&o.by, "prune-by", string(sweep.ByLineage), "how a sweep finds what it removes: lineage (exactly the dead records) or description (what is named after a batch's base images, one batch later: next to nothing)")
 	f.DurationVar(&o.pause, "prune-pause", 250*time.Millisecond, "how long one delete call of a sweep may make builds wait")
 	f.DurationVar(&o.timeout, "prune-timeout", 5*time.Minute, "bound on one sweep; what is left goes to the next")
 	f.Float64Var(&o.threshold, "prune-threshold", 60, "`PERCENT` of the builder's disk above which, after a batch, the cache is trimmed to --keep-storage")

@@ -14,8 +14,8 @@ import (
 )
 
 // openLedger begins the record of a run, or goes on with the earlier one's.
-func (o buildOptions) openLedger(ctx context.Context, p *plan.Plan, version string) (*ledger.Ledger, ledger.Resumed, error) {
-	start := ledger.StartOptions{Now: time.Now(), Version: version}
+func (o buildOptions) openLedger(ctx context.Context, p *plan.Plan, version, command string) (*ledger.Ledger, ledger.Resumed, error) {
+	start := ledger.StartOptions{Now: time.Now(), Version: version, ResumeCommand: command}
 	for _, j := range p.Jobs {
 		start.Plan.Jobs = append(start.Plan.Jobs, ledger.PlanJob{Name: j.Name, Base: j.Base, Tags: j.Tags, Digest: j.Hash})
 	}

@@ -33,24 +33,28 @@ type Streams struct {
 	Out, Err io.Writer
 	// Version is Stoker's own, for the record.
 	Version string
+	// Program is how Stoker was called; "stoker" when empty.
+	Program string
+
+	args []string // of the command line
 }
 
 // Main runs the command line and returns the exit code. The cause with which
 // ctx is cancelled should be engine.ErrInterrupted when a person asked to stop.
 func Main(ctx context.Context, version string, args []string, streams Streams) int {
-	streams.Version = version
-	root := newRoot(version, streams)
+	streams.Version, streams.args = versionsOf(version, buildInfo()).Version, args
+	root := newRoot(streams)
 	root.SetArgs(args)
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)
 	root.SetErr(streams.Err)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	code := exitCode(ctx, err)
 	var quiet *exitError
 	if err != nil && !errors.As(err, &quiet) {
 		fmt.Fprintf(streams.Err, "stoker: %s\n", err)
 		if errors.As(err, new(*flagError)) {
-			fmt.Fprintln(streams.Err, `See "stoker --help".`)
+			fmt.Fprintf(streams.Err, "See \"%s --help\".\n", cmd.CommandPath())
 		}
 	}
 	return code
@@ -92,13 +96,16 @@ func exitCode(ctx context.Context, err error) int {
 	return ExitUsage
 }
 
-func newRoot(version string, streams Streams) *cobra.Command {
+func newRoot(streams Streams) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "stoker",
-		Short: "Build hundreds of images through BuildKit and sweep the cache that none of them needs any more",
-		Long: "Stoker builds hundreds or thousands of container images through BuildKit and removes, in the\n" +
-			"background, exactly the build cache that no later image of the job needs.",
-		Version:       version,
+		Short: "Build hundreds of images through BuildKit, and keep the cache small",
+		Long: `Stoker builds hundreds or thousands of container images through BuildKit and
+removes, in the background, exactly the build cache that no later image needs.`,
+		Example: `  stoker build --images bases.txt -t 'registry.example/agent:{{.Name}}' \
+    --push ./agent
+  stoker status`,
+		Version:       streams.Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          noCommand,
@@ -109,16 +116,11 @@ func newRoot(version string, streams Streams) *cobra.Command {
 		},
 	}
 	root.SetVersionTemplate("stoker {{.Version}}\n")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &flagError{err} })
-	root.AddCommand(newBuild(streams), newPlan(streams), newDu(streams), newPrune(streams))
+	root.SetFlagErrorFunc(flagMistake)
+	root.SetHelpFunc(showHelp)
+	root.SuggestionsMinimumDistance = 2
+	root.AddCommand(newBuild(streams), newPlan(streams), newDu(streams), newPrune(streams), newStatus(streams), newVersion(streams))
 	return root
-}
-
-func noCommand(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return &flagError{fmt.Errorf("unknown command %q", args[0])}
-	}
-	return nil
 }
 
 // quietLibraries keeps what buildx and its kin log off the terminal: it would

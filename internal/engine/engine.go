@@ -127,6 +127,8 @@ type Options struct {
 	Space SpaceOptions
 	// Order says in which order the jobs are built.
 	Order Order
+	// ResumeCommand goes on with the run where it fails or stops; for the record.
+	ResumeCommand string
 }
 
 // Why a run ended early, as causes of its context.
@@ -433,6 +435,9 @@ func (r *run) finish(ctx context.Context) (ledger.Summary, error) {
 	if cause := context.Cause(ctx); cause != nil {
 		s.Interrupted = errors.Is(cause, ErrInterrupted)
 		s.StopReason = cause.Error()
+	}
+	if s.Failed > 0 || s.Unfinished > 0 {
+		s.ResumeCommand = r.ResumeCommand
 	}
 	s, err := r.Ledger.Finish(s)
 	r.emit(RunFinished{Summary: s})

@@ -45,7 +45,13 @@ func archive(dir string, now time.Time) error {
 	}
 	// The new names come first: a crash between leaves a file under both names
 	// rather than under none.
-	return errors.Join(syncDir(to), syncDir(filepath.Dir(to)), syncDir(dir))
+	if err := errors.Join(syncDir(to), syncDir(filepath.Dir(to)), syncDir(dir)); err != nil {
+		return err
+	}
+	// On a full disk nothing can be written, which must not keep a run from its
+	// start: whoever looks for a log finds it by its place, too.
+	_ = relocate(to, filepath.Join(ArchiveDir, filepath.Base(to)))
+	return nil
 }
 
 // archiveDir makes a new directory below archive/.

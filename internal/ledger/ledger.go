@@ -40,7 +40,7 @@ type Ledger struct {
 	manifest *lines
 	events   *lines
 	entries  []Entry
-	run      runRecord
+	run      RunRecord
 }
 
 // Dir is the output directory.

@@ -38,6 +38,7 @@ func (s Summary) Markdown() string {
 	}
 	s.writeSlowest(&b)
 	s.writeUnswept(&b)
+	s.writeGoOn(&b)
 	s.writeFailures(&b)
 	return b.String()
 }
@@ -80,6 +81,15 @@ func (s Summary) writeFailures(b *strings.Builder) {
 			fmt.Fprintf(b, "\n%stext\n%s\n%s\n", fence, strings.Join(j.LogTail, "\n"), fence)
 		}
 	}
+}
+
+// writeGoOn tells the command that goes on with the run.
+func (s Summary) writeGoOn(b *strings.Builder) {
+	if s.ResumeCommand == "" {
+		return
+	}
+	fence := fenceFor([]string{s.ResumeCommand})
+	fmt.Fprintf(b, "\n### To go on\n\nIn the same directory:\n\n%ssh\n%s\n%s\n", fence, s.ResumeCommand, fence)
 }
 
 // fenceFor returns a code fence that none of the lines can end.

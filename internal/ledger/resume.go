@@ -39,6 +39,7 @@ func (l *Ledger) resume(before *earlier, o StartOptions) (Resumed, error) {
 	if l.run.StartedAt.IsZero() {
 		l.run.StartedAt = Time{o.Now}
 	}
+	l.run.sign(o)
 	if err := writeRun(l.dir, l.run); err != nil {
 		return Resumed{}, err
 	}
@@ -211,7 +212,7 @@ func resumeNotes(before *earlier, plan []PlanJob, kept []Kept) []string {
 	}
 	notes = append(notes, noteOf(renamed, "finished under another name")...)
 	notes = append(notes, noteOf(tagged, "finished, and given the tags that are new")...)
-	return append(notes, noteOf(remade, "finished, and kept, although what it is made from has changed since (--fresh builds all again)")...)
+	return append(notes, noteOf(remade, "finished, and kept, although what it is made from has changed since (to build them again: --fresh --force)")...)
 }
 
 func containsAll(all, some []string) bool {

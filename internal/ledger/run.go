@@ -77,27 +77,38 @@ func compare(was, is []PlanJob, over map[string]string) changes {
 	return c
 }
 
-// runRecord is run.json: which run the other files belong to.
-type runRecord struct {
+// RunRecord is run.json: which run the other files of a directory belong to.
+type RunRecord struct {
 	StokerVersion string `json:"stoker_version"`
 	StartedAt     Time   `json:"started_at"`
 	ResumedAt     []Time `json:"resumed_at,omitempty"`
 	// Finished runs have nothing left to resume: every job has an entry, or
 	// none has.
-	Finished   bool   `json:"finished"`
-	FinishedAt Time   `json:"finished_at"`
-	JobCount   int    `json:"job_count"`
-	Plan       PlanID `json:"plan"`
+	Finished   bool `json:"finished"`
+	FinishedAt Time `json:"finished_at"`
+	JobCount   int  `json:"job_count"`
+	// Host and PID are of the process that wrote here last.
+	Host string `json:"host,omitempty"`
+	PID  int    `json:"pid,omitempty"`
+	// ResumeCommand goes on with the run, see Summary.
+	ResumeCommand string `json:"resume_command,omitempty"`
+	Plan          PlanID `json:"plan"`
 }
 
-func readRun(dir string) (runRecord, error) {
+// sign notes which process writes the record from now on.
+func (r *RunRecord) sign(o StartOptions) {
+	r.Host, _ = os.Hostname() // empty where nobody knows
+	r.PID, r.ResumeCommand = os.Getpid(), o.ResumeCommand
+}
+
+func readRun(dir string) (RunRecord, error) {
 	data, err := os.ReadFile(filepath.Join(dir, RunFile))
 	if err != nil {
-		return runRecord{}, err
+		return RunRecord{}, err
 	}
-	var r runRecord
+	var r RunRecord
 	if err := json.Unmarshal(data, &r); err != nil {
-		return runRecord{}, fmt.Errorf("%s: %w", RunFile, err)
+		return RunRecord{}, fmt.Errorf("%s: %w", RunFile, err)
 	}
 	for i := range r.Plan.Jobs {
 		r.Plan.Jobs[i].Digest = cmp.Or(r.Plan.Jobs[i].Digest, r.Plan.Digest)
@@ -105,7 +116,7 @@ func readRun(dir string) (runRecord, error) {
 	return r, nil
 }
 
-func writeRun(dir string, r runRecord) error {
+func writeRun(dir string, r RunRecord) error {
 	data, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err

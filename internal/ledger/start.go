@@ -34,6 +34,8 @@ type StartOptions struct {
 	Keep func([]Kept) []Kept
 	// Version is the version of Stoker, for whoever reads the record later.
 	Version string
+	// ResumeCommand is for the record: the command that goes on with the run.
+	ResumeCommand string
 }
 
 // Resumed is what was taken over from the earlier run; the zero value when
@@ -114,7 +116,8 @@ func (l *Ledger) begin(o StartOptions) (Resumed, error) {
 
 // afresh begins a record in a directory without one.
 func (l *Ledger) afresh(o StartOptions) error {
-	l.run = runRecord{StokerVersion: o.Version, StartedAt: Time{o.Now}, JobCount: len(o.Plan.Jobs), Plan: o.Plan}
+	l.run = RunRecord{StokerVersion: o.Version, StartedAt: Time{o.Now}, JobCount: len(o.Plan.Jobs), Plan: o.Plan}
+	l.run.sign(o)
 	if err := writeRun(l.dir, l.run); err != nil {
 		return err
 	}
@@ -138,7 +141,7 @@ func (l *Ledger) openFiles() (cut bool, err error) {
 
 // earlier is a run that was found in the directory.
 type earlier struct {
-	run    runRecord
+	run    RunRecord
 	runErr error // why run could not be read
 
 	summarized bool

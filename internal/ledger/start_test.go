@@ -337,7 +337,7 @@ func TestPlanChanges(t *testing.T) {
 		"1 job is new in the plan: new",
 		"1 job is no longer in the plan: gone",
 		"3 jobs are to be built with other tags or another base image than before: base, tags, more",
-		"1 job is finished, and kept, although what it is made from has changed since (--fresh builds all again): remade",
+		"1 job is finished, and kept, although what it is made from has changed since (to build them again: --fresh --force): remade",
 	}
 	if !slices.Equal(resumed.Notes, want) {
 		t.Errorf("notes:\n%s", strings.Join(resumed.Notes, "\n"))

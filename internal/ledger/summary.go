@@ -22,6 +22,9 @@ type Summary struct {
 	Retried     int    `json:"retried"`
 	Interrupted bool   `json:"interrupted"`
 	StopReason  string `json:"stop_reason,omitempty"`
+	// ResumeCommand is the shell command that goes on with a run of which jobs
+	// are left or failed, in the same directory; secrets are taken out of it.
+	ResumeCommand string `json:"resume_command,omitempty"`
 
 	StartedAt         Time    `json:"started_at"`
 	FinishedAt        Time    `json:"finished_at"`

@@ -15,11 +15,12 @@ const finalFailures = 20
 
 // FinalText is what stays on the screen when a run has ended: totals, pace,
 // space, the slowest builds, the failures with their reasons, what the sweeps
-// left, and where the results are. No line is wider than width; a width of 0
-// sets no limit. The text ends with a line break.
+// left, where the results are, and the command that goes on. No line but that
+// command is wider than width; a width of 0 sets no limit. The text ends with a
+// line break.
 func FinalText(summary ledger.Summary, outputDir string, width int, color bool) string {
 	f := finalText{summary, clean(outputDir), width, palette{color}}
-	return f.text(f.headline(), f.pace(), f.space(), f.slowest(), f.failures(), f.unswept(), f.results())
+	return f.text(f.headline(), f.pace(), f.space(), f.slowest(), f.failures(), f.unswept(), f.results()) + f.goOn()
 }
 
 type finalText struct {
@@ -118,6 +119,23 @@ func (f finalText) results() []string {
 		return nil
 	}
 	return []string{"results in " + f.bold(f.outputDir)}
+}
+
+// goOn is the command that goes on with the run, as a whole: it is to be copied.
+func (f finalText) goOn() string {
+	if f.ResumeCommand == "" {
+		return ""
+	}
+	what := "go on with"
+	if f.Unfinished == 0 {
+		what = "try the failed ones again with"
+	}
+	var b strings.Builder
+	b.WriteString(f.bold(f.fit(what+":")) + "\n")
+	for line := range strings.Lines(f.ResumeCommand) {
+		b.WriteString("  " + clean(line) + "\n")
+	}
+	return b.String()
 }
 
 // name and reason lose their middle rather than their end where indent leaves

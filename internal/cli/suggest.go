@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/util/suggest"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// habits are flags by which other programs say what one of ours does, with what
+// to give here instead. Only a command that has that flag says so.
+var habits = map[string]string{
+	"j": "--workers", "jobs": "--workers", "parallel": "--workers", "parallelism": "--workers",
+	"max-parallelism": "--workers", "concurrency": "--workers", "threads": "--workers",
+	"list": "--images", "image-list": "--images", "i": "--images",
+	"json": "--format json", "json-lines": "--rows", "jsonl": "--rows", "dataset": "--rows", "input": "--rows",
+	"dockerfile": "--file", "name": "--tag", "tags": "--tag", "image-name": "--tag",
+	"args": "--build-arg",
+	"out":  "--output-dir", "output-directory": "--output-dir", "out-dir": "--output-dir", "dest": "--output",
+	"continue": "--resume", "restart": "--fresh", "overwrite": "--force", "rebuild": "--force",
+	"dry": "--dry-run", "n": "--dry-run", "retry": "--retries", "attempts": "--retries",
+	"verbose": "--progress plain", "v": "--progress plain", "debug": "--progress plain",
+	"no-prune": "--prune off", "cache-size": "--cache-budget", "max-cache": "--cache-budget",
+	"insecure": "--insecure-registry", "buildkit-host": "--builder", "addr": "--builder",
+}
+
+// unknownFlag says that a command has no such flag, and which one was probably
+// meant.
+func unknownFlag(cmd *cobra.Command, name string) string {
+	typed := "--" + name
+	if len(name) == 1 {
+		typed = "-" + name
+	}
+	text := "unknown flag " + typed
+	if meant := flagMeant(cmd, name); meant != "" {
+		text += "; did you mean " + meant + "?"
+	}
+	return text
+}
+
+// flagMeant returns the flag that a name may stand for; empty where none is near.
+func flagMeant(cmd *cobra.Command, name string) string {
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	if meant := habits[name]; meant != "" && slices.Contains(names, firstFlag(meant)) {
+		return meant
+	}
+	if near := nearest(name, names); near != "" {
+		return "--" + near
+	}
+	return ""
+}
+
+// firstFlag returns the name of the flag that a text begins with.
+func firstFlag(text string) string {
+	flag, _, _ := strings.Cut(strings.TrimPrefix(text, "--"), " ")
+	return flag
+}
+
+// Shorter words are near to too many others.
+const leastWord = 4
+
+// nearest returns the option that a word is a slip of, or the only one that it
+// begins; empty for none.
+func nearest(word string, options []string) string {
+	if len(word) < leastWord {
+		return ""
+	}
+	if near, found := suggest.Search(word, options, true); found {
+		return near
+	}
+	begun := ""
+	for _, o := range options {
+		if strings.HasPrefix(o, word) {
+			if begun != "" {
+				return ""
+			}
+			begun = o
+		}
+	}
+	return begun
+}
+
+// noCommand is for the program itself, which takes only the name of a command.
+func noCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("unknown command %q", args[0])
+	if meant := cmd.SuggestionsFor(args[0]); len(meant) > 0 {
+		text += fmt.Sprintf("; did you mean %q?", strings.Join(meant, `" or "`))
+	}
+	return &flagError{fmt.Errorf("%s", text)}
+}

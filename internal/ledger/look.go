@@ -1,0 +1,104 @@
+package ledger
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Record is what a run has left in a directory, or is writing there now.
+type Record struct {
+	Dir string
+	Run RunRecord
+	// Entries are the finished jobs, with the paths that their logs have now.
+	Entries []Entry
+	// Summary is nil while there is none: the run goes on, or was killed.
+	Summary *Summary
+	// Writing tells that a process holds the directory.
+	Writing bool
+}
+
+// NoRunError tells that a directory holds no run.
+type NoRunError struct{ Dir string }
+
+// Error implements error.
+func (e *NoRunError) Error() string {
+	return fmt.Sprintf("there is no run in %s: it has no %s", e.Dir, RunFile)
+}
+
+// Look reads the record in a directory and disturbs no run that writes there. The
+// error is a *NoRunError where there is none.
+func Look(dir string) (Record, error) {
+	r := Record{Dir: dir}
+	var err error
+	if r.Writing, err = writing(dir); err != nil {
+		return r, err
+	}
+	if r.Run, err = readRun(dir); errors.Is(err, fs.ErrNotExist) {
+		return r, &NoRunError{Dir: dir}
+	} else if err != nil {
+		return r, err
+	}
+	manifest, err := os.ReadFile(filepath.Join(dir, ManifestFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return r, err
+	}
+	if r.Entries, _, _, err = ReadManifest(bytes.NewReader(manifest)); err != nil {
+		return r, err
+	}
+	for i, e := range r.Entries {
+		if e.LogPath != nil {
+			path := logIn(dir, *e.LogPath)
+			r.Entries[i].LogPath = &path
+		}
+	}
+	r.Summary, err = readSummary(dir)
+	return r, err
+}
+
+func readSummary(dir string) (*Summary, error) {
+	data, err := os.ReadFile(filepath.Join(dir, SummaryFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var s Summary
+	if err := json.Unmarshal(data, &s); err != nil {
+		return nil, fmt.Errorf("%s: %w", SummaryFile, err)
+	}
+	return &s, nil
+}
+
+// logIn returns where a log is that was written as path: the directory may have
+// been moved since, or named from elsewhere.
+func logIn(dir, path string) string {
+	if _, below := logTail(path); below != "" {
+		if now := filepath.Join(dir, below); exists(now) {
+			return now
+		}
+	}
+	return path
+}
+
+// logTail cuts the path of a log into the directory of its run and the rest:
+// logs/JOB/attempt-N.log. The rest is empty where it is no such path.
+func logTail(path string) (dir, below string) {
+	job := filepath.Dir(path)
+	logs := filepath.Dir(job)
+	if filepath.Base(logs) != LogsDir {
+		return path, ""
+	}
+	dir = filepath.Dir(logs)
+	return dir, filepath.Join(LogsDir, filepath.Base(job), filepath.Base(path))
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

@@ -1,0 +1,306 @@
+package show
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/ledger"
+)
+
+// The states of a run.
+const (
+	// Running: a process writes the record.
+	Running = "running"
+	// Finished: every job has ended.
+	Finished = "finished"
+	// Stopped: it ended before every job had.
+	Stopped = "stopped"
+	// Killed: it is gone, and could not say why.
+	Killed = "killed"
+	// Unknown: it ran on another machine, of which nothing can be seen.
+	Unknown = "unknown"
+)
+
+// Status is how a run stands that another process runs, or has run. What is not
+// known is null or left out.
+type Status struct {
+	Dir   string `json:"dir"`
+	State string `json:"state"`
+	// Reason says why a run stops, or has stopped.
+	Reason         string      `json:"reason,omitempty"`
+	Host           string      `json:"host,omitempty"`
+	PID            int         `json:"pid,omitempty"`
+	StartedAt      ledger.Time `json:"started_at"` // or resumed at
+	FinishedAt     ledger.Time `json:"finished_at"`
+	ElapsedSeconds float64     `json:"elapsed_seconds"`
+	Nodes          []string    `json:"nodes,omitempty"`
+
+	Total         int             `json:"total"`
+	Built         int             `json:"built"`
+	Skipped       int             `json:"skipped"`
+	Failed        int             `json:"failed"`
+	Unfinished    int             `json:"unfinished"`
+	ImagesPerHour float64         `json:"images_per_hour,omitempty"`
+	LeftSeconds   *float64        `json:"left_seconds"`
+	Running       []StatusJob     `json:"running"`
+	Waiting       *StatusWaiting  `json:"waiting_for_space"`
+	Reclaimed     int64           `json:"reclaimed_bytes"`
+	Failures      []StatusFailure `json:"failures"`
+	Warnings      []string        `json:"warnings,omitempty"`
+	ResumeCommand string          `json:"resume_command,omitempty"`
+
+	state *state
+	now   time.Time
+}
+
+// StatusJob is a job that runs.
+type StatusJob struct {
+	Job     string  `json:"job"`
+	Attempt int     `json:"attempt"`
+	Doing   string  `json:"doing"`
+	Seconds float64 `json:"seconds"`
+}
+
+// StatusWaiting is the next job, which there is no space for.
+type StatusWaiting struct {
+	Job     string  `json:"job"`
+	Need    string  `json:"need"`
+	Seconds float64 `json:"seconds"`
+}
+
+// StatusFailure is jobs that failed for the same reason.
+type StatusFailure struct {
+	Reason string   `json:"reason"`
+	Jobs   []string `json:"jobs"`
+	// Log is the last log of the first of them.
+	Log string `json:"log_path,omitempty"`
+}
+
+// StatusOf tells how a run stands by its record and events, as seen on a host.
+func StatusOf(r ledger.Record, events io.Reader, host string, now time.Time) (Status, error) {
+	s := Status{Dir: r.Dir, Host: r.Run.Host, PID: r.Run.PID, ResumeCommand: r.Run.ResumeCommand, Total: r.Run.JobCount,
+		StartedAt: r.Run.StartedAt, FinishedAt: r.Run.FinishedAt, state: &state{}, now: now, Running: []StatusJob{}, Failures: []StatusFailure{}}
+	if n := len(r.Run.ResumedAt); n > 0 {
+		s.StartedAt = r.Run.ResumedAt[n-1]
+	}
+	if err := s.state.replay(events); err != nil {
+		return s, err
+	}
+	s.count(r.Entries)
+	s.judge(r, host)
+	if s.State != Running {
+		s.now = s.state.latest
+		s.state.running, s.state.waiting, s.state.sweeps = nil, nil, nil
+	}
+	s.fill()
+	return s, nil
+}
+
+// replay takes in the lines of a file of events. A line that is no event that is
+// known is passed over, as is a last one that is not whole.
+func (s *state) replay(events io.Reader) error {
+	in := bufio.NewReader(events)
+	for {
+		line, err := in.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if at, e, err := engine.UnmarshalEvent(line); err == nil {
+			s.apply(at, e)
+		}
+	}
+}
+
+// count counts the jobs of the manifest: those that were kept of an earlier run
+// have no events.
+func (s *Status) count(entries []ledger.Entry) {
+	byReason := map[string]int{}
+	for _, e := range entries {
+		switch {
+		case e.Status == ledger.Built:
+			s.Built++
+			continue
+		case isSkipped(e):
+			s.Skipped++
+			continue
+		}
+		s.Failed++
+		why := reason(deref(e.Error))
+		i, known := byReason[why]
+		if !known {
+			i = len(s.Failures)
+			byReason[why] = i
+			s.Failures = append(s.Failures, StatusFailure{Reason: why, Log: clean(deref(e.LogPath))})
+		}
+		s.Failures[i].Jobs = append(s.Failures[i].Jobs, clean(e.Name))
+	}
+	slices.SortStableFunc(s.Failures, func(a, b StatusFailure) int { return len(b.Jobs) - len(a.Jobs) })
+	s.Unfinished = max(s.Total-len(entries), 0)
+	if kept := len(entries) - s.state.done(); kept > 0 {
+		s.state.skipped += kept
+	}
+}
+
+// judge tells in which state the run is, and why.
+func (s *Status) judge(r ledger.Record, host string) {
+	switch {
+	case r.Writing:
+		s.State, s.Reason = Running, s.state.stopping
+	case r.Summary != nil && s.Unfinished == 0:
+		s.State, s.Reason = Finished, reasonOrNone(r.Summary.StopReason)
+	case r.Summary != nil:
+		s.State, s.Reason = Stopped, reasonOrNone(r.Summary.StopReason)
+	case s.Host != "" && s.Host != host:
+		s.State, s.Reason = Unknown, "it ran on "+clean(s.Host)+", and can only be seen from there"
+	default:
+		s.State, s.Reason = Killed, "it left no word: it was killed, or the machine went down"
+	}
+	if s.State == Finished && s.Failed == 0 || s.State == Running {
+		s.ResumeCommand = ""
+	}
+}
+
+func reasonOrNone(text string) string {
+	if text == "" {
+		return ""
+	}
+	return reason(text)
+}
+
+// fill takes over what the events tell.
+func (s *Status) fill() {
+	s.Nodes, s.Warnings, s.Reclaimed = s.state.nodes, s.state.warnings, s.state.swept.bytes
+	s.ElapsedSeconds = thousandths(s.state.elapsed(s.now).Seconds())
+	s.ImagesPerHour = thousandths(s.state.imagesPerHour(s.now))
+	if left, known := s.state.left(s.now); known && s.State == Running {
+		seconds := thousandths(left.Seconds())
+		s.LeftSeconds = &seconds
+	}
+	for _, j := range s.state.running {
+		s.Running = append(s.Running, StatusJob{j.name, j.attempt, j.doing(s.now), thousandths(s.now.Sub(j.since).Seconds())})
+	}
+	if w := s.state.waiting; w != nil {
+		s.Waiting = &StatusWaiting{w.name, w.need, thousandths(s.now.Sub(w.since).Seconds())}
+	}
+}
+
+func thousandths(f float64) float64 { return math.Round(f*1000) / 1000 }
+
+// How much of a status one screen takes.
+const (
+	statusJobs     = 12
+	statusFailures = 5
+	statusNames    = 3
+)
+
+// Text is the status on one screen. No line but the command that goes on is wider
+// than width.
+func (s Status) Text(width int, color bool) string {
+	f := frame{palette: palette{color}, state: s.state, now: s.now, width: width}
+	lines := []string{s.headline(f)}
+	if s.Reason != "" {
+		lines = append(lines, "  "+f.warn(s.Reason))
+	}
+	lines = append(lines, s.numbers(f)...)
+	lines = append(lines, f.space()...)
+	if table := f.table(statusJobs); len(table) > 0 {
+		lines = append(append(lines, f.bold("running")), indented(table)...)
+	}
+	if s.State == Running {
+		for _, w := range s.Warnings {
+			lines = append(lines, f.warn("! ")+w)
+		}
+	}
+	lines = append(lines, s.failures(f)...)
+	var b strings.Builder
+	for _, line := range lines {
+		b.WriteString(truncate(line, width) + "\n")
+	}
+	goOn := finalText{ledger.Summary{Unfinished: s.Unfinished, ResumeCommand: s.ResumeCommand}, "", width, palette{color}}
+	return b.String() + goOn.goOn()
+}
+
+func (s Status) headline(f frame) string {
+	word := map[string]string{Running: f.good(s.State), Finished: f.good(s.State)}[s.State]
+	if word == "" {
+		word = f.warn(s.State)
+	}
+	text := f.bold(clean(s.Dir)) + ": " + word
+	if s.State == Running {
+		text += " for " + whole(s.state.elapsed(s.now))
+		if s.PID > 0 {
+			text += fmt.Sprintf(" (process %d on %s)", s.PID, clean(s.Host))
+		}
+		return text
+	}
+	return text + " after " + whole(s.state.elapsed(s.now)) + s.ended()
+}
+
+// ended says when a run was last heard of.
+func (s Status) ended() string {
+	if s.state.latest.IsZero() {
+		return ""
+	}
+	return ", " + s.state.latest.Local().Format("2006-01-02 15:04:05")
+}
+
+func (s Status) numbers(f frame) []string {
+	parts := []string{fmt.Sprintf("%d of %s done", s.Total-s.Unfinished, plural(s.Total, "job")), totals(s.Built, s.Skipped, s.Failed)}
+	if s.state.built > 0 {
+		parts = append(parts, perHour(s.ImagesPerHour))
+	}
+	if s.LeftSeconds != nil {
+		parts = append(parts, "about "+whole(ofSeconds(*s.LeftSeconds))+" left")
+	}
+	if s.State == Running {
+		workers := plural(s.state.workers, "worker")
+		if s.state.away > 0 {
+			workers = f.warn(fmt.Sprintf("%d of %s (disk was full)", s.state.workers-s.state.away, workers))
+		}
+		parts = append(parts, workers)
+		if s.state.surveying != "" {
+			parts = append(parts, "asking "+s.state.surveying)
+		}
+	}
+	return flow(parts, " · ", f.width)
+}
+
+// failures lists the failed jobs by their reasons, the most frequent first.
+func (s Status) failures(f frame) []string {
+	if s.Failed == 0 {
+		return nil
+	}
+	lines := []string{f.bold(f.bad("failed"))}
+	for _, group := range s.Failures[:min(len(s.Failures), statusFailures)] {
+		names := strings.Join(group.Jobs[:min(len(group.Jobs), statusNames)], ", ")
+		if more := len(group.Jobs) - statusNames; more > 0 {
+			names += fmt.Sprintf(" and %d more", more)
+		}
+		lines = append(lines, "  "+shorten(plural(len(group.Jobs), "job")+": "+group.Reason, f.width-2), "    "+names)
+		if group.Log != "" {
+			lines = append(lines, "    "+f.dim(shorten(group.Log, f.width-4)))
+		}
+	}
+	if more := len(s.Failures) - statusFailures; more > 0 {
+		lines = append(lines, fmt.Sprintf("  … and %s more", plural(more, "reason")))
+	}
+	return lines
+}
+
+func indented(lines []string) []string {
+	out := make([]string, len(lines))
+	for i, line := range lines {
+		out[i] = "  " + line
+	}
+	return out
+}
