@@ -57,11 +57,23 @@ type Options struct {
 // UnreachableError says that no builder could be reached, and what was tried.
 type UnreachableError struct {
 	Tried []string
+	// Asked is how the one builder was asked for that was tried, such as
+	// --builder; empty where Stoker looked for one.
+	Asked string
+	// Busy tells that the private builder is another run's now.
+	Busy bool
 }
 
 func (e *UnreachableError) Error() string {
-	return "no BuildKit builder could be reached. Tried:\n  " + strings.Join(e.Tried, "\n  ") +
-		"\nTo get one, do one of these:\n" +
+	text := "no BuildKit builder could be reached. Tried:\n  " + strings.Join(e.Tried, "\n  ")
+	switch {
+	case e.Busy: // what to do stands there
+		return text
+	case e.Asked != "":
+		return text + "\nStart that builder or name another (\"docker buildx ls\" lists those of buildx), or leave " + e.Asked + "\n" +
+			"away: Stoker then looks for one, or starts one of its own."
+	}
+	return text + "\nTo get one, do one of these:\n" +
 		"  install buildkitd and runc, and run as root or with rootlesskit: stoker then starts a private builder\n" +
 		"  docker buildx create --use\n" +
 		"  --builder ADDRESS of a running buildkitd, such as unix:///run/buildkit/buildkitd.sock"
@@ -116,7 +128,7 @@ func Connect(ctx context.Context, opt Options) (*Builder, error) {
 			continue
 		}
 		if err := b.open(ctx, asked.name); err != nil {
-			return nil, &UnreachableError{Tried: []string{fmt.Sprintf("%s %s: %s", asked.from, asked.name, reason(err))}}
+			return nil, &UnreachableError{Asked: asked.from, Tried: []string{fmt.Sprintf("%s %s: %s", asked.from, asked.name, reason(err))}}
 		}
 		return b, nil
 	}
@@ -133,7 +145,7 @@ func Connect(ctx context.Context, opt Options) (*Builder, error) {
 		return nil, &UnreachableError{Tried: tried}
 	}
 	if b.private, err = startDaemon(ctx, opt); err != nil {
-		return nil, &UnreachableError{Tried: append(tried, "a private buildkitd: "+reason(err))}
+		return nil, &UnreachableError{Tried: append(tried, "a private buildkitd: "+reason(err)), Busy: errors.Is(err, errBusy)}
 	}
 	if err := b.openAddress(ctx, "private", b.private.address); err != nil {
 		return nil, errors.Join(&UnreachableError{Tried: append(tried, "a private buildkitd: "+reason(err))}, b.private.stop())

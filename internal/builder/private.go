@@ -123,6 +123,8 @@ func daemonCommand(binary string) ([]string, error) {
 	return []string{rootlesskit, "--net=host", "--copy-up=/etc", "--copy-up=/run", binary, "--rootless"}, nil
 }
 
+var errBusy = errors.New("in use by another run")
+
 func (d *daemon) takeLock() error {
 	d.lock = flock.New(filepath.Join(d.root, "stoker.lock"))
 	free, err := d.lock.TryLock()
@@ -130,7 +132,7 @@ func (d *daemon) takeLock() error {
 		return err
 	}
 	if !free {
-		return fmt.Errorf("its root %s is in use by another run; wait for that run, or give this one another --state-dir", d.root)
+		return fmt.Errorf("its root %s is %w; wait for that run, or give this one another --state-dir", d.root, errBusy)
 	}
 	return nil
 }

@@ -69,10 +69,11 @@ Exit codes: 0 all built or skipped; 1 some job failed; 2 wrong usage or
 unreadable input; 3 no builder could be reached; 130 interrupted.`,
 		Example: `  stoker build --images bases.txt -f agent/Dockerfile --push \
     -t 'registry.example/agent:{{.Name}}' --workers 4 ./agent
-  stoker build --rows tasks.jsonl -t 'registry.example/{{.repo | lower}}:{{.id}}' \
-    --build-arg 'VERSION={{.version}}' --push 'tasks/{{.id}}'`,
-		SuggestFor: []string{"run", "bake", "make", "start", "resume"},
-		Args:       cobra.ArbitraryArgs, // variables may set flags that come first
+  stoker build --rows tasks.jsonl --build-arg 'VERSION={{.version}}' --push \
+    -t 'registry.example/{{.repo | lower}}:{{.id}}' 'tasks/{{.id}}'`,
+		SuggestFor:        []string{"run", "bake", "make", "start", "resume"},
+		Args:              cobra.ArbitraryArgs, // variables may set flags that come first
+		ValidArgsFunction: completePath,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.flags = cmd.Flags()
 			if err := o.input.take(args); err != nil {
@@ -134,7 +135,7 @@ func printJobs(w io.Writer, p *plan.Plan) error {
 
 // check finds flags that make no sense before anything else is done.
 func (o buildOptions) check() error {
-	return errors.Join(o.run.check(), o.run.checkResume(), o.prune.check(), o.space.check())
+	return errors.Join(o.input.check(), o.run.check(), o.run.checkResume(), o.prune.check(), o.space.check())
 }
 
 // engine turns the flags into the engine's options, but for the parts that talk
@@ -174,6 +175,9 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
+	if err := b.CanLoad(ctx, p.Jobs); err != nil {
+		return err
+	}
 	options.BuilderName, options.LayerSizes = b.Name(), o.builder.sizes(b.Mirrors()).Of
 	options.Builder, options.Graphs, options.Nodes, options.Prune.Owner = b, b, engineNodes(b), o.prune.owner(b)
 	options.Recovery = o.recovery(b.Name())
@@ -186,7 +190,7 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	defer record.Close()
 	options.Ledger, options.Resumed = record, resumed.Entries
 	p.Notes = append(p.Notes, resumed.Notes...)
-	view, err := show.New(show.Mode(o.run.progress), viewStream(o.run, streams), show.Options{})
+	view, err := show.New(show.Mode(o.run.progress), viewStream(o.run, streams), show.Options{Results: streams.Out, Kept: resumed.Entries})
 	if err != nil {
 		return err
 	}
@@ -368,6 +372,19 @@ func (o inputOptions) spec() (plan.Spec, error) {
 		NoCache: o.noCache, NoCacheFilter: o.noCacheFilter, Pull: o.pull, Push: o.push, Load: o.load,
 		BatchSize: o.batchSize,
 	}, nil
+}
+
+// check finds flags that make no sense whatever the input is.
+func (o inputOptions) check() error {
+	switch {
+	case o.limit < 0:
+		return &flagError{fmt.Errorf("--limit %d: it cannot be negative", o.limit)}
+	case o.batchSize < 1:
+		return &flagError{fmt.Errorf("--batch-size %d: at least 1 is needed", o.batchSize)}
+	case o.hasBase() && o.baseArg == "":
+		return &flagError{errors.New("--base-arg: it cannot be empty: name the argument that takes the base image, such as BASE_IMAGE")}
+	}
+	return nil
 }
 
 // hasBase tells whether jobs are given base images.

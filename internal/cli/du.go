@@ -36,22 +36,24 @@ func newDu(streams Streams) *cobra.Command {
 A line of the tree has the size of all that stands on it, too. A layer that
 several images share stands below them and counts once.
 
-With --image, --images or --run, the given images are a plan, and each line tells
-how many bytes are live, dead and foreign to it. Those of --image and --images
-are still to be built upon: what is theirs is live. Those of --run were: the run
-counts as over, so that what is theirs is dead, whether their jobs were built,
-skipped, failed or cut short, unless --image or --images name them too. As the
-plan is known by its base images only, every step upon them counts as the plan's.
+With --image, --images or --run, the given images are a plan, and each line
+tells how many bytes are live, dead and foreign to it. Those of --image and
+--images are still to be built upon: what is theirs is live. Those of --run
+were: the run counts as over, so that what is theirs is dead, whether their jobs
+were built, skipped, failed or cut short, unless --image or --images name them
+too. As the plan is known by its base images only, every step upon them counts
+as the plan's.
 
 --format json writes an array with an object for each node:
   node                     its name or address
-  total                    records, bytes, in_use (records), last_used; with a plan
-                           also states: the live, dead and foreign bytes
+  total                    records, bytes, in_use (records), last_used; with a
+                           plan also states: the live, dead and foreign bytes
   layers                   the bottom layers, each an object:
     image                  the image that pulled it first; empty: not pulled yet
     id, bytes              its record
     state, reason          with a plan: live, dead or foreign, and why
-    steps                  records and bytes of the steps on it and on no layer above
+    steps                  records and bytes of the steps on it and on no layer
+                           above
     total                  of it and all above it
     layers                 the layers right above it
   other                    what hangs on no layer, by kind: kind, total
@@ -83,8 +85,6 @@ const (
 
 func addFormat(cmd *cobra.Command, format *string) {
 	cmd.Flags().StringVar(format, "format", formatTable, "how to print: table or json")
-	_ = cmd.RegisterFlagCompletionFunc("format",
-		cobra.FixedCompletions([]string{formatTable, formatJSON}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 func checkFormat(format string) error {

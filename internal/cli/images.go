@@ -38,8 +38,6 @@ func (o *imageOptions) addTo(cmd *cobra.Command) {
 	f.StringVar(&o.list, "images", "", "`FILE` with one base image reference per line (- for standard input)")
 	f.StringVar(&o.run, "run", "", "output `DIR` of a run: the base images of its jobs")
 	f.StringArrayVar(&o.platforms, "platform", defaultPlatforms(), "`PLATFORM` for which images were built on the base images (default the node's own)")
-	_ = cmd.MarkFlagFilename("images")
-	_ = cmd.MarkFlagDirname("run")
 }
 
 // given tells whether any image is named.

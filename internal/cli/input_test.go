@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -52,12 +53,22 @@ func TestBadInputStartsNoBuild(t *testing.T) {
 		{"unknown stage", []string{"--images", good, "--target", "x", context}, []string{`no stage is named "x"`}},
 		{"broken Dockerfile", []string{"--images", good, "-f", broken, context}, []string{"unknown instruction"}},
 		{"no Dockerfile", []string{"--images", good, "-f", filepath.Join(dir, "none"), context}, []string{"does not exist"}},
-		{"no context", []string{"--images", good}, []string{"exactly one build context"}},
+		{"no context", []string{"--images", good}, []string{"the build context is missing"}},
+		{"neither list nor context", []string{"-t", tag}, []string{"--images FILE or --rows FILE is needed"}},
+		{"two contexts", []string{"--images", good, context, context}, []string{"exactly one build context is needed, got 2 arguments"}},
 		{"no such context", []string{"--images", good, filepath.Join(dir, "none")}, []string{"is not a directory"}},
 		{"progress", []string{"--images", good, "--progress", "loud", context}, []string{`"loud"`, "plain"}},
 		{"workers", []string{"--images", good, "--workers", "0", context}, []string{"--workers 0"}},
 		{"retries", []string{"--images", good, "--retries", "-1", context}, []string{"--retries -1"}},
-		{"unknown flag", []string{"--images", good, "--wrokers", "2", context}, []string{"unknown flag: --wrokers"}},
+		{"unknown flag", []string{"--images", good, "--wrokers", "2", context}, []string{"unknown flag --wrokers; did you mean --workers?", `See "stoker build --help".`}},
+		{"limit", []string{"--images", good, "--limit", "-1", context}, []string{"--limit -1"}},
+		{"no number", []string{"--images", good, "--disk-high", "NaN", context}, []string{"--disk-high NaN: they must be percentages"}},
+		{"no threshold", []string{"--images", good, "--prune-threshold", "nan", context}, []string{"--prune-threshold NaN"}},
+		{"batch size", []string{"--images", good, "--batch-size", "0", context}, []string{"--batch-size 0"}},
+		{"no base argument", []string{"--images", good, "--base-arg", "", context}, []string{"--base-arg: it cannot be empty"}},
+		{"another base argument", []string{"--images", good, "-f", write("other/Dockerfile", "ARG IMG\nARG BASE_IMAGE\nFROM ${IMG}\n"), context}, []string{"should not be blank", "passed as the argument BASE_IMAGE", "--base-arg"}},
+		{"a slip in a stage", []string{"--images", good, "-f", stages, "--target", "bilder", context}, []string{`no stage is named "bilder"`, `did you mean "builder"?`, "named stages: builder"}},
+		{"a stage where none has a name", []string{"--images", good, "--target", "builder", context}, []string{"no stage has a name"}},
 		{"build argument", []string{"--images", good, "--build-arg", "=x", context}, []string{"KEY=VALUE"}},
 		{"a base that makes no difference", []string{"--images", good, "-f", fixed, context}, []string{fixed, "ARG BASE_IMAGE makes no difference"}},
 		{"a target that does not stand on the base", []string{"--images", good, "-f", stages, "--target", "builder", context}, []string{`the stage "builder"`}},
@@ -94,8 +105,14 @@ func TestBadInputStartsNoBuild(t *testing.T) {
 }
 
 func TestUnknownCommand(t *testing.T) {
-	if code, out := run(t.Context(), "biuld"); code != ExitUsage || !strings.Contains(out, `unknown command "biuld"`) {
-		t.Errorf("exit code %d, output %q", code, out)
+	for typed, meant := range map[string]string{"biuld": "build", "clean": "prune", "ps": "status", "pla": "plan", "versoin": "version"} {
+		want := fmt.Sprintf("unknown command %q; did you mean %q?", typed, meant)
+		if code, out := run(t.Context(), typed); code != ExitUsage || !strings.Contains(out, want) {
+			t.Errorf("exit code %d, output %q, want %q", code, out, want)
+		}
+	}
+	if _, out := run(t.Context(), "frobnicate"); strings.Contains(out, "did you mean") {
+		t.Errorf("nothing is near, but output %q", out)
 	}
 }
 
@@ -114,7 +131,7 @@ func TestUnreachableBuilder(t *testing.T) {
 		args []string
 		says []string
 	}{
-		{"an address", [2]string{}, []string{"--builder", "unix:///does/not/exist.sock"}, []string{"--builder unix:///does/not/exist.sock", "To get one"}},
+		{"an address", [2]string{}, []string{"--builder", "unix:///does/not/exist.sock"}, []string{"--builder unix:///does/not/exist.sock", "leave --builder"}},
 		{"a name", [2]string{"BUILDX_BUILDER", "nobody"}, nil, []string{"BUILDX_BUILDER nobody"}},
 		{"a host", [2]string{"BUILDKIT_HOST", "tcp://127.0.0.1:1"}, nil, []string{"BUILDKIT_HOST tcp://127.0.0.1:1"}},
 		{"nothing set", [2]string{"PATH", dir}, []string{"--buildkitd", "does-not-exist"}, []string{"not set", "docker's current builder", "a private buildkitd"}},
@@ -134,6 +151,9 @@ func TestUnreachableBuilder(t *testing.T) {
 				if !strings.Contains(output, s) {
 					t.Errorf("output %q does not say %q", output, s)
 				}
+			}
+			if advised := strings.Contains(output, "install buildkitd"); advised != (tt.name == "nothing set") {
+				t.Errorf("whether to install one is advised: %t\n%s", advised, output)
 			}
 		})
 	}
@@ -168,7 +188,7 @@ func TestDryRunAndEnvironment(t *testing.T) {
 		t.Errorf("a flag does not win:\n%s", out)
 	}
 	t.Setenv("STOKER_WORKERS", "many")
-	if code, out := run(t.Context(), "build", dir); code != ExitUsage || !strings.Contains(out, `STOKER_WORKERS="many"`) {
+	if code, out := run(t.Context(), "build", dir); code != ExitUsage || !strings.Contains(out, `--workers: "many" is not a whole number (from STOKER_WORKERS in the environment)`) {
 		t.Errorf("a bad variable: exit code %d, output %q", code, out)
 	}
 }

@@ -30,13 +30,16 @@ func newPlan(streams Streams) *cobra.Command {
 The forecast simulates the order, the sweeps and the admission of the run. What
 a job adds to the cache is known from earlier runs of the same Dockerfile, or
 from --job-size; else it is taken as half of what its base image takes.`,
-		Args: cobra.ArbitraryArgs, // variables may set flags that come first
+		Example: `  stoker plan --images bases.txt -t 'registry.example/agent:{{.Name}}' ./agent
+  stoker plan --images bases.txt --cache-budget 20GB --format json ./agent`,
+		Args:              cobra.ArbitraryArgs, // variables may set flags that come first
+		ValidArgsFunction: completePath,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.input.take(args); err != nil {
 				return err
 			}
-			if !slices.Contains(formats, format) {
-				return &flagError{fmt.Errorf("--format %q: use %s", format, strings.Join(formats, " or "))}
+			if err := checkFormat(format); err != nil {
+				return err
 			}
 			return runPlan(cmd.Context(), o, format, streams)
 		},
@@ -46,11 +49,10 @@ from --job-size; else it is taken as half of what its base image takes.`,
 	o.run.addTo(cmd.Flags())
 	o.prune.addTo(cmd.Flags())
 	o.space.addTo(cmd.Flags())
-	cmd.Flags().StringVar(&format, "format", "table", "output: table or json")
+	addFormat(cmd, &format)
+	cmd.Flags().Lookup("dry-run").Usage = "is always so: plan builds nothing"
 	return cmd
 }
-
-var formats = []string{"table", "json"}
 
 func runPlan(ctx context.Context, o buildOptions, format string, streams Streams) (err error) {
 	if err := o.check(); err != nil {

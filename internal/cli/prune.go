@@ -41,15 +41,16 @@ of is asked of their registries. Where a tag has moved or is gone, what the
 builder pulled under that tag before counts too, as far as its layers are known.
 
 A run counts as over: with --run, all its jobs' base images are given, whether
-the jobs were built, skipped, failed or cut short. Images that the jobs only copy
-from are no base images: name them with --image.
+the jobs were built, skipped, failed or cut short. Images that the jobs only
+copy from are no base images: name them with --image.
 
 --format json needs --dry-run or --yes and writes an object:
   dry_run                  whether nothing was to be removed
   nodes                    an object for each node:
     node                   its name or address
-    images                 image; records and bytes in all; remove and keep: what is
-                           of no other given image; problem: why not all of it is known
+    images                 image; records and bytes in all; remove and keep:
+                           what is of no other given image; problem: why not
+                           all of it is known
     shared                 the same of what several of the given images share
     remove                 records and bytes that are to be removed in all
     removed, refused       what BuildKit says it removed, and what it left; null
@@ -61,7 +62,8 @@ Each item of keep has records, bytes and why.
 Exit codes: 0 done, also when nothing was there to remove; 1 not all is known of
 an image, or a delete call failed; 2 wrong usage; 3 no builder could be reached;
 130 interrupted.`,
-		Example: `  stoker prune --image registry.example/swebench/django__django-1:latest --dry-run
+		Example: `  stoker prune --dry-run \
+    --image registry.example/swebench/django__django-1:latest
   stoker prune --images done.txt --yes
   stoker prune --run stoker-out`,
 		Args: noArguments, SuggestFor: []string{"rm", "clean", "gc", "purge"},

@@ -48,7 +48,7 @@ func (o pruneOptions) check() error {
 		return &flagError{fmt.Errorf("--prune-pause %s: it must be more than 0", o.pause)}
 	case o.timeout <= 0:
 		return &flagError{fmt.Errorf("--prune-timeout %s: it must be more than 0", o.timeout)}
-	case o.threshold < 0 || o.threshold > 100:
+	case !(o.threshold >= 0 && o.threshold <= 100): // so that NaN is none, either
 		return &flagError{fmt.Errorf("--prune-threshold %v: it is a percentage, from 0 to 100", o.threshold)}
 	}
 	return nil

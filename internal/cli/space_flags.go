@@ -36,7 +36,7 @@ func (o spaceOptions) check() error {
 	switch {
 	case !oneOf(o.order, engine.OrderShared, engine.OrderGiven):
 		return &flagError{fmt.Errorf("--order %q: use shared or given", o.order)}
-	case o.low <= 0 || o.high > 100 || o.low > o.high:
+	case !(o.low > 0 && o.low <= o.high && o.high <= 100): // so that NaN is none, either
 		return &flagError{fmt.Errorf("--disk-low %v and --disk-high %v: they must be percentages, the low one not above the high one", o.low, o.high)}
 	case o.budget > 0 && o.budget < leastBudget:
 		return &flagError{fmt.Errorf("--cache-budget %s: no image fits into that; give a unit, as in 20GB", &o.budget)}

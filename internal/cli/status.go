@@ -25,14 +25,14 @@ func newStatus(streams Streams) *cobra.Command {
 		Long: `Show how the run in an output directory stands: whether it runs, what is done,
 what runs now, what waits, and what failed for which reason.
 
-DIR is the run's --output-dir, by default stoker-out. The run is not disturbed: only
-its files are read. A finished, stopped or archived run is shown as well.
+DIR is the run's --output-dir, by default stoker-out. The run is not disturbed:
+only its files are read. A finished, stopped or archived run is shown as well.
 
 "watch -c stoker status" shows it again and again.
 
 --format json writes an object; what is not known is null or left out:
   dir, host, pid           where the run is
-  state, reason            running, finished, stopped, killed or unknown, and why
+  state, reason            running, finished, stopped, killed or unknown; why
   started_at, finished_at  when; elapsed_seconds: how long
   nodes                    what builds
   total, built, skipped, failed, unfinished
@@ -55,7 +55,8 @@ Exit codes: 0 a run was found, however it stands; 2 there is none.`,
 			}
 			return nil
 		},
-		SuggestFor: []string{"ps", "top", "ls", "list", "show", "progress"},
+		ValidArgsFunction: completeRun,
+		SuggestFor:        []string{"ps", "top", "ls", "list", "show", "progress"},
 		RunE: func(_ *cobra.Command, args []string) error {
 			dir := ""
 			if len(args) > 0 {

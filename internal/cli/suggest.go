@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -61,7 +62,7 @@ func firstFlag(text string) string {
 }
 
 // Shorter words are near to too many others.
-const leastWord = 4
+const leastWord = 3
 
 // nearest returns the option that a word is a slip of, or the only one that it
 // begins; empty for none.
@@ -85,13 +86,26 @@ func nearest(word string, options []string) string {
 }
 
 // noCommand is for the program itself, which takes only the name of a command.
-func noCommand(cmd *cobra.Command, args []string) error {
+func noCommand(root *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
 	text := fmt.Sprintf("unknown command %q", args[0])
-	if meant := cmd.SuggestionsFor(args[0]); len(meant) > 0 {
-		text += fmt.Sprintf("; did you mean %q?", strings.Join(meant, `" or "`))
+	if meant := commandMeant(root, args[0]); meant != "" {
+		text += fmt.Sprintf("; did you mean %q?", meant)
 	}
-	return &flagError{fmt.Errorf("%s", text)}
+	return &flagError{errors.New(text)}
+}
+
+// commandMeant returns the command that a word may stand for; empty where none is
+// near.
+func commandMeant(root *cobra.Command, word string) string {
+	var names []string
+	for _, cmd := range root.Commands() {
+		if slices.Contains(cmd.SuggestFor, word) {
+			return cmd.Name()
+		}
+		names = append(names, cmd.Name())
+	}
+	return nearest(word, names)
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerui"
 	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/suggest"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -45,11 +46,11 @@ func (s *Source) check(ctx context.Context, o build.Options, baseArg string) err
 	case len(stages) == 0:
 		return fail("it has no stages", "a Dockerfile needs at least one FROM")
 	case !hasStage(stages, o.Target):
-		return fail(fmt.Sprintf("no stage is named %q, as --target asks", o.Target), "named stages: "+strings.Join(stageNames(stages), ", "))
+		return fail(noStage(o.Target, stageNames(stages)))
 	}
 	_, err = convert(ctx, s.dockerfile, o, o.BuildArgs, &imageNotes{})
 	if err != nil && strings.Contains(err.Error(), blankBase) {
-		return fail(err.Error(), "give the argument with --build-arg, or with --base and --base-arg")
+		return fail(err.Error(), blankBaseHint(baseArg))
 	}
 	if baseArg == "" || err != nil || s.dependsOn(ctx, o, baseArg) {
 		return nil
@@ -62,6 +63,28 @@ func (s *Source) check(ctx context.Context, o build.Options, baseArg string) err
 		return fail(fmt.Sprintf("ARG %s makes no difference to the stage %q, which --target asks for, so that every image would be the same", baseArg, o.Target), hint)
 	}
 	return fail(fmt.Sprintf("ARG %s makes no difference to what is built, so that every image would be the same", baseArg), hint)
+}
+
+// noStage says that a Dockerfile has no such stage, which it has, and which was
+// probably meant.
+func noStage(target string, stages []string) (problem, hint string) {
+	problem = fmt.Sprintf("no stage is named %q, as --target asks", target)
+	if near, found := suggest.Search(target, stages, false); found {
+		problem += fmt.Sprintf("; did you mean %q?", near)
+	}
+	if len(stages) == 0 {
+		return problem, "no stage has a name: give one with FROM ... AS NAME, or leave --target out"
+	}
+	return problem, "named stages: " + strings.Join(stages, ", ")
+}
+
+// blankBaseHint says how a FROM gets the argument that it names.
+func blankBaseHint(baseArg string) string {
+	if baseArg == "" {
+		return "give the argument with --build-arg, or with --base and --base-arg"
+	}
+	return fmt.Sprintf("each base image is passed as the argument %s: let this FROM name it, "+
+		"or say with --base-arg which argument takes the base image; others are given with --build-arg", baseArg)
 }
 
 // How BuildKit's converter says that the arguments of a FROM are not given
@@ -189,6 +212,16 @@ func (n *imageNotes) ResolveImageConfig(_ context.Context, ref string, opt sourc
 
 func hasStage(stages []instructions.Stage, target string) bool {
 	return target == "" || slices.ContainsFunc(stages, func(st instructions.Stage) bool { return strings.EqualFold(st.Name, target) })
+}
+
+// StageNames returns the names of a Dockerfile's stages; none where it cannot be
+// parsed.
+func StageNames(dockerfile []byte) []string {
+	stages, _, err := parseDockerfile(dockerfile)
+	if err != nil {
+		return nil
+	}
+	return stageNames(stages)
 }
 
 func stageNames(stages []instructions.Stage) []string {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"maps"
 	"slices"
 
@@ -67,10 +68,17 @@ func (s Spec) addSSH(o *build.Options, gitSSH bool) error {
 	o.SSHSpecs = specs
 	attach, err := build.CreateSSH(specs)
 	if err != nil {
-		return err
+		return innermost(err) // what is around it has values of Go
 	}
 	o.Session = append(o.Session, attach)
 	return nil
+}
+
+func innermost(err error) error {
+	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
+		err = inner
+	}
+	return err
 }
 
 func (s Spec) addAttests(o *build.Options) error {

@@ -1,6 +1,9 @@
 package show
 
 import (
+	"errors"
+	"io"
+	"strings"
 	"time"
 
 	"github.com/stoker-build/stoker/internal/engine"
@@ -22,12 +25,48 @@ func (j *jsonLines) Observe(at time.Time, e engine.Event) {
 	j.write(escapeHidden(string(line)))
 }
 
-// quiet is the view of ModeQuiet.
-type quiet struct{ lines }
+// quiet is the view of ModeQuiet: for a script, which reads what images there are
+// now and is told only of what went wrong.
+type quiet struct {
+	lines
+	results   lines
+	outputDir string
+}
+
+func newQuiet(out io.Writer, opts Options) *quiet {
+	q := &quiet{lines: lines{out: out}, results: lines{out: opts.Results}}
+	for _, e := range opts.Kept {
+		q.image(e)
+	}
+	return q
+}
 
 // Observe implements View.
 func (q *quiet) Observe(_ time.Time, e engine.Event) {
-	if f, ok := e.(engine.JobFinished); ok && f.Entry.Status == ledger.Failed {
-		q.write("failed " + clean(f.Entry.Name) + ": " + failureText(f.Entry))
+	switch e := e.(type) {
+	case engine.RunStarted:
+		q.outputDir = e.OutputDir
+	case engine.JobFinished:
+		if e.Entry.Status == ledger.Failed {
+			q.write("failed " + clean(e.Entry.Name) + ": " + failureText(e.Entry))
+			return
+		}
+		q.image(e.Entry)
+	case engine.RunFinished:
+		if e.Summary.Failed > 0 || e.Summary.Unfinished > 0 {
+			f := finalText{e.Summary, clean(q.outputDir), 0, palette{}}
+			q.write(strings.TrimSuffix(f.text(f.headline(), f.results())+f.goOn(), "\n"))
+		}
 	}
 }
+
+// image lists an image as TAG@DIGEST, by the first of its tags. One that went
+// nowhere has no digest.
+func (q *quiet) image(e ledger.Entry) {
+	if len(e.Tags) > 0 && e.Digest != "" {
+		q.results.write(clean(e.Tags[0]) + "@" + clean(e.Digest))
+	}
+}
+
+// Close implements View.
+func (q *quiet) Close() error { return errors.Join(q.err, q.results.err) }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/ledger"
 )
 
 // Mode names a way to show a run.
@@ -30,7 +31,8 @@ const (
 	ModePlain Mode = "plain"
 	// ModeJSON is every event as a line of JSON.
 	ModeJSON Mode = "json"
-	// ModeQuiet is a line for each job that failed, and nothing else.
+	// ModeQuiet is a line for each job that failed and for a run that did not
+	// end well, and the references of the images as results.
 	ModeQuiet Mode = "quiet"
 )
 
@@ -74,6 +76,10 @@ type Options struct {
 	// Ticker makes the plain view's heartbeat: a channel of times, and how to
 	// end it. A time.Ticker when nil.
 	Ticker func(every time.Duration) (ticks <-chan time.Time, stop func())
+	// Results is where ModeQuiet lists the images; nowhere when nil.
+	Results io.Writer
+	// Kept are finished jobs of an earlier run, whose images are results too.
+	Kept []ledger.Entry
 }
 
 // New makes the view of a mode that writes to out.
@@ -93,7 +99,7 @@ func New(mode Mode, out io.Writer, opts Options) (View, error) {
 	case ModeJSON:
 		return &jsonLines{lines{out: out}}, nil
 	case ModeQuiet:
-		return &quiet{lines{out: out}}, nil
+		return newQuiet(out, opts), nil
 	}
 	_, err := ParseMode(string(mode))
 	return nil, err
@@ -114,6 +120,9 @@ func resolve(mode Mode, terminal bool, getenv func(string) string) Mode {
 func (o Options) withDefaults() Options {
 	if o.Getenv == nil {
 		o.Getenv = os.Getenv
+	}
+	if o.Results == nil {
+		o.Results = io.Discard
 	}
 	if o.Now == nil {
 		o.Now = time.Now
