@@ -89,14 +89,21 @@ func run(ctx context.Context, args ...string) (code int, output string) {
 	return code, out.String()
 }
 
-func (w *workbench) manifest() []ledger.Entry {
+func (w *workbench) read(name string) string {
 	w.t.Helper()
-	data, err := os.ReadFile(w.path("out/manifest.jsonl"))
+	data, err := os.ReadFile(w.path(name))
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return string(data)
+}
+
+func (w *workbench) manifest() []ledger.Entry { return w.manifestIn("out") }
+
+func (w *workbench) manifestIn(dir string) []ledger.Entry {
+	w.t.Helper()
 	var entries []ledger.Entry
-	for _, line := range strings.Split(strings.TrimSuffix(string(data), "\n"), "\n") {
+	for _, line := range strings.Split(strings.TrimSuffix(w.read(dir+"/manifest.jsonl"), "\n"), "\n") {
 		var e ledger.Entry
 		if err := json.Unmarshal([]byte(line), &e); err != nil {
 			w.t.Fatalf("manifest line %q: %v", line, err)

@@ -20,10 +20,13 @@ var sequences = regexp.MustCompile(
 // errors come from plans and builds, and must neither move the cursor nor look
 // like lines of the view. Terminal sequences and invisible runes vanish, line
 // breaks and tabs become spaces, bytes that are not UTF-8 become U+FFFD.
-func clean(s string) string {
+func clean(s string) string { return strings.TrimSpace(visible(s)) }
+
+// visible is clean for text of which the blanks at its ends count.
+func visible(s string) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	s = sequences.ReplaceAllString(s, "")
-	s = strings.Map(func(r rune) rune {
+	return strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r) || unicode.In(r, unicode.Zl, unicode.Zp):
 			return ' '
@@ -32,7 +35,6 @@ func clean(s string) string {
 		}
 		return r
 	}, s)
-	return strings.TrimSpace(s)
 }
 
 // hidden tells whether a rune controls how others are shown: the control

@@ -130,12 +130,11 @@ func (f finalText) goOn() string {
 	if f.Unfinished == 0 {
 		what = "try the failed ones again with"
 	}
-	var b strings.Builder
-	b.WriteString(f.bold(f.fit(what+":")) + "\n")
-	for line := range strings.Lines(f.ResumeCommand) {
-		b.WriteString("  " + clean(line) + "\n")
+	lines := strings.Split(f.ResumeCommand, "\n") // which stand in quotes
+	for i := range lines {
+		lines[i] = visible(lines[i])
 	}
-	return b.String()
+	return f.bold(f.fit(what+":")) + "\n  " + strings.Join(lines, "\n") + "\n"
 }
 
 // name and reason lose their middle rather than their end where indent leaves

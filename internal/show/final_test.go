@@ -118,3 +118,17 @@ func TestFinalTextHeadline(t *testing.T) {
 		})
 	}
 }
+
+// The command that goes on is to be copied: it is whole at any width, and it is
+// clean.
+func TestFinalTextGoesOn(t *testing.T) {
+	s := ledger.Summary{Total: 2, Built: 1, Failed: 1, ResumeCommand: "STOKER_TAG='a\n b' stoker build \x1b[2J" + strings.Repeat("--flag ", 30) + "--resume"}
+	want := "try the failed ones again with:\n  STOKER_TAG='a\n b' stoker build " + strings.Repeat("--flag ", 30) + "--resume\n"
+	if got := FinalText(s, "out", 40, false); !strings.HasSuffix(got, "results in out\n"+want) {
+		t.Errorf("got\n%s", got)
+	}
+	s.Unfinished = 1
+	if got := FinalText(s, "out", 40, false); !strings.Contains(got, "\ngo on with:\n") {
+		t.Errorf("got\n%s", got)
+	}
+}

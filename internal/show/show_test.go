@@ -151,25 +151,51 @@ func TestJSONLines(t *testing.T) {
 	}
 }
 
-func TestQuietTellsOnlyFailures(t *testing.T) {
-	var out bytes.Buffer
-	v, err := New(ModeQuiet, &out, Options{})
-	if err != nil {
-		t.Fatal(err)
+// Of a quiet run standard output has the images, those of an earlier run first,
+// and standard error what went wrong.
+func TestQuiet(t *testing.T) {
+	with := func(e engine.JobFinished, digest string, tags ...string) engine.JobFinished {
+		e.Entry.Digest, e.Entry.Tags = digest, tags
+		return e
 	}
-	for _, e := range []engine.Event{
-		runOf(3, 1), built("a", 1), skipped("b", "exists"), engine.Warning{Message: "w"},
-		engine.AttemptFailed{Job: "c", Attempt: 1, Error: "first", Retry: true},
-		failed("c\nd", "failed to solve: line 1\nline 2", 2), unknownEvent{}, engine.RunFinished{},
-	} {
-		v.Observe(sec(1), e)
+	failing := ledger.Summary{Total: 3, Built: 1, Failed: 1, Unfinished: 1, StopReason: "enough", ResumeCommand: "stoker build --resume"}
+	tests := []struct {
+		name    string
+		summary ledger.Summary
+		out     string
+	}{
+		{"all is well", ledger.Summary{Total: 3, Built: 3}, "failed c d: line 1 line 2 (1m15s, 2 attempts, logs/c d.log)\n"},
+		{"stopped", failing, `failed c d: line 1 line 2 (1m15s, 2 attempts, logs/c d.log)
+stopped: 1 of 3 images built in 0.0s, 1 failed, 1 not finished
+  reason: enough
+results in stoker-out
+go on with:
+  stoker build --resume
+`},
 	}
-	if err := v.Close(); err != nil {
-		t.Fatal(err)
-	}
-	want := "failed c d: line 1 line 2 (1m15s, 2 attempts, logs/c d.log)\n"
-	if out.String() != want {
-		t.Errorf("got %q, want %q", out.String(), want)
+	for _, tt := range tests {
+		var out, results bytes.Buffer
+		v, err := New(ModeQuiet, &out, Options{Results: &results, Kept: []ledger.Entry{{Tags: []string{"r/kept:1"}, Digest: "sha256:0"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range []engine.Event{
+			runOf(3, 1), with(built("a", 1), "sha256:a", "r/a:1", "r/a:2"), with(skipped("b", "exists"), "sha256:b", "r/b:1"),
+			with(built("no tag", 1), "sha256:c"), with(built("went nowhere", 1), "", "r/c:1"), engine.Warning{Message: "w"},
+			engine.AttemptFailed{Job: "c", Attempt: 1, Error: "first", Retry: true},
+			failed("c\nd", "failed to solve: line 1\nline 2", 2), unknownEvent{}, engine.RunFinished{Summary: tt.summary},
+		} {
+			v.Observe(sec(1), e)
+		}
+		if err := v.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if out.String() != tt.out {
+			t.Errorf("%s: got %q, want %q", tt.name, out.String(), tt.out)
+		}
+		if want := "r/kept:1@sha256:0\nr/a:1@sha256:a\nr/b:1@sha256:b\n"; results.String() != want {
+			t.Errorf("%s: results %q, want %q", tt.name, results.String(), want)
+		}
 	}
 }
 

@@ -213,7 +213,9 @@ func (s Status) Text(width int, color bool) string {
 	}
 	lines = append(lines, s.numbers(f)...)
 	lines = append(lines, f.space()...)
-	if table := f.table(statusJobs); len(table) > 0 {
+	narrower := f
+	narrower.width -= 2
+	if table := narrower.table(statusJobs); len(table) > 0 {
 		lines = append(append(lines, f.bold("running")), indented(table)...)
 	}
 	if s.State == Running {

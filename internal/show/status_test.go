@@ -1,0 +1,156 @@
+package show
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/ledger"
+)
+
+// eventLines are events as events.jsonl has them.
+func eventLines(t *testing.T, events ...told) *bytes.Buffer {
+	t.Helper()
+	var b bytes.Buffer
+	for _, e := range events {
+		line, err := engine.MarshalEvent(sec(e.at), e.event)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Write(append(line, '\n'))
+	}
+	return &b
+}
+
+func statusRecord(entries ...ledger.Entry) ledger.Record {
+	return ledger.Record{
+		Dir: "stoker-out", Entries: entries, Writing: true,
+		Run: ledger.RunRecord{JobCount: 9, Host: "here", PID: 42, StartedAt: ledger.Time{Time: sec(0)}, ResumeCommand: "stoker build --images '" + strings.Repeat("long ", 40) + "' --resume"},
+	}
+}
+
+func failedEntry(name, why string) ledger.Entry {
+	log := "stoker-out/logs/" + name + "/attempt-1.log"
+	return ledger.Entry{Name: name, Status: ledger.Failed, Error: &why, LogPath: &log}
+}
+
+func TestStatusOfARunningRun(t *testing.T) {
+	events := eventLines(t,
+		told{0, engine.RunStarted{Jobs: 9, Workers: 3, Nodes: []string{"node-a"}}}, // was killed, and resumed
+		told{1, engine.JobStarted{Job: "of the killed run"}},
+		told{100, engine.RunStarted{Jobs: 9, Workers: 3, Nodes: []string{"node-a"}}},
+		told{101, engine.JobStarted{Job: "b"}}, told{101, engine.AttemptStarted{Job: "b", Attempt: 1}},
+		told{102, engine.JobStarted{Job: "c"}}, told{103, engine.AttemptStarted{Job: "c", Attempt: 2}},
+		told{104, engine.StepStarted{Job: "c", Step: "[2/3] RUN make"}},
+		told{160, built("b", 59)},
+		told{161, failed("x", "no", 1)},
+		told{162, engine.SweepFinished{ReclaimedRecords: 3, ReclaimedBytes: 2e9}},
+		told{165, engine.WaitingForSpace{Job: "d", NeedBytes: 3e9, FreeBytes: 1e9}},
+	)
+	events.WriteString(`{"time":"2026-01-02T03:04:05Z","type":"of_tomorrow"}` + "\n" + `{"time":"2026-01-02T03:0`)
+	r := statusRecord(ledger.Entry{Name: "a", Status: ledger.Built}, ledger.Entry{Name: "b", Status: ledger.Built},
+		failedEntry("x", "failed to solve: no"), failedEntry("y", "other"), failedEntry("z", "no"))
+	s, err := StatusOf(r, events, "here", sec(170))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `stoker-out: running for 1m10s (process 42 on here)
+5 of 9 jobs done · 2 built, 0 skipped, 3 failed · 51 images/h · 3 workers
+2GB reclaimed · waiting 5s for space: d needs 3GB
+running
+  c  attempt 2  [2/3] RUN make                                             1m08s
+failed
+  2 jobs: no
+    x, z
+    stoker-out/logs/x/attempt-1.log
+  1 job: other
+    y
+    stoker-out/logs/y/attempt-1.log
+`
+	if got := s.Text(80, false); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if s.State != Running || s.Unfinished != 4 || s.Waiting == nil || s.Waiting.Seconds != 5 || s.Reclaimed != 2e9 || len(s.Running) != 1 || s.Running[0].Doing != "[2/3] RUN make" {
+		t.Errorf("%+v", s)
+	}
+	if s.LeftSeconds != nil {
+		t.Errorf("%v s are left, which cannot be told before each worker has built", *s.LeftSeconds)
+	}
+}
+
+func TestStatusOfARunThatIsOver(t *testing.T) {
+	events := func() *bytes.Buffer {
+		return eventLines(t, told{0, runOf(9, 2)}, told{1, engine.JobStarted{Job: "a"}}, told{60, built("a", 59)}, told{61, engine.JobStarted{Job: "b"}})
+	}
+	all := make([]ledger.Entry, 9)
+	for i := range all {
+		all[i] = ledger.Entry{Name: fmt.Sprint(i), Status: ledger.Built}
+	}
+	one := all[:1]
+	tests := []struct {
+		name    string
+		change  func(r *ledger.Record)
+		entries []ledger.Entry
+		state   string
+		says    string
+		goesOn  bool
+	}{
+		{"finished", func(r *ledger.Record) { r.Summary = &ledger.Summary{} }, all, Finished, "9 of 9 jobs done", false},
+		{"finished, but some failed", func(r *ledger.Record) { r.Summary = &ledger.Summary{} }, append(all[:8:8], failedEntry("x", "no")), Finished, "1 job: no", true},
+		{"stopped", func(r *ledger.Record) { r.Summary = &ledger.Summary{StopReason: "interrupted"} }, one, Stopped, "interrupted", true},
+		{"killed", func(*ledger.Record) {}, one, Killed, "it was killed, or the machine went down", true},
+		{"of another machine", func(r *ledger.Record) { r.Run.Host = "there" }, one, Unknown, "it ran on there", true},
+		{"of a version that did not say where", func(r *ledger.Record) { r.Run.Host, r.Run.ResumeCommand = "", "" }, one, Killed, "it was killed", false},
+	}
+	for _, tt := range tests {
+		r := statusRecord(tt.entries...)
+		r.Writing = false
+		tt.change(&r)
+		s, err := StatusOf(r, events(), "here", sec(9999))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := s.Text(80, false)
+		if s.State != tt.state || !strings.Contains(text, tt.says) || strings.Contains(text, r.Run.ResumeCommand) != tt.goesOn && tt.goesOn {
+			t.Errorf("%s: %s\n%s", tt.name, s.State, text)
+		}
+		if (s.ResumeCommand != "") != tt.goesOn || len(s.Running) > 0 || s.ElapsedSeconds != 61 {
+			t.Errorf("%s: %+v", tt.name, s)
+		}
+	}
+}
+
+func TestStatusFits(t *testing.T) {
+	var events []told
+	events = append(events, told{0, runOf(900, 30)})
+	var entries []ledger.Entry
+	for i := range 40 {
+		events = append(events, told{1, engine.JobStarted{Job: fmt.Sprintf("a-job-with-a-rather-long-name-%d", i)}})
+		entries = append(entries, failedEntry(fmt.Sprintf("job-%d", i), fmt.Sprintf("a reason that is long enough for a line of its own, number %d of many, \x1b[2J", i%8)))
+	}
+	events = append(events, told{2, engine.Warning{Message: strings.Repeat("w ", 90)}}, told{2, engine.Stopping{Reason: "interrupted"}})
+	for width := 1; width < 130; width += 7 {
+		s, err := StatusOf(statusRecord(entries...), eventLines(t, events...), "here", time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := s.Text(width, true)
+		lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+		if len(lines) > 45 {
+			t.Errorf("%d lines are more than a screen", len(lines))
+		}
+		for _, line := range lines {
+			if w := ansi.StringWidth(line); w > width {
+				t.Errorf("at width %d: %q is %d wide", width, line, w)
+			}
+		}
+		if strings.Contains(text, "\x1b[2J") {
+			t.Error("what a build wrote reaches the terminal")
+		}
+	}
+}
