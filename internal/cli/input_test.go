@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/gofrs/flock"
 )
 
 // Bad input is found before a builder is asked: the builder of these tests does
@@ -125,6 +127,14 @@ func TestUnreachableBuilder(t *testing.T) {
 	}
 	args := []string{"build", "--images", filepath.Join(dir, "list"), "--force", "--output-dir", filepath.Join(dir, "out"),
 		"--state-dir", filepath.Join(dir, "state")}
+	if err := os.MkdirAll(filepath.Join(dir, "state", "buildkit"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	lock := flock.New(filepath.Join(dir, "state", "buildkit", "stoker.lock"))
+	if locked, err := lock.TryLock(); err != nil || !locked {
+		t.Fatal(err)
+	}
+	defer lock.Close()
 	tests := []struct {
 		name string
 		env  [2]string
@@ -135,6 +145,7 @@ func TestUnreachableBuilder(t *testing.T) {
 		{"a name", [2]string{"BUILDX_BUILDER", "nobody"}, nil, []string{"BUILDX_BUILDER nobody"}},
 		{"a host", [2]string{"BUILDKIT_HOST", "tcp://127.0.0.1:1"}, nil, []string{"BUILDKIT_HOST tcp://127.0.0.1:1"}},
 		{"nothing set", [2]string{"PATH", dir}, []string{"--buildkitd", "does-not-exist"}, []string{"not set", "docker's current builder", "a private buildkitd"}},
+		{"another run's", [2]string{}, []string{"--buildkitd", "sh"}, []string{"a private buildkitd", "in use by another run", "--state-dir"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
