@@ -21,7 +21,7 @@ func resumeCommand(streams Streams, flags *pflag.FlagSet, lookup func(string) (s
 		words = append(words, name+"="+quote(withoutSecrets(value, secrets)))
 	}
 	words = append(words, quote(cmp.Or(streams.Program, "stoker")))
-	typed, rest := withoutEnds(streams.args, flags)
+	typed, rest := withoutStartFlags(streams.args, flags)
 	goOn := []string{"--resume"}
 	if name, _ := valueFromEnv("fresh", lookup); name != "" {
 		goOn = append(goOn, "--fresh=false") // it may be set for good
@@ -43,7 +43,7 @@ func variables(flags *pflag.FlagSet, lookup func(string) (string, bool)) []strin
 	var set []string
 	flags.VisitAll(func(f *pflag.Flag) {
 		name, _ := valueFromEnv(f.Name, lookup)
-		if name == "" || typed(f) || decidesStart(f.Name) {
+		if name == "" || wasTyped(f) || decidesStart(f.Name) {
 			return
 		}
 		value, _ := lookup(name)
@@ -55,15 +55,15 @@ func variables(flags *pflag.FlagSet, lookup func(string) (string, bool)) []strin
 // byVariable marks a flag that a variable has set.
 const byVariable = "stoker_by_variable"
 
-// typed tells whether a flag was on the command line.
-func typed(f *pflag.Flag) bool { return f.Changed && f.Annotations[byVariable] == nil }
+// wasTyped tells whether a flag was on the command line.
+func wasTyped(f *pflag.Flag) bool { return f.Changed && f.Annotations[byVariable] == nil }
 
 // decidesStart tells whether a flag says what is done about an earlier run.
 func decidesStart(name string) bool { return name == "resume" || name == "fresh" }
 
-// withoutEnds returns the arguments without --resume and --fresh in any form,
+// withoutStartFlags returns the arguments without --resume and --fresh in any form,
 // and what follows a "--" apart, with it.
-func withoutEnds(args []string, flags *pflag.FlagSet) (typed, rest []string) {
+func withoutStartFlags(args []string, flags *pflag.FlagSet) (typed, rest []string) {
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
 		if arg == "--" {

@@ -28,7 +28,7 @@ what runs now, what waits, and what failed for which reason.
 DIR is the run's --output-dir, by default stoker-out. The run is not disturbed:
 only its files are read. A finished, stopped or archived run is shown as well.
 
-"watch -c stoker status" shows it again and again.
+"watch stoker status" shows it again and again.
 
 --format json writes an object; what is not known is null or left out:
   dir, host, pid           where the run is

@@ -27,7 +27,8 @@ const lockPatience = 200 * time.Millisecond
 // however the process ends; the file stays, since to remove it would let two
 // runs lock two files of that name.
 func takeLock(dir string) (*flock.Flock, error) {
-	lock := flock.New(filepath.Join(dir, LockFile))
+	// Others may look at the run, too.
+	lock := flock.New(filepath.Join(dir, LockFile), flock.SetPermissions(0o644))
 	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
 	defer cancel()
 	free, err := lock.TryLockContext(ctx, lockPatience/10)
