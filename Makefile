@@ -1,11 +1,13 @@
 # The targets a person needs. "make setup" is part of those that need it.
 GO ?= go
 export GOFLAGS ?= -buildvcs=false
+# What "stoker version" tells, as far as this is a clone.
+COMMIT = $(shell git describe --always --abbrev=40 --dirty --exclude '*' 2>/dev/null)
 
 .PHONY: build setup demo soak test lint bench
 
 build: ## the program, as bin/stoker
-	$(GO) build -trimpath -o bin/stoker ./cmd/stoker
+	$(GO) build -trimpath -ldflags "-X main.commit=$(COMMIT)" -o bin/stoker ./cmd/stoker
 
 setup: ## Debian packages and the BuildKit that tests and demo run against
 	./tools/setup.sh

@@ -16,8 +16,11 @@ import (
 	"github.com/stoker-build/stoker/internal/engine"
 )
 
-// version is set by the linker in releases.
-var version = "dev"
+// Set by the linker: version in releases, commit where Go itself notes none.
+var (
+	version = "dev"
+	commit  string
+)
 
 // The live view hides the cursor; leaving at once must bring it back.
 const showCursor = "\x1b[?25h\n"
@@ -35,5 +38,7 @@ func main() {
 		}
 		os.Exit(cli.ExitInterrupted)
 	}()
-	os.Exit(cli.Main(ctx, version, os.Args[1:], cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Program: os.Args[0]}))
+	os.Exit(cli.Main(ctx, version, os.Args[1:], cli.Streams{
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Program: os.Args[0], Commit: commit,
+	}))
 }

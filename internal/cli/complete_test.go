@@ -12,11 +12,11 @@ import (
 func TestCompletions(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"agent/Dockerfile":                   "FROM a AS first\nFROM first AS second\nFROM second\n",
-		"other.Dockerfile":                   "FROM a AS third\n",
-		"out/run.json":                       "{}",
-		"out/archive/2026/run.json":          "{}",
-		"no-run/x":                           "",
+		"agent/Dockerfile":            "FROM a AS first\nFROM first AS second\nFROM second\n",
+		"other.Dockerfile":            "FROM a AS third\n",
+		"out/run.json":                "{}",
+		"out/archive/2026/run.json":   "{}",
+		"no-run/x":                    "",
 		"buildx/instances/furnace":    `{"Name":"furnace","Driver":"docker-container","Nodes":[{"Name":"furnace0","Endpoint":"unix:///x"}]}`,
 		"buildx/instances/other-name": `{"Name":"other-name","Driver":"remote","Nodes":[]}`,
 	} {

@@ -107,7 +107,7 @@ func TestBadInputStartsNoBuild(t *testing.T) {
 }
 
 func TestUnknownCommand(t *testing.T) {
-	for typed, meant := range map[string]string{"biuld": "build", "clean": "prune", "ps": "status", "pla": "plan", "versoin": "version"} {
+	for typed, meant := range map[string]string{"biuld": "build", "clean": "prune", "ps": "status", "pla": "plan", "versio": "version"} {
 		want := fmt.Sprintf("unknown command %q; did you mean %q?", typed, meant)
 		if code, out := run(t.Context(), typed); code != ExitUsage || !strings.Contains(out, want) {
 			t.Errorf("exit code %d, output %q, want %q", code, out, want)

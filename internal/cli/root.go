@@ -33,6 +33,9 @@ type Streams struct {
 	Out, Err io.Writer
 	// Version is Stoker's own, for the record.
 	Version string
+	// Commit is what it was built from, for where Go did not note that; with
+	// "-dirty" at its end where there were changes besides.
+	Commit string
 	// Program is how Stoker was called; "stoker" when empty.
 	Program string
 

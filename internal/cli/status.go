@@ -88,7 +88,7 @@ func runStatus(dir, format string, streams Streams) error {
 func statusIn(dir string) (show.Status, error) {
 	record, err := ledger.Look(dir)
 	if noRun := (*ledger.NoRunError)(nil); errors.As(err, &noRun) {
-		return show.Status{}, fmt.Errorf("%w: give the --output-dir of one", err)
+		return show.Status{}, fmt.Errorf("%w: name the --output-dir of one", err)
 	}
 	if err != nil {
 		return show.Status{}, err

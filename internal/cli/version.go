@@ -6,6 +6,7 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -27,6 +28,7 @@ The builder has a version of its own, which need not be the same.`,
 				return err
 			}
 			v := versionsOf(streams.Version, buildInfo())
+			v.noteCommit(streams.Commit)
 			if format == formatJSON {
 				return writeJSON(streams.Out, v)
 			}
@@ -90,6 +92,13 @@ func versionsOf(version string, info *debug.BuildInfo) versions {
 		}
 	}
 	return v
+}
+
+// noteCommit takes a commit where none is known.
+func (v *versions) noteCommit(commit string) {
+	if v.Commit == "" {
+		v.Commit, v.Modified = strings.CutSuffix(commit, "-dirty")
+	}
 }
 
 func (v versions) write(w io.Writer) error {

@@ -22,6 +22,13 @@ func TestVersion(t *testing.T) {
 			t.Errorf("%s: %+v, want version %s", given, v, want)
 		}
 	}
+	var noted versions
+	if noted.noteCommit("abc-dirty"); noted.Commit != "abc" || !noted.Modified {
+		t.Errorf("of the linker: %+v", noted)
+	}
+	if noted.noteCommit("def"); noted.Commit != "abc" || !noted.Modified {
+		t.Errorf("what Go noted is overwritten: %+v", noted)
+	}
 	var text strings.Builder
 	if err := versionsOf(unreleased, &debug.BuildInfo{}).write(&text); err != nil {
 		t.Fatal(err)

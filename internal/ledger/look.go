@@ -27,7 +27,7 @@ type NoRunError struct{ Dir string }
 
 // Error implements error.
 func (e *NoRunError) Error() string {
-	return fmt.Sprintf("there is no run in %s: it has no %s", e.Dir, RunFile)
+	return fmt.Sprintf("there is no run in %s (it has no %s)", e.Dir, RunFile)
 }
 
 // Look reads the record in a directory and disturbs no run that writes there. The
