@@ -47,8 +47,9 @@ Of an image list, each reference is passed to the build as the argument
 BASE_IMAGE (--base-arg for another). Of rows, --base says what is passed; it can
 be left out when the Dockerfiles have their own FROM.
 
-PATH, -f, -t, --target, --build-arg, --build-context, --label, --platform and
---base may be Go templates over the line:
+PATH, -f, -t, --target, --build-arg, --build-context, --label, --annotation,
+--platform, --base, --output, --cache-from and --cache-to may be Go templates over
+the line:
 
   .Ref .Name .Tag .Repo .Index   of an image list: the reference and its parts
   .id .repo .meta.version ...    of rows: the fields that they have
@@ -99,6 +100,9 @@ func runBuild(ctx context.Context, o buildOptions, streams Streams) error {
 	defer p.Close()
 	if o.run.dryRun {
 		return printJobs(streams.Out, p)
+	}
+	if err := p.CheckOutputs(); err != nil {
+		return err
 	}
 	return execute(ctx, p, o, streams)
 }
@@ -269,12 +273,7 @@ func (o inputOptions) plan(stdin io.Reader, insecure []string) (*plan.Plan, erro
 		return nil, err
 	}
 	spec.Stdin, spec.InsecureRegistries = stdin, insecure
-	p, err := plan.New(spec, input)
-	if err != nil {
-		return nil, err
-	}
-	p.Limit(o.limit)
-	return p, nil
+	return plan.New(spec, input)
 }
 
 // readInput reads the rows: of an image list, or JSON Lines.
@@ -333,9 +332,10 @@ func (o inputOptions) spec() (plan.Spec, error) {
 		TagTemplates: o.tags, BuildArgs: args, PlainArgs: plainArgs, Contexts: o.contexts, Labels: labels,
 		Target: o.target, Platforms: o.platforms, Secrets: o.secrets, SSH: o.ssh,
 		CacheFrom: o.cacheFrom, CacheTo: o.cacheTo, Outputs: o.outputs, Attests: o.attests(),
-		NetworkMode: o.network, ExtraHosts: o.extraHosts, Allow: o.allow,
+		Annotations: o.annotations, NetworkMode: o.network, ExtraHosts: o.extraHosts, Allow: o.allow,
+		CgroupParent: o.cgroupParent, ShmSize: o.shmSize, Ulimits: o.ulimits, Resources: o.resources,
 		NoCache: o.noCache, NoCacheFilter: o.noCacheFilter, Pull: o.pull, Push: o.push, Load: o.load,
-		BatchSize: o.batchSize,
+		BatchSize: o.batchSize, Limit: o.limit,
 	}, nil
 }
 

@@ -63,7 +63,7 @@ func TestTemplatesOverRows(t *testing.T) {
 		{"{{.none}}", "", "there is no field .none"},
 		{"{{.deep.nowhere}}", "", "there is no field .deep.nowhere"},
 		{"{{.id.nowhere}}", "", "there is no field .id.nowhere"},
-		{"{{lower .n}}", "", "expected string; got int64"},
+		{"{{lower .n}}", "", "expected text; got a number"},
 		{"{{.id", "", "unclosed action"},
 		{"{{.DockerfileHash}}", "", "there is no field .DockerfileHash"},
 	}
@@ -220,7 +220,7 @@ func TestRowsThatAreWrong(t *testing.T) {
 		{"the same stage is missing in one", []string{"a", "b"}, func(s *Spec) { s.Context = "tasks/{{.id}}"; s.Target = "a" }, []string{`line 2: tasks/b/Dockerfile: no stage is named "a"`}},
 		{"no base", []string{"not a reference"}, func(s *Spec) { s.Base = "{{.id}}" }, []string{"is no image reference"}},
 		{"platform", []string{"a/b/c/d"}, func(s *Spec) { s.Platforms = []string{"{{.id}}"} }, []string{"--platform"}},
-		{"the same tag", []string{"a", "b"}, func(s *Spec) { s.Context, s.TagTemplates = "tasks/{{.id}}", []string{"r.example/a"} }, []string{"line 1 and line 2 both get the tag"}},
+		{"the same tag", []string{"a", "b"}, func(s *Spec) { s.Context, s.TagTemplates = "tasks/{{.id}}", []string{"r.example/a"} }, []string{"-t: 2 jobs would get the tag r.example/a:latest: a, b"}},
 		{"nothing differs", []string{"a", "b"}, func(s *Spec) { s.TagTemplates = []string{"r.example/a:{{.id}}"} }, []string{"every image would be the same"}},
 		{"a blank base", []string{"a"}, func(s *Spec) { s.Context = filepath.Dir(writeBlank(t)) }, []string{"should not be blank", "--base"}},
 	}
