@@ -71,6 +71,9 @@ unreadable input; 3 no builder could be reached; 130 interrupted.`,
 		Args: onePath,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.input.context = args[0]
+			if err := o.run.beQuiet(); err != nil {
+				return err
+			}
 			return runBuild(cmd.Context(), o, streams)
 		},
 	}
@@ -79,6 +82,7 @@ unreadable input; 3 no builder could be reached; 130 interrupted.`,
 	o.run.addTo(cmd.Flags())
 	o.prune.addTo(cmd.Flags())
 	o.space.addTo(cmd.Flags())
+	cmd.Flags().BoolVar(&o.run.lint, "check", false, "have the builder check the Dockerfiles, print what it finds, and build nothing")
 	return cmd
 }
 
@@ -101,7 +105,13 @@ func runBuild(ctx context.Context, o buildOptions, streams Streams) error {
 	if o.run.dryRun {
 		return printJobs(streams.Out, p)
 	}
+	if o.run.lint {
+		return check(ctx, p, o, streams)
+	}
 	if err := p.CheckOutputs(); err != nil {
+		return err
+	}
+	if err := o.input.prepareFiles(p); err != nil {
 		return err
 	}
 	return execute(ctx, p, o, streams)
@@ -180,7 +190,7 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	options.Observer = view.Observe
 	summary, err := engine.Run(ctx, options)
 	o.learn(p, summary)
-	err = errors.Join(err, view.Close(), appendStepSummary(summary))
+	err = errors.Join(err, view.Close(), appendStepSummary(summary), o.input.writeFiles(p, record.Entries()))
 	if err != nil {
 		return &runError{err}
 	}
@@ -335,7 +345,7 @@ func (o inputOptions) spec() (plan.Spec, error) {
 		Annotations: o.annotations, NetworkMode: o.network, ExtraHosts: o.extraHosts, Allow: o.allow,
 		CgroupParent: o.cgroupParent, ShmSize: o.shmSize, Ulimits: o.ulimits, Resources: o.resources,
 		NoCache: o.noCache, NoCacheFilter: o.noCacheFilter, Pull: o.pull, Push: o.push, Load: o.load,
-		BatchSize: o.batchSize, Limit: o.limit,
+		MetadataFile: o.metadataFile, BatchSize: o.batchSize, Limit: o.limit,
 	}, nil
 }
 

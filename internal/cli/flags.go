@@ -50,6 +50,8 @@ type inputOptions struct {
 	noCache       bool
 	noCacheFilter []string
 	pull          bool
+	iidFile       string
+	metadataFile  string
 	push          bool
 	load          bool
 	batchSize     int
@@ -90,6 +92,8 @@ func (o *inputOptions) addTo(f *pflag.FlagSet) {
 	f.BoolVar(&o.pull, "pull", false, "always attempt to pull all referenced images")
 	f.BoolVar(&o.push, "push", false, "shorthand for --output=type=registry,unpack=false")
 	f.BoolVar(&o.load, "load", false, "shorthand for --output=type=docker")
+	f.StringVar(&o.iidFile, "iidfile", "", "write the image's ID to `FILE`; for one image only")
+	f.StringVar(&o.metadataFile, "metadata-file", "", "write what is known of each job's image to `FILE`, as JSON; a template for a file each")
 	f.IntVar(&o.batchSize, "batch-size", 15, "consecutive jobs that are accounted together")
 	f.IntVar(&o.limit, "limit", 0, "build only the first `N` jobs (0: all)")
 }
@@ -135,6 +139,8 @@ type runOptions struct {
 	recoverBy  string
 	postBuild  string
 	progress   string
+	quiet      bool
+	lint       bool
 }
 
 func (o *runOptions) addTo(f *pflag.FlagSet) {
@@ -155,6 +161,19 @@ func (o *runOptions) addTo(f *pflag.FlagSet) {
 	f.StringVar(&o.recoverBy, "recover-lock", "", "`FILE` by which processes that share a builder take turns at mending it (default one below --state-dir)")
 	f.StringVar(&o.postBuild, "post-build", "", "shell `CMD` to run after each built image; STOKER_IMAGE_{NAME,TAG,TAGS,DIGEST,BASE} tell it which")
 	f.StringVar(&o.progress, "progress", string(show.ModeAuto), "how to show progress: auto, tty, plain, json or quiet")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "short for --progress quiet")
+}
+
+// beQuiet makes --quiet what it is short for.
+func (o *runOptions) beQuiet() error {
+	if !o.quiet {
+		return nil
+	}
+	if mode := show.Mode(o.progress); mode != show.ModeAuto && mode != show.ModeQuiet {
+		return &flagError{fmt.Errorf("--quiet is short for --progress quiet, and --progress %s is given too: give one of them", mode)}
+	}
+	o.progress = string(show.ModeQuiet)
+	return nil
 }
 
 // check finds flags that make no sense before anything else is done.

@@ -108,7 +108,11 @@ func tagDestinations(tags []string) []destination {
 	return out
 }
 
-const tagFlag = "-t"
+// How messages call the flags that are not outputs.
+const (
+	tagFlag      = "-t"
+	MetadataFlag = "--metadata-file"
+)
 
 // writer is a job's name and what its build writes.
 type writer struct {
@@ -202,7 +206,8 @@ func sharedError(writers []writer, all []*sharing) error {
 
 // What to do about a destination that jobs share.
 var sharedHints = map[string]string{
-	tagFlag:     "make the tag differ for each image, for example with {{.Name}} or {{.Tag}}",
-	outputFlag:  "give each job its own: -o is a template, for example -o 'type=oci,dest=images/{{.Name}}.tar'; images are told apart by -t",
-	cacheToFlag: "each would overwrite the other's cache: --cache-to is a template, for example --cache-to 'type=registry,ref=registry.example/cache:{{.Name}}'",
+	tagFlag:      "make the tag differ for each image, for example with {{.Name}} or {{.Tag}}",
+	MetadataFlag: "give each job its own, for example --metadata-file '{{.Name}}.json', or leave out the braces for one file that has all jobs",
+	outputFlag:   "give each job its own: -o is a template, for example -o 'type=oci,dest=images/{{.Name}}.tar'; images are told apart by -t",
+	cacheToFlag:  "each would overwrite the other's cache: --cache-to is a template, for example --cache-to 'type=registry,ref=registry.example/cache:{{.Name}}'",
 }

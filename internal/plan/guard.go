@@ -85,13 +85,14 @@ func (g *guard) checkPart(t *templated, part, path string) error {
 // ownText returns what a text itself says of a part, up to where a row's values
 // begin, and whether they do. The whole text is the part where it is not named.
 func ownText(text, part string) (own string, fromRow bool) {
-	if _, after, named := strings.Cut(text, part+"="); named {
+	_, after, named := strings.Cut(text, part+"=")
+	if named {
 		text = after
 	} else if strings.HasPrefix(text, "type=") {
 		return "", true
 	}
 	end := strings.Index(text, "{{")
-	if comma := strings.IndexByte(text, ','); end < 0 || comma >= 0 && comma < end {
+	if comma := strings.IndexByte(text, ','); end < 0 || named && comma >= 0 && comma < end {
 		return text, false
 	}
 	return text[:end], true

@@ -26,6 +26,7 @@ type maker struct {
 	common map[bool]build.Options
 
 	path, file, base, target *templated
+	metadata                 *templated
 	tags, platforms          []*templated
 	args, labels, contexts   map[string]*templated
 	outputs                  *outputs
@@ -53,7 +54,7 @@ func newMaker(spec Spec) (*maker, error) {
 		return nil, err
 	}
 	m.outputs = outputs
-	m.gitSHA = slices.ContainsFunc(slices.Concat(m.making(), m.tags, outputs.all()), func(t *templated) bool { return t.uses(gitSHAColumn) })
+	m.gitSHA = slices.ContainsFunc(slices.Concat(m.making(), m.tags, outputs.all(), []*templated{m.metadata}), func(t *templated) bool { return t.uses(gitSHAColumn) })
 	options, err := spec.options(false)
 	m.common[false] = options
 	return m, err
@@ -71,6 +72,7 @@ func (m *maker) parse() error {
 	}{
 		{&m.path, "PATH", m.spec.Context}, {&m.file, "-f", m.spec.File},
 		{&m.base, "--base", m.spec.Base}, {&m.target, "--target", m.spec.Target},
+		{&m.metadata, MetadataFlag, m.spec.MetadataFile},
 	} {
 		if *one.to, err = parseTemplate(one.flag, one.text); err != nil {
 			return err
@@ -221,8 +223,25 @@ func (m *maker) job(row Row, index int, name string) (*Job, error) {
 	if err := checkNames(job); err != nil {
 		return nil, err
 	}
+	if err := m.setMetadataFile(job, columns); err != nil {
+		return nil, err
+	}
 	job.Options.Exports = withInsecure(job.Options.Exports, job.Tags, m.spec.InsecureRegistries)
 	return job, nil
+}
+
+// setMetadataFile sets where a job's metadata goes: into a file of its own where the
+// flag is a template, and into the one of all jobs where it is not.
+func (m *maker) setMetadataFile(job *Job, columns map[string]any) (err error) {
+	job.MetadataFile, err = m.metadata.expand(columns)
+	if err != nil || !m.metadata.varies() {
+		return err
+	}
+	if err := m.guard.checkPart(m.metadata, "dest", job.MetadataFile); err != nil {
+		return err
+	}
+	job.writes = append(job.writes, pathDestination(MetadataFlag, job.MetadataFile, false))
+	return nil
 }
 
 // source reads the Dockerfile and the context of a row.

@@ -99,6 +99,8 @@ type Job struct {
 	// Options are buildx's own, ready for build.Build. They are shared between
 	// jobs: clone before changing them (see BuildOptions).
 	Options build.Options
+	// MetadataFile is where what is known of its image goes; empty for nowhere.
+	MetadataFile string
 	// writes is what its build writes beside its tags.
 	writes []destination
 }

@@ -23,6 +23,7 @@ type Spec struct {
 	CacheTo      []string
 	Outputs      []string // -o
 	Annotations  []string
+	MetadataFile string
 
 	// BaseArg is the build argument that takes the base image.
 	BaseArg string

@@ -61,7 +61,7 @@ func parseParts(flag, text string) (*templated, error) { return parseChecked(fla
 // parseChecked reads a flag's text, of which check makes what is filled in.
 func parseChecked(flag, text string, check checkFunc) (*templated, error) {
 	t := &templated{flag: flag, text: text}
-	if !strings.Contains(text, "{{") {
+	if !IsTemplate(text) {
 		return t, nil
 	}
 	tmpl, err := template.New(flag).Option("missingkey=error").Funcs(templateFuncs()).Parse(text)
@@ -88,6 +88,9 @@ func (t *templated) wrong(problem string) error {
 
 // String returns flag and text, as a person may have written them.
 func (t *templated) String() string { return fmt.Sprintf("%s %q", t.flag, t.text) }
+
+// IsTemplate tells whether a flag's text is one.
+func IsTemplate(text string) bool { return strings.Contains(text, "{{") }
 
 // varies tells whether the text is filled in from a row.
 func (t *templated) varies() bool { return t.tmpl != nil }
