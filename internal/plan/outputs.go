@@ -19,10 +19,13 @@ type outputs struct {
 	guard             *guard
 	exports, from, to []*templated // -o, --cache-from, --cache-to
 	annotations       []*templated
+	// known are caches by what their directory is a part of and their text. Buildx
+	// asks for credentials of each that it makes, from afar at times.
+	known map[string]*externalCache
 }
 
 func newOutputs(spec Spec, guard *guard) (o *outputs, err error) {
-	o = &outputs{spec: spec, guard: guard}
+	o = &outputs{spec: spec, guard: guard, known: map[string]*externalCache{}}
 	for _, one := range []struct {
 		to    *[]*templated
 		flag  string
@@ -71,10 +74,13 @@ func (o *outputs) set(job *Job, columns map[string]any) error {
 	if err != nil {
 		return err
 	}
-	for _, entry := range to {
-		job.writes = append(job.writes, cacheDestinations(entry)...)
+	for _, c := range from {
+		job.Options.CacheFrom = append(job.Options.CacheFrom, c.options...)
 	}
-	job.Options.CacheFrom, job.Options.CacheTo = build.CreateCaches(from), build.CreateCaches(to)
+	for _, c := range to {
+		job.Options.CacheTo = append(job.Options.CacheTo, c.options...)
+		job.writes = append(job.writes, c.writes...)
+	}
 	return nil
 }
 
@@ -138,29 +144,49 @@ func (o *outputs) annotate(job *Job, columns map[string]any) error {
 	return nil
 }
 
+// externalCache is where cache comes from or goes: as buildx takes it, and what is
+// written there.
+type externalCache struct {
+	options []client.CacheOptionsEntry
+	writes  []destination
+}
+
 // caches returns where cache comes from or goes. A directory, which is the part of
 // a name, must be where guard allows.
-func (o *outputs) caches(templates []*templated, part string, columns map[string]any) (all []*buildflags.CacheOptionsEntry, err error) {
+func (o *outputs) caches(templates []*templated, part string, columns map[string]any) (all []*externalCache, err error) {
 	for _, t := range templates {
 		text, err := t.expand(columns)
 		if err != nil {
 			return nil, err
 		}
-		parsed, err := buildflags.ParseCacheEntry([]string{text})
-		if err != nil {
-			return nil, t.wrong(err.Error())
-		}
-		for _, e := range parsed {
-			if e.Type != "local" {
-				continue
+		key := part + " " + text
+		c := o.known[key]
+		if c == nil {
+			if c, err = o.cache(t, text, part); err != nil {
+				return nil, err
 			}
+			o.known[key] = c
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+func (o *outputs) cache(t *templated, text, part string) (*externalCache, error) {
+	entries, err := buildflags.ParseCacheEntry([]string{text})
+	if err != nil {
+		return nil, t.wrong(err.Error())
+	}
+	c := &externalCache{options: build.CreateCaches(entries)}
+	for _, e := range entries {
+		if e.Type == "local" {
 			if err := o.guard.checkPart(t, part, e.Attrs[part]); err != nil {
 				return nil, err
 			}
 		}
-		all = append(all, parsed...)
+		c.writes = append(c.writes, cacheDestinations(e)...)
 	}
-	return all, nil
+	return c, nil
 }
 
 // exportsPush makes an image output that is there already push, and tells

@@ -97,7 +97,7 @@ func (t *templated) varies() bool { return t.tmpl != nil }
 
 // How text/template tells of a key that a map does not have, and of a key of
 // what is no map at all, or nothing.
-var noColumn = regexp.MustCompile(`at <(.+)>: (?:map has no entry for key|can't evaluate field|nil pointer evaluating) `)
+var noColumn = regexp.MustCompile(`at <(.+)>: (?:map has no entry for key|can't evaluate field|nil pointer evaluating|nil data; no entry for key) `)
 
 // expand fills the template in. The error is an *InputError.
 func (t *templated) expand(columns map[string]any) (string, error) {
