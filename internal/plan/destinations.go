@@ -22,16 +22,17 @@ type destination struct {
 	dir bool // it is a directory, and takes all below it
 }
 
-// exportDestinations returns what an output writes that its tags do not name. The
-// entry is as it was given, but that no file means standard output.
-func exportDestinations(entry *buildflags.ExportEntry, export client.ExportEntry) []destination {
+// exportDestinations returns what an output writes beside the image's tags, which
+// count instead of a name of its own. The entry is as it was given, but that no file
+// means standard output.
+func exportDestinations(entry *buildflags.ExportEntry, export client.ExportEntry, tagged bool) []destination {
 	switch {
 	case entry.Destination == "-":
 		return []destination{{flag: outputFlag, name: "standard output", key: "-"}}
 	case entry.Destination != "":
 		return []destination{pathDestination(outputFlag, entry.Destination, export.OutputDir != "")}
 	}
-	if byDigest, _ := strconv.ParseBool(export.Attrs["push-by-digest"]); byDigest {
+	if byDigest, _ := strconv.ParseBool(export.Attrs["push-by-digest"]); byDigest || tagged {
 		return nil
 	}
 	var names []destination

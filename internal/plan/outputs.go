@@ -108,7 +108,7 @@ func (o *outputs) setExports(job *Job, columns map[string]any) error {
 		return &InputError{What: outputFlag, Problems: []string{err.Error()}}
 	}
 	for i, entry := range entries {
-		job.writes = append(job.writes, exportDestinations(entry, exports[i])...)
+		job.writes = append(job.writes, exportDestinations(entry, exports[i], len(job.Tags) > 0)...)
 	}
 	if o.spec.Push && !exportsPush(exports) {
 		// unpack=false: as with docker buildx build --push, the image is only

@@ -66,7 +66,12 @@ func parseChecked(flag, text string, check checkFunc) (*templated, error) {
 	}
 	tmpl, err := template.New(flag).Option("missingkey=error").Funcs(templateFuncs()).Parse(text)
 	if err != nil {
-		return nil, t.wrong(parserPlace.ReplaceAllString(err.Error(), ""))
+		problem := parserPlace.ReplaceAllString(err.Error(), "")
+		if !strings.HasSuffix(problem, "not defined") {
+			return nil, t.wrong(problem)
+		}
+		return nil, &InputError{What: t.String(), Problems: []string{problem},
+			Hint: "functions: slug " + strings.Join(sprigFuncs, " ") + ", and Go's own, such as index, len, printf, eq and gt"}
 	}
 	if loops(tmpl) {
 		return nil, t.wrong("range, template, block and define are not for templates in flags")
