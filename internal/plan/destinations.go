@@ -209,6 +209,6 @@ func sharedError(writers []writer, all []*sharing) error {
 var sharedHints = map[string]string{
 	tagFlag:      "make the tag differ for each image, for example with {{.Name}} or {{.Tag}}",
 	MetadataFlag: "give each job its own, for example --metadata-file '{{.Name}}.json', or leave out the braces for one file that has all jobs",
-	outputFlag:   "give each job its own: -o is a template, for example -o 'type=oci,dest=images/{{.Name}}.tar'; images are told apart by -t",
+	outputFlag:   "give each job its own: -o is a template, for example -o 'type=oci,dest=images/{{.Name}}.tar'",
 	cacheToFlag:  "each would overwrite the other's cache: --cache-to is a template, for example --cache-to 'type=registry,ref=registry.example/cache:{{.Name}}'",
 }
