@@ -2,6 +2,8 @@ package builder
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -14,6 +16,7 @@ import (
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/identity"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/graph"
@@ -26,6 +29,10 @@ type Result struct {
 	// Digest is that of the image's manifest or index; empty when the build
 	// made no image.
 	Digest string
+	// Descriptor is that of the same, and ConfigDigest that of the image's
+	// configuration; nil and empty where the build did not tell.
+	Descriptor   *ocispecs.Descriptor
+	ConfigDigest string
 	// Node is the name of the node that built it; several names with a blank between
 	// them where each built for some of the platforms.
 	Node string
@@ -204,6 +211,16 @@ func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch
 	if b.pushed != nil {
 		b.pushed.built(job, response[target].ExporterResponse)
 	}
-	result.Digest = response[target].ExporterResponse[exptypes.ExporterImageDigestKey]
+	result.setImage(response[target].ExporterResponse)
 	return result, nil
+}
+
+// setImage reads what an export tells of the image.
+func (r *Result) setImage(response map[string]string) {
+	r.Digest, r.ConfigDigest = response[exptypes.ExporterImageDigestKey], response[exptypes.ExporterImageConfigDigestKey]
+	var d ocispecs.Descriptor
+	data, err := base64.StdEncoding.DecodeString(response[exptypes.ExporterImageDescriptorKey])
+	if err == nil && json.Unmarshal(data, &d) == nil {
+		r.Descriptor = &d
+	}
 }

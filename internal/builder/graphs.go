@@ -16,6 +16,7 @@ import (
 	"github.com/containerd/platforms"
 	"github.com/distribution/reference"
 	"github.com/docker/buildx/util/urlutil"
+	"github.com/docker/cli/opts"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/client/llb/sourceresolver"
@@ -384,6 +385,9 @@ func questionOf(job *plan.Job) (question, error) {
 	if n := o.ShmSize.Value(); n > 0 {
 		q.opts["shm-size"] = strconv.FormatInt(n, 10)
 	}
+	if limits := ulimits(o.Ulimits); limits != "" {
+		q.opts["ulimit"] = limits
+	}
 	if multi, err := strconv.ParseBool(o.BuildArgs["BUILDKIT_MULTI_PLATFORM"]); err == nil && multi {
 		q.opts["multi-platform"] = "true"
 	}
@@ -402,6 +406,18 @@ func extraHosts(hosts []string) string {
 			h = strings.Replace(h, ":", "=", 1)
 		}
 		out[i] = h
+	}
+	return strings.Join(out, ",")
+}
+
+// ulimits turns limits into the frontend's list of them.
+func ulimits(limits *opts.UlimitOpt) string {
+	if limits == nil {
+		return ""
+	}
+	var out []string
+	for _, limit := range limits.GetList() {
+		out = append(out, limit.String())
 	}
 	return strings.Join(out, ",")
 }

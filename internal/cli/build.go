@@ -50,8 +50,9 @@ Of an image list, each reference is passed to the build as the argument
 BASE_IMAGE (--base-arg for another). Of rows, --base says what is passed; it can
 be left out when the Dockerfiles have their own FROM.
 
-PATH, -f, -t, --target, --build-arg, --build-context, --label, --platform and
---base may be Go templates over the line:
+PATH, -f, -t, --target, --build-arg, --build-context, --label, --annotation,
+--platform, --base, --output, --cache-from and --cache-to may be Go templates
+over the line:
 
   .Ref .Name .Tag .Repo .Index   of an image list: the reference and its parts
   .id .repo .meta.version ...    of rows: the fields that they have
@@ -76,6 +77,9 @@ unreadable input; 3 no builder could be reached; 130 interrupted.`,
 		ValidArgsFunction: completePath,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.flags = cmd.Flags()
+			if err := o.run.beQuiet(); err != nil {
+				return err
+			}
 			if err := o.input.take(args); err != nil {
 				return err
 			}
@@ -87,6 +91,7 @@ unreadable input; 3 no builder could be reached; 130 interrupted.`,
 	o.run.addTo(cmd.Flags())
 	o.prune.addTo(cmd.Flags())
 	o.space.addTo(cmd.Flags())
+	cmd.Flags().BoolVar(&o.run.lint, "check", false, "have the builder check the Dockerfiles, print what it finds, and build nothing")
 	return cmd
 }
 
@@ -116,6 +121,15 @@ func runBuild(ctx context.Context, o buildOptions, streams Streams) error {
 	defer p.Close()
 	if o.run.dryRun {
 		return printJobs(streams.Out, p)
+	}
+	if o.run.lint {
+		return check(ctx, p, o, streams)
+	}
+	if err := p.CheckOutputs(); err != nil {
+		return err
+	}
+	if err := o.input.prepareFiles(p); err != nil {
+		return err
 	}
 	return execute(ctx, p, o, streams)
 }
@@ -197,7 +211,7 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	options.Observer = view.Observe
 	summary, err := engine.Run(ctx, options)
 	o.learn(p, summary)
-	err = errors.Join(err, view.Close(), appendStepSummary(summary))
+	err = errors.Join(err, view.Close(), appendStepSummary(summary), o.input.writeFiles(p, record.Entries()))
 	if err != nil {
 		return &runError{err}
 	}
@@ -290,12 +304,7 @@ func (o inputOptions) plan(stdin io.Reader, insecure []string) (*plan.Plan, erro
 		return nil, err
 	}
 	spec.Stdin, spec.InsecureRegistries = stdin, insecure
-	p, err := plan.New(spec, input)
-	if err != nil {
-		return nil, err
-	}
-	p.Limit(o.limit)
-	return p, nil
+	return plan.New(spec, input)
 }
 
 // inputFlag returns which flag says what is to be built, and the file that it names.
@@ -368,9 +377,10 @@ func (o inputOptions) spec() (plan.Spec, error) {
 		TagTemplates: o.tags, BuildArgs: args, PlainArgs: plainArgs, Contexts: o.contexts, Labels: labels,
 		Target: o.target, Platforms: o.platforms, Secrets: o.secrets, SSH: o.ssh,
 		CacheFrom: o.cacheFrom, CacheTo: o.cacheTo, Outputs: o.outputs, Attests: o.attests(),
-		NetworkMode: o.network, ExtraHosts: o.extraHosts, Allow: o.allow,
+		Annotations: o.annotations, NetworkMode: o.network, ExtraHosts: o.extraHosts, Allow: o.allow,
+		CgroupParent: o.cgroupParent, ShmSize: o.shmSize, Ulimits: o.ulimits, Resources: o.resources,
 		NoCache: o.noCache, NoCacheFilter: o.noCacheFilter, Pull: o.pull, Push: o.push, Load: o.load,
-		BatchSize: o.batchSize,
+		MetadataFile: o.metadataFile, BatchSize: o.batchSize, Limit: o.limit,
 	}, nil
 }
 

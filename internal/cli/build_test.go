@@ -392,7 +392,7 @@ func TestManifestFields(t *testing.T) {
 	if err := json.Unmarshal(data, &line); err != nil {
 		t.Fatal(err)
 	}
-	for _, field := range strings.Fields("time name base_image tags digest status skip_reason error log_path batch node" +
+	for _, field := range strings.Fields("time name base_image tags digest descriptor status skip_reason error log_path batch node" +
 		" attempt_count started_at finished_at duration_seconds remote_check_seconds build_seconds post_build_seconds" +
 		" context_seconds cache_import_seconds export_seconds push_seconds cached_step_count step_count") {
 		if _, there := line[field]; !there {

@@ -29,6 +29,7 @@ type inputOptions struct {
 	buildArgs     []string
 	contexts      []string
 	labels        []string
+	annotations   []string
 	target        string
 	platforms     []string
 	secrets       []string
@@ -41,10 +42,16 @@ type inputOptions struct {
 	sbom          string
 	network       string
 	extraHosts    []string
+	cgroupParent  string
+	shmSize       string
+	ulimits       []string
+	resources     []string
 	allow         []string
 	noCache       bool
 	noCacheFilter []string
 	pull          bool
+	iidFile       string
+	metadataFile  string
 	push          bool
 	load          bool
 	batchSize     int
@@ -61,14 +68,19 @@ func (o *inputOptions) addTo(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.buildArgs, "build-arg", nil, "build-time variable `KEY=VALUE`; VALUE may be a template")
 	f.StringArrayVar(&o.contexts, "build-context", nil, "additional build context `NAME=PATH`; PATH may be a template")
 	f.StringArrayVar(&o.labels, "label", nil, "image metadata `KEY=VALUE`; VALUE may be a template")
+	f.StringArrayVar(&o.annotations, "annotation", nil, "annotation of the image, `[TYPE:]KEY=VALUE`, or a template")
 	f.StringVar(&o.target, "target", "", "target build `STAGE`, or a template")
 	f.StringArrayVar(&o.platforms, "platform", defaultPlatforms(), "target `PLATFORM`, or a template")
-	f.BoolVar(&o.allowOutside, "allow-outside", false, "let a line's values in PATH, -f and --build-context lead out of the working directory")
+	f.BoolVar(&o.allowOutside, "allow-outside", false, "let a line's values lead out of the working directory, or of what else a template names")
+	f.StringVar(&o.cgroupParent, "cgroup-parent", "", "parent cgroup for the RUN instructions")
+	f.StringVar(&o.shmSize, "shm-size", "", "`SIZE` of shared memory for the RUN instructions")
+	f.StringArrayVar(&o.ulimits, "ulimit", nil, "limit for the RUN instructions, such as nofile=1024:2048")
+	f.StringArrayVar(&o.resources, "resource", nil, "resource limit for the RUN instructions, such as memory=2g or cpu-quota=50000")
 	f.StringArrayVar(&o.secrets, "secret", nil, "secret to expose to the build, such as id=mysecret[,src=/local/secret]")
 	f.StringArrayVar(&o.ssh, "ssh", nil, "SSH agent socket or keys to expose to the build, such as default|<id>[=<socket>|<key>[,<key>]]")
-	f.StringArrayVar(&o.cacheFrom, "cache-from", nil, "external cache source, such as type=registry,ref=user/app:cache")
-	f.StringArrayVar(&o.cacheTo, "cache-to", nil, "cache export destination")
-	f.StringArrayVarP(&o.outputs, "output", "o", nil, "output destination, such as type=registry or type=local,dest=path")
+	f.StringArrayVar(&o.cacheFrom, "cache-from", nil, "external cache `SOURCE`, such as type=registry,ref=user/app:cache, or a template")
+	f.StringArrayVar(&o.cacheTo, "cache-to", nil, "cache export `DESTINATION` of a job's own, such as type=registry,ref=user/cache:{{.Name}}")
+	f.StringArrayVarP(&o.outputs, "output", "o", nil, "output `DESTINATION` of a job's own, such as type=oci,dest={{.Name}}.tar; type=cacheonly for none")
 	f.StringArrayVar(&o.attest, "attest", nil, "attestation parameters, such as type=sbom,generator=image")
 	f.StringVar(&o.provenance, "provenance", "", "shorthand for --attest=type=provenance")
 	f.StringVar(&o.sbom, "sbom", "", "shorthand for --attest=type=sbom")
@@ -80,6 +92,8 @@ func (o *inputOptions) addTo(f *pflag.FlagSet) {
 	f.BoolVar(&o.pull, "pull", false, "always attempt to pull all referenced images")
 	f.BoolVar(&o.push, "push", false, "shorthand for --output=type=registry,unpack=false")
 	f.BoolVar(&o.load, "load", false, "shorthand for --output=type=docker")
+	f.StringVar(&o.iidFile, "iidfile", "", "write the image's ID to `FILE`; for one image only")
+	f.StringVar(&o.metadataFile, "metadata-file", "", "write what is known of each job's image to `FILE`, as JSON; a template for a file each")
 	f.IntVar(&o.batchSize, "batch-size", 15, "consecutive jobs that are accounted together")
 	f.IntVar(&o.limit, "limit", 0, "build only the first `N` jobs (0: all)")
 }
@@ -128,6 +142,8 @@ type runOptions struct {
 	recoverBy  string
 	postBuild  string
 	progress   string
+	quiet      bool
+	lint       bool
 }
 
 func (o *runOptions) addTo(f *pflag.FlagSet) {
@@ -148,6 +164,19 @@ func (o *runOptions) addTo(f *pflag.FlagSet) {
 	f.StringVar(&o.recoverBy, "recover-lock", "", "`FILE` by which processes that share a builder take turns at mending it (default one below --state-dir)")
 	f.StringVar(&o.postBuild, "post-build", "", "shell `CMD` to run after each built image; STOKER_IMAGE_{NAME,TAG,TAGS,DIGEST,BASE} tell it which")
 	f.StringVar(&o.progress, "progress", string(show.ModeAuto), "how to show progress: auto, tty, plain, json or quiet")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "short for --progress quiet")
+}
+
+// beQuiet makes --quiet what it is short for.
+func (o *runOptions) beQuiet() error {
+	if !o.quiet {
+		return nil
+	}
+	if mode := show.Mode(o.progress); mode != show.ModeAuto && mode != show.ModeQuiet {
+		return &flagError{fmt.Errorf("--quiet is short for --progress quiet, and --progress %s is given too: give one of them", mode)}
+	}
+	o.progress = string(show.ModeQuiet)
+	return nil
 }
 
 // check finds flags that make no sense before anything else is done.

@@ -30,6 +30,7 @@ func TestBadInputStartsNoBuild(t *testing.T) {
 	context := filepath.Dir(write("ctx/Dockerfile", "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n"))
 	good := write("good.txt", "debian:12\n")
 	bad := write("bad.txt", "debian:12\nNot A Reference\nUPPER\n")
+	two := write("two.txt", "a/one:1\na/two:1\n")
 	empty := write("empty.txt", "# none\n")
 	twins := write("twins.txt", "a/x:1\nb/x:1\n")
 	broken := write("broken/Dockerfile", "ARG BASE_IMAGE\nFORM x\n")
@@ -48,7 +49,7 @@ func TestBadInputStartsNoBuild(t *testing.T) {
 		{"empty list", []string{"--images", empty, "-t", tag, context}, []string{"no image references"}},
 		{"no list", []string{"-t", tag, context}, []string{"--images FILE or --rows FILE is needed"}},
 		{"missing list", []string{"--images", filepath.Join(dir, "none"), context}, []string{"no such file"}},
-		{"same tags", []string{"--images", twins, "-t", tag, context}, []string{"a/x:1 and b/x:1"}},
+		{"same tags", []string{"--images", twins, "-t", tag, context}, []string{"-t: 2 jobs would get the tag r.example/a:x: x, x-"}},
 		{"unknown field", []string{"--images", good, "-t", "r/a:{{.Foo}}", context}, []string{"line 1", ".Foo", "fields: .DockerfileHash .Index .Name .Ref"}},
 		{"invalid tag", []string{"--images", good, "-t", "r/A B", context}, []string{"not a valid tag"}},
 		{"no tag to push", []string{"--images", good, "--push", context}, []string{"a tag is needed"}},
@@ -59,6 +60,8 @@ func TestBadInputStartsNoBuild(t *testing.T) {
 		{"neither list nor context", []string{"-t", tag}, []string{"--images FILE or --rows FILE is needed"}},
 		{"two contexts", []string{"--images", good, context, context}, []string{"exactly one build context is needed, got 2 arguments"}},
 		{"no such context", []string{"--images", good, filepath.Join(dir, "none")}, []string{"is not a directory"}},
+		{"no output", []string{"--images", good, "-t", tag, context}, []string{"no output: nothing says where", "--push", "--load", "type=cacheonly"}},
+		{"one file for all", []string{"--images", two, "-o", "type=oci,dest=" + dir + "/o.tar", context}, []string{"--output: 2 jobs would write to " + dir + "/o.tar: one, two"}},
 		{"progress", []string{"--images", good, "--progress", "loud", context}, []string{`"loud"`, "plain"}},
 		{"workers", []string{"--images", good, "--workers", "0", context}, []string{"--workers 0"}},
 		{"retries", []string{"--images", good, "--retries", "-1", context}, []string{"--retries -1"}},
@@ -125,7 +128,7 @@ func TestUnreachableBuilder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	args := []string{"build", "--images", filepath.Join(dir, "list"), "--force", "--output-dir", filepath.Join(dir, "out"),
+	args := []string{"build", "--images", filepath.Join(dir, "list"), "--force", "-o", "type=cacheonly", "--output-dir", filepath.Join(dir, "out"),
 		"--state-dir", filepath.Join(dir, "state")}
 	if err := os.MkdirAll(filepath.Join(dir, "state", "buildkit"), 0o755); err != nil {
 		t.Fatal(err)

@@ -89,10 +89,17 @@ func TestBasesThatNeverWillBe(t *testing.T) {
 	row := func(id, base, fail string) string {
 		return fmt.Sprintf(`{"id":%q,"base":%q,"fail":%q}`, id, base, fail)
 	}
-	code, out := w.rows([]string{
+	rows := []string{
 		row("on-failed", w.made("failed"), ""), row("failed", w.bases[0].Ref, "yes"), row("good", w.bases[1].Ref, ""), row("on-good", w.made("good"), ""),
 		row("circle-1", w.made("circle-2"), ""), row("circle-2", w.made("circle-1"), ""), row("on-circle", w.made("circle-1"), ""),
-	}, "--base", "{{.base}}", "--build-arg", "FAIL={{.fail}}", "-t", w.registry.Host()+"/agent/{{.id}}:1", "--retries", "0", "--order", "given", w.path("ctx"))
+	}
+	flags := []string{"--base", "{{.base}}", "--build-arg", "FAIL={{.fail}}", "-t", w.registry.Host() + "/agent/{{.id}}:1", "--retries", "0", "--order", "given", w.path("ctx")}
+	code, out := run(t.Context(), append([]string{"plan", "--builder", w.daemon.Addr(), "--rows", w.write("rows.jsonl", strings.Join(rows, "\n"))}, flags...)...)
+	if code != ExitOK || strings.Count(out, "will fail: ") != 3 || strings.Count(out, "circle-1, and that") != 1 || strings.Count(out, "circle-2, and that") != 1 ||
+		!strings.Contains(out, "circle-1, which will fail") || !strings.Contains(out, "note: nothing says where the images are to go") {
+		t.Errorf("plan: exit code %d\n%s", code, out)
+	}
+	code, out = w.rows(rows, flags...)
 	if s := w.summary(); code != ExitFailed || s.Built != 2 || s.Failed != 5 {
 		t.Errorf("exit code %d, summary %+v\n%s", code, s, out)
 	}

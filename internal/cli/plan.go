@@ -93,6 +93,9 @@ func runPlan(ctx context.Context, o buildOptions, format string, streams Streams
 		enc.SetIndent("", "  ")
 		return enc.Encode(planned)
 	}
+	if p.CheckOutputs() != nil {
+		p.Notes = append(p.Notes, "nothing says where the images are to go: build will need --push, --load or --output")
+	}
 	return printPlanned(streams.Out, p, planned)
 }
 

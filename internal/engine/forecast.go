@@ -55,6 +55,7 @@ func Forecast(ctx context.Context, opt Options) (Planned, error) {
 	}()
 	r.addGauges()
 	tasks = r.survey(ctx, tasks)
+	failUpon(tasks)
 	p := Planned{Batches: opt.Plan.Batches(), Workers: opt.Workers, Forecast: space.Simulate(r.spacePlan(ctx, tasks))}
 	if g := r.tightest(ctx); g != nil {
 		p.Bound, p.Limit = g.name, g.limit

@@ -76,31 +76,72 @@ func normalRef(ref string) string {
 	return reference.TagNameOnly(named).String()
 }
 
-// refuseCircles fails the tasks that would have to be built after themselves.
+// refuseCircles fails all tasks that would have to be built after themselves.
 func refuseCircles(tasks []*task) {
-	const visiting, visited = 1, 2
-	state := map[*task]int{}
-	var visit func(t *task) bool
-	visit = func(t *task) (circle bool) {
-		switch state[t] {
-		case visiting:
-			return true
-		case visited:
-			return false
+	in := inCircles(tasks)
+	for _, t := range tasks {
+		if !in[t] {
+			continue
 		}
-		state[t] = visiting
-		defer func() { state[t] = visited }()
+		other := t.after[slices.IndexFunc(t.after, func(o *task) bool { return in[o] })]
+		t.early = fmt.Errorf("it is built on the image of %s, and that at last on this one's", other.job.Name)
+	}
+	for t := range in {
+		t.after = nil
+	}
+}
+
+// inCircles returns the tasks that stand on themselves at last, or between circles:
+// what is left when those are taken away, again and again, that stand on nothing, and
+// then those on which nothing stands.
+func inCircles(tasks []*task) map[*task]bool {
+	left := map[*task]bool{}
+	upon := map[*task][]*task{}
+	for _, t := range tasks {
+		left[t] = true
 		for _, other := range t.after {
-			if visit(other) {
-				t.early = fmt.Errorf("it is built on the image of %s, and that at last on this one's", other.job.Name)
-				t.after = nil
-				return false
+			upon[other] = append(upon[other], t)
+		}
+	}
+	peel(left, func(t *task) []*task { return t.after }, func(t *task) []*task { return upon[t] })
+	peel(left, func(t *task) []*task { return upon[t] }, func(t *task) []*task { return t.after })
+	return left
+}
+
+// peel takes away the tasks that lead to none that is left, until each does.
+func peel(left map[*task]bool, leads, back func(*task) []*task) {
+	count := map[*task]int{}
+	var free []*task
+	for t := range left {
+		for _, other := range leads(t) {
+			if left[other] {
+				count[t]++
 			}
 		}
-		return false
+		if count[t] == 0 {
+			free = append(free, t)
+		}
 	}
-	for _, t := range tasks {
-		visit(t)
+	for len(free) > 0 {
+		t := free[len(free)-1]
+		free = free[:len(free)-1]
+		delete(left, t)
+		for _, other := range back(t) {
+			if count[other]--; count[other] == 0 && left[other] {
+				free = append(free, other)
+			}
+		}
+	}
+}
+
+// failUpon fails the tasks that are built on the images of those that fail.
+func failUpon(tasks []*task) {
+	for _, t := range afterOthers(tasks) {
+		for _, other := range t.after {
+			if other.early != nil && t.early == nil {
+				t.early = fmt.Errorf("it is built on the image of %s, which will fail", other.job.Name)
+			}
+		}
 	}
 }
 

@@ -57,20 +57,30 @@ func TestJobsOnOtherJobsImages(t *testing.T) {
 	}
 }
 
+// All of a circle are refused, and what is built on one fails with it; nothing else.
 func TestCirclesAreRefused(t *testing.T) {
-	_, tasks := linked(t, "a r.example/a:1 r.example/c:1", "b r.example/b:1 r.example/a:1", "c r.example/c:1 r.example/b:1", "d r.example/d:1 debian")
-	refused := 0
-	for _, task := range tasks {
-		if task.early != nil {
-			refused++
+	_, tasks := linked(t, "a r.example/a:1 r.example/c:1", "b r.example/b:1 r.example/a:1", "c r.example/c:1 r.example/b:1", "d r.example/d:1 debian",
+		"on-a r.example/on-a:1 r.example/a:1", "on-on-a r.example/on-on-a:1 r.example/on-a:1", "e r.example/e:1 r.example/f:1", "f r.example/f:1 r.example/e:1", "on-d r.example/on-d:1 r.example/d:1")
+	check := func(when string, want map[string]string) {
+		t.Helper()
+		for _, task := range tasks {
+			got := ""
+			if task.early != nil {
+				got = task.early.Error()
+			}
+			if says := want[task.job.Name]; says == "" && got != "" || !strings.Contains(got, says) {
+				t.Errorf("%s: of %s is said %q, want %q", when, task.job.Name, got, says)
+			}
 		}
 	}
-	if refused == 0 || tasks[3].early != nil {
-		t.Errorf("%d of three in a circle are refused", refused)
+	want := map[string]string{"a": "image of c, and that", "b": "image of a, and that", "c": "image of b, and that", "e": "image of f, and that", "f": "image of e, and that"}
+	check("in a run", want)
+	if got := len(afterOthers(tasks)); got != len(tasks) {
+		t.Errorf("%d tasks are ordered, want all", got)
 	}
-	if got := len(afterOthers(tasks)); got != 4 {
-		t.Errorf("%d tasks are ordered, want all 4", got)
-	}
+	failUpon(tasks)
+	want["on-a"], want["on-on-a"] = "image of a, which will fail", "image of on-a, which will fail"
+	check("in a forecast", want)
 }
 
 func TestNormalRef(t *testing.T) {

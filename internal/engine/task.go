@@ -115,7 +115,7 @@ func (r *run) buildOnce(ctx context.Context, t *task) error {
 	t.entry.BuildSeconds = seconds(time.Since(start))
 	t.entry.Timings = result.Timings
 	t.entry.Node = result.Node
-	t.entry.Digest = result.Digest
+	t.entry.Digest, t.entry.Descriptor, t.entry.ConfigDigest = result.Digest, result.Descriptor, result.ConfigDigest
 	return r.redacted(err)
 }
 

@@ -3,6 +3,8 @@ package ledger
 import (
 	"fmt"
 	"time"
+
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // Status tells how a job ended.
@@ -24,12 +26,17 @@ type Entry struct {
 	Name      string `json:"name"`
 	BaseImage string `json:"base_image"`
 	// Images are those that the job's build reads, where no base image is given.
-	Images     []string `json:"images,omitempty"`
-	Tags       []string `json:"tags"`
-	Digest     string   `json:"digest"`
-	Status     Status   `json:"status"`
-	SkipReason *string  `json:"skip_reason"`
-	Error      *string  `json:"error"`
+	Images []string `json:"images,omitempty"`
+	Tags   []string `json:"tags"`
+	Digest string   `json:"digest"`
+	// Descriptor is the image's own, and ConfigDigest that of its configuration, as
+	// far as the build told.
+	Descriptor   *ocispecs.Descriptor `json:"descriptor,omitempty"`
+	ConfigDigest string               `json:"config_digest,omitempty"`
+
+	Status     Status  `json:"status"`
+	SkipReason *string `json:"skip_reason"`
+	Error      *string `json:"error"`
 	// ErrorClass says what kind of failure the last failed attempt was, such as
 	// permanent, transient, no_space or timeout; empty when none failed.
 	ErrorClass string `json:"error_class,omitempty"`

@@ -3,7 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
-	"strings"
+	"strconv"
 )
 
 // findings are what is wrong with the rows of an input. Rows that have the same
@@ -55,13 +55,9 @@ func lineList(lines []int) string {
 	if len(lines) == 1 {
 		return fmt.Sprintf("line %d", lines[0])
 	}
-	var named []string
-	for _, n := range lines[:min(len(lines), linesInProblem)] {
-		named = append(named, fmt.Sprint(n))
+	named := make([]string, len(lines))
+	for i, n := range lines {
+		named[i] = strconv.Itoa(n)
 	}
-	list := "lines " + strings.Join(named, ", ")
-	if more := len(lines) - linesInProblem; more > 0 {
-		list += fmt.Sprintf(" and %d more", more)
-	}
-	return list
+	return "lines " + someOf(named, linesInProblem, ", ")
 }

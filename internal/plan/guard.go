@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/docker/buildx/util/ocilayout"
@@ -31,6 +32,12 @@ func (g *guard) check(what, path string) error {
 	if g == nil {
 		return nil
 	}
+	return g.within(g.dir, "the working directory", what, path)
+}
+
+// within does the same for a path that must stay in any directory, which a person
+// knows by a name.
+func (g *guard) within(dir, name, what, path string) error {
 	full := path
 	if !filepath.IsAbs(full) {
 		full = g.dir + string(filepath.Separator) + path
@@ -42,12 +49,53 @@ func (g *guard) check(what, path string) error {
 		if err != nil {
 			return &InputError{What: what, Problems: []string{err.Error()}}
 		}
-		if rel, err := filepath.Rel(g.dir, real); err != nil || !filepath.IsLocal(rel) {
-			return &InputError{What: what, Problems: []string{fmt.Sprintf("%q is outside of the working directory", path)},
+		if rel, err := filepath.Rel(dir, real); err != nil || !filepath.IsLocal(rel) {
+			return &InputError{What: what, Problems: []string{fmt.Sprintf("%q is outside of %s", path, name)},
 				Hint: "a row's values may lead out of it with --allow-outside only"}
 		}
 	}
 	return nil
+}
+
+// checkPart does the same for a path that is a part of a flag's text, such as dest in
+// type=oci,dest=/data/{{.id}}.tar. There a row's values must stay in the directory
+// that the text itself names, since these are written.
+func (g *guard) checkPart(t *templated, part, path string) error {
+	if g == nil || path == "" || path == "-" || !t.varies() {
+		return nil
+	}
+	own, fromRow := ownText(t.text, part)
+	if !fromRow {
+		return nil
+	}
+	end := strings.LastIndexByte(own, filepath.Separator)
+	if end < 0 {
+		return g.check(t.String(), path)
+	}
+	dir, err := filepath.Abs(own[:end+1])
+	if err == nil {
+		dir, err = resolved(dir)
+	}
+	if err != nil {
+		return t.wrong(err.Error())
+	}
+	return g.within(dir, strconv.Quote(own[:end+1]), t.String(), path)
+}
+
+// ownText returns what a text itself says of a part, up to where a row's values
+// begin, and whether they do. The whole text is the part where it is not named.
+func ownText(text, part string) (own string, fromRow bool) {
+	_, after, named := strings.Cut(text, part+"=")
+	if named {
+		text = after
+	} else if strings.HasPrefix(text, "type=") {
+		return "", true
+	}
+	end := strings.Index(text, "{{")
+	if comma := strings.IndexByte(text, ','); end < 0 || named && comma >= 0 && comma < end {
+		return text, false
+	}
+	return text[:end], true
 }
 
 // checkContext does the same for a named context, where that is a local one.

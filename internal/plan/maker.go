@@ -26,15 +26,16 @@ type maker struct {
 	common map[bool]build.Options
 
 	path, file, base, target *templated
+	metadata                 *templated
 	tags, platforms          []*templated
 	args, labels, contexts   map[string]*templated
+	outputs                  *outputs
 	gitSHA                   bool // a template asks for it
 }
 
 func newMaker(spec Spec) (*maker, error) {
 	if len(spec.TagTemplates) == 0 && spec.Push {
-		return nil, &InputError{What: "--push", Problems: []string{"a tag is needed when pushing to a registry"},
-			Hint: "give one with -t, for example -t 'registry.example/agent:{{.Name}}'"}
+		return nil, needsTag("--push")
 	}
 	m := &maker{spec: spec, common: map[bool]build.Options{}}
 	if !spec.AllowOutside {
@@ -48,6 +49,12 @@ func newMaker(spec Spec) (*maker, error) {
 	if err := m.parse(); err != nil {
 		return nil, err
 	}
+	outputs, err := newOutputs(spec, m.guard)
+	if err != nil {
+		return nil, err
+	}
+	m.outputs = outputs
+	m.gitSHA = slices.ContainsFunc(slices.Concat(m.making(), m.tags, outputs.all(), []*templated{m.metadata}), func(t *templated) bool { return t.uses(gitSHAColumn) })
 	options, err := spec.options(false)
 	m.common[false] = options
 	return m, err
@@ -65,15 +72,16 @@ func (m *maker) parse() error {
 	}{
 		{&m.path, "PATH", m.spec.Context}, {&m.file, "-f", m.spec.File},
 		{&m.base, "--base", m.spec.Base}, {&m.target, "--target", m.spec.Target},
+		{&m.metadata, MetadataFlag, m.spec.MetadataFile},
 	} {
 		if *one.to, err = parseTemplate(one.flag, one.text); err != nil {
 			return err
 		}
 	}
-	if m.tags, err = parseTemplates("-t", m.spec.TagTemplates); err != nil {
+	if m.tags, err = parseTemplates(tagFlag, m.spec.TagTemplates, parseTemplate); err != nil {
 		return err
 	}
-	if m.platforms, err = parseTemplates("--platform", m.spec.Platforms); err != nil {
+	if m.platforms, err = parseTemplates("--platform", m.spec.Platforms, parseTemplate); err != nil {
 		return err
 	}
 	if m.args, err = parseValues("--build-arg", m.spec.BuildArgs); err != nil {
@@ -85,14 +93,13 @@ func (m *maker) parse() error {
 	if m.contexts, err = parseValues("--build-context", contexts); err != nil {
 		return err
 	}
-	m.gitSHA = slices.ContainsFunc(append(m.making(), m.tags...), func(t *templated) bool { return t.uses(gitSHAColumn) })
 	return nil
 }
 
-func parseTemplates(flag string, texts []string) ([]*templated, error) {
+func parseTemplates(flag string, texts []string, parse func(flag, text string) (*templated, error)) ([]*templated, error) {
 	templates := make([]*templated, len(texts))
 	for i, text := range texts {
-		t, err := parseTemplate(flag, text)
+		t, err := parse(flag, text)
 		if err != nil {
 			return nil, err
 		}
@@ -149,7 +156,8 @@ func (m *maker) fill(p *Plan, in Input) error {
 	if err := m.checkSources(p, in); err != nil {
 		return err
 	}
-	return checkTags(p.Jobs, in.Rows)
+	p.limit(m.spec.Limit)
+	return p.checkShared()
 }
 
 // checkDifference makes sure that rows can make images that differ.
@@ -209,8 +217,31 @@ func (m *maker) job(row Row, index int, name string) (*Job, error) {
 	if job.Tags, err = m.tagsOf(job.Base, columns); err != nil {
 		return nil, err
 	}
+	if err := m.outputs.set(job, columns); err != nil {
+		return nil, err
+	}
+	if err := checkNames(job); err != nil {
+		return nil, err
+	}
+	if err := m.setMetadataFile(job, columns); err != nil {
+		return nil, err
+	}
 	job.Options.Exports = withInsecure(job.Options.Exports, job.Tags, m.spec.InsecureRegistries)
 	return job, nil
+}
+
+// setMetadataFile sets where a job's metadata goes: into a file of its own where the
+// flag is a template, and into the one of all jobs where it is not.
+func (m *maker) setMetadataFile(job *Job, columns map[string]any) (err error) {
+	job.MetadataFile, err = m.metadata.expand(columns)
+	if err != nil || !m.metadata.varies() {
+		return err
+	}
+	if err := m.guard.checkPart(m.metadata, "dest", job.MetadataFile); err != nil {
+		return err
+	}
+	job.writes = append(job.writes, pathDestination(MetadataFlag, job.MetadataFile, false))
+	return nil
 }
 
 // source reads the Dockerfile and the context of a row.
@@ -242,7 +273,7 @@ func (m *maker) baseOf(row Row, columns map[string]any) (string, error) {
 	return base, nil
 }
 
-// options returns the options of a row's job, but for its labels.
+// options returns the options of a row's job, but for its labels and outputs.
 func (m *maker) options(source *Source, columns map[string]any) (o build.Options, err error) {
 	gitSSH := buildflags.IsGitSSH(source.context)
 	if _, made := m.common[gitSSH]; !made {
@@ -268,15 +299,9 @@ func (m *maker) options(source *Source, columns map[string]any) (o build.Options
 
 // platformsOf returns the platforms of a row's job; none for the builder's own.
 func (m *maker) platformsOf(columns map[string]any) ([]ocispecs.Platform, error) {
-	var named []string
-	for _, t := range m.platforms {
-		name, err := t.expand(columns)
-		if err != nil {
-			return nil, err
-		}
-		if name != "" {
-			named = append(named, name)
-		}
+	named, err := expandAll(m.platforms, columns)
+	if err != nil {
+		return nil, err
 	}
 	platforms, err := platformutil.Parse(named)
 	if err != nil {
@@ -329,6 +354,20 @@ func (m *maker) tagsOf(base string, columns map[string]any) (tags []string, err 
 		}
 	}
 	return tags, nil
+}
+
+// expandAll fills in templates. What comes out empty is left out.
+func expandAll(templates []*templated, columns map[string]any) (texts []string, err error) {
+	for _, t := range templates {
+		text, err := t.expand(columns)
+		if err != nil {
+			return nil, err
+		}
+		if text != "" {
+			texts = append(texts, text)
+		}
+	}
+	return texts, nil
 }
 
 // values fills in templates by their keys.

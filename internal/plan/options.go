@@ -2,12 +2,10 @@ package plan
 
 import (
 	"errors"
-	"maps"
-	"slices"
 
 	"github.com/docker/buildx/build"
 	"github.com/docker/buildx/util/buildflags"
-	"github.com/moby/buildkit/client"
+	"github.com/docker/cli/opts"
 )
 
 // options turns the flags that are the same for all jobs into buildx's own
@@ -18,6 +16,7 @@ func (s Spec) options(gitSSH bool) (build.Options, error) {
 	o := build.Options{
 		NetworkMode:   s.NetworkMode,
 		ExtraHosts:    s.ExtraHosts,
+		CgroupParent:  s.CgroupParent,
 		NoCache:       s.NoCache,
 		NoCacheFilter: s.NoCacheFilter,
 		Pull:          s.Pull,
@@ -28,10 +27,10 @@ func (s Spec) options(gitSSH bool) (build.Options, error) {
 	}{
 		{"--secret", func() error { return s.addSecrets(&o) }},
 		{"--ssh", func() error { return s.addSSH(&o, gitSSH) }},
-		{"--cache-from", func() (err error) { o.CacheFrom, err = caches(s.CacheFrom); return }},
-		{"--cache-to", func() (err error) { o.CacheTo, err = caches(s.CacheTo); return }},
 		{"--provenance or --sbom", func() error { return s.addAttests(&o) }},
-		{"--output", func() error { return s.addExports(&o) }},
+		{"--shm-size", func() error { return s.setShmSize(&o) }},
+		{"--ulimit", func() error { return s.addUlimits(&o) }},
+		{"--resource", func() (err error) { o.ResourceLimits, err = build.ParseResourceLimits(s.Resources); return }},
 		{"--allow", func() (err error) { o.Allow, _, err = buildflags.ParseEntitlements(s.Allow); return }},
 		{"EXPERIMENTAL_BUILDKIT_SOURCE_POLICY", func() (err error) { o.SourcePolicy, err = build.ReadSourcePolicy(); return }},
 	}
@@ -90,66 +89,19 @@ func (s Spec) addAttests(o *build.Options) error {
 	return nil
 }
 
-func (s Spec) addExports(o *build.Options) error {
-	entries, err := buildflags.ParseExports(s.Outputs)
-	if err != nil {
-		return err
+func (s Spec) setShmSize(o *build.Options) error {
+	if s.ShmSize == "" {
+		return nil
 	}
-	o.Exports, o.ExportsLocalPathsTemporary, err = build.CreateExports(entries)
-	if err != nil {
-		return err
-	}
-	if s.Push && !exportsPush(o.Exports) {
-		// unpack=false: as with docker buildx build --push, the image is only
-		// pushed and not unpacked into the builder's image store.
-		o.Exports = append(o.Exports, client.ExportEntry{Type: client.ExporterImage,
-			Attrs: map[string]string{"push": "true", "unpack": "false"}})
-	}
-	if s.Load && !exportsTo(o.Exports, client.ExporterDocker) {
-		o.Exports = append(o.Exports, client.ExportEntry{Type: client.ExporterDocker, Attrs: map[string]string{}})
+	return o.ShmSize.Set(s.ShmSize)
+}
+
+func (s Spec) addUlimits(o *build.Options) error {
+	o.Ulimits = opts.NewUlimitOpt(nil)
+	for _, limit := range s.Ulimits {
+		if err := o.Ulimits.Set(limit); err != nil {
+			return err
+		}
 	}
 	return nil
-}
-
-// exportsPush makes an image output that is there already push, and tells
-// whether there was one.
-func exportsPush(exports []client.ExportEntry) bool {
-	found := false
-	for _, e := range exports {
-		if e.Type == client.ExporterImage {
-			e.Attrs["push"] = "true"
-			if _, set := e.Attrs["unpack"]; !set {
-				e.Attrs["unpack"] = "false"
-			}
-			found = true
-		}
-	}
-	return found
-}
-
-func exportsTo(exports []client.ExportEntry, kind string) bool {
-	return slices.ContainsFunc(exports, func(e client.ExportEntry) bool { return e.Type == kind })
-}
-
-// withInsecure marks image outputs whose tags are in a registry without TLS.
-func withInsecure(exports []client.ExportEntry, tags, insecure []string) []client.ExportEntry {
-	if !slices.ContainsFunc(tags, func(tag string) bool { return slices.Contains(insecure, registryOf(tag)) }) {
-		return exports
-	}
-	out := slices.Clone(exports)
-	for i := range out {
-		if out[i].Type == client.ExporterImage {
-			out[i].Attrs = maps.Clone(out[i].Attrs)
-			out[i].Attrs["registry.insecure"] = "true"
-		}
-	}
-	return out
-}
-
-func caches(flags []string) ([]client.CacheOptionsEntry, error) {
-	entries, err := buildflags.ParseCacheEntry(flags)
-	if err != nil {
-		return nil, err
-	}
-	return build.CreateCaches(entries), nil
 }

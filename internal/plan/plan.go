@@ -4,7 +4,6 @@
 package plan
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -39,8 +38,8 @@ func (p *Plan) Batches() int {
 // batch is 1.
 func (p *Plan) Batch(i int) int { return i/p.BatchSize + 1 }
 
-// Limit keeps the first n jobs; 0 keeps all.
-func (p *Plan) Limit(n int) {
+// limit keeps the first n jobs; 0 keeps all.
+func (p *Plan) limit(n int) {
 	if n > 0 && n < len(p.Jobs) {
 		p.Jobs = p.Jobs[:n]
 	}
@@ -100,6 +99,10 @@ type Job struct {
 	// Options are buildx's own, ready for build.Build. They are shared between
 	// jobs: clone before changing them (see BuildOptions).
 	Options build.Options
+	// MetadataFile is where what is known of its image goes; empty for nowhere.
+	MetadataFile string
+	// writes is what its build writes beside its tags.
+	writes []destination
 }
 
 // BuildOptions returns the job's options for one attempt. buildx changes the
@@ -161,25 +164,13 @@ func (j *Job) References() []string {
 	return slices.Concat(refs, j.Images, j.Tags)
 }
 
-// checkTags makes sure that no two jobs, which stand at the places of their rows,
-// would overwrite each other's image.
-func checkTags(jobs []*Job, rows []Row) error {
-	owner := map[string]int{}
-	var problems []string
-	for i, j := range jobs {
-		for _, tag := range j.Tags {
-			if other, taken := owner[tag]; taken {
-				problems = append(problems, fmt.Sprintf("%s and %s both get the tag %s", rows[other], rows[i], tag))
-				continue
-			}
-			owner[tag] = i
-		}
+// checkShared makes sure that no two jobs would overwrite what the other has made.
+func (p *Plan) checkShared() error {
+	writers := make([]writer, len(p.Jobs))
+	for i, j := range p.Jobs {
+		writers[i] = writer{j.Name, slices.Concat(tagDestinations(j.Tags), j.writes)}
 	}
-	if len(problems) > 0 {
-		return &InputError{What: "tags", Problems: problems,
-			Hint: "make the tag template differ for each image, for example with {{.Name}} or {{.Tag}}"}
-	}
-	return nil
+	return checkShared(writers)
 }
 
 // registryOf returns the host of a reference's registry; empty for none.

@@ -1,9 +1,11 @@
 package plan
 
 import (
+	"crypto/sha1"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -49,7 +51,7 @@ func TestReadRows(t *testing.T) {
 }
 
 func TestTemplatesOverRows(t *testing.T) {
-	row := `{"id":"x__y-1","n":11099,"v":3.10,"yes":true,"none":null,"deep":{"er":{"est":"z"}},"list":["p","q"],"big":12345678901234567890,"my-key":"k"}`
+	row := `{"id":"x__y-1","n":11099,"v":3.10,"yes":true,"none":null,"deep":{"er":{"est":"z"}},"list":["p","q"],"big":12345678901234567890,"my-key":"k","nul":"a\u0000b","rows":[{"x":1}]}`
 	tests := []struct{ template, want, says string }{
 		{"plain", "plain", ""},
 		{"{{.id}}", "x__y-1", ""},
@@ -58,12 +60,25 @@ func TestTemplatesOverRows(t *testing.T) {
 		{`{{.list | join ","}} {{index .list 1}} {{index . "my-key"}}`, "p,q q k", ""},
 		{"{{add .n 1}} {{if gt .n 5}}more{{end}} {{.n | toString | trunc 2}}", "11100 more 11", ""},
 		{`{{index . "nowhere" | default "d"}}`, "d", ""},
-		{`{{index . "nowhere"}}`, "", "a field in it is not there"},
+		{`{{index . "nowhere"}}`, "", `{{index . "nowhere"}}: a field in it is not there`},
+		{`{{(index . "nowhere").x}}`, "", "there is no field"},
+		{"{{.deep}}", "", "{{.deep}} is an object: take one of its fields, .deep.er"},
+		{"{{.deep.er}}", "", "{{.deep.er}} is an object: take one of its fields, .deep.er.est"},
+		{"{{with .deep}}{{.}}{{end}}", "", "{{.}} is an object: take one of its fields, .er"},
+		{"{{index .rows 0}}", "", "{{index .rows 0}} is an object: take one of its fields, x"},
+		{"{{if .yes}}{{.list}}{{end}}", "", `{{.list}} is a list: take one of it, as in {{index .list 0}}, or make it one text, as in {{join "," .list}}`},
+		{"{{index .list 7}}", "", "index out of range"},
+		{"{{$d := .deep}}{{$d.er.est}}{{$d = .id}}{{$d}}", "zx__y-1", ""},
+		{"{{.nul}}", "", "the result has a NUL character in it"},
+		{"{{.id | sha1sum | trunc 12}}", "d28a56f24a1e", ""},
+		{`{{.id | stokerCheck "x"}}`, "", `function "stokerCheck" not defined`},
+		{"{{substr 5 2 .id}}", "", "out of range"},
+		{"{{lower (index .rows 0)}}", "", "expected text; got an object"},
 		{"{{.nowhere}}", "", "there is no field .nowhere"},
 		{"{{.none}}", "", "there is no field .none"},
 		{"{{.deep.nowhere}}", "", "there is no field .deep.nowhere"},
 		{"{{.id.nowhere}}", "", "there is no field .id.nowhere"},
-		{"{{lower .n}}", "", "expected string; got int64"},
+		{"{{lower .n}}", "", "expected text; got a number"},
 		{"{{.id", "", "unclosed action"},
 		{"{{.DockerfileHash}}", "", "there is no field .DockerfileHash"},
 	}
@@ -76,7 +91,34 @@ func TestTemplatesOverRows(t *testing.T) {
 			if err == nil && p.Jobs[0].Options.BuildArgs["V"] != tt.want {
 				t.Errorf("got %q, want %q", p.Jobs[0].Options.BuildArgs["V"], tt.want)
 			}
+			if err != nil && goWords.MatchString(err.Error()) {
+				t.Errorf("the error speaks Go: %v", err)
+			}
 		})
+	}
+}
+
+// What only a reader of Go's sources understands.
+var goWords = regexp.MustCompile(`interface \{\}|map\[|int64|reflect|runtime|plan\.|template:`)
+
+// The tags that OpenHands/benchmarks gives to images of SWE-bench Pro: lower case, other characters
+// than some as a dash, and of long ones the first 83 characters and 12 of a digest.
+func TestTagsWithADigest(t *testing.T) {
+	const template = `r.example/a:{{$t := regexReplaceAll "[^a-z0-9_.-]+" (lower .tag) "-"}}{{if gt (len $t) 96}}{{trunc 83 $t}}-{{sha1sum $t | trunc 12}}{{else}}{{$t}}{{end}}`
+	long := strings.Repeat("Repo/Name_", 20)
+	s := spec(t, "FROM debian\nARG V\nRUN echo $V\n", template)
+	s.BuildArgs = map[string]string{"V": "{{.tag}}"}
+	p, err := newPlan(t, s, rows(t, fmt.Sprintf("{%q:%q}", "tag", "A/b:c"), fmt.Sprintf("{%q:%q}", "tag", long)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := strings.ReplaceAll(strings.ToLower(long), "/", "-")
+	want := fmt.Sprintf("r.example/a:%s-%x", whole[:83], sha1.Sum([]byte(whole)))
+	if got := p.Jobs[0].Tags[0]; got != "r.example/a:a-b-c" {
+		t.Errorf("of a short one: %s", got)
+	}
+	if got := p.Jobs[1].Tags[0]; got != want[:len("r.example/a:")+96] {
+		t.Errorf("of a long one: %s, want %s", got, want)
 	}
 }
 
@@ -220,7 +262,7 @@ func TestRowsThatAreWrong(t *testing.T) {
 		{"the same stage is missing in one", []string{"a", "b"}, func(s *Spec) { s.Context = "tasks/{{.id}}"; s.Target = "a" }, []string{`line 2: tasks/b/Dockerfile: no stage is named "a"`}},
 		{"no base", []string{"not a reference"}, func(s *Spec) { s.Base = "{{.id}}" }, []string{"is no image reference"}},
 		{"platform", []string{"a/b/c/d"}, func(s *Spec) { s.Platforms = []string{"{{.id}}"} }, []string{"--platform"}},
-		{"the same tag", []string{"a", "b"}, func(s *Spec) { s.Context, s.TagTemplates = "tasks/{{.id}}", []string{"r.example/a"} }, []string{"line 1 and line 2 both get the tag"}},
+		{"the same tag", []string{"a", "b"}, func(s *Spec) { s.Context, s.TagTemplates = "tasks/{{.id}}", []string{"r.example/a"} }, []string{"-t: 2 jobs would get the tag r.example/a:latest: a, b"}},
 		{"nothing differs", []string{"a", "b"}, func(s *Spec) { s.TagTemplates = []string{"r.example/a:{{.id}}"} }, []string{"every image would be the same"}},
 		{"a blank base", []string{"a"}, func(s *Spec) { s.Context = filepath.Dir(writeBlank(t)) }, []string{"should not be blank", "--base"}},
 	}

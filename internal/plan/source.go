@@ -199,6 +199,9 @@ func (s *Source) Inputs() build.Inputs {
 	return build.Inputs{ContextPath: s.context, DockerfilePath: s.path}
 }
 
+// Name is the Dockerfile as a person named it; empty for that of a remote context.
+func (s *Source) Name() string { return s.name }
+
 // Dockerfile returns the Dockerfile's text; nil when only the builder can read
 // it (a remote context).
 func (s *Source) Dockerfile() []byte { return s.dockerfile }

@@ -19,6 +19,11 @@ type Spec struct {
 	Labels       map[string]string // the values may be templates
 	Target       string
 	Platforms    []string
+	CacheFrom    []string
+	CacheTo      []string
+	Outputs      []string // -o
+	Annotations  []string
+	MetadataFile string
 
 	// BaseArg is the build argument that takes the base image.
 	BaseArg string
@@ -32,12 +37,13 @@ type Spec struct {
 
 	Secrets       []string
 	SSH           []string
-	CacheFrom     []string
-	CacheTo       []string
-	Outputs       []string
 	Attests       []string
 	NetworkMode   string
 	ExtraHosts    []string
+	CgroupParent  string
+	ShmSize       string
+	Ulimits       []string
+	Resources     []string
 	Allow         []string
 	NoCache       bool
 	NoCacheFilter []string
@@ -48,6 +54,8 @@ type Spec struct {
 	InsecureRegistries []string
 
 	BatchSize int
+	// Limit is how many jobs are made of the first rows; 0 for all.
+	Limit int
 }
 
 // New makes the plan that builds the spec for each row, in their order.

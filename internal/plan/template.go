@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -20,7 +21,7 @@ var sprigFuncs = []string{
 	"lower", "upper", "title", "trim", "trimAll", "trimPrefix", "trimSuffix",
 	"replace", "trunc", "substr", "nospace", "contains", "hasPrefix", "hasSuffix",
 	"regexReplaceAll", "regexReplaceAllLiteral", "regexFind", "regexMatch",
-	"splitList", "join", "first", "last", "default", "ternary", "sha256sum",
+	"splitList", "join", "first", "last", "default", "ternary", "sha1sum", "sha256sum",
 	"add", "sub", "mod", "snakecase", "kebabcase", "base", "dir", "toString",
 }
 
@@ -51,21 +52,39 @@ type templated struct {
 
 // parseTemplate reads a flag's text. An unknown function or a syntax error is an
 // *InputError.
-func parseTemplate(flag, text string) (*templated, error) {
+func parseTemplate(flag, text string) (*templated, error) { return parseChecked(flag, text, shown) }
+
+// parseParts reads the text of a flag that has several parts with commas between,
+// such as type=oci,dest=FILE. What is filled in must not add to them.
+func parseParts(flag, text string) (*templated, error) { return parseChecked(flag, text, shownPart) }
+
+// parseChecked reads a flag's text, of which check makes what is filled in.
+func parseChecked(flag, text string, check checkFunc) (*templated, error) {
 	t := &templated{flag: flag, text: text}
-	if !strings.Contains(text, "{{") {
+	if !IsTemplate(text) {
 		return t, nil
 	}
 	tmpl, err := template.New(flag).Option("missingkey=error").Funcs(templateFuncs()).Parse(text)
 	if err != nil {
-		return nil, t.wrong(strings.TrimPrefix(err.Error(), "template: "))
+		problem := parserPlace.ReplaceAllString(err.Error(), "")
+		if !strings.HasSuffix(problem, "not defined") {
+			return nil, t.wrong(problem)
+		}
+		return nil, &InputError{What: t.String(), Problems: []string{problem},
+			Hint: "functions: slug " + strings.Join(sprigFuncs, " ") + ", and Go's own, such as index, len, printf, eq and gt"}
 	}
 	if loops(tmpl) {
 		return nil, t.wrong("range, template, block and define are not for templates in flags")
 	}
-	t.tmpl = tmpl
+	if tmpl.Tree != nil {
+		checkActions(tmpl.Root)
+	}
+	t.tmpl = tmpl.Funcs(template.FuncMap{checkName: check})
 	return t, nil
 }
+
+// Where text/template begins its messages with, such as "template: -t:1: ".
+var parserPlace = regexp.MustCompile(`^template: .*?:\d+: `)
 
 // wrong says what is wrong with the template, for whatever row.
 func (t *templated) wrong(problem string) error {
@@ -75,15 +94,15 @@ func (t *templated) wrong(problem string) error {
 // String returns flag and text, as a person may have written them.
 func (t *templated) String() string { return fmt.Sprintf("%s %q", t.flag, t.text) }
 
+// IsTemplate tells whether a flag's text is one.
+func IsTemplate(text string) bool { return strings.Contains(text, "{{") }
+
 // varies tells whether the text is filled in from a row.
 func (t *templated) varies() bool { return t.tmpl != nil }
 
 // How text/template tells of a key that a map does not have, and of a key of
-// what is no map at all.
-var noColumn = regexp.MustCompile(`at <(.+)>: (?:map has no entry for key|can't evaluate field) `)
-
-// How text/template writes what is not there, as index gives it.
-const noValue = "<no value>"
+// what is no map at all, or nothing.
+var noColumn = regexp.MustCompile(`at <(.+)>: (?:map has no entry for key|can't evaluate field|nil pointer evaluating|nil data; no entry for key) `)
 
 // expand fills the template in. The error is an *InputError.
 func (t *templated) expand(columns map[string]any) (string, error) {
@@ -92,11 +111,14 @@ func (t *templated) expand(columns map[string]any) (string, error) {
 	}
 	var b strings.Builder
 	err := t.tmpl.Execute(&limitedWriter{w: &b, left: maxValue}, columns)
+	var value valueError
 	switch {
-	case err == nil && strings.Contains(b.String(), noValue):
-		return "", t.wrong("a field in it is not there, and nothing is said to stand for it")
+	case err == nil && strings.Contains(b.String(), "\x00"):
+		return "", t.wrong("the result has a NUL character in it, which no flag can have")
 	case err == nil:
 		return b.String(), nil
+	case errors.As(err, &value):
+		return "", t.wrong(string(value))
 	}
 	if m := noColumn.FindStringSubmatch(err.Error()); m != nil {
 		return "", &InputError{What: t.String(), Problems: []string{"there is no field " + m[1]}, Hint: columnsHint(columns)}
@@ -105,7 +127,7 @@ func (t *templated) expand(columns map[string]any) (string, error) {
 	if !found {
 		problem = strings.TrimPrefix(err.Error(), "template: ")
 	}
-	return "", t.wrong(problem)
+	return "", t.wrong(plainly(problem))
 }
 
 // How many fields a hint names.
@@ -113,12 +135,7 @@ const columnsInHint = 40
 
 // columnsHint says what a template can use.
 func columnsHint(columns map[string]any) string {
-	names := slices.Sorted(maps.Keys(columns))
-	hint := "fields: ." + strings.Join(names[:min(len(names), columnsInHint)], " .")
-	if more := len(names) - columnsInHint; more > 0 {
-		hint += fmt.Sprintf(" and %d more", more)
-	}
-	return hint
+	return "fields: ." + someOf(slices.Sorted(maps.Keys(columns)), columnsInHint, " .")
 }
 
 // loops tells whether a template could run for longer than its text is long:
