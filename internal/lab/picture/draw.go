@@ -1,0 +1,191 @@
+package picture
+
+import (
+	"encoding/xml"
+	"fmt"
+	"strings"
+)
+
+// The measures of a picture, in pixels.
+const (
+	cellWidth  = 8.4
+	cellHeight = 18
+	ascent     = 13.5 // from a row's top to the line that its text stands on
+	padding    = 16
+	barHeight  = 34 // of the window's title bar
+	barText    = 21 // the baseline of the title in it
+)
+
+// Caption is what a picture says about itself.
+type Caption struct {
+	// Title stands in the window's title bar, and is read to those who do not see the picture.
+	Title string
+	// Description is read to them, too.
+	Description string
+}
+
+// Still draws one screen. It is as wide as columns cells and as high as the screen's last row that is not empty.
+func Still(s Screen, columns int, caption Caption) []byte {
+	s = s.Trim()
+	b := &builder{rows: map[string]int{}}
+	frame := b.frame(s)
+	return b.picture(size{columns, len(s)}, caption, "", frame)
+}
+
+// size is of a screen, in cells.
+type size struct{ columns, rows int }
+
+func (s size) width() float64 { return float64(s.columns) * cellWidth }
+func (s size) height() int    { return s.rows * cellHeight }
+
+// builder collects rows, each of which is written once however many frames show it.
+type builder struct {
+	rows map[string]int // their numbers, by how they are drawn
+	defs strings.Builder
+}
+
+// frame is one screen, as references to its rows.
+func (b *builder) frame(s Screen) string {
+	var out strings.Builder
+	for y, row := range s {
+		drawn := drawRow(row)
+		if drawn == "" {
+			continue
+		}
+		n, known := b.rows[drawn]
+		if !known {
+			n = len(b.rows)
+			b.rows[drawn] = n
+			fmt.Fprintf(&b.defs, "<g id=\"r%d\">%s</g>\n", n, drawn)
+		}
+		if y == 0 {
+			fmt.Fprintf(&out, `<use href="#r%d"/>`, n)
+		} else {
+			fmt.Fprintf(&out, `<use href="#r%d" y="%d"/>`, n, y*cellHeight)
+		}
+	}
+	return out.String()
+}
+
+// picture is the whole document around the frames.
+func (b *builder) picture(s size, c Caption, style, frames string) []byte {
+	width, height := s.width()+2*padding, s.height()+barHeight+padding+padding/2
+	var out strings.Builder
+	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" width="%s" height="%d" viewBox="0 0 %s %d" role="img" aria-labelledby="title desc">
+<title id="title">%s</title>
+<desc id="desc">%s</desc>
+<style>
+%s%s</style>
+<defs>
+%s</defs>
+<rect class="window" x=".5" y=".5" width="%s" height="%d" rx="8"/>
+<path class="line" d="M1 %d.5H%s"/>
+<g class="button"><circle cx="20" cy="17" r="5.5"/><circle cx="38" cy="17" r="5.5"/><circle cx="56" cy="17" r="5.5"/></g>
+%s<svg x="%d" y="%d" width="%s" height="%d" viewBox="0 %s %s %d">%s</svg>
+</svg>
+`, number(width), height, number(width), height, escape(c.Title), escape(c.Description), theme(), style, b.defs.String(),
+		number(width-1), height-1, barHeight, number(width-1),
+		title(c.Title, width), padding, barHeight+padding/2+2, number(s.width()), s.height(), number(-ascent), number(s.width()), s.height(), frames)
+	return []byte(out.String())
+}
+
+// title is the window's title between the buttons and the right edge, as far as there is room for it.
+func title(text string, width float64) string {
+	const buttons, glyph = 70, 6.2 // what a glyph of the title takes, about
+	room := int((width - buttons - padding) / glyph)
+	if letters := []rune(text); len(letters) > room {
+		text = strings.TrimSpace(string(letters[:max(room-1, 0)])) + "…"
+	}
+	return fmt.Sprintf("<text class=\"title\" x=\"%s\" y=\"%d\">%s</text>\n", number((buttons+width-padding)/2), barText, escape(text))
+}
+
+// drawRow draws a row whose top is at 0.
+func drawRow(row []Cell) string {
+	var out strings.Builder
+	for _, p := range pieces(row) {
+		out.WriteString(p.draw())
+	}
+	return out.String()
+}
+
+func (p piece) draw() string {
+	x, width := number(float64(p.from)*cellWidth), number(float64(p.width)*cellWidth)
+	background := ""
+	if p.style.Background != "" {
+		paint := Style{Foreground: p.style.Background}
+		background = fmt.Sprintf(`<rect x="%s" y="%s" width="%s" height="%d"%s/>`, x, number(-ascent), width, cellHeight, paint.attributes())
+	}
+	shade, block := blocks[[]rune(p.text)[0]]
+	switch {
+	case strings.TrimSpace(p.text) == "":
+		return background
+	case block:
+		return background + p.block(shade)
+	case p.width == 1:
+		return background + fmt.Sprintf(`<text x="%s"%s>%s</text>`, x, p.style.attributes(), escape(p.text))
+	}
+	return background + fmt.Sprintf(`<text x="%s" textLength="%s"%s>%s</text>`, x, width, p.style.attributes(), escape(p.text))
+}
+
+// attributes are the colour and the classes of what is drawn in a style.
+func (s Style) attributes(classes ...string) string {
+	fill := ""
+	if strings.HasPrefix(string(s.Foreground), "#") {
+		fill = fmt.Sprintf(` style="fill:%s"`, s.Foreground)
+	} else if s.Foreground != "" {
+		classes = append(classes, string(s.Foreground))
+	}
+	for _, look := range []struct {
+		has   bool
+		class string
+	}{{s.Bold, "b"}, {s.Faint, "f"}, {s.Italic, "i"}, {s.Underline, "u"}} {
+		if look.has {
+			classes = append(classes, look.class)
+		}
+	}
+	if len(classes) == 0 {
+		return fill
+	}
+	return fill + fmt.Sprintf(` class="%s"`, strings.Join(classes, " "))
+}
+
+// blocks are the glyphs that are drawn as shapes, since fonts leave seams between them, with their classes.
+var blocks = map[rune]string{'█': "s4", '▓': "s3", '▒': "s2", '░': "s1", diagonal: "s4"}
+
+// diagonal fills two quarters of its cell.
+const diagonal = '▞'
+
+func isBlock(r rune) bool {
+	_, is := blocks[r]
+	return is
+}
+
+// block draws one glyph as often as the piece has it. It keeps some distance from the rows above and below.
+func (p piece) block(shade string) string {
+	const gap, height = 2, cellHeight - 4
+	left, top := float64(p.from)*cellWidth, gap-ascent
+	look := p.style
+	look.Faint = false // the shade says it
+	if []rune(p.text)[0] != diagonal {
+		return fmt.Sprintf(`<rect x="%s" y="%s" width="%s" height="%d"%s/>`,
+			number(left), number(top), number(float64(p.width)*cellWidth), height, look.attributes(shade))
+	}
+	quarter := func(x, y float64) string {
+		return fmt.Sprintf("M%s %sh%sv%dh-%sz", number(x), number(y), number(cellWidth/2), height/2, number(cellWidth/2))
+	}
+	var path strings.Builder
+	for i := range p.width {
+		x := left + float64(i)*cellWidth
+		path.WriteString(quarter(x+cellWidth/2, top) + quarter(x, top+height/2))
+	}
+	return fmt.Sprintf(`<path d="%s"%s/>`, path.String(), look.attributes(shade))
+}
+
+// number is a measure to a tenth of a pixel.
+func number(v float64) string { return strings.TrimSuffix(fmt.Sprintf("%.1f", v), ".0") }
+
+func escape(s string) string {
+	var b strings.Builder
+	_ = xml.EscapeText(&b, []byte(s)) // a strings.Builder takes everything
+	return strings.NewReplacer("&#xA;", "\n", "&#34;", `"`, "&#39;", "'").Replace(b.String())
+}
