@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/stoker-build/stoker/internal/lab"
 )
@@ -61,35 +62,28 @@ func broken(images int) work {
 	return w
 }
 
-// parts are what a scene runs on.
+// parts are what a scene runs on. The builder is one that stoker starts, as it does where nothing else is found.
 type parts struct {
-	stoker   string
-	dir      string // where commands run
+	path     string // of programs
 	registry *lab.Registry
 	disk     *lab.Disk
-	daemon   *lab.Buildkitd
 }
 
 func makeParts(ctx context.Context, stoker string, instances []string, w work) (_ *parts, err error) {
-	p := &parts{stoker: stoker}
+	tools, err := lab.FindTools()
+	if err != nil {
+		return nil, err
+	}
+	p := &parts{path: strings.Join([]string{filepath.Dir(stoker), filepath.Dir(tools.Buildkitd), os.Getenv("PATH")}, ":")}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, p.close())
 		}
 	}()
-	if p.dir, err = os.MkdirTemp("", "stoker-screens-"); err != nil {
-		return nil, err
-	}
 	if p.registry, err = lab.StartRegistry(ctx, lab.RegistryOptions{InMemory: true, Addr: address}); err != nil {
 		return nil, err
 	}
 	if p.disk, err = lab.NewDisk(w.disk); err != nil {
-		return nil, err
-	}
-	p.daemon, err = lab.StartBuildkitd(ctx, lab.BuildkitdOptions{
-		Root: filepath.Join(p.disk.Path(), "buildkit"), Insecure: []string{host}, Upstreams: lab.Mirrored(address, "docker.io"),
-	})
-	if err != nil {
 		return nil, err
 	}
 	w.shape.Instances = lab.Spread(instances, w.images)
@@ -106,37 +100,35 @@ func (p *parts) write(w work, bases []lab.Base) error {
 	for _, base := range bases {
 		fmt.Fprintln(&list, base.Ref)
 	}
-	agent := filepath.Join(p.dir, "agent")
+	dir := filepath.Join(p.disk.Path(), "work")
+	agent := filepath.Join(dir, "agent")
 	return errors.Join(
 		os.MkdirAll(agent, 0o755),
-		os.WriteFile(filepath.Join(p.dir, "bases.txt"), []byte(list.String()), 0o644),
-		os.WriteFile(filepath.Join(p.dir, "Dockerfile"), []byte(w.dockerfile), 0o644),
+		os.WriteFile(filepath.Join(dir, "bases.txt"), []byte(list.String()), 0o644),
+		os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(w.dockerfile), 0o644),
 		os.WriteFile(filepath.Join(agent, "install.sh"), []byte(w.install), 0o755),
 	)
 }
 
+// home is where commands see the disk, in a mount namespace of their own: paths are the same each time.
+const home = "/mnt"
+
 // command is a command line of stoker, with nothing of this machine's own in its environment.
 func (p *parts) command(line string) *exec.Cmd {
-	cmd := exec.Command("/bin/sh", "-c", "exec "+line)
-	cmd.Dir = p.dir
-	cmd.Env = []string{
-		"PATH=" + filepath.Dir(p.stoker) + ":" + os.Getenv("PATH"), "HOME=" + p.dir, "TERM=xterm-256color", "LANG=C.UTF-8",
-		"BUILDKIT_HOST=" + p.daemon.Addr(),
-	}
+	cmd := exec.Command("/bin/sh", "-c", `mount --bind "$DISK" `+home+` && unset DISK && cd `+home+`/work && exec `+line)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	cmd.Env = []string{"PATH=" + p.path, "HOME=" + home, "TERM=xterm-256color", "LANG=C.UTF-8", "STOKER_STATE_DIR=" + home + "/stoker", "DISK=" + p.disk.Path()}
 	return cmd
 }
 
 // close takes down what was made; makeParts may not have come to all of it.
 func (p *parts) close() error {
 	var errs []error
-	if p.daemon != nil {
-		errs = append(errs, p.daemon.Close())
-	}
 	if p.disk != nil {
 		errs = append(errs, p.disk.Close())
 	}
 	if p.registry != nil {
 		errs = append(errs, p.registry.Close())
 	}
-	return errors.Join(append(errs, os.RemoveAll(p.dir))...)
+	return errors.Join(errs...)
 }
