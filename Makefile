@@ -2,7 +2,7 @@
 GO ?= go
 export GOFLAGS ?= -buildvcs=false
 
-.PHONY: build setup demo soak test lint bench
+.PHONY: build setup demo soak test lint bench docs
 
 build: ## the program, as bin/stoker
 	$(GO) build -trimpath -o bin/stoker ./cmd/stoker
@@ -29,3 +29,9 @@ lint: ## golangci-lint, built from the pinned version
 bench: setup build ## Stoker beside other ways to do the same job
 	./tools/setup.sh bench
 	$(GO) run ./bench -stoker bin/stoker -out bench/out
+
+docs: setup build ## the pictures in docs/pictures, from real runs: some ten minutes
+	$(GO) build -o .tools/bin/screens ./internal/lab/screens
+	.tools/bin/screens -stoker bin/stoker -out docs/pictures
+	$(GO) run ./bench -stoker bin/stoker -out bench/out -only disk
+	cp bench/out/disk.svg docs/pictures/disk.svg

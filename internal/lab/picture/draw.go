@@ -71,7 +71,7 @@ func (b *builder) frame(s Screen) string {
 func (b *builder) picture(s size, c Caption, style, frames string) []byte {
 	width, height := s.width()+2*padding, s.height()+barHeight+padding+padding/2
 	var out strings.Builder
-	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" width="%s" height="%d" viewBox="0 0 %s %d" role="img" aria-labelledby="title desc">
+	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" width="%s" height="%d" viewBox="0 0 %s %d" xml:space="preserve" role="img" aria-labelledby="title desc">
 <title id="title">%s</title>
 <desc id="desc">%s</desc>
 <style>
@@ -115,12 +115,11 @@ func (p piece) draw() string {
 		paint := Style{Foreground: p.style.Background}
 		background = fmt.Sprintf(`<rect x="%s" y="%s" width="%s" height="%d"%s/>`, x, number(-ascent), width, cellHeight, paint.attributes())
 	}
-	shade, block := blocks[[]rune(p.text)[0]]
 	switch {
 	case strings.TrimSpace(p.text) == "":
 		return background
-	case block:
-		return background + p.block(shade)
+	case isBlock([]rune(p.text)[0]):
+		return background + p.block()
 	case p.width == 1:
 		return background + fmt.Sprintf(`<text x="%s"%s>%s</text>`, x, p.style.attributes(), escape(p.text))
 	}
@@ -149,8 +148,15 @@ func (s Style) attributes(classes ...string) string {
 	return fill + fmt.Sprintf(` class="%s"`, strings.Join(classes, " "))
 }
 
-// blocks are the glyphs that are drawn as shapes, since fonts leave seams between them, with their classes.
-var blocks = map[rune]string{'█': "s4", '▓': "s3", '▒': "s2", '░': "s1", diagonal: "s4"}
+// blocks are the glyphs that are drawn as shapes, since fonts leave seams between them.
+var blocks = map[rune]struct {
+	class   string // how strong its shade is
+	eighths int    // its height
+}{
+	'█': {"s4", 8}, '▓': {"s3", 8}, '▒': {"s2", 8}, '░': {"s1", 8},
+	'▇': {"s4", 7}, '▆': {"s4", 6}, '▅': {"s4", 5}, '▄': {"s4", 4}, '▃': {"s4", 3}, '▂': {"s4", 2}, '▁': {"s4", 1},
+	diagonal: {"s4", 8},
+}
 
 // diagonal fills two quarters of its cell.
 const diagonal = '▞'
@@ -161,14 +167,17 @@ func isBlock(r rune) bool {
 }
 
 // block draws one glyph as often as the piece has it. It keeps some distance from the rows above and below.
-func (p piece) block(shade string) string {
+func (p piece) block() string {
 	const gap, height = 2, cellHeight - 4
-	left, top := float64(p.from)*cellWidth, gap-ascent
+	glyph := []rune(p.text)[0]
 	look := p.style
 	look.Faint = false // the shade says it
-	if []rune(p.text)[0] != diagonal {
-		return fmt.Sprintf(`<rect x="%s" y="%s" width="%s" height="%d"%s/>`,
-			number(left), number(top), number(float64(p.width)*cellWidth), height, look.attributes(shade))
+	attributes := look.attributes(blocks[glyph].class)
+	left, top := float64(p.from)*cellWidth, gap-ascent
+	if glyph != diagonal {
+		high := height * float64(blocks[glyph].eighths) / 8
+		return fmt.Sprintf(`<rect x="%s" y="%s" width="%s" height="%s"%s/>`,
+			number(left), number(top+height-high), number(float64(p.width)*cellWidth), number(high), attributes)
 	}
 	quarter := func(x, y float64) string {
 		return fmt.Sprintf("M%s %sh%sv%dh-%sz", number(x), number(y), number(cellWidth/2), height/2, number(cellWidth/2))
@@ -178,7 +187,7 @@ func (p piece) block(shade string) string {
 		x := left + float64(i)*cellWidth
 		path.WriteString(quarter(x+cellWidth/2, top) + quarter(x, top+height/2))
 	}
-	return fmt.Sprintf(`<path d="%s"%s/>`, path.String(), look.attributes(shade))
+	return fmt.Sprintf(`<path d="%s"%s/>`, path.String(), attributes)
 }
 
 // number is a measure to a tenth of a pixel.

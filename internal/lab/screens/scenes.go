@@ -37,10 +37,10 @@ const (
 )
 
 var scenes = []scene{
-	{"live", agents(60), []take{{build, 100, 14, []shot{film("live", "stoker build: 60 images on a disk of 1.5 GB")}}}},
-	{"run-40", agents(60), []take{running(40, 24)}},
-	{"run-80", agents(60), []take{running(80, 24)}},
-	{"run-160", agents(60), []take{running(160, 24)}},
+	{"live", agents(60), []take{{build, 100, 17, []shot{film("live", "stoker build: 60 images on a disk of 1.5 GB")}}}},
+	{"run-40", agents(30), []take{running(40, 24)}},
+	{"run-80", agents(30), []take{running(80, 24)}},
+	{"run-160", agents(30), []take{running(160, 24)}},
 	{"failing", broken(300), []take{{build, 80, 24, []shot{end("failing-80", "stoker build: a step that fails in all of 300 images")}}}},
 	{"cache", agents(12), []take{
 		{plan, 100, 60, []shot{end("plan-100", "stoker plan: what building 12 images would do")}},
@@ -73,11 +73,11 @@ func end(name, title string) shot {
 // middle is the fullest screen while about half of the images were built.
 func middle(name, title string) shot {
 	return shot{name, func(t *terminal) []byte {
-		best, lines := t.last(), 0
+		best, letters := t.last(), 0
 		for _, f := range t.frames {
 			done := percent(f.Screen)
-			if n := len(f.Screen.Trim()); done >= 40 && done <= 70 && n > lines {
-				best, lines = f.Screen, n
+			if n := len(f.Screen.Text()); done >= 40 && done <= 70 && n > letters {
+				best, letters = f.Screen, n
 			}
 		}
 		return still(t, best, title)

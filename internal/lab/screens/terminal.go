@@ -40,7 +40,13 @@ func newTerminal(columns, rows int) *terminal {
 	return t
 }
 
-func (t *terminal) close() error { return t.emulator.Close() }
+// close ends the reading of answers. The emulator's own end may not be told to it while somebody reads.
+func (t *terminal) close() error {
+	if answers, ok := t.emulator.InputPipe().(io.Closer); ok {
+		return answers.Close()
+	}
+	return t.emulator.Close()
+}
 
 // run lets a program have the terminal until it ends, below a prompt with its command line. That a program fails is no
 // error.
