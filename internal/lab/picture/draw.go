@@ -1,9 +1,11 @@
 package picture
 
 import (
+	"bytes"
 	"encoding/xml"
 	"fmt"
 	"strings"
+	"text/template"
 )
 
 // The measures of a picture, in pixels.
@@ -35,8 +37,8 @@ func Still(s Screen, columns int, caption Caption) []byte {
 // size is of a screen, in cells.
 type size struct{ columns, rows int }
 
-func (s size) width() float64 { return float64(s.columns) * cellWidth }
-func (s size) height() int    { return s.rows * cellHeight }
+func (s size) Width() float64 { return float64(s.columns) * cellWidth }
+func (s size) Height() int    { return s.rows * cellHeight }
 
 // builder collects rows, each of which is written once however many frames show it.
 type builder struct {
@@ -67,26 +69,38 @@ func (b *builder) frame(s Screen) string {
 	return out.String()
 }
 
+// document is a picture: a window with a title bar, and the frames in it as far as they are within.
+var document = template.Must(template.New("picture").Funcs(template.FuncMap{"escape": escape, "number": number}).Parse(
+	`<svg xmlns="http://www.w3.org/2000/svg" width="{{number .Width}}" height="{{.Height}}" viewBox="0 0 {{number .Width}} {{.Height}}" ` +
+		`xml:space="preserve" role="img" aria-labelledby="title desc">
+<title id="title">{{escape .Title}}</title>
+<desc id="desc">{{escape .Description}}</desc>
+<style>
+{{.Style}}</style>
+<defs>
+{{.Rows}}</defs>
+<rect class="window" x=".5" y=".5" width="{{number .Right}}" height="{{.Bottom}}" rx="8"/>
+<path class="line" d="M1 {{.Bar}}.5H{{number .Right}}"/>
+<g class="button"><circle cx="20" cy="17" r="5.5"/><circle cx="38" cy="17" r="5.5"/><circle cx="56" cy="17" r="5.5"/></g>
+{{.Head}}
+<svg x="{{.X}}" y="{{.Y}}" width="{{number .Size.Width}}" height="{{.Size.Height}}" ` +
+		`viewBox="0 {{number .Top}} {{number .Size.Width}} {{.Size.Height}}">{{.Frames}}</svg>
+</svg>
+`))
+
 // picture is the whole document around the frames.
 func (b *builder) picture(s size, c Caption, style, frames string) []byte {
-	width, height := s.width()+2*padding, s.height()+barHeight+padding+padding/2
-	var out strings.Builder
-	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" width="%s" height="%d" viewBox="0 0 %s %d" xml:space="preserve" role="img" aria-labelledby="title desc">
-<title id="title">%s</title>
-<desc id="desc">%s</desc>
-<style>
-%s%s</style>
-<defs>
-%s</defs>
-<rect class="window" x=".5" y=".5" width="%s" height="%d" rx="8"/>
-<path class="line" d="M1 %d.5H%s"/>
-<g class="button"><circle cx="20" cy="17" r="5.5"/><circle cx="38" cy="17" r="5.5"/><circle cx="56" cy="17" r="5.5"/></g>
-%s<svg x="%d" y="%d" width="%s" height="%d" viewBox="0 %s %s %d">%s</svg>
-</svg>
-`, number(width), height, number(width), height, escape(c.Title), escape(c.Description), theme(), style, b.defs.String(),
-		number(width-1), height-1, barHeight, number(width-1),
-		title(c.Title, width), padding, barHeight+padding/2+2, number(s.width()), s.height(), number(-ascent), number(s.width()), s.height(), frames)
-	return []byte(out.String())
+	const above = barHeight + padding/2 + 2
+	width, height := s.Width()+2*padding, above+s.Height()+padding-2
+	var out bytes.Buffer
+	// A buffer takes everything, and the template is that of a test.
+	_ = document.Execute(&out, map[string]any{
+		"Width": width, "Height": height, "Right": width - 1, "Bottom": height - 1, "Bar": barHeight,
+		"Title": c.Title, "Description": c.Description, "Head": title(c.Title, width),
+		"Style": theme() + style, "Rows": b.defs.String(), "Frames": frames,
+		"X": padding, "Y": above, "Size": s, "Top": -ascent,
+	})
+	return out.Bytes()
 }
 
 // title is the window's title between the buttons and the right edge, as far as there is room for it.
@@ -96,10 +110,10 @@ func title(text string, width float64) string {
 	if letters := []rune(text); len(letters) > room {
 		text = strings.TrimSpace(string(letters[:max(room-1, 0)])) + "…"
 	}
-	return fmt.Sprintf("<text class=\"title\" x=\"%s\" y=\"%d\">%s</text>\n", number((buttons+width-padding)/2), barText, escape(text))
+	return fmt.Sprintf("<text class=\"title\" x=\"%s\" y=\"%d\">%s</text>", number((buttons+width-padding)/2), barText, escape(text))
 }
 
-// drawRow draws a row whose top is at 0.
+// drawRow draws a row whose text stands on a line at 0.
 func drawRow(row []Cell) string {
 	var out strings.Builder
 	for _, p := range pieces(row) {

@@ -34,7 +34,7 @@ func Film(frames []Frame, columns int, cut Cut, caption Caption) []byte {
 	b := &builder{rows: map[string]int{}}
 	var strip strings.Builder
 	for i, f := range shown {
-		fmt.Fprintf(&strip, `<g transform="translate(0 %d)">%s</g>`+"\n", i*all.height(), b.frame(f.Screen))
+		fmt.Fprintf(&strip, `<g transform="translate(0 %d)">%s</g>`+"\n", i*all.Height(), b.frame(f.Screen))
 	}
 	return b.picture(all, caption, cut.style(shown, all), `<g class="film">`+strip.String()+"</g>")
 }
@@ -74,10 +74,10 @@ func (c Cut) style(shown []Frame, s size) string {
 	whole := c.Length + c.Hold
 	var b strings.Builder
 	poster := lastBefore(shown, time.Duration(float64(c.Length)*c.Poster))
-	fmt.Fprintf(&b, ".film{transform:translateY(-%dpx);animation:film %.1fs step-end infinite}\n", poster*s.height(), whole.Seconds())
+	fmt.Fprintf(&b, ".film{transform:translateY(-%dpx);animation:film %.1fs step-end infinite}\n", poster*s.Height(), whole.Seconds())
 	b.WriteString("@media(prefers-reduced-motion:reduce){.film{animation:none}}\n@keyframes film{")
 	for i, f := range shown {
-		fmt.Fprintf(&b, "%s%%{transform:translateY(-%dpx)}", percent(f.At, whole), i*s.height())
+		fmt.Fprintf(&b, "%s%%{transform:translateY(-%dpx)}", percent(f.At, whole), i*s.Height())
 	}
 	b.WriteString("}\n")
 	return b.String()

@@ -81,7 +81,7 @@ func makeParts(ctx context.Context, stoker string, instances []string, w work) (
 		}
 	}()
 	if p.registry, err = lab.StartRegistry(ctx, lab.RegistryOptions{InMemory: true, Addr: address}); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("start the registry, which the pictures name by its address: %w", err)
 	}
 	if p.disk, err = lab.NewDisk(w.disk); err != nil {
 		return nil, err
