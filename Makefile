@@ -4,7 +4,7 @@ export GOFLAGS ?= -buildvcs=false
 # What "stoker version" tells, as far as this is a clone.
 COMMIT = $(shell git describe --always --abbrev=40 --dirty --exclude '*' 2>/dev/null)
 
-.PHONY: build setup demo soak test lint bench
+.PHONY: build setup demo soak test lint bench docs
 
 build: ## the program, as bin/stoker
 	$(GO) build -trimpath -ldflags "-X main.commit=$(COMMIT)" -o bin/stoker ./cmd/stoker
@@ -31,3 +31,9 @@ lint: ## golangci-lint, built from the pinned version
 bench: setup build ## Stoker beside other ways to do the same job
 	./tools/setup.sh bench
 	$(GO) run ./bench -stoker bin/stoker -out bench/out
+
+docs: setup build ## the pictures in docs/pictures, from real runs: some ten minutes
+	$(GO) build -o .tools/bin/screens ./internal/lab/screens
+	.tools/bin/screens -stoker bin/stoker -out docs/pictures
+	$(GO) run ./bench -stoker bin/stoker -out bench/out -only disk
+	cp bench/out/disk.svg docs/pictures/disk.svg

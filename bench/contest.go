@@ -30,6 +30,8 @@ type contest struct {
 	small, unlimited int64
 	// rounds is how often each way does the work; 0 stands for once.
 	rounds int
+	// use keeps how the use of the disk went.
+	use bool
 	// onDisk keeps the registry out of memory, since more is pushed to it than fits there.
 	onDisk bool
 	// prepare makes what is built and the plan, in an empty directory.
@@ -150,8 +152,13 @@ func (c contest) measure(ctx context.Context, b *bench, w way, dir string) (row 
 	p.address, p.workers = d.Addr(), w.workers
 
 	registry.Reset()
-	peak := disk.WatchPeak(ctx, diskInterval)
+	watched := disk.Watch(ctx, diskInterval)
 	out, note, err := w.do(ctx, b, d, p)
+	if err != nil {
+		return row, "", err
+	}
+	uses := watched()
+	_, capacity, err := disk.Usage()
 	if err != nil {
 		return row, "", err
 	}
@@ -161,16 +168,31 @@ func (c contest) measure(ctx context.Context, b *bench, w way, dir string) (row 
 	}
 	requests, built := registry.Requests(), builtIn(registry, p.jobs)
 	row = report.Row{Way: w.name, Ours: w.ours, Values: map[string]float64{
-		"built": float64(built), "wall": out.wall.Seconds(), "cpu": (out.cpu + daemon).Seconds(), "disk": float64(peak()),
+		"built": float64(built), "wall": out.wall.Seconds(), "cpu": (out.cpu + daemon).Seconds(), "disk": float64(lab.Peak(uses)),
 		"pulled": float64(requests.BytesOut), "pushed": float64(requests.BytesIn),
 	}}
 	if built < c.jobs {
 		row.Short = fmt.Sprintf("built %d of %d", built, c.jobs)
 	}
+	if c.use {
+		row.Values["capacity"] = float64(capacity)
+		row.Use = report.Thin(moments(uses, out.wall))
+	}
 	if c.examine != nil {
 		err = c.examine(p, w, row.Values)
 	}
 	return row, note, err
+}
+
+// moments are those of a watch until the work was done.
+func moments(uses []lab.Use, wall time.Duration) []report.Moment {
+	var all []report.Moment
+	for _, use := range uses {
+		if use.After <= wall {
+			all = append(all, report.Moment{Seconds: use.After.Seconds(), Bytes: float64(use.Bytes)})
+		}
+	}
+	return all
 }
 
 // do lets the way do the work, for as long as it may take. What the way itself fails at goes into

@@ -32,6 +32,7 @@ var benchmarks = []struct {
 	{"overhead", overhead},
 	{"latency", latency},
 	{"peers", peers},
+	{"disk", diskUse},
 	{"shuffled", shuffled},
 	{"syntax", syntax},
 	{"tasks", tasks},

@@ -122,6 +122,27 @@ func peers(ctx context.Context, b *bench) (report.Report, error) {
 	return r, err
 }
 
+// diskUse shows how the use of a small disk goes with and without Stoker.
+func diskUse(ctx context.Context, b *bench) (report.Report, error) {
+	s := forty(b)
+	s.name = "disk"
+	free := loopWay("no pruning, on a large disk", peersWorkers)
+	free.unlimited = true
+	collected := loopWay("BuildKit's garbage collector", peersWorkers)
+	collected.daemon.GC = true
+	c := s.contest()
+	c.use = true
+	r, err := c.compare(ctx, b, []way{free, collected, descriptionWay(peersWorkers), stokerWay("stoker build", peersWorkers)})
+	r.Title = fmt.Sprintf("Disk use while %d images are built", s.jobs())
+	r.Text = s.text()
+	if err != nil {
+		return r, err
+	}
+	last := r.Rows[len(r.Rows)-1] // on the small disk
+	r.Limit = &report.Limit{Bytes: last.Values["capacity"], Name: "a disk of " + report.Bytes.Format(float64(s.small)) + " is full"}
+	return r, nil
+}
+
 // shuffled compares numbers of workers on a longer list in no order: on a disk without limit, on a
 // small one, and with a cache that may be hardly larger than it must.
 func shuffled(ctx context.Context, b *bench) (report.Report, error) {

@@ -23,6 +23,9 @@ type Report struct {
 	Rounds []Row    `json:"rounds,omitempty"`
 	Notes  []string `json:"notes,omitempty"`
 
+	// Limit is what the rows' use of the disk is drawn against; nil where that is not drawn.
+	Limit *Limit `json:"limit,omitempty"`
+
 	Commands []Command `json:"commands"`
 	Machine  Machine   `json:"machine"`
 }
@@ -44,6 +47,8 @@ type Row struct {
 	Values map[string]float64 `json:"values"` // by the columns' keys; one may be missing
 	// Short says, in a word or two, in how far the way did not do the work; empty when it did.
 	Short string `json:"short,omitempty"`
+	// Use is how much of the disk was in use while the work was done; empty where that is not drawn.
+	Use []Moment `json:"use,omitempty"`
 }
 
 // Command is how a way was run, with stand-ins in capitals for what differs from run to run.
@@ -125,12 +130,16 @@ func (r Report) Write(dir string) error {
 	if err != nil {
 		return err
 	}
+	chart := r.Chart()
+	if r.Limit != nil {
+		chart = r.UseChart()
+	}
 	write := func(extension string, text []byte) error {
 		return os.WriteFile(filepath.Join(dir, r.Name+extension), text, 0o644)
 	}
 	return errors.Join(
 		write(".json", append(data, '\n')),
 		write(".md", []byte(r.Markdown())),
-		write(".svg", []byte(r.Chart())),
+		write(".svg", []byte(chart)),
 	)
 }

@@ -30,14 +30,14 @@ func Percentile(values []float64, p float64) float64 {
 }
 
 // Medians sums up rounds, one row for each way in the order of their first appearance, with the
-// median of each value. A way that fell short in any round did so on the whole.
+// median of each value and the use of the disk of the first round. A way that fell short in any round did so on the whole.
 func Medians(rounds []Row) []Row {
 	var rows []Row
 	values := map[string]map[string][]float64{} // by way and key
 	for _, round := range rounds {
 		if values[round.Way] == nil {
 			values[round.Way] = map[string][]float64{}
-			rows = append(rows, Row{Way: round.Way, Ours: round.Ours, Values: map[string]float64{}})
+			rows = append(rows, Row{Way: round.Way, Ours: round.Ours, Values: map[string]float64{}, Use: round.Use})
 		}
 		for key, v := range round.Values {
 			values[round.Way][key] = append(values[round.Way][key], v)

@@ -79,15 +79,22 @@ func (d *Disk) Usage() (used, total int64, err error) {
 	return int64(s.Blocks-s.Bfree) * s.Bsize, int64(s.Blocks) * s.Bsize, nil
 }
 
-// WatchPeak looks at the disk every interval until ctx ends or the returned function is called,
-// which gives the most bytes that were in use at any look.
-func (d *Disk) WatchPeak(ctx context.Context, interval time.Duration) (stop func() int64) {
+// Use is how many bytes were in use at a moment of a watch.
+type Use struct {
+	After time.Duration // its start
+	Bytes int64
+}
+
+// Watch looks at the disk every interval until ctx ends or the returned function is called, which
+// gives all that was seen.
+func (d *Disk) Watch(ctx context.Context, interval time.Duration) (stop func() []Use) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
-	var peak int64
+	start := time.Now()
+	var seen []Use
 	look := func() {
 		if used, _, err := d.Usage(); err == nil {
-			peak = max(peak, used)
+			seen = append(seen, Use{time.Since(start), used})
 		}
 	}
 	go func() {
@@ -104,11 +111,26 @@ func (d *Disk) WatchPeak(ctx context.Context, interval time.Duration) (stop func
 			}
 		}
 	}()
-	return func() int64 {
+	return func() []Use {
 		cancel()
 		<-done
-		return peak
+		return seen
 	}
+}
+
+// WatchPeak is Watch for the most bytes that were in use at any look.
+func (d *Disk) WatchPeak(ctx context.Context, interval time.Duration) (stop func() int64) {
+	watched := d.Watch(ctx, interval)
+	return func() int64 { return Peak(watched()) }
+}
+
+// Peak is the most bytes that were in use.
+func Peak(uses []Use) int64 {
+	var peak int64
+	for _, use := range uses {
+		peak = max(peak, use.Bytes)
+	}
+	return peak
 }
 
 // Fill takes bytes away, as somebody else's file on the same disk would. Calls add up.

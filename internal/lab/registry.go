@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -32,6 +33,8 @@ type RegistryOptions struct {
 	// InMemory puts the temporary directory into memory (/dev/shm), if 2 GiB are free there. That
 	// is much faster for many small images, since the registry syncs every file that it writes.
 	InMemory bool
+	// Addr is where the registry listens, "127.0.0.1:5000". Empty: a free port of 127.0.0.1.
+	Addr string
 	// Seed drives the choice of the requests that a Fault with a Fraction hits.
 	Seed uint64
 }
@@ -62,7 +65,7 @@ func StartRegistry(ctx context.Context, opts RegistryOptions) (*Registry, error)
 		return nil, err
 	}
 	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
+	listener, err := config.Listen(ctx, "tcp", cmp.Or(opts.Addr, "127.0.0.1:0"))
 	if err != nil {
 		return nil, errors.Join(err, r.Close())
 	}

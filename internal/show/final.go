@@ -149,15 +149,23 @@ func (f finalText) squeeze(s string, indent int) string {
 	return shorten(s, max(f.width-indent, 1))
 }
 
-// flow joins parts with commas, which stay at the ends of full lines.
+// flow joins parts with commas, which stay at the ends of full lines. What does
+// not fit goes on below the beginning of the first part.
 func (f finalText) flow(parts []string) []string {
 	if f.width <= 0 {
 		return []string{strings.Join(parts, ", ")}
 	}
+	first := strings.TrimLeft(parts[0], " ")
+	indent := parts[0][:len(parts[0])-len(first)]
+	parts[0] = first
 	for i := range parts[:len(parts)-1] {
 		parts[i] += ","
 	}
-	return flow(parts, " ", f.width)
+	lines := flow(parts, " ", f.width-len(indent))
+	for i := range lines {
+		lines[i] = indent + lines[i]
+	}
+	return lines
 }
 
 func (f finalText) fit(line string) string {

@@ -47,7 +47,7 @@ results in stoker-out
 		{"narrow", 40, `done: 497 of 500 images built in 1h02m,
 1 skipped, 2 failed
   481 images/h, median build 55s,
-longest 4m12s, 12 jobs retried
+  longest 4m12s, 12 jobs retried
 slowest
    4m12s  scikit-l…rn-14053 (2 attempts)
    3m00s  django__django-11099

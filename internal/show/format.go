@@ -3,6 +3,7 @@ package show
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -103,6 +104,16 @@ func shortDigest(digest string) string {
 		return clean(digest)
 	}
 	return algorithm + ":" + hex[:hexDigits]
+}
+
+// tagged is a reference at the end of a step to which BuildKit has added the
+// digest, which a line of the live view has no room for.
+var tagged = regexp.MustCompile(`(:[\w.-]+)@sha256:[0-9a-f]{64}$`)
+
+// stepText is a step in few words. What is of no line of the Dockerfile has
+// [internal] before it, which tells a person nothing.
+func stepText(step string) string {
+	return tagged.ReplaceAllString(strings.TrimPrefix(clean(step), "[internal] "), "$1")
 }
 
 // reason is an error on one line. Builders put words in front of every error

@@ -103,3 +103,19 @@ func TestPaletteColoursOnlyWhenAsked(t *testing.T) {
 		t.Errorf("with colour: %q", got)
 	}
 }
+
+func TestStepText(t *testing.T) {
+	digest := "@sha256:" + strings.Repeat("0123456789abcdef", 4)
+	for step, want := range map[string]string{
+		"[1/4] FROM docker.io/library/python:3.13" + digest:              "[1/4] FROM docker.io/library/python:3.13",
+		"[1/4] FROM ghcr.io/example/tool" + digest:                       "[1/4] FROM ghcr.io/example/tool" + digest,
+		"[2/4] RUN pull registry:1" + digest + " /":                      "[2/4] RUN pull registry:1" + digest + " /",
+		"[internal] load build definition from Dockerfile":               "load build definition from Dockerfile",
+		"[linux/arm64 internal] load metadata for docker.io/library/a:1": "[linux/arm64 internal] load metadata for docker.io/library/a:1",
+		"exporting to \x1b[31mimage":                                     "exporting to image",
+	} {
+		if got := stepText(step); got != want {
+			t.Errorf("%q: %q, want %q", step, got, want)
+		}
+	}
+}

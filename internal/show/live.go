@@ -23,8 +23,16 @@ type frame struct {
 	least int
 }
 
-// roomy is the width from which the view takes the space to be comfortable.
-const roomy = 60
+const (
+	// roomy is the width from which the view takes the space to be comfortable.
+	roomy = 60
+	// widest is where lines that have something at their right end have it at
+	// most: farther away, an eye does not find what it belongs to.
+	widest = 120
+)
+
+// columns is how wide lines with something at their right end are.
+func (f frame) columns() int { return min(f.width, widest) }
 
 func (f frame) String() string {
 	lines := []string{f.header(), f.bar()}
@@ -42,7 +50,7 @@ func (f frame) String() string {
 // header names the run; the elapsed time stands at its right end.
 func (f frame) header() string {
 	elapsed := clock(f.elapsed(f.now))
-	room := f.width - len(elapsed) - 2
+	room := f.columns() - len(elapsed) - 2
 	left := flow(f.title(" (disk was full)"), ", ", room)
 	if len(left) > 1 {
 		left = flow(f.title(""), ", ", room)
@@ -73,7 +81,7 @@ func (f frame) bar() string {
 		done = f.done() * 100 / f.total
 	}
 	label := fmt.Sprintf(" %*d/%d %3d%%", len(fmt.Sprint(f.total)), f.done(), f.total, done)
-	cells := max(f.width-len(label), 0)
+	cells := max(f.columns()-len(label), 0)
 	built, skipped, failed := shares(cells, f.total, f.built, f.skipped, f.failed)
 	rest := cells - built - skipped - failed
 	// The glyphs differ too, for those who see no colours.
@@ -180,11 +188,11 @@ func (f frame) table(room int) []string {
 
 // nameWidth gives names what they need, but leaves half of the line to steps.
 func (f frame) nameWidth(jobs []*runningJob) int {
-	widest := 0
+	longest := 0
 	for _, j := range jobs {
-		widest = max(widest, ansi.StringWidth(j.name))
+		longest = max(longest, ansi.StringWidth(j.name))
 	}
-	return min(widest, f.width/2-2)
+	return min(longest, f.columns()/2-2)
 }
 
 func (f frame) row(j *runningJob, nameWidth int) string {
@@ -194,7 +202,7 @@ func (f frame) row(j *runningJob, nameWidth int) string {
 		attempt = f.attempt(j.attempt)
 	}
 	name := pad(shorten(j.name, nameWidth), nameWidth)
-	room := max(f.width-nameWidth-ansi.StringWidth(attempt)-len(took)-3, 0)
+	room := max(f.columns()-nameWidth-ansi.StringWidth(attempt)-len(took)-3, 0)
 	step := pad(truncate(j.doing(f.now), room), room)
 	return name + "  " + f.warn(attempt) + f.dim(step) + " " + took
 }

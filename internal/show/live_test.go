@@ -61,6 +61,16 @@ sympy__sympy-20049    checking                                             1m20s
 
 ✗ scikit-learn__scikit-learn-14053  process "/bin/sh -c ma…ssfully: exit code: 2
 ! disk of node-a is 91% full`},
+		{"very wide", busy(), 160, 24, `
+stoker  60 images, 3 workers, 0 of 2 batches done                                                                0:01:40
+█████▓▓▞▞░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░  5/60   8%
+3 built · 1 skipped · 1 failed · 108 images/h · about 22m55s left
+
+django__django-11099  attempt 2  [2/5] RUN apt-get update && apt-get install -y build-essential                    1m40s
+sympy__sympy-20049    checking                                                                                     1m20s
+
+✗ scikit-learn__scikit-learn-14053  process "/bin/sh -c make" did not complete successfully: exit code: 2
+! disk of node-a is 91% full`},
 		{"narrow", busy(), 40, 12, `
 stoker  60 images, 3 workers     0:01:40
 █▓▞░░░░░░░░░░░░░░░░░░░░░░░░░░  5/60   8%
@@ -107,7 +117,7 @@ func TestFrameFitsEveryTerminal(t *testing.T) {
 	full.apply(sec(51), engine.Warning{Message: strings.Repeat("warning ", 30)})
 	full.apply(sec(52), engine.Stopping{Reason: strings.Repeat("reason ", 30)})
 	for _, s := range []*state{stateOf(told{0, runOf(0, 0)}), busy(), full, tight()} {
-		for width := 1; width <= 130; width++ {
+		for width := 1; width <= 170; width++ {
 			for _, height := range []int{1, 2, 3, 5, 8, 12, 24, 60} {
 				lines := strings.Split(draw(s, width, height), "\n")
 				if len(lines) > height {

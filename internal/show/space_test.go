@@ -361,11 +361,11 @@ results in stoker-out
 `},
 		{"narrow", 44, `done: 500 of 500 images built in 1h02m
   481 images/h, median build 55s,
-longest 4m12s
+  longest 4m12s
   cache: 1.2GB at its peak,
-14GB reclaimed in 41 sweeps
+  14GB reclaimed in 41 sweeps
   the disk …b/stoker: peak 1.31GB of 1.44GB,
-forecast 1.28GB
+  forecast 1.28GB
 ! 3 records removed that were not dead
 ! 2 sweeps failed,
 400MB in 5 dead records left

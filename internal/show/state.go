@@ -77,7 +77,7 @@ func (s *state) apply(at time.Time, e engine.Event) {
 	case engine.AttemptStarted:
 		s.beginAttempt(at, e)
 	case engine.StepStarted:
-		s.job(at, e.Job).step = clean(e.Step)
+		s.job(at, e.Job).step = stepText(e.Step)
 	case engine.AttemptFailed:
 		if e.Retry {
 			j := s.job(at, e.Job)
