@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"io"
 	"path/filepath"
 	"strings"
@@ -203,10 +202,7 @@ func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch
 	result.Timings = progress.close()
 	result.atMost(time.Since(start))
 	if err != nil {
-		if progress.stepFoundDiskFull() && !noSpace.MatchString(err.Error()) {
-			err = fmt.Errorf("%w (its output says: no space left on device)", err)
-		}
-		return result, err
+		return result, progress.explain(err)
 	}
 	if b.pushed != nil {
 		b.pushed.built(job, response[target].ExporterResponse)

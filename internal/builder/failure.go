@@ -1,9 +1,16 @@
 package builder
 
 import (
+	"errors"
 	"regexp"
 	"strconv"
+	"strings"
+	"syscall"
 	"time"
+
+	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
+	"github.com/moby/buildkit/util/grpcerrors"
+	"google.golang.org/grpc/codes"
 )
 
 // Class is what a failure of a build means for what is done next.
@@ -13,6 +20,7 @@ type Class string
 // by a context, not by a message.
 const (
 	Permanent   Class = "permanent"    // no further attempt can mend it
+	StepFailed  Class = "step_failed"  // what a RUN runs has exited with a code
 	Transient   Class = "transient"    // it may get better
 	NoSpace     Class = "no_space"     // the builder's disk is full
 	BuilderLost Class = "builder_lost" // the daemon does not answer
@@ -24,30 +32,43 @@ const (
 
 var noSpace = regexp.MustCompile(`(?i)no space left on device|ENOSPC|disk quota exceeded`)
 
-// failures says of a failure's message which class it is of, and why. The first
-// row that matches decides; what none matches is transient. The messages are
-// those of BuildKit v0.34: its Dockerfile frontend, its resolver's answers for
-// images, its cache, and gRPC's own for a connection that is gone.
+// failures says of BuildKit's own message which class a failure is of, and why. The
+// first row that matches decides; what none matches is transient. The messages are
+// those of BuildKit v0.34, which gives no types for them: its Dockerfile frontend,
+// its resolver's answers for images, its cache, and gRPC's own for a connection
+// that is gone.
 var failures = []struct {
 	class   Class
 	why     string
 	message *regexp.Regexp
 }{
+	// These quote what the user wrote.
+	{Permanent, "the Dockerfile does not parse", regexp.MustCompile(`^(?:failed to solve: )?dockerfile parse error`)},
+	{Permanent, "a file that the Dockerfile copies does not exist", regexp.MustCompile(`failed to calculate checksum of ref \S+: "(?:[^"\\]|\\.)*": not found$|^(?:failed to solve: )?lstat \S+: no such file or directory$`)},
 	{NoSpace, "the builder's disk is full", noSpace},
 	{BuilderLost, "the builder does not answer", regexp.MustCompile(`code = Unavailable|Unavailable: |error reading from server|transport is closing|transport: Error while dialing|no active session for|closing transport|server is not responding|graceful_stop|use of closed network connection`)},
 	{Throttled, "a registry asks for fewer requests", regexp.MustCompile(`429 Too Many Requests|toomanyrequests|TOOMANYREQUESTS`)},
 	{BrokenCache, "the builder's cache is broken", regexp.MustCompile(`snapshot \S*\s*does not exist|failed to commit \S+ to \S+|missing descriptor|unexpected commit digest|failed size validation|(?:digest|checksum) mismatch|lease "?\S+"?: not found|(?:blob|content|snapshot) (?:sha256:)?\S+: not found|failed to get (?:blob|lease)|fstype: overlay\b[^\n]*err: no such file or directory|failed to stat parent: stat \S+: no such file or directory|short read: expected \d+ bytes but got \d+|content does not match digest|expected at \S+: blob not found|parent snapshot \S+ does not exist|failed to rename: rename \S+ \S+/snapshots/\d+: file exists`)},
-	{Permanent, "the Dockerfile does not parse", regexp.MustCompile(`dockerfile parse error|unknown instruction|file with no instructions|no build stage in current context`)},
+	{Permanent, "the Dockerfile does not parse", regexp.MustCompile(`unknown instruction|file with no instructions|no build stage in current context`)},
 	{Permanent, "the Dockerfile names a stage that does not exist", regexp.MustCompile(`target stage "[^"]*" could not be found|invalid (?:from flag value|stage name)`)},
 	{Permanent, "the registry says that an image does not exist", regexp.MustCompile(`(?:failed to resolve source metadata for|pull access denied|failed to authorize)[^\n]*(?:: not found|repository does not exist|name unknown|manifest unknown)`)},
 	{Permanent, "the registry denies access", regexp.MustCompile(`pull access denied|insufficient_scope|(?:unexpected status|failed to fetch (?:anonymous|oauth) token)[^\n]*: (?:401 Unauthorized|403 Forbidden)|failed to fetch (?:anonymous|oauth) token: (?:unauthorized|denied): |failed to push [^\n]*: (?:unauthorized|denied): |denied: requested access`)},
 	{Permanent, "the build needs what --allow does not give", regexp.MustCompile(`(?:network\.host|security\.insecure|device \S+) is not allowed`)},
 	{Permanent, "a reference is not valid", regexp.MustCompile(`failed to parse stage name|invalid reference format`)},
+	{Permanent, "a step needs a secret that is not given", regexp.MustCompile(`^(?:failed to solve: )?secret \S+: not found$`)},
+	{Permanent, "the image does not have the user", regexp.MustCompile(`^(?:failed to solve: )?process: unable to find (?:user|group) `)},
 }
 
-// Classify tells which class a build's failure is of, and why.
+// Classify tells which class a build's failure is of, and why. Types decide first,
+// then BuildKit's own words; what a step runs or prints never does.
 func Classify(err error) (c Class, why string) {
-	message := err.Error()
+	if _, is := exitOf(err); is {
+		return StepFailed, ""
+	}
+	if grpcerrors.Code(err) == codes.Unavailable {
+		return BuilderLost, "the builder does not answer"
+	}
+	message := ownWords(err)
 	for _, f := range failures {
 		if f.message.MatchString(message) {
 			return f.class, f.why
@@ -56,11 +77,43 @@ func Classify(err error) (c Class, why string) {
 	return Transient, ""
 }
 
+// failedProcess matches how BuildKit's message tells of a process that failed, up to why:
+// with the command quoted, or up to v0.9 between brackets.
+var failedProcess = regexp.MustCompile(`(?s)process "(?:[^"\\]|\\.)*" did not complete successfully|executor failed running \[.*\]`)
+
+// ownWords is BuildKit's message without the command of a process, which is the
+// user's text.
+func ownWords(err error) string { return failedProcess.ReplaceAllString(err.Error(), "process") }
+
+var exited = regexp.MustCompile(`process: exit code: (\d+)$`)
+
+// exitOf returns the code that a step's process has exited with. One that could not
+// be started, or that the daemon ended, has not failed by itself: why is told behind
+// the command then.
+func exitOf(err error) (code int, is bool) {
+	message := ownWords(err)
+	m := exited.FindStringSubmatch(message)
+	var exit *gwpb.ExitError
+	switch {
+	case errors.As(err, &exit) && (m != nil || outOfMemory(message)):
+		return int(exit.ExitCode), true
+	case m != nil:
+		code, err := strconv.Atoi(m[1])
+		return code, err == nil
+	}
+	return 0, false
+}
+
+// outOfMemory tells that the kernel has killed a step's process for want of memory.
+func outOfMemory(ownWords string) bool {
+	return strings.HasSuffix(ownWords, "process: "+syscall.ENOMEM.Error())
+}
+
 var ofRegistry = regexp.MustCompile(`failed to do request: |unexpected status (?:code|from) `)
 
 // OfRegistry tells whether a failure is one of a request to a registry, which no
 // full disk of the builder explains.
-func OfRegistry(err error) bool { return ofRegistry.MatchString(err.Error()) }
+func OfRegistry(err error) bool { return ofRegistry.MatchString(ownWords(err)) }
 
 var retryAfter = regexp.MustCompile(`(?i)retry[- ]after:? ([0-9.]+(?:ns|us|µs|ms|s|m|h)?)`)
 

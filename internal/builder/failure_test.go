@@ -2,8 +2,14 @@ package builder
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
+
+	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
+	"github.com/moby/buildkit/util/grpcerrors"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // The messages are BuildKit's own, as v0.34.2 gave them.
@@ -20,8 +26,16 @@ func TestClassify(t *testing.T) {
 		{`failed to solve: target stage "x" could not be found`, Permanent},
 		{`failed to solve: failed to parse stage name "A B": invalid reference format`, Permanent},
 		{`failed to solve: failed to load LLB: network.host is not allowed`, Permanent},
-		{`failed to solve: process "/bin/sh -c exit 3" did not complete successfully: exit code: 3`, Transient},
-		{`failed to solve: failed to compute cache key: failed to calculate checksum of ref a::b: "/none": not found`, Transient},
+		{`failed to solve: process "/bin/sh -c exit 3" did not complete successfully: exit code: 3`, StepFailed},
+		{`failed to solve: executor failed running [/bin/sh -c echo "]: exit code: 9"; exit 3]: exit code: 3`, StepFailed},
+		{`failed to solve: process "/bin/sh -c exit 3" did not complete successfully: exit code: 137: context canceled`, Transient},
+		{`failed to solve: process "/bin/sh -c echo \"429 Too Many Requests\"" did not complete successfully: runc run failed: unable to start container process`, Transient},
+		{`failed to solve: process "/bin/sh -c true" did not complete successfully: unable to find user x: no matching entries in passwd file`, Permanent},
+		{`failed to solve: secret token: not found`, Permanent},
+		{`failed to solve: failed to compute cache key: failed to calculate checksum of ref a::b: "/none": not found`, Permanent},
+		{`failed to solve: failed to compute cache key: failed to calculate checksum of ref a::b: "/no space left on device": not found`, Permanent},
+		{`failed to solve: lstat /nosuch: no such file or directory`, Permanent},
+		{`failed to solve: dockerfile parse error on line 3: unknown instruction: 429 Too Many Requests`, Permanent},
 		{`failed to solve: r/a:1: failed to resolve source metadata for r/a:1: failed to do request: Head "http://r/v2/a/manifests/1": dial tcp 127.0.0.1:1: connect: connection refused`, Transient},
 		{`failed to solve: r/a:1: unexpected status from HEAD request to http://r/v2/a/manifests/1: 503 Service Unavailable`, Transient},
 		{`ResourceExhausted: failed to copy: write /x: no space left on device`, NoSpace},
@@ -33,8 +47,42 @@ func TestClassify(t *testing.T) {
 		{`rpc error: code = Unavailable desc = error reading from server: EOF`, BuilderLost},
 	}
 	for _, tt := range tests {
-		if got, why := Classify(errors.New(tt.message)); got != tt.want || (why == "") != (got == Transient) {
+		if got, why := Classify(errors.New(tt.message)); got != tt.want || (why == "") != (got == Transient || got == StepFailed) {
 			t.Errorf("%s (%s), want %s: %s", got, why, tt.want, tt.message)
+		}
+	}
+}
+
+// What a step runs or prints decides nothing, whatever BuildKit quotes of it.
+func TestClassifyUsersText(t *testing.T) {
+	for _, text := range []string{"checksum mismatch", "no space left on device", "429 Too Many Requests", "pull access denied", "transport is closing"} {
+		message := fmt.Sprintf("failed to solve: process %q did not complete successfully: exit code: 1", "/bin/sh -c echo \"error: "+text+"\"; exit 1")
+		for _, err := range []error{errors.New(message), &gwpb.ExitError{ExitCode: 1, Err: errors.New(message)},
+			&stepError{error: errors.New(message), output: []string{"error: " + text}}} {
+			if got, why := Classify(err); got != StepFailed || why != "" {
+				t.Errorf("%s (%s): %v", got, why, err)
+			}
+			if OfRegistry(err) {
+				t.Errorf("taken for a request to a registry: %v", err)
+			}
+		}
+	}
+}
+
+func TestClassifyTypes(t *testing.T) {
+	frame := `process "/bin/sh -c x" did not complete successfully: `
+	for _, tt := range []struct {
+		err  error
+		want Class
+	}{
+		{status.Error(codes.Unavailable, "x"), BuilderLost},
+		{fmt.Errorf("failed to solve: %w", grpcerrors.WrapCode(errors.New("x"), codes.Unavailable)), BuilderLost},
+		{&gwpb.ExitError{ExitCode: 137, Err: errors.New(frame + "cannot allocate memory")}, StepFailed},
+		{&gwpb.ExitError{ExitCode: 255, Err: errors.New(frame + "mkdir /run/x: no space left on device")}, NoSpace},
+		{&gwpb.ExitError{ExitCode: 1, Err: errors.New("the frontend ended: exit code: 1")}, Transient},
+	} {
+		if got, _ := Classify(tt.err); got != tt.want {
+			t.Errorf("%s, want %s: %v", got, tt.want, tt.err)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package builder
 
 import (
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/util/progress/progressui"
 	"github.com/opencontainers/go-digest"
 
@@ -34,8 +36,8 @@ type progress struct {
 	began      map[digest.Digest]time.Time // when each first did, as it was first told
 	pushes     []span
 	logSources map[digest.Digest]any
-	// full are the steps whose output says that the disk is full.
-	full map[digest.Digest]bool
+	// outputs are what steps print that have not succeeded.
+	outputs map[digest.Digest]*output
 	// places are the vertices of the build's graph, once that is known.
 	places graph.Places
 	// moved is by how much the times are to be moved to be by the clock that records'
@@ -60,7 +62,7 @@ func newProgress(log io.Writer, watch Watch) *progress {
 		vertexes:   map[digest.Digest]*client.Vertex{},
 		began:      map[digest.Digest]time.Time{},
 		logSources: map[digest.Digest]any{},
-		full:       map[digest.Digest]bool{},
+		outputs:    map[digest.Digest]*output{},
 	}
 	// The plain display has no way to fail but a log that cannot be written,
 	// which must not stop the build.
@@ -206,6 +208,9 @@ func (p *progress) note(s *client.SolveStatus) (begun []string, made []cache.Mak
 			made = append(made, makings(id, old, v)...)
 		}
 		p.vertexes[v.Digest] = v
+		if v.Completed != nil && v.Error == "" {
+			delete(p.outputs, v.Digest)
+		}
 	}
 	for _, st := range s.Statuses {
 		if st.Started != nil && st.Completed != nil && strings.HasPrefix(st.ID, "pushing ") {
@@ -213,9 +218,10 @@ func (p *progress) note(s *client.SolveStatus) (begun []string, made []cache.Mak
 		}
 	}
 	for _, l := range s.Logs {
-		if noSpace.Match(l.Data) {
-			p.full[l.Vertex] = true
+		if p.outputs[l.Vertex] == nil {
+			p.outputs[l.Vertex] = &output{}
 		}
+		p.outputs[l.Vertex].add(l)
 	}
 	return begun, made
 }
@@ -239,17 +245,33 @@ func completedBefore(old, v *client.Vertex) bool {
 	return old != nil && old.Completed != nil && old.Completed.Equal(*v.Completed)
 }
 
-// stepFoundDiskFull tells whether a step failed whose output says that the disk
-// is full: BuildKit's own error has only the step's exit code.
-func (p *progress) stepFoundDiskFull() bool {
+// explain adds to a build's error what the step that failed is called and has printed.
+func (p *progress) explain(err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for d := range p.full {
-		if v := p.vertexes[d]; v != nil && v.Error != "" {
-			return true
+	var vertex *errdefs.VertexError
+	if errors.As(err, &vertex) {
+		if v := p.vertexes[digest.Digest(vertex.Digest)]; v != nil {
+			return p.explained(err, v)
 		}
 	}
-	return false
+	for _, v := range p.vertexes {
+		if v.Error != "" && isStep(v.Name) {
+			return p.explained(err, v)
+		}
+	}
+	return err
+}
+
+func (p *progress) explained(err error, v *client.Vertex) error {
+	e := &stepError{error: err}
+	if isStep(v.Name) || !strings.HasPrefix(v.Name, "[") {
+		e.step = stepName(v.Name)
+	}
+	if o := p.outputs[v.Digest]; o != nil {
+		e.output = o.last()
+	}
+	return e
 }
 
 // WriteBuildRef implements buildx's progress.Writer; the reference is of use to

@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -114,7 +115,7 @@ func TestMovedTimes(t *testing.T) {
 }
 
 func TestLogSources(t *testing.T) {
-	p := newProgress(&strings.Builder{}, Watch{})
+	p := newProgress(&strings.Builder{}, Watch{}.whole())
 	defer p.close()
 	d := digest.FromString("x")
 	if !p.ValidateLogSource(d, 1) || p.ValidateLogSource(d, 2) || !p.ValidateLogSource(d, 1) {
@@ -126,21 +127,51 @@ func TestLogSources(t *testing.T) {
 	}
 }
 
-// A step's output may tell what BuildKit's error does not.
-func TestStepFoundDiskFull(t *testing.T) {
-	step := func(failure string) *client.SolveStatus {
-		d := digest.FromString("step")
-		return &client.SolveStatus{
-			Vertexes: []*client.Vertex{{Digest: d, Name: "[1/1] RUN make", Error: failure}},
-			Logs:     []*client.VertexLog{{Vertex: d, Data: []byte("OSError: [Errno 28] No space left on device\n")}},
-		}
+// Of a failure the step's name and the last of its output are kept, by time, whatever
+// came in pieces, was overwritten or has colours.
+func TestExplain(t *testing.T) {
+	p := newProgress(&strings.Builder{}, Watch{}.whole())
+	defer p.close()
+	other, failing, start := digest.FromString("other"), digest.FromString("failing"), time.Now()
+	log := func(d digest.Digest, ms, stream int, text string) *client.VertexLog {
+		return &client.VertexLog{Vertex: d, Stream: stream, Data: []byte(text), Timestamp: start.Add(time.Duration(ms) * time.Millisecond)}
 	}
-	for failure, want := range map[string]bool{"": false, "exit code: 1": true} {
-		p := newProgress(&strings.Builder{}, Watch{Step: func(string) {}, Alive: func() {}})
-		p.Write(step(failure))
-		p.close()
-		if got := p.stepFoundDiskFull(); got != want {
-			t.Errorf("a step that ended with %q: %v, want %v", failure, got, want)
+	p.Write(&client.SolveStatus{
+		Vertexes: []*client.Vertex{{Digest: other, Name: "[1/3] RUN other"}, {Digest: failing, Name: "[2/3] RUN make"}},
+		Logs: []*client.VertexLog{
+			log(other, 0, 1, "not of this step\n"),
+			log(failing, 1, 1, strings.Repeat("too early\n", 30)+"10%\r50%\r100%\r\n\n"),
+			log(failing, 5, 1, "bye"),
+			log(failing, 3, 2, "\x1b[31mError:\x1b[0m no such"), log(failing, 4, 2, " thing\n"),
+		},
+	})
+	done := start.Add(time.Second)
+	p.Write(&client.SolveStatus{Vertexes: []*client.Vertex{
+		{Digest: other, Name: "[1/3] RUN other", Completed: &done},
+		{Digest: failing, Name: "[2/3] RUN make", Completed: &done, Error: "exit code: 1"},
+	}})
+	var e *stepError
+	if err := p.explain(errors.New("x")); !errors.As(err, &e) || err.Error() != "x" {
+		t.Fatalf("%v", err)
+	}
+	last := strings.Join(e.output[max(len(e.output)-4, 0):], "|")
+	if e.step != "RUN make" || last != "too early|100%|Error: no such thing|bye" || len(e.output) != keptLines {
+		t.Errorf("step %q, %d lines of output, the last %q", e.step, len(e.output), last)
+	}
+	if len(p.outputs) != 1 {
+		t.Error("the output of a step that succeeded is kept")
+	}
+}
+
+func TestMostTelling(t *testing.T) {
+	for want, lines := range map[string][]string{
+		"":                                   nil,
+		"bye":                                {"hello", "bye"},
+		"/bin/sh: x: not found":              {"/bin/sh: x: not found"},
+		"E: Unable to locate package python": {"Reading package lists...", "E: Unable to locate package python", "Building dependency tree..."},
+	} {
+		if got := mostTelling(lines); got != want {
+			t.Errorf("%q of %q, want %q", got, lines, want)
 		}
 	}
 }

@@ -156,7 +156,7 @@ func (o buildOptions) check() error {
 // to a builder or write to disk.
 func (o buildOptions) engine(p *plan.Plan) (engine.Options, error) {
 	options := engine.Options{
-		Plan: p, Workers: o.run.workers, Retries: o.run.retries,
+		Plan: p, Workers: o.run.workers, Retries: o.run.retries, RetriesStep: o.run.retryStep,
 		RetryDelay: o.run.retryDelay, RetryDelayMax: retryDelayMax,
 		Timeout: o.run.timeout, StallTimeout: o.run.stall, MaxFailures: o.run.maxFail.of(len(p.Jobs)), FailFast: o.run.failFast, PostBuild: o.run.postBuild,
 		Attributions: ledger.Attributions{Dir: filepath.Join(o.builder.stateDir, "attributions")}, Order: engine.Order(o.space.order), Space: o.space.options(),

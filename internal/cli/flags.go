@@ -128,6 +128,7 @@ type runOptions struct {
 	outputDir  string
 	workers    int
 	retries    int
+	retryStep  int
 	retryDelay time.Duration
 	timeout    time.Duration
 	stall      time.Duration
@@ -150,6 +151,7 @@ func (o *runOptions) addTo(f *pflag.FlagSet) {
 	f.StringVar(&o.outputDir, "output-dir", defaultOutputDir, "`DIR` for manifest, events, summary and logs")
 	f.IntVar(&o.workers, "workers", min(4, runtime.NumCPU()*2), "jobs that run at once")
 	f.IntVar(&o.retries, "retries", 2, "further attempts at a job that failed")
+	f.IntVar(&o.retryStep, "retries-step", 1, "how many of these may follow a RUN that exited with a code")
 	f.DurationVar(&o.retryDelay, "retry-delay", 2*time.Second, "pause before the second attempt; each further one is twice as long")
 	f.DurationVar(&o.timeout, "timeout", 0, "bound on one attempt (0: none)")
 	f.DurationVar(&o.stall, "stall-timeout", 15*time.Minute, "bound on an attempt that makes no progress (0: none)")
@@ -189,6 +191,8 @@ func (o runOptions) check() error {
 		return &flagError{fmt.Errorf("--workers %d: at least 1 is needed", o.workers)}
 	case o.retries < 0:
 		return &flagError{fmt.Errorf("--retries %d: it cannot be negative", o.retries)}
+	case o.retryStep < 0:
+		return &flagError{fmt.Errorf("--retries-step %d: it cannot be negative", o.retryStep)}
 	case o.retryDelay <= 0:
 		return &flagError{fmt.Errorf("--retry-delay %s: it must be more than 0", o.retryDelay)}
 	case o.stall < 0:

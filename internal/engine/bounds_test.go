@@ -32,6 +32,7 @@ func (*mute) Name() string                  { return "mute" }
 func (*mute) ID() string                    { return "" }
 func (*mute) Root() string                  { return "" }
 func (*mute) Answers(context.Context) error { return errMute }
+func (*mute) DiskFull(context.Context) bool { return false }
 func (*mute) Forget(context.Context) int    { return 0 }
 func (*mute) Layers(context.Context, []string, func(string, graph.ImageLayers)) error {
 	return errMute

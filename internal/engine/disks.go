@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -66,4 +67,13 @@ func (r *run) noteFull() {
 func (r *run) diskIsFull() bool {
 	r.noteFull()
 	return r.full.within(fullMemory, time.Now())
+}
+
+// unseenDiskIsFull finds out whether a disk is full that cannot be seen, once a step
+// has failed that printed so.
+func (r *run) unseenDiskIsFull(ctx context.Context, err error) bool {
+	if len(r.diskPaths()) > 0 || !builder.SaysDiskFull(err) {
+		return false
+	}
+	return slices.ContainsFunc(r.Nodes, func(n Node) bool { return n.DiskFull(ctx) })
 }

@@ -1,9 +1,7 @@
 package engine
 
 import (
-	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/ledger"
@@ -27,38 +25,36 @@ func (r *run) stopEarly(err error) {
 		return
 	}
 	if why := hopeless(entries); why != "" {
-		r.cancel(fmt.Errorf("the first %d jobs all failed for the same reason: %s", hopelessAfter, why))
+		r.cancel(fmt.Errorf("the first %d jobs all failed in the same way: %s", hopelessAfter, why))
 	}
 }
 
-// hopeless returns why the first jobs that were built all failed for good in the
-// same way; empty where they did not.
+// hopeless returns why the first jobs that were built all failed in the same way,
+// for good or in the same step with the same code; empty where they did not.
 func hopeless(entries []ledger.Entry) string {
-	why, n := "", 0
+	var first ledger.Failure
+	n := 0
 	for _, e := range entries {
 		if e.Status == ledger.Skipped {
 			continue
 		}
-		if e.Status != ledger.Failed || e.ErrorClass != string(builder.Permanent) {
+		if e.Status != ledger.Failed || e.Failure == nil || !tellsOfOthers(*e.Failure) {
 			return ""
 		}
-		reason := kind(*e.Error)
-		if n > 0 && reason != why {
+		if n == 0 {
+			first = *e.Failure
+		}
+		if e.Failure.Kind() != first.Kind() {
 			return ""
 		}
-		if why, n = reason, n+1; n == hopelessAfter {
-			return why
+		if n++; n == hopelessAfter {
+			return first.String()
 		}
 	}
 	return ""
 }
 
-// kind says what kind of failure a message tells of: why its class was given,
-// or what it begins with.
-func kind(message string) string {
-	if _, why := builder.Classify(errors.New(message)); why != "" {
-		return why
-	}
-	start, _, _ := strings.Cut(message, ":")
-	return start
+// tellsOfOthers tells that jobs that do the same will fail in the same way.
+func tellsOfOthers(f ledger.Failure) bool {
+	return f.Class == string(builder.Permanent) || f.Class == string(builder.StepFailed)
 }

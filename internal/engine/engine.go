@@ -57,6 +57,8 @@ type Node interface {
 	Forget(ctx context.Context) int
 	// Answers returns an error when the node does not answer.
 	Answers(ctx context.Context) error
+	// DiskFull finds out whether the node's disk is full, where that cannot be seen.
+	DiskFull(ctx context.Context) bool
 	// Layers tells found of what layers images consist, from several goroutines.
 	// Images of which that cannot be told are left out.
 	Layers(ctx context.Context, refs []string, found func(ref string, layers graph.ImageLayers)) error
@@ -93,6 +95,8 @@ type Options struct {
 	Workers int
 	// Retries is how many attempts a job gets after its first.
 	Retries int
+	// RetriesStep is how many of these may follow a step that exited with a code.
+	RetriesStep int
 	// RetryDelay is the pause before a job's second attempt; each further pause
 	// is twice as long, up to RetryDelayMax, with jitter.
 	RetryDelay, RetryDelayMax time.Duration
@@ -322,7 +326,8 @@ func (r *run) work(ctx context.Context, t *task) {
 		return
 	}
 	if t.failed != nil {
-		err = t.failed
+		t.entry.Failure = r.redactedFailure(t.entry.Failure.With(t.failed.Error()))
+		err = &explainedError{t.failed, t.entry.Failure.String()}
 	}
 	t.end(err)
 	t.entry.Images = t.reads()

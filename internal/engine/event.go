@@ -55,12 +55,14 @@ type (
 	// AttemptFailed tells that an attempt failed. When Retry is set, the next
 	// one starts after Delay seconds.
 	AttemptFailed struct {
-		Job     string  `json:"job"`
-		Attempt int     `json:"attempt"`
-		Error   string  `json:"error"`
-		Class   string  `json:"class"`
-		Retry   bool    `json:"retry"`
-		Delay   float64 `json:"delay_seconds,omitempty"`
+		Job     string `json:"job"`
+		Attempt int    `json:"attempt"`
+		Error   string `json:"error"`
+		Class   string `json:"class"`
+		// Failure is all that is known of why.
+		Failure *ledger.Failure `json:"failure,omitempty"`
+		Retry   bool            `json:"retry"`
+		Delay   float64         `json:"delay_seconds,omitempty"`
 	}
 
 	// JobFinished carries the line that was added to the manifest.

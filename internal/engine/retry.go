@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -44,30 +43,28 @@ func (r *run) attempt(ctx context.Context, t *task, next buildFunc) error {
 // afterFailure finds out why an attempt failed, mends what it can, and returns
 // whether and when another may be made. While a job waits for that, another has
 // its worker. The error is what the job fails with if it ends here.
-func (r *run) afterFailure(ctx context.Context, t *task, err error, pauses backoff.BackOff) (again bool, _ error) {
-	class, why := r.classify(ctx, err)
-	t.entry.ErrorClass = string(class)
+func (r *run) afterFailure(ctx context.Context, t *task, cause error, pauses backoff.BackOff) (again bool, err error) {
+	class, why := r.classify(ctx, cause)
+	err = r.explain(t, cause, class, why)
 	t.outOfSpace = class == builder.NoSpace
 	switch class {
 	case builder.NoSpace:
-		if leftBroken(err) && r.Recovery != nil {
+		if leftBroken(cause) && r.Recovery != nil {
 			r.mendCache(ctx, t, false)
 		}
 		return false, err
 	case builder.BuilderLost:
-		if r.Recovery != nil && r.builderBack(ctx, t, err) {
-			if leftBroken(err) {
+		if r.Recovery != nil && r.builderBack(ctx, t, cause) {
+			if leftBroken(cause) {
 				r.mendCache(ctx, t, false)
 			}
 			return true, nil
 		}
 	case builder.Throttled:
-		r.throttled(ctx, t, err)
-	case builder.Permanent:
-		err = fmt.Errorf("%w (not tried again: %s)", err, why)
+		r.throttled(ctx, t, cause)
 	}
-	failed := AttemptFailed{Job: t.job.Name, Attempt: t.attempt, Error: err.Error(), Class: string(class)}
-	if class == builder.Permanent || t.entry.AttemptCount > r.Retries {
+	failed := AttemptFailed{Job: t.job.Name, Attempt: t.attempt, Error: err.Error(), Class: string(class), Failure: t.entry.Failure}
+	if !r.mayTry(t, class) {
 		r.emit(failed)
 		return false, err
 	}
@@ -82,6 +79,37 @@ func (r *run) afterFailure(ctx context.Context, t *task, err error, pauses backo
 	}
 	return true, nil
 }
+
+// mayTry tells whether another attempt may be made at a job after a failure.
+func (r *run) mayTry(t *task, class builder.Class) bool {
+	switch class {
+	case builder.Permanent:
+		return false
+	case builder.StepFailed:
+		t.stepsFailed++
+		return t.stepsFailed <= r.RetriesStep && t.entry.AttemptCount <= r.Retries
+	}
+	return t.entry.AttemptCount <= r.Retries
+}
+
+// explain puts on record why an attempt failed, and returns the error that says so.
+func (r *run) explain(t *task, cause error, class builder.Class, why string) error {
+	f := builder.ReasonOf(t.job, cause)
+	if f.Class != string(class) {
+		f.Class, f.Why = string(class), why
+	}
+	t.entry.ErrorClass, t.entry.Failure = f.Class, r.redactedFailure(f)
+	return &explainedError{cause, t.entry.Failure.String()}
+}
+
+// explainedError is an error with its reason first, and fit for the record.
+type explainedError struct {
+	error
+	text string
+}
+
+func (e *explainedError) Error() string { return e.text }
+func (e *explainedError) Unwrap() error { return e.error }
 
 // classify tells what a failed attempt means. A full disk and a lost builder may
 // show as any failure, so both are looked at themselves; both may leave the cache
@@ -98,8 +126,8 @@ func (r *run) classify(ctx context.Context, err error) (builder.Class, string) {
 	case errors.Is(err, context.Canceled):
 		return builder.Cancelled, ""
 	}
-	class, why := builder.Classify(err)
-	if mayBeFullDisk(class) && !builder.OfRegistry(err) && r.diskIsFull() || class == builder.BrokenCache && r.full.within(brokenMemory, time.Now()) {
+	class, why := builder.Classify(unredacted(err))
+	if mayBeFullDisk(class) && !builder.OfRegistry(unredacted(err)) && (r.diskIsFull() || r.unseenDiskIsFull(ctx, err)) || class == builder.BrokenCache && r.full.within(brokenMemory, time.Now()) {
 		class, why = builder.NoSpace, "the builder's disk is full"
 	}
 	switch {
@@ -116,12 +144,12 @@ func (r *run) classify(ctx context.Context, err error) (builder.Class, string) {
 
 // mayBeFullDisk tells the classes that a full disk may be behind.
 func mayBeFullDisk(c builder.Class) bool {
-	return c == builder.Transient || c == builder.BrokenCache || c == builder.BuilderLost
+	return c == builder.Transient || c == builder.StepFailed || c == builder.BrokenCache || c == builder.BuilderLost
 }
 
 // leftBroken tells whether a full disk or a lost builder has left the cache broken.
 func leftBroken(err error) bool {
-	class, _ := builder.Classify(err)
+	class, _ := builder.Classify(unredacted(err))
 	return class == builder.BrokenCache
 }
 

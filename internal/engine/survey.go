@@ -14,6 +14,7 @@ import (
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/graph"
+	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plan"
 )
 
@@ -201,11 +202,11 @@ func (t *task) restForReach() time.Duration {
 // refused tells whether an error means that a job cannot be built at all, as the
 // builder says, and fails it then.
 func (r *run) refused(t *task, err error) bool {
-	class, why := builder.Classify(err)
+	class, why := builder.Classify(unredacted(err))
 	if class != builder.Permanent {
 		return false
 	}
-	t.early = fmt.Errorf("%w (not tried: %s)", err, why)
+	t.early = r.explain(t, err, class, why)
 	return true
 }
 
@@ -295,6 +296,9 @@ func (r *run) finishEarly(ctx context.Context, tasks []*task) {
 func (r *run) failEarly(t *task) {
 	t.begin()
 	t.entry.ErrorClass = string(builder.Permanent)
+	if t.entry.Failure == nil {
+		t.entry.Failure = r.redactedFailure(ledger.Failure{Class: string(builder.Permanent), Message: t.early.Error()})
+	}
 	t.end(t.early)
 	r.record(t)
 	r.stopEarly(t.early)

@@ -34,16 +34,18 @@ type task struct {
 	done      bool  // it is on the record
 	early     error // why it fails before its first attempt; nil if it does not
 
-	attempt    int       // the first is 1
-	log        io.Writer // of the running attempt
-	free       int       // attempts that do not count
-	full       int       // how often a full disk ended an attempt
-	had        int64     // bytes that were free for it when it last started, where it started alone
-	lost       int       // how often it lost its builder
-	healed     int       // how often the cache was mended for it
-	noCache    bool      // the next attempt must not use the cache
-	outOfSpace bool      // a full disk ended the last attempt
-	failed     error     // a better explanation of its last failure
+	attempt int       // the first is 1
+	log     io.Writer // of the running attempt
+	free    int       // attempts that do not count
+	full    int       // how often a full disk ended an attempt
+	had     int64     // bytes that were free for it when it last started, where it started alone
+	lost    int       // how often it lost its builder
+	// stepsFailed is how often a step of it has exited with a code.
+	stepsFailed int
+	healed      int   // how often the cache was mended for it
+	noCache     bool  // the next attempt must not use the cache
+	outOfSpace  bool  // a full disk ended the last attempt
+	failed      error // a better explanation of its last failure
 }
 
 // reads are the images that a job's build reads, by their tags, where no base image
@@ -133,6 +135,25 @@ func (r *run) redacted(err error) error {
 		return nil
 	}
 	return &redactedError{err, r.Redact.String(err.Error())}
+}
+
+// unredacted is an error as the builder told it, of which the class can be told.
+func unredacted(err error) error {
+	if redacted, is := errors.AsType[*redactedError](err); is {
+		return redacted.error
+	}
+	return err
+}
+
+// redactedFailure is a failure that is fit for the record.
+func (r *run) redactedFailure(f ledger.Failure) *ledger.Failure {
+	for _, text := range []*string{&f.Step, &f.File, &f.Message} {
+		*text = r.Redact.String(*text)
+	}
+	for i := range f.Output {
+		f.Output[i] = r.Redact.String(f.Output[i])
+	}
+	return &f
 }
 
 // postBuild runs the user's command after a build. It finds the image in its

@@ -40,6 +40,9 @@ type Entry struct {
 	// ErrorClass says what kind of failure the last failed attempt was, such as
 	// permanent, transient, no_space or timeout; empty when none failed.
 	ErrorClass string `json:"error_class,omitempty"`
+	// Failure tells why the last failed attempt did; null when none failed, and in
+	// records of versions that did not tell.
+	Failure *Failure `json:"failure,omitempty"`
 	// LogPath is the log of the last attempt, below the output directory as
 	// that was named; null when nothing was attempted.
 	LogPath      *string `json:"log_path"`
@@ -57,6 +60,14 @@ type Entry struct {
 	PostBuildSeconds   float64 `json:"post_build_seconds"`
 
 	Timings
+}
+
+// failure tells why a job failed, also where its entry has only the words.
+func (e Entry) failure() Failure {
+	if e.Failure != nil {
+		return *e.Failure
+	}
+	return Failure{Class: e.ErrorClass, Message: deref(e.Error)}
 }
 
 // Timings are what BuildKit's own progress told of an attempt: the seconds of

@@ -1,0 +1,129 @@
+package builder
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"regexp"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/buildkit/solver/errdefs"
+
+	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/plan"
+)
+
+// stepError is a build's failure with what the progress told of the step that failed.
+type stepError struct {
+	error
+	step   string // its name in the progress
+	output []string
+}
+
+func (e *stepError) Unwrap() error { return e.error }
+
+// ReasonOf tells why an attempt at a job failed, or why nothing could be found out
+// about it beforehand. What the user wrote, and what steps printed, may be in it.
+func ReasonOf(job *plan.Job, err error) ledger.Failure {
+	class, why := Classify(err)
+	f := ledger.Failure{Class: string(class), Why: why, Message: trimmed(err.Error())}
+	f.File, f.Line, f.Step = whereOf(job, err)
+	var step *stepError
+	if errors.As(err, &step) {
+		f.Step, f.Output = cmp.Or(f.Step, step.step), step.output
+	}
+	if code, is := exitOf(err); is {
+		f.ExitCode, f.Message = code, mostTelling(f.Output)
+		if outOfMemory(ownWords(err)) {
+			f.Message = "it ran out of memory and was killed"
+		}
+	} else if failedProcess.MatchString(f.Message) {
+		f.Message = strings.TrimPrefix(trimmed(ownWords(err)), "process: ")
+	}
+	return f
+}
+
+// whereOf returns where in the Dockerfile a failure is, and the step that begins
+// there, as far as BuildKit tells.
+func whereOf(job *plan.Job, err error) (file string, line int, step string) {
+	text := []byte(nil)
+	if job != nil && job.Source != nil {
+		file, text = job.Source.Name(), job.Source.Dockerfile()
+	}
+	for _, s := range errdefs.Sources(err) {
+		if s.Info == nil || len(s.Ranges) == 0 {
+			continue
+		}
+		if !bytes.Equal(s.Info.Data, text) {
+			file, text = s.Info.Filename, s.Info.Data
+		}
+		first, last := int(s.Ranges[0].Start.GetLine()), 0
+		for _, r := range s.Ranges {
+			last = max(last, int(r.Start.GetLine()), int(r.End.GetLine()))
+		}
+		return file, first, instruction(text, first, last)
+	}
+	var located *parser.LocationError
+	if errors.As(err, &located) && len(located.Locations) > 0 && len(located.Locations[0]) > 0 {
+		first, last := located.Locations[0][0], located.Locations[0][len(located.Locations[0])-1]
+		return file, first.Start.Line, instruction(text, first.Start.Line, last.End.Line)
+	}
+	return "", 0, ""
+}
+
+// longestInstruction is how much of an instruction is kept, in bytes.
+const longestInstruction = 1000
+
+// instruction returns what stands in some lines of a Dockerfile, counted from 1, as
+// one line: continued lines joined, comments between them left out. Of a here-document
+// it is the first line.
+func instruction(dockerfile []byte, first, last int) string {
+	lines := strings.Split(string(dockerfile), "\n")
+	if first < 1 || first > len(lines) {
+		return ""
+	}
+	var words []string
+	for i, line := range lines[first-1 : min(max(first, last), len(lines))] {
+		line = strings.TrimSpace(line)
+		if i == 0 && strings.Contains(line, "<<") {
+			words = append(words, line, "…")
+			break
+		}
+		if i == 0 || !strings.HasPrefix(line, "#") {
+			words = append(words, strings.Fields(strings.TrimSuffix(line, `\`))...)
+		}
+	}
+	text := strings.Join(words, " ")
+	return strings.ToValidUTF8(text[:min(len(text), longestInstruction)], "")
+}
+
+// noise is what stands before the reason in BuildKit's messages and tells nothing.
+var noise = regexp.MustCompile(`^(?:ERROR: |failed to build: |failed to solve: |failed to compute cache key: |failed to load cache key: |failed to calculate checksum of ref \S+: )`)
+
+// resolving is how the message begins of an image that could not be had.
+var resolving = regexp.MustCompile(`^(\S+): failed to resolve source metadata for (\S+): `)
+
+// trimmed is a message of BuildKit's without the words before the reason.
+func trimmed(message string) string {
+	message = strings.TrimSpace(message)
+	for noise.MatchString(message) {
+		message = noise.ReplaceAllString(message, "")
+	}
+	if m := resolving.FindStringSubmatch(message); m != nil {
+		rest := strings.TrimPrefix(message, m[0])
+		if strings.Contains(rest, m[2]) {
+			return rest
+		}
+		return m[1] + ": " + rest
+	}
+	return message
+}
+
+// stepName is the name of a step in the progress without its place, such as [2/5].
+func stepName(name string) string {
+	if place, step, found := strings.Cut(name, "] "); found && strings.HasPrefix(place, "[") {
+		return step
+	}
+	return name
+}
