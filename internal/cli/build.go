@@ -289,7 +289,7 @@ func appendStepSummary(s ledger.Summary) error {
 	if err != nil {
 		return fmt.Errorf("GITHUB_STEP_SUMMARY: %w", err)
 	}
-	_, err = f.WriteString(s.Markdown())
+	_, err = f.WriteString(s.Markdown(false))
 	return errors.Join(err, f.Close())
 }
 

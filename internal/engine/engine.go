@@ -216,6 +216,8 @@ type run struct {
 	room      *admission
 	queue     *queue
 	throttles *throttles
+	scouts    *scouts
+	probation *probation
 	sweepers  []*sweep.Sweeper
 	// known is closed once the builder has told what all jobs do, and they have
 	// their places in tasks. Until then nothing is removed: an unknown job may need it.
@@ -256,7 +258,7 @@ func newRun(opt Options) *run {
 		opt.Redact = redact.New()
 	}
 	r := &run{Options: opt, started: time.Now(), slots: semaphore.NewWeighted(int64(opt.Workers)),
-		room: newAdmission(opt.Space), queue: newQueue(), needs: needsOf(opt.Plan), known: make(chan struct{}), imports: opt.Plan.Imports(), throttles: newThrottles(), batches: make([]batchCount, opt.Plan.Batches()),
+		room: newAdmission(opt.Space), queue: newQueue(), needs: needsOf(opt.Plan), known: make(chan struct{}), imports: opt.Plan.Imports(), throttles: newThrottles(), scouts: newScouts(), probation: newProbation(), batches: make([]batchCount, opt.Plan.Batches()),
 		mended: map[Mending]int{}, ended: map[*task]ledger.Status{}, foreign: map[string]int64{}, nodes: map[string]*nodeState{}}
 	for i := range opt.Plan.Jobs {
 		r.batches[opt.Plan.Batch(i)-1].open++
@@ -280,13 +282,14 @@ func (r *run) dispatch(ctx context.Context) {
 			r.queue.drop()
 			continue
 		}
-		if r.slots.Acquire(ctx, 1) != nil {
+		if r.takeWorker(ctx) != nil {
 			break
 		}
 		if r.admit(ctx, t) != nil {
 			r.release() // a job between two attempts may need it to end
 			break
 		}
+		r.probation.begin()
 		r.gate.RLock()
 		jobs.Go(func() {
 			defer r.release()
@@ -337,6 +340,7 @@ func (r *run) work(ctx context.Context, t *task) {
 	if err != nil {
 		r.stopEarly(err)
 	}
+	r.probation.settle(err == nil)
 }
 
 func (r *run) count(by int) {

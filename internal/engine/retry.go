@@ -18,7 +18,11 @@ func (r *run) retry(next buildFunc) buildFunc {
 		for t.attempt++; ; t.attempt++ {
 			t.entry.AttemptCount = t.attempt - t.free
 			err := r.attempt(ctx, t, next)
-			if err == nil || ctx.Err() != nil {
+			if err == nil {
+				r.scouts.ended(t, "")
+				return nil
+			}
+			if ctx.Err() != nil {
 				return err
 			}
 			again, err := r.afterFailure(ctx, t, err, pauses)
@@ -46,6 +50,8 @@ func (r *run) attempt(ctx context.Context, t *task, next buildFunc) error {
 func (r *run) afterFailure(ctx context.Context, t *task, cause error, pauses backoff.BackOff) (again bool, err error) {
 	class, why := r.classify(ctx, cause)
 	err = r.explain(t, cause, class, why)
+	r.scouts.ended(t, t.entry.Failure.Kind())
+	r.probation.fail(*t.entry.Failure)
 	t.outOfSpace = class == builder.NoSpace
 	switch class {
 	case builder.NoSpace:
@@ -64,7 +70,7 @@ func (r *run) afterFailure(ctx context.Context, t *task, cause error, pauses bac
 		r.throttled(ctx, t, cause)
 	}
 	failed := AttemptFailed{Job: t.job.Name, Attempt: t.attempt, Error: err.Error(), Class: string(class), Failure: t.entry.Failure}
-	if !r.mayTry(t, class) {
+	if may, stopped := r.mayTry(ctx, t, class); stopped != nil || !may {
 		r.emit(failed)
 		return false, err
 	}
@@ -80,16 +86,20 @@ func (r *run) afterFailure(ctx context.Context, t *task, cause error, pauses bac
 	return true, nil
 }
 
-// mayTry tells whether another attempt may be made at a job after a failure.
-func (r *run) mayTry(t *task, class builder.Class) bool {
+// mayTry tells whether another attempt may be made at a job after a failure. An
+// error is ctx's.
+func (r *run) mayTry(ctx context.Context, t *task, class builder.Class) (bool, error) {
+	left := t.entry.AttemptCount <= r.Retries
 	switch class {
 	case builder.Permanent:
-		return false
+		return false, nil
 	case builder.StepFailed:
-		t.stepsFailed++
-		return t.stepsFailed <= r.RetriesStep && t.entry.AttemptCount <= r.Retries
+		if t.stepsFailed++; !left || t.stepsFailed > r.RetriesStep {
+			return false, nil
+		}
+		return r.worthTrying(ctx, t)
 	}
-	return t.entry.AttemptCount <= r.Retries
+	return left, nil
 }
 
 // explain puts on record why an attempt failed, and returns the error that says so.
@@ -163,12 +173,20 @@ func (r *run) answers(ctx context.Context) bool {
 	return true
 }
 
-// rest gives the worker away for a while. It has one again when it returns, also
-// when ctx was cancelled: the others end then too.
+// rest gives the worker away for a while.
 func (r *run) rest(ctx context.Context, pause time.Duration) error {
+	over := make(chan struct{})
+	timer := time.AfterFunc(pause, func() { close(over) })
+	defer timer.Stop()
+	return r.restUntil(ctx, over)
+}
+
+// restUntil gives the worker away until over is closed. It has one again when it
+// returns, also when ctx was cancelled: the others end then too.
+func (r *run) restUntil(ctx context.Context, over <-chan struct{}) error {
 	r.release()
 	select {
-	case <-time.After(pause):
+	case <-over:
 	case <-ctx.Done():
 	}
 	if err := r.slots.Acquire(context.WithoutCancel(ctx), 1); err != nil {

@@ -62,8 +62,8 @@ type Entry struct {
 	Timings
 }
 
-// failure tells why a job failed, also where its entry has only the words.
-func (e Entry) failure() Failure {
+// Cause tells why a job failed, also where its entry has only the words.
+func (e Entry) Cause() Failure {
 	if e.Failure != nil {
 		return *e.Failure
 	}

@@ -37,6 +37,14 @@ func (f Failure) Place() string {
 	return fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line)
 }
 
+// fullPlace is the place with the whole path of the Dockerfile.
+func (f Failure) fullPlace() string {
+	if f.Place() == "" {
+		return "the Dockerfile"
+	}
+	return fmt.Sprintf("%s:%d", f.File, f.Line)
+}
+
 // Reason is the place and the message alone: what a reader needs first.
 func (f Failure) Reason() string {
 	return joined(f.Place(), f.Why, f.message())

@@ -131,7 +131,7 @@ func (l *Ledger) Finish(s Summary) (Summary, error) {
 	}
 	err = errors.Join(
 		replaceFile(filepath.Join(l.dir, SummaryFile), append(data, '\n')),
-		replaceFile(filepath.Join(l.dir, MarkdownFile), []byte(s.Markdown())),
+		replaceFile(filepath.Join(l.dir, MarkdownFile), []byte(s.Markdown(true))),
 	)
 	if err != nil {
 		return s, err

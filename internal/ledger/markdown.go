@@ -2,16 +2,22 @@ package ledger
 
 import (
 	"fmt"
+	"path"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/docker/go-units"
 )
 
-// Markdown renders the summary for summary.md and for GitHub's job summaries.
-func (s Summary) Markdown() string {
+// Markdown renders the summary for summary.md, with links to the logs, and for
+// GitHub's job summaries, from where no link leads to them.
+func (s Summary) Markdown(links bool) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "## Stoker: %s\n\n", s.headline())
+	if s.StopReason != "" && !s.Interrupted {
+		fmt.Fprintf(&b, "The run was stopped: %s\n\n", oneLine(s.StopReason))
+	}
 	b.WriteString("| | |\n| --- | ---: |\n")
 	row := func(name, value string) { fmt.Fprintf(&b, "| %s | %s |\n", name, value) }
 	row("Built", fmt.Sprint(s.Built))
@@ -39,7 +45,7 @@ func (s Summary) Markdown() string {
 	s.writeSlowest(&b)
 	s.writeUnswept(&b)
 	s.writeGoOn(&b)
-	s.writeFailures(&b)
+	s.writeFailures(&b, links)
 	return b.String()
 }
 
@@ -49,7 +55,7 @@ func (s Summary) headline() string {
 	case s.Interrupted:
 		return done + ", interrupted"
 	case s.StopReason != "":
-		return done + ", stopped: " + oneLine(s.StopReason)
+		return fmt.Sprintf("%s, %d failed, stopped", done, s.Failed)
 	case s.Failed > 0:
 		return fmt.Sprintf("%s, %d failed", done, s.Failed)
 	}
@@ -66,21 +72,120 @@ func (s Summary) writeSlowest(b *strings.Builder) {
 	}
 }
 
-func (s Summary) writeFailures(b *strings.Builder) {
+// largestMarkdown bounds summary.md, in bytes: GitHub takes 1 MiB from all steps of a
+// job together, and nobody reads more.
+const largestMarkdown = 60 << 10
+
+// groupsShown is how many groups of failures are shown with their output, and
+// namesShown of how many failed jobs the logs are linked to.
+const (
+	groupsShown = 20
+	namesShown  = 100
+)
+
+// writeFailures tells of each cause of failures, and links to the logs, for as long
+// as there is room.
+func (s Summary) writeFailures(b *strings.Builder, links bool) {
 	if len(s.FailedBuilds) == 0 {
 		return
 	}
 	b.WriteString("\n### Failed\n")
-	for _, j := range s.FailedBuilds {
-		fmt.Fprintf(b, "\n#### `%s`\n\n%s (attempts: %d)\n", j.Name, oneLine(j.Error), j.AttemptCount)
-		if j.LogPath != "" {
-			fmt.Fprintf(b, "\nLog: `%s`\n", j.LogPath)
+	shown := 0
+	for _, g := range s.FailureGroups[:min(len(s.FailureGroups), groupsShown)] {
+		text := s.group(g)
+		if b.Len()+len(text) > largestMarkdown*3/4 {
+			break
 		}
-		if len(j.LogTail) > 0 {
-			fence := fenceFor(j.LogTail)
-			fmt.Fprintf(b, "\n%stext\n%s\n%s\n", fence, strings.Join(j.LogTail, "\n"), fence)
+		b.WriteString(text)
+		shown++
+	}
+	if more := len(s.FailureGroups) - shown; more > 0 {
+		fmt.Fprintf(b, "\n… and %s, in `%s`.\n", plural(more, "more reason"), SummaryFile)
+	}
+	s.writeLogs(b, links)
+}
+
+// group tells of one cause of failures.
+func (s Summary) group(g FailureGroup) string {
+	var b strings.Builder
+	f := g.Failure
+	fmt.Fprintf(&b, "\n#### %s: %s\n\n", plural(g.Jobs, "image"), code(f.Reason()))
+	if f.Step != "" {
+		fmt.Fprintf(&b, "%s in %s", code(f.Step), code(f.fullPlace()))
+		if f.ExitCode != 0 {
+			fmt.Fprintf(&b, " exited with code %d", f.ExitCode)
+		}
+		b.WriteString(".\n\n")
+	}
+	var names []string
+	for _, name := range g.Examples {
+		names = append(names, code(name))
+	}
+	if more := g.Jobs - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	b.WriteString(strings.Join(names, ", ") + "\n")
+	if lines := s.lastLines(g); len(lines) > 0 {
+		fence := fenceFor(lines)
+		fmt.Fprintf(&b, "\n%stext\n%s\n%s\n", fence, strings.Join(lines, "\n"), fence)
+	}
+	return b.String()
+}
+
+// lastLines is what the step of a group's first job printed last, or where no step
+// failed what its log ends with.
+func (s Summary) lastLines(g FailureGroup) []string {
+	if g.Failure.Step != "" {
+		return g.Failure.Output
+	}
+	for _, j := range s.FailedBuilds {
+		if j.Name == g.Examples[0] {
+			return j.LogTail
 		}
 	}
+	return nil
+}
+
+// writeLogs tells where the logs of failed jobs are.
+func (s Summary) writeLogs(b *strings.Builder, links bool) {
+	b.WriteString("\n<details><summary>Logs</summary>\n\n")
+	shown := 0
+	for _, j := range s.FailedBuilds[:min(len(s.FailedBuilds), namesShown)] {
+		line := "- " + j.log(links) + ", " + plural(j.AttemptCount, "attempt") + "\n"
+		if b.Len()+len(line) > largestMarkdown {
+			break
+		}
+		b.WriteString(line)
+		shown++
+	}
+	if more := len(s.FailedBuilds) - shown; more > 0 {
+		fmt.Fprintf(b, "- and %d more, in `%s`\n", more, ManifestFile)
+	}
+	b.WriteString("\n</details>\n")
+}
+
+// log tells where a failed job's log is, from where summary.md is.
+func (j FailedJob) log(link bool) string {
+	switch {
+	case j.LogPath == "":
+		return code(j.Name)
+	case !link:
+		return code(j.Name) + ": " + code(j.LogPath)
+	}
+	return fmt.Sprintf("[%s](%s)", code(j.Name), path.Join(LogsDir, j.Name, filepath.Base(j.LogPath)))
+}
+
+// code is text as it is, on one line.
+func code(text string) string {
+	text = strings.TrimSpace(oneLine(text))
+	fence := "`"
+	for strings.Contains(text, fence) {
+		fence += "`"
+	}
+	if len(fence) > 1 {
+		text = " " + text + " "
+	}
+	return fence + text + fence
 }
 
 // writeGoOn tells the command that goes on with the run.
@@ -103,13 +208,16 @@ func fenceFor(lines []string) string {
 	return fence
 }
 
+// unsweptShown is of how many failed sweeps it is said why.
+const unsweptShown = 20
+
 // writeUnswept tells of sweeps that failed and what they left.
 func (s Summary) writeUnswept(b *strings.Builder) {
 	if s.Prune == nil || len(s.Prune.Failures) == 0 {
 		return
 	}
 	fmt.Fprintf(b, "\n### Not swept\n\n%s of dead records are left.\n\n", size(s.Prune.LeftBytes))
-	for _, f := range s.Prune.Failures {
+	for _, f := range s.Prune.Failures[:min(len(s.Prune.Failures), unsweptShown)] {
 		fmt.Fprintf(b, "- %s\n", oneLine(f))
 	}
 }

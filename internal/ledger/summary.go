@@ -38,6 +38,8 @@ type Summary struct {
 	SkipReasons  map[string]int `json:"skip_reasons,omitempty"`
 	Slowest      []SlowJob      `json:"slowest_builds"`
 	FailedBuilds []FailedJob    `json:"failed_builds"`
+	// FailureGroups are the failures by their causes, those of most jobs first.
+	FailureGroups []FailureGroup `json:"failure_groups,omitempty"`
 
 	// Recoveries counts how often the builder was mended, by the way it was.
 	Recoveries map[string]int `json:"recoveries,omitempty"`
@@ -109,6 +111,7 @@ type FailedJob struct {
 	BaseImage    string   `json:"base_image"`
 	Error        string   `json:"error"`
 	AttemptCount int      `json:"attempt_count"`
+	Failure      Failure  `json:"failure"`
 	LogPath      string   `json:"log_path,omitempty"`
 	LogTail      []string `json:"log_tail,omitempty"`
 }
@@ -149,7 +152,7 @@ func Summarize(entries []Entry, planned int, started, finished time.Time) Summar
 			s.Failed++
 			s.FailedBuilds = append(s.FailedBuilds, FailedJob{
 				Name: e.Name, BaseImage: e.BaseImage, Error: deref(e.Error),
-				AttemptCount: e.AttemptCount, LogPath: deref(e.LogPath),
+				AttemptCount: e.AttemptCount, Failure: e.Cause(), LogPath: deref(e.LogPath),
 			})
 		}
 	}
@@ -162,6 +165,7 @@ func Summarize(entries []Entry, planned int, started, finished time.Time) Summar
 		}
 		return 0
 	})
+	s.FailureGroups = groups(s.FailedBuilds)
 	s.Slowest = s.Slowest[:min(len(s.Slowest), slowestCount)]
 	s.AverageSeconds, s.MedianSeconds, s.MaxSeconds = spread(durations)
 	if s.WallClockSeconds > 0 {

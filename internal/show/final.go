@@ -10,9 +10,6 @@ import (
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
-// How many failures the closing summary names; manifest.jsonl has them all.
-const finalFailures = 20
-
 // FinalText is what stays on the screen when a run has ended: totals, pace,
 // space, the slowest builds, the failures with their reasons, what the sweeps
 // left, where the results are, and the command that goes on. No line but that
@@ -60,7 +57,7 @@ func (f finalText) headline() []string {
 	}
 	lines := f.flow(parts)
 	if f.StopReason != "" {
-		lines = append(lines, "  reason: "+f.reason(f.StopReason, len("  reason: ")))
+		lines = append(lines, f.wrapped("  ", "reason: "+reason(f.StopReason))...)
 	}
 	return lines
 }
@@ -93,23 +90,6 @@ func (f finalText) slowest() []string {
 		}
 		name := f.name(job.Name, len(took)+4+len(attempts))
 		lines = append(lines, "  "+took+"  "+name+f.dim(attempts))
-	}
-	return lines
-}
-
-func (f finalText) failures() []string {
-	if len(f.FailedBuilds) == 0 {
-		return nil
-	}
-	lines := []string{f.bold(f.bad("failed"))}
-	for _, job := range f.FailedBuilds[:min(len(f.FailedBuilds), finalFailures)] {
-		lines = append(lines, "  "+f.name(job.Name, 2), "    "+f.reason(job.Error, 4))
-		if job.LogPath != "" {
-			lines = append(lines, "    "+f.dim(clean(job.LogPath)))
-		}
-	}
-	if more := len(f.FailedBuilds) - finalFailures; more > 0 {
-		lines = append(lines, fmt.Sprintf("  … and %d more, in manifest.jsonl", more))
 	}
 	return lines
 }

@@ -18,12 +18,15 @@ func summary() ledger.Summary {
 			{Name: "scikit-learn__scikit-learn-14053", DurationSeconds: 252, AttemptCount: 2},
 			{Name: "django__django-11099", DurationSeconds: 180, AttemptCount: 1},
 		},
-		FailedBuilds: []ledger.FailedJob{
-			{Name: "sympy__sympy-20049", Error: "failed to solve: process \"/bin/sh -c make\" did not complete successfully: exit code: 2", AttemptCount: 3, LogPath: "logs/sympy__sympy-20049/attempt-3.log"},
-			{Name: "evil\x1b[2J\rdone", Error: "base image not found"},
+		FailureGroups: []ledger.FailureGroup{
+			{Failure: brokenMake, Jobs: 12, Examples: []string{"sympy__sympy-20049", "sympy__sympy-20154", "evil\x1b[2J\rdone"}, LogPath: "logs/sympy__sympy-20049/attempt-2.log"},
+			{Failure: ledger.Failure{Class: "permanent", Why: "the registry denies access", Message: "r/x: 403 Forbidden"}, Jobs: 1, Examples: []string{"django__django-1"}},
 		},
 	}
 }
+
+var brokenMake = ledger.Failure{Class: "step_failed", Step: "RUN make --directory /testbed all", File: "agent/Dockerfile", Line: 5, ExitCode: 2,
+	Message: "make: *** [Makefile:2: all] Error 1", Output: []string{"cc -o x x.c", "make: *** [Makefile:2: all] Error 1"}}
 
 func TestFinalText(t *testing.T) {
 	tests := []struct {
@@ -37,11 +40,13 @@ slowest
    4m12s  scikit-learn__scikit-learn-14053 (2 attempts)
    3m00s  django__django-11099
 failed
-  sympy__sympy-20049
-    process "/bin/sh -c make" did not complete successfully: exit code: 2
-    logs/sympy__sympy-20049/attempt-3.log
-  evil done
-    base image not found
+  12 images: Dockerfile:5: make: *** [Makefile:2: all] Error 1
+    RUN make --directory /testbed all (exit code: 2)
+    | cc -o x x.c
+    | make: *** [Makefile:2: all] Error 1
+    sympy__sympy-20049, sympy__sympy-20154, evil done, and 9 more
+    logs/sympy__sympy-20049/attempt-2.log
+  django__django-1: the registry denies access: r/x: 403 Forbidden
 results in stoker-out
 `},
 		{"narrow", 40, `done: 497 of 500 images built in 1h02m,
@@ -52,11 +57,19 @@ slowest
    4m12s  scikit-l…rn-14053 (2 attempts)
    3m00s  django__django-11099
 failed
-  sympy__sympy-20049
-    process "/bin/sh -…lly: exit code: 2
-    logs/sympy__sympy-20049/attempt-3.l…
-  evil done
-    base image not found
+  12 images
+    Dockerfile:5: make: *** [Makefile:2:
+    all] Error 1
+    RUN make -…estbed all (exit code: 2)
+    | cc -o x x.c
+    | make: *** [Makef…e:2: all] Error 1
+    sympy__sympy-20049,
+    sympy__sympy-20154, evil done,
+    and 9 more
+    logs/sympy__sympy-20049/attempt-2.l…
+  django__django-1
+    the registry denies access: r/x: 403
+    Forbidden
 results in stoker-out
 `},
 	}
@@ -88,14 +101,26 @@ func TestFinalTextColoursChangeNothingElse(t *testing.T) {
 	}
 }
 
-func TestFinalTextNamesSomeOfManyFailures(t *testing.T) {
+func TestFinalTextNamesSomeOfManyReasons(t *testing.T) {
 	var s ledger.Summary
 	for i := range 387 {
-		s.FailedBuilds = append(s.FailedBuilds, ledger.FailedJob{Name: fmt.Sprintf("job-%03d", i), Error: "no"})
+		s.FailureGroups = append(s.FailureGroups, ledger.FailureGroup{Failure: brokenMake, Jobs: 1, Examples: []string{fmt.Sprintf("job-%03d", i)}})
 	}
 	got := FinalText(s, "", 0, false)
-	if strings.Count(got, "job-") != finalFailures || !strings.Contains(got, "… and 367 more, in manifest.jsonl") {
+	if strings.Count(got, "job-") != finalGroups || !strings.Contains(got, "… and for 379 more reasons, in summary.json") || strings.Contains(got, "| ") {
 		t.Errorf("got\n%s", got)
+	}
+}
+
+// The reason and its place are there at every usual width.
+func TestFinalTextShowsTheReason(t *testing.T) {
+	s := summary()
+	s.FailureGroups[0].Failure.Step = "RUN " + strings.Repeat("long ", 100)
+	for width := 40; width <= 160; width++ {
+		got := strings.Join(strings.Fields(FinalText(s, "out", width, false)), " ")
+		if !strings.Contains(got, "Dockerfile:5: make: *** [Makefile:2: all] Error 1") || !strings.Contains(got, "(exit code: 2)") {
+			t.Errorf("at width %d:\n%s", width, got)
+		}
 	}
 }
 

@@ -11,8 +11,6 @@ import (
 	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 	"github.com/docker/go-units"
-
-	"github.com/stoker-build/stoker/internal/ledger"
 )
 
 // palette colours text, or leaves it alone.
@@ -128,15 +126,6 @@ func reason(text string) string {
 		return "no reason given"
 	}
 	return shorten(text, longest)
-}
-
-// failureText tells why a job failed and where to read on.
-func failureText(e ledger.Entry) string {
-	text := reason(deref(e.Error)) + " (" + effort(e.AttemptCount, e.DurationSeconds)
-	if log := clean(deref(e.LogPath)); log != "" {
-		text += ", " + log
-	}
-	return text + ")"
 }
 
 // effort is how long a job took, and in how many attempts when not in one.

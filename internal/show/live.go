@@ -231,6 +231,10 @@ func (f frame) trouble(room int) []string {
 }
 
 func (f frame) failure(x failure) string {
-	name := shorten(x.name, f.width/2-2)
+	name := x.name
+	if x.jobs > 1 {
+		name = plural(x.jobs, "image")
+	}
+	name = shorten(name, f.width/2-2)
 	return name + "  " + shorten(x.reason, max(f.width-ansi.StringWidth(name)-4, 1))
 }

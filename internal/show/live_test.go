@@ -163,7 +163,7 @@ func TestFrameShowsTroubleWhenShort(t *testing.T) {
 		s.apply(sec(0), engine.JobStarted{Job: fmt.Sprint("job-", i)})
 	}
 	for i := range 5 {
-		s.apply(sec(0), failed(fmt.Sprint("broken-", i), "no", 1))
+		s.apply(sec(0), failed(fmt.Sprint("broken-", i), "no "+strings.Repeat("x", i), 1))
 	}
 	s.apply(sec(0), engine.Warning{Message: "look out"})
 	got := draw(s, 60, 11)

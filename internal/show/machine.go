@@ -48,7 +48,7 @@ func (q *quiet) Observe(_ time.Time, e engine.Event) {
 		q.outputDir = e.OutputDir
 	case engine.JobFinished:
 		if e.Entry.Status == ledger.Failed {
-			q.write("failed " + clean(e.Entry.Name) + ": " + failureText(e.Entry))
+			q.write("failed " + clean(e.Entry.Name) + ": " + failureText(e.Entry, 1))
 			return
 		}
 		q.image(e.Entry)

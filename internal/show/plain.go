@@ -3,6 +3,7 @@ package show
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -29,13 +30,16 @@ type plain struct {
 	quit  chan struct{}
 	done  chan struct{}
 
-	mu     sync.Mutex // the heartbeat writes too
-	lines  lines
-	state  state
-	burst  burst
-	column int    // the width of the names so far
-	warned string // the last warning
-	closed bool
+	mu        sync.Mutex // the heartbeat writes too
+	lines     lines
+	state     state
+	burst     burst
+	column    int            // the width of the names so far
+	retried   map[string]int // jobs by the kinds of their failures
+	github    bool           // GitHub Actions reads what is written
+	workspace string
+	warned    string // the last warning
+	closed    bool
 }
 
 func newPlain(out io.Writer, width int, color bool, opts Options) *plain {
@@ -43,6 +47,7 @@ func newPlain(out io.Writer, width int, color bool, opts Options) *plain {
 	p := &plain{
 		palette: palette{color}, width: width, lines: lines{out: out},
 		stop: stop, quit: make(chan struct{}), done: make(chan struct{}),
+		retried: map[string]int{}, github: opts.Getenv("GITHUB_ACTIONS") == "true", workspace: opts.Getenv("GITHUB_WORKSPACE"),
 	}
 	go p.beat(ticks)
 	return p
@@ -73,7 +78,19 @@ func (p *plain) Close() error {
 	if text := p.state.closing(p.width, p.color); text != "" {
 		p.lines.write("\n" + strings.TrimSuffix(text, "\n"))
 	}
+	p.annotate()
 	return p.lines.err
+}
+
+// annotate tells GitHub Actions of the failures.
+func (p *plain) annotate() {
+	if !p.github || p.state.summary == nil {
+		return
+	}
+	dir, _ := os.Getwd() // without it only absolute paths are found
+	for _, line := range annotations(p.state.summary.FailureGroups, p.workspace, dir) {
+		p.lines.write(line)
+	}
 }
 
 // tell writes the line of an event, if it has one, and before it what has been
@@ -89,7 +106,7 @@ func (p *plain) tell(at time.Time, e engine.Event) {
 		p.line(at, p.info, "asking", surveyText(e))
 	case engine.AttemptFailed:
 		if e.Retry {
-			p.line(at, p.warn, "retry", p.name(e.Job)+"  "+retryText(e))
+			p.tellRetry(at, e)
 		}
 	case engine.JobFinished:
 		p.tellJob(at, e.Entry)
@@ -135,7 +152,35 @@ func (p *plain) tellJob(at time.Time, e ledger.Entry) {
 	case isSkipped(e):
 		p.line(at, p.info, "skipped", p.name(e.Name)+"  "+deref(e.SkipReason))
 	default:
-		p.line(at, p.bad, "failed", p.name(e.Name)+"  "+failureText(e))
+		p.tellFailure(at, e)
+	}
+}
+
+// tellFailure writes why a job failed, with what its step printed; of jobs that failed
+// for the same cause once, and then ever fewer lines.
+func (p *plain) tellFailure(at time.Time, e ledger.Entry) {
+	n := p.state.alike[e.Cause().Kind()]
+	if !worthALine(n) {
+		return
+	}
+	p.line(at, p.bad, "failed", p.name(e.Name)+"  "+failureText(e, n))
+	if n == 1 {
+		for _, l := range outputLines(e.Cause(), len(e.Cause().Output)) {
+			p.lines.write("           " + p.dim(l))
+		}
+	}
+}
+
+// tellRetry writes that a job is tried again, and why, as tellFailure does.
+func (p *plain) tellRetry(at time.Time, e engine.AttemptFailed) {
+	n := 1
+	if e.Failure != nil {
+		kind := e.Failure.Kind()
+		p.retried[kind]++
+		n = p.retried[kind]
+	}
+	if worthALine(n) {
+		p.line(at, p.warn, "retry", p.name(e.Job)+"  "+retryText(e, n))
 	}
 }
 
@@ -220,8 +265,4 @@ func runText(e engine.RunStarted) string {
 		text += "; results in " + e.OutputDir
 	}
 	return text
-}
-
-func retryText(e engine.AttemptFailed) string {
-	return fmt.Sprintf("attempt %d failed: %s; next in %s", e.Attempt, reason(e.Error), whole(ofSeconds(e.Delay)))
 }

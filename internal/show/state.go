@@ -32,10 +32,11 @@ type state struct {
 
 	built, skipped, failed int
 	batchesDone            int
-	running                []*runningJob // the longest running first
-	failures               []failure     // the last few
-	warnings               []string      // the last few
-	stopping               string        // why no new job is started
+	running                []*runningJob  // the longest running first
+	failures               []failure      // the last few causes
+	alike                  map[string]int // failed jobs by the kinds of their failures
+	warnings               []string       // the last few
+	stopping               string         // why no new job is started
 
 	waiting *waitingJob // the next job, if there is no space for it
 	// surveying says how far the builder has told what the jobs do; empty once jobs run
@@ -57,9 +58,6 @@ type runningJob struct {
 	retryAt time.Time
 	lost    bool // it waits for its builder
 }
-
-// failure is a job that failed for good.
-type failure struct{ name, reason string }
 
 // apply folds one event into the state. Events that it does not know change
 // nothing.
@@ -163,7 +161,7 @@ func (s *state) finish(at time.Time, e ledger.Entry) {
 		return
 	default:
 		s.failed++
-		s.failures = lastOf(append(s.failures, failure{name, reason(deref(e.Error))}), keptFailures)
+		s.noteFailure(name, e.Cause())
 	}
 	s.finishes = append(s.finishes, at)
 	if len(s.finishes) > keptFinishes {

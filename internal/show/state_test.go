@@ -3,6 +3,7 @@ package show
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,7 +42,7 @@ func TestStateCounts(t *testing.T) {
 	want := state{
 		started: sec(0), latest: sec(9), total: 6, batches: 2, workers: 2, nodes: []string{"node-a"}, outputDir: "stoker-out",
 		built: 1, skipped: 2, failed: 1, batchesDone: 1,
-		running: []*runningJob{}, failures: []failure{{"c", "no"}}, warnings: []string{"d: slow network"},
+		running: []*runningJob{}, failures: []failure{{"c", "no", "  failed to solve: no", 1}}, alike: map[string]int{"  failed to solve: no": 1}, warnings: []string{"d: slow network"},
 		stopping: "interrupted", finishes: []time.Time{sec(4), sec(5)},
 	}
 	if !reflect.DeepEqual(*s, want) {
@@ -89,9 +90,9 @@ func TestStateKeepsOnlyTheLast(t *testing.T) {
 	s := stateOf(told{0, runOf(500, 1)})
 	for i := range 300 {
 		s.apply(sec(float64(i)), engine.Warning{Message: fmt.Sprint(i)})
-		s.apply(sec(float64(i)), failed(fmt.Sprint(i), "no", 1))
+		s.apply(sec(float64(i)), failed(fmt.Sprint(i), "no "+strings.Repeat("x", i%50), 1))
 	}
-	if len(s.failures) != keptFailures || s.failures[keptFailures-1].name != "299" {
+	if last := s.failures[keptFailures-1]; len(s.failures) != keptFailures || last.name != "299" || last.jobs != 6 {
 		t.Errorf("failures: %v", s.failures)
 	}
 	if len(s.warnings) != keptWarnings || s.warnings[0] != "298" {

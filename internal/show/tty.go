@@ -224,11 +224,20 @@ func (m model) permanent(o observed) []tea.Cmd {
 }
 
 // failureLines wraps the text itself: what is printed above the view must take
-// exactly the lines that the renderer makes room for.
+// exactly the lines that the renderer makes room for. Of jobs that failed for the same
+// cause only the first leaves lines; the view counts the others.
 func (m model) failureLines(at time.Time, e ledger.Entry) []tea.Cmd {
-	text := clock(m.state.elapsed(at)) + " " + m.bad("failed") + " " + clean(e.Name) + ": " + failureText(e)
+	if m.state.alike[e.Cause().Kind()] > 1 {
+		return nil
+	}
+	text := clock(m.state.elapsed(at)) + " " + m.bad("failed") + " " + clean(e.Name) + ": " + failureText(e, 1)
+	room := max(m.width-1, 10)
+	lines := strings.Split(ansi.Wrap(text, room, ""), "\n")
+	for _, l := range outputLines(e.Cause(), finalOutput) {
+		lines = append(lines, m.dim(truncate("  "+l, room)))
+	}
 	var cmds []tea.Cmd
-	for _, line := range strings.Split(ansi.Wrap(text, max(m.width-1, 10), ""), "\n") {
+	for _, line := range lines {
 		cmds = append(cmds, tea.Println(line))
 	}
 	return cmds

@@ -190,7 +190,7 @@ func runTTY(t *testing.T, events ...told) string {
 func TestTTYLosesNoFailure(t *testing.T) {
 	events := []told{{0, runOf(200, 3)}}
 	for i := range 200 {
-		events = append(events, told{1, failed(fmt.Sprintf("job-%03d", i), "no", 1)})
+		events = append(events, told{1, failed(fmt.Sprintf("job-%03d", i), "no"+strings.Repeat("x", i%50)+strings.Repeat("y", i/50), 1)})
 	}
 	end := ledger.Summary{Total: 200, Failed: 200, WallClockSeconds: 9}
 	out := runTTY(t, append(events, told{9, engine.RunFinished{Summary: end}})...)

@@ -1,0 +1,42 @@
+package ledger
+
+import "slices"
+
+// FailureGroup is jobs that failed for the same cause, as far as can be told.
+type FailureGroup struct {
+	// Failure is that of the first of them.
+	Failure Failure `json:"failure"`
+	Jobs    int     `json:"jobs"`
+	// Examples are the names of the first few.
+	Examples []string `json:"examples"`
+	// LogPath is the log of the first of them that has one.
+	LogPath string `json:"log_path,omitempty"`
+}
+
+// How many jobs a group names.
+const examplesCount = 3
+
+// groups puts failed jobs together that failed for the same cause.
+func groups(failed []FailedJob) []FailureGroup {
+	var out []FailureGroup
+	place := map[string]int{}
+	for _, j := range failed {
+		kind := j.Failure.Kind()
+		i, known := place[kind]
+		if !known {
+			i = len(out)
+			place[kind] = i
+			out = append(out, FailureGroup{Failure: j.Failure})
+		}
+		g := &out[i]
+		g.Jobs++
+		if len(g.Examples) < examplesCount {
+			g.Examples = append(g.Examples, j.Name)
+		}
+		if g.LogPath == "" {
+			g.LogPath = j.LogPath
+		}
+	}
+	slices.SortStableFunc(out, func(a, b FailureGroup) int { return b.Jobs - a.Jobs })
+	return out
+}

@@ -1,0 +1,108 @@
+package show
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/ledger"
+)
+
+func brokenBuild(name string) ledger.Entry {
+	text, log := brokenMake.String(), "out/logs/"+name+"/attempt-1.log"
+	return ledger.Entry{Name: name, Status: ledger.Failed, Error: &text, Failure: &brokenMake, AttemptCount: 1, DurationSeconds: 2, LogPath: &log}
+}
+
+// Of equal failures the first is told of in full, and then ever fewer in short.
+func TestPlainTellsEqualFailuresOnce(t *testing.T) {
+	var events []told
+	for i := range 300 {
+		name := fmt.Sprintf("job-%d", i)
+		events = append(events, told{1, engine.AttemptFailed{Job: name, Attempt: 1, Error: brokenMake.String(), Failure: &brokenMake, Retry: true, Delay: 2}},
+			told{2, engine.JobFinished{Entry: brokenBuild(name)}})
+	}
+	got, err := plainOf(append([]told{{0, runOf(300, 4)}}, events...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(got, "\n"); n > 40 {
+		t.Errorf("%d lines", n)
+	}
+	reason := "Dockerfile:5: RUN make --directory /testbed all: exit code: 2: make: *** [Makefile:2: all] Error 1"
+	for _, want := range []string{
+		"failed    job-0  " + reason + " (2.0s, out/logs/job-0/attempt-1.log)\n           | cc -o x x.c\n           | make: *** [Makefile:2: all] Error 1\n",
+		"failed    job-1  again, 2 so far: Dockerfile:5: make: *** [Makefile:2: all] Error 1\n",
+		"failed    job-299  again, 300 so far: ",
+		"retry     job-0  attempt 1 failed: " + reason + "; next in 2s\n",
+		"retry     job-1  attempt 1 failed: again, 2 so far: ",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("got\n%s\nwithout %q", got, want)
+		}
+	}
+}
+
+func TestWorthALine(t *testing.T) {
+	var told []int
+	for n := 1; n <= 3000; n++ {
+		if worthALine(n) {
+			told = append(told, n)
+		}
+	}
+	if want := "[1 2 3 5 10 20 30 50 100 200 300 500 1000 2000 3000]"; fmt.Sprint(told) != want {
+		t.Errorf("%v, want %s", told, want)
+	}
+}
+
+func TestAnnotations(t *testing.T) {
+	group := func(file string) []ledger.FailureGroup {
+		f := brokenMake
+		f.File, f.Step = file, "RUN make a:b, 100%"
+		return []ledger.FailureGroup{{Failure: f, Jobs: 2, Examples: []string{"a", "b"}}}
+	}
+	const rest = "title=2 images failed%3A RUN make a%3Ab%2C 100%25::" +
+		"Dockerfile:5: RUN make a:b, 100%25: exit code: 2: make: *** [Makefile:2: all] Error 1%0Aa, b%0A| cc -o x x.c%0A| make: *** [Makefile:2: all] Error 1"
+	for file, want := range map[string]string{
+		"agent/Dockerfile":          "::error file=sub/agent/Dockerfile,line=5," + rest,
+		"/work/agent/Dockerfile":    "::error file=agent/Dockerfile,line=5," + rest,
+		"/elsewhere/Dockerfile":     "::error " + rest,
+		"../../Dockerfile":          "::error " + rest,
+		"../with, comma/Dockerfile": "::error file=with%2C comma/Dockerfile,line=5," + rest,
+	} {
+		if got := annotations(group(file), "/work", "/work/sub"); len(got) != 1 || got[0] != want {
+			t.Errorf("%s:\n%q, want\n%q", file, got, want)
+		}
+	}
+	var many []ledger.FailureGroup
+	for range 50 {
+		many = append(many, group("Dockerfile")...)
+	}
+	if got := annotations(many, "/work", "/work"); len(got) != mostAnnotations {
+		t.Errorf("%d annotations", len(got))
+	}
+}
+
+// Annotations are for people who read a log: programs get what they asked for.
+func TestWhereAnnotationsGo(t *testing.T) {
+	for mode, want := range map[Mode]bool{ModePlain: true, ModeJSON: false, ModeQuiet: false} {
+		for _, github := range []string{"true", ""} {
+			var out bytes.Buffer
+			v, err := New(mode, &out, Options{Getenv: func(name string) string {
+				return map[string]string{"GITHUB_ACTIONS": github, "GITHUB_WORKSPACE": "/work"}[name]
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			v.Observe(sec(0), runOf(1, 1))
+			v.Observe(sec(1), engine.RunFinished{Summary: summary()})
+			if err := v.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Contains(out.String(), "\n::error "); got != (want && github != "") {
+				t.Errorf("%s with GITHUB_ACTIONS=%s: annotations %v", mode, github, got)
+			}
+		}
+	}
+}
