@@ -1,0 +1,80 @@
+package builder
+
+import (
+	"errors"
+	"testing"
+
+	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
+	"github.com/moby/buildkit/solver/errdefs"
+	"github.com/moby/buildkit/solver/pb"
+)
+
+func TestInstruction(t *testing.T) {
+	const dockerfile = "FROM x\nRUN apt-get update && \\\n    # a comment\n    apt-get   install -y foo\nRUN <<END\nmake\nEND\n  COPY a b  "
+	for _, tt := range []struct {
+		first, last int
+		want        string
+	}{
+		{1, 1, "FROM x"},
+		{2, 4, "RUN apt-get update && apt-get install -y foo"},
+		{5, 7, "RUN <<END …"},
+		{8, 8, "COPY a b"},
+		{8, 80, "COPY a b"},
+		{9, 9, ""},
+		{0, 0, ""},
+	} {
+		if got := instruction([]byte(dockerfile), tt.first, tt.last); got != tt.want {
+			t.Errorf("lines %d to %d: %q, want %q", tt.first, tt.last, got, tt.want)
+		}
+	}
+}
+
+func TestTrimmed(t *testing.T) {
+	for message, want := range map[string]string{
+		`failed to solve: failed to compute cache key: failed to calculate checksum of ref a::b: "/none": not found`:                  `"/none": not found`,
+		`failed to solve: r/a:1: failed to resolve source metadata for r/a:1: r/a:1: not found`:                                       `r/a:1: not found`,
+		`failed to solve: r/a:1: failed to resolve source metadata for r/a:1: pull access denied, repository does not exist`:          `r/a:1: pull access denied, repository does not exist`,
+		`failed to solve: a: failed to resolve source metadata for docker.io/library/a:latest: docker.io/library/a:latest: not found`: `docker.io/library/a:latest: not found`,
+		`failed to push r/a:1: 403 Forbidden`: `failed to push r/a:1: 403 Forbidden`,
+	} {
+		if got := trimmed(message); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// The reasons that no build of the tests gives, and what is known where BuildKit
+// does not tell a place.
+func TestReasonOf(t *testing.T) {
+	const frame = `failed to solve: process "/bin/sh -c make" did not complete successfully: `
+	placed := func(err error) error {
+		return errdefs.WithSource(err, &errdefs.Source{
+			Info:   &pb.SourceInfo{Filename: "Dockerfile", Data: []byte("FROM x\nUSER nobodyhere\nRUN make\n")},
+			Ranges: []*pb.Range{{Start: &pb.Position{Line: 3}, End: &pb.Position{Line: 3}}},
+		})
+	}
+	step := func(err error, output ...string) error {
+		return &stepError{error: err, step: "RUN make", output: output}
+	}
+	exit := func(code uint32, why string) error {
+		return &gwpb.ExitError{ExitCode: code, Err: errors.New(frame + why)}
+	}
+	for name, tt := range map[string]struct {
+		err  error
+		want string
+	}{
+		"silent":        {placed(step(exit(3, "exit code: 3"))), "Dockerfile:3: RUN make: exit code: 3"},
+		"no place":      {step(exit(3, "exit code: 3"), "oops"), "RUN make: exit code: 3: oops"},
+		"out of memory": {placed(step(exit(137, "cannot allocate memory"), "Killed")), "Dockerfile:3: RUN make: exit code: 137: it ran out of memory and was killed"},
+		"no such user":  {placed(step(errors.New(frame + "unable to find user x: no matching entries"))), "Dockerfile:3: RUN make: the image does not have the user: unable to find user x: no matching entries"},
+		"not started":   {placed(step(exit(255, "runc run failed: x"))), "Dockerfile:3: RUN make: runc run failed: x"},
+		"no step":       {errors.New("failed to solve: failed to push r/a:1: unexpected status: 500"), "failed to push r/a:1: unexpected status: 500"},
+	} {
+		if got := ReasonOf(nil, tt.err).String(); got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+	if f := ReasonOf(nil, step(exit(3, "exit code: 3"), "a", "b")); f.Class != string(StepFailed) || f.ExitCode != 3 || len(f.Output) != 2 {
+		t.Errorf("%+v", f)
+	}
+}
