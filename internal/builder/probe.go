@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -13,13 +14,14 @@ import (
 )
 
 const (
-	// How much is written to find out whether a disk is full: a step that failed for
-	// want of space has left less, until it is cleared away. It also has to fit into
-	// a message.
-	probeBytes = 4 << 20
+	// What is sent and how often it is copied there to find out whether a disk is full.
+	// A step that failed for want of space has left less, soon also where it is cleared
+	// away at once. A message takes 16 MiB at most.
+	probeBytes  = 4 << 20
+	probeCopies = 8
 	// How long that may take.
 	probeTimeout = 15 * time.Second
-	// How the record of it is called, by which it is removed again.
+	// How the records of it are called, by which they are removed again.
 	probeName = "stoker: is the disk full?"
 )
 
@@ -32,19 +34,30 @@ func (n *Node) DiskFull(ctx context.Context) bool {
 	if err != nil {
 		return false
 	}
-	data := make([]byte, probeBytes)
-	_, _ = rand.Read(data) // never fails
-	def, err := llb.Scratch().File(llb.Mkfile("/probe", 0o600, data), llb.WithCustomName(probeName)).Marshal(ctx)
+	def, err := probe().Marshal(ctx)
 	if err != nil {
 		return false
 	}
-	if _, err = c.Solve(ctx, def, client.SolveOpt{Internal: true}, nil); err != nil {
-		class, _ := Classify(err)
-		return class == NoSpace
-	}
-	// Left behind where it cannot be removed, it goes with what nobody needs.
+	_, failed := c.Solve(ctx, def, client.SolveOpt{Internal: true}, nil)
+	// What cannot be removed goes with what nobody needs.
 	_, _ = n.prune(ctx, []string{"description==" + strconv.Quote(probeName)}, nil)
-	return false
+	if failed == nil {
+		return false
+	}
+	class, _ := Classify(failed)
+	return class == NoSpace
+}
+
+// probe is a build that writes some copies of what no builder has yet.
+func probe() llb.State {
+	data := make([]byte, probeBytes)
+	_, _ = rand.Read(data) // never fails
+	first := llb.Scratch().File(llb.Mkfile("/probe", 0o600, data), llb.WithCustomName(probeName))
+	copies := llb.Copy(first, "/probe", "/0")
+	for i := 1; i < probeCopies; i++ {
+		copies = copies.Copy(first, "/probe", fmt.Sprintf("/%d", i))
+	}
+	return llb.Scratch().File(copies, llb.WithCustomName(probeName))
 }
 
 // SaysDiskFull tells that a step that failed has printed that a disk is full. It may

@@ -74,6 +74,7 @@ func TestBadInputStartsNoBuild(t *testing.T) {
 		{"another base argument", []string{"--images", good, "-f", write("other/Dockerfile", "ARG IMG\nARG BASE_IMAGE\nFROM ${IMG}\n"), context}, []string{"should not be blank", "passed as the argument BASE_IMAGE", "--base-arg"}},
 		{"a slip in a stage", []string{"--images", good, "-f", stages, "--target", "bilder", context}, []string{`no stage is named "bilder"`, `did you mean "builder"?`, "named stages: builder"}},
 		{"a stage where none has a name", []string{"--images", good, "--target", "builder", context}, []string{"no stage has a name"}},
+		{"retries of steps", []string{"--images", good, "--retries-step", "-1", context}, []string{"--retries-step -1"}},
 		{"build argument", []string{"--images", good, "--build-arg", "=x", context}, []string{"KEY=VALUE"}},
 		{"a base that makes no difference", []string{"--images", good, "-f", fixed, context}, []string{fixed, "ARG BASE_IMAGE makes no difference"}},
 		{"a target that does not stand on the base", []string{"--images", good, "-f", stages, "--target", "builder", context}, []string{`the stage "builder"`}},

@@ -70,10 +70,11 @@ func (r *run) diskIsFull() bool {
 }
 
 // unseenDiskIsFull finds out whether a disk is full that cannot be seen, once a step
-// has failed that printed so.
+// has failed that printed so: whether it was for others a while ago, or is now.
 func (r *run) unseenDiskIsFull(ctx context.Context, err error) bool {
 	if len(r.diskPaths()) > 0 || !builder.SaysDiskFull(err) {
 		return false
 	}
-	return slices.ContainsFunc(r.Nodes, func(n Node) bool { return n.DiskFull(ctx) })
+	return r.full.within(brokenMemory, time.Now()) ||
+		slices.ContainsFunc(r.Nodes, func(n Node) bool { return n.DiskFull(ctx) })
 }

@@ -25,7 +25,7 @@ func (r *run) stopEarly(err error) {
 		return
 	}
 	if why := hopeless(entries); why != "" {
-		r.cancel(fmt.Errorf("the first %d jobs all failed in the same way, and %d were not tried: %s", hopelessAfter, len(r.Plan.Jobs)-len(entries), why))
+		r.cancel(fmt.Errorf("the first %d jobs all failed for the same reason, and %d were not tried: %s", hopelessAfter, len(r.Plan.Jobs)-len(entries), why))
 	}
 }
 

@@ -146,6 +146,9 @@ func (r *run) classify(ctx context.Context, err error) (builder.Class, string) {
 	case class == builder.BrokenCache && r.lost.within(brokenMemory, time.Now()):
 		class, why = builder.BuilderLost, "the builder left its cache broken"
 	}
+	if class == builder.NoSpace {
+		r.full.note(time.Now()) // also where that cannot be seen
+	}
 	if class == builder.NoSpace && r.Prune.Policy == PruneOff {
 		class = builder.Transient // nothing may be removed to mend it
 	}
