@@ -137,7 +137,7 @@ func TestArchivedLogs(t *testing.T) {
 		t.Errorf("%v, summary %+v", err, s)
 	}
 	md, err := os.ReadFile(filepath.Join(found[0], MarkdownFile))
-	if err != nil || !strings.Contains(string(md), "Log: `"+want+"`") {
+	if err != nil || !strings.Contains(string(md), "(logs/a/attempt-1.log)") {
 		t.Errorf("%v\n%s", err, md)
 	}
 	if _, err := os.Stat(want); err != nil {

@@ -12,7 +12,7 @@ import (
 
 // relocate makes the paths of logs right in the record of a run that was moved
 // from its directory to one below that. They stay relative to what they were
-// relative to.
+// relative to; those of summary.md are relative to it, and stay right.
 func relocate(to, below string) error {
 	manifest, err := os.ReadFile(filepath.Join(to, ManifestFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -35,8 +35,7 @@ func relocate(to, below string) error {
 		was, is := filepath.Join(dir, LogsDir), filepath.Join(dir, below, LogsDir)
 		err = errors.Join(err,
 			replaceIn(filepath.Join(to, ManifestFile), `"log_path":"`, jsonText(was)+"/", jsonText(is)+"/"),
-			replaceIn(filepath.Join(to, SummaryFile), `"log_path": "`, jsonText(was)+"/", jsonText(is)+"/"),
-			replaceIn(filepath.Join(to, MarkdownFile), "`", was+"/", is+"/"))
+			replaceIn(filepath.Join(to, SummaryFile), `"log_path": "`, jsonText(was)+"/", jsonText(is)+"/"))
 	}
 	return err
 }
