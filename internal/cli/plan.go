@@ -16,6 +16,7 @@ import (
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/engine"
 	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/registry"
 	"github.com/stoker-build/stoker/internal/show"
 )
 
@@ -67,17 +68,19 @@ func runPlan(ctx context.Context, o buildOptions, format string, streams Streams
 	if err != nil {
 		return err
 	}
+	limits := &registry.Limits{}
+	options.Limits = limits.All
 	b, err := o.builder.connect(ctx, p.Registries())
 	switch {
 	case err == nil:
 		defer b.Close()
-		options.BuilderName, options.LayerSizes = b.Name(), o.builder.sizes(b.Mirrors()).Of
+		options.BuilderName, options.LayerSizes = b.Name(), o.builder.sizes(b.Mirrors(), limits).Of
 		options.Builder, options.Graphs, options.Nodes, options.Prune.Owner = b, b, engineNodes(b), o.prune.owner(b)
 	case o.builder.name != "" || !errors.As(err, new(*builder.UnreachableError)):
 		return err
 	default:
 		fmt.Fprintf(streams.Err, "warning: no builder could be reached, so that what it has cached is not known (%s)\n", lastTried(err))
-		options.LayerSizes = o.builder.sizes(builder.Mirrors{}).Of
+		options.LayerSizes = o.builder.sizes(builder.Mirrors{}, limits).Of
 		if options.Space.DiskPath == "" {
 			// A private builder would keep its cache here.
 			options.Space.DiskPath = existing(o.builder.stateDir)

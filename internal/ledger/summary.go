@@ -25,6 +25,9 @@ type Summary struct {
 	// ResumeCommand is the shell command that goes on with a run of which jobs
 	// are left or failed, in the same directory; secrets are taken out of it.
 	ResumeCommand string `json:"resume_command,omitempty"`
+	// ResumeAfter is when it makes sense to go on with a run that ended since registries
+	// ask for fewer requests; nil for any other.
+	ResumeAfter *Time `json:"resume_after,omitempty"`
 
 	StartedAt         Time    `json:"started_at"`
 	FinishedAt        Time    `json:"finished_at"`
