@@ -125,7 +125,9 @@ func (r *run) throttledBy(ctx context.Context, t *task, err error) (s throttle.S
 		return s, true
 	}
 	e := RegistryThrottled{Registry: host, MirrorOf: mirrored}
-	if said := r.askOnce(ctx, t.job, host); said != nil {
+	if image := r.imageAt(host, t.job, err.Error()); image != "" && r.AskRegistry != nil {
+		// The builder's error does not tell the limit.
+		said := r.AskRegistry(ctx, image)
 		s, _ = r.throttles.Refused(host, t, said.Until(time.Now()))
 		e.Limit = limitOf(said.Limit)
 	}
@@ -134,19 +136,21 @@ func (r *run) throttledBy(ctx context.Context, t *task, err error) (s throttle.S
 	return s, true
 }
 
-// askOnce asks a host for one of a job's images, to learn of its limit: the builder's
-// error does not tell it.
-func (r *run) askOnce(ctx context.Context, job *plan.Job, host string) *throttle.Answer {
-	if r.AskRegistry == nil {
-		return nil
-	}
+// imageAt returns one of a job's images as a host is asked for it: the one whose
+// request a message tells of, where it is one of them; empty where none is there.
+func (r *run) imageAt(host string, job *plan.Job, message string) (image string) {
 	for _, ref := range job.References() {
-		if at := r.mirrors.at(ref, host); at != "" {
-			said := r.AskRegistry(ctx, at)
-			return &said
+		at := r.mirrors.at(ref, host)
+		named, err := reference.ParseNormalizedNamed(at)
+		switch {
+		case err != nil:
+		case strings.Contains(message, "/v2/"+reference.Path(named)+"/"):
+			return at
+		case image == "":
+			image = at
 		}
 	}
-	return nil
+	return image
 }
 
 // putBack has a job wait in the queue, without a worker, until it may ask.
@@ -267,7 +271,8 @@ func (r *run) givenUp() error {
 	e := &RegistriesError{}
 	var reasons []string
 	for _, s := range r.throttles.GivenUp() {
-		e.After = latest(e.After, s.Until)
+		// Who comes at the minute that is told must not come too early.
+		e.After = latest(e.After, s.Until.Add(time.Minute-1).Truncate(time.Minute))
 		reasons = append(reasons, r.whyGivenUp(s))
 	}
 	e.reason = fmt.Sprintf("%s; go on with --resume, at %s or later", strings.Join(reasons, ", and "), clockTime(e.After))
@@ -291,8 +296,5 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
-// clockTime is a time for a person who may read of it on another day, and will not
-// come too early.
-func clockTime(t time.Time) string {
-	return t.Add(time.Minute - 1).Truncate(time.Minute).Format("15:04 MST on 2 January")
-}
+// clockTime is a time for a person who may read of it on another day.
+func clockTime(t time.Time) string { return t.Format("15:04 MST on 2 January") }

@@ -38,6 +38,9 @@ func (f frame) String() string {
 	lines := []string{f.header(), f.bar()}
 	lines = append(lines, f.numbers()...)
 	lines = append(lines, f.space()...)
+	for _, text := range f.awaited(f.now) {
+		lines = append(lines, f.warn(text))
+	}
 	lines = append(lines, f.body(f.height-len(lines))...)
 	lines = append(lines, make([]string, max(f.least-len(lines), 0))...)
 	lines = lines[:min(len(lines), max(f.height, 1))]

@@ -88,7 +88,7 @@ func (p *plain) tell(at time.Time, e engine.Event) {
 	case engine.Surveying:
 		p.line(at, p.info, "asking", surveyText(e))
 	case engine.AttemptFailed:
-		if e.Retry {
+		if e.Retry && !p.state.waitsFor(e) {
 			p.line(at, p.warn, "retry", p.name(e.Job)+"  "+retryText(e))
 		}
 	case engine.JobFinished:
@@ -101,6 +101,12 @@ func (p *plain) tell(at time.Time, e engine.Event) {
 		p.line(at, p.warn, "disk", fmt.Sprintf("full during %s; %s now", clean(e.Job), plural(e.Workers, "worker")))
 	case engine.BuilderLost:
 		p.tellLost(at, e)
+	case engine.RegistryThrottled:
+		p.line(at, p.warn, "waiting", throttledText(e, at))
+	case engine.RegistryAnswers:
+		p.line(at, p.info, "back", clean(e.Registry)+" answers again")
+	case engine.RegistryLimit:
+		p.line(at, p.info, "limit", limitText(e, at))
 	case engine.Recovered:
 		p.tellRecovered(at, e)
 	case engine.WorkersChanged:
@@ -190,6 +196,7 @@ func (s *state) heartbeat(now time.Time) string {
 	if s.waiting != nil {
 		parts = append(parts, s.waiting.String())
 	}
+	parts = append(parts, s.awaited(now)...)
 	return joined("; ", append(parts, s.runningText(now))...)
 }
 

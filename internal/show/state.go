@@ -38,6 +38,8 @@ type state struct {
 	stopping               string        // why no new job is started
 
 	waiting *waitingJob // the next job, if there is no space for it
+	// throttled are the registries that ask for fewer requests, as was last told
+	throttled []engine.RegistryThrottled
 	// surveying says how far the builder has told what the jobs do; empty once jobs run
 	surveying string
 	sweeps    []runningSweep // in the order in which they began
@@ -94,6 +96,12 @@ func (s *state) apply(at time.Time, e engine.Event) {
 		s.setWorkers(e.Workers)
 	case engine.BuilderLost:
 		s.lose(at, e)
+	case engine.RegistryThrottled:
+		s.throttle(e)
+	case engine.RegistryAnswers:
+		s.answers(e.Registry)
+	case engine.JobWaiting:
+		s.leave(clean(e.Job)) // and starts again later
 	case engine.Recovered:
 		s.recover(at, e)
 	case engine.WorkersChanged:
@@ -107,7 +115,7 @@ func (s *state) apply(at time.Time, e engine.Event) {
 	case engine.Stopping:
 		s.stopping, s.waiting = reason(e.Reason), nil
 	case engine.RunFinished:
-		s.running, s.waiting, s.sweeps, s.summary = nil, nil, nil, &e.Summary
+		s.running, s.waiting, s.throttled, s.sweeps, s.summary = nil, nil, nil, nil, &e.Summary
 	}
 }
 
