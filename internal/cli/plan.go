@@ -10,10 +10,10 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
 	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/engine"
 	"github.com/stoker-build/stoker/internal/plan"
 	"github.com/stoker-build/stoker/internal/registry"
@@ -193,7 +193,7 @@ func fits(f engine.Planned) string {
 	return "yes"
 }
 
-func human(bytes int64) string { return units.HumanSize(float64(bytes)) }
+func human(bytes int64) string { return bytesize.Text(bytes) }
 
 // sparkline draws a curve in one line of at most 60 characters.
 func sparkline(curve []int64) string {

@@ -9,9 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/docker/go-units"
-
 	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/space"
@@ -492,7 +491,7 @@ func (r *run) frees(ctx context.Context, bytes int64, evict func(cache.Wanting) 
 	return removed > 0
 }
 
-func size(bytes int64) string { return units.HumanSize(float64(bytes)) }
+func size(bytes int64) string { return bytesize.Text(bytes) }
 
 // othersTook tells whether a job would fit but for what others put on the disk
 // since the run began, and may still be waited for.

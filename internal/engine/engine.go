@@ -89,6 +89,9 @@ type Options struct {
 	// Resumed are the entries of an earlier run that still hold: their jobs are
 	// done, and in the ledger.
 	Resumed []ledger.Entry
+	// Again are names of jobs that an earlier run has begun and not finished as it
+	// should: that their tags exist does not mean that they are done.
+	Again []string
 
 	// Workers is the number of jobs that run at once.
 	Workers int
@@ -158,8 +161,9 @@ const hopelessAfter = 10
 // the run could not be kept on record.
 func Run(ctx context.Context, opt Options) (ledger.Summary, error) {
 	r := newRun(opt)
+	kept, keptBatches := r.keptJobs()
 	r.emit(RunStarted{Jobs: len(opt.Plan.Jobs), Batches: opt.Plan.Batches(), BatchSize: opt.Plan.BatchSize,
-		Workers: opt.Workers, Nodes: nodeNames(opt.Nodes), OutputDir: opt.Ledger.Dir()})
+		Workers: opt.Workers, Nodes: nodeNames(opt.Nodes), OutputDir: opt.Ledger.Dir(), Kept: kept, KeptBatches: keptBatches})
 	for _, note := range opt.Plan.Notes {
 		r.emit(Warning{Message: note})
 	}

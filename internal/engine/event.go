@@ -38,6 +38,10 @@ type (
 		Workers   int      `json:"workers"`
 		Nodes     []string `json:"nodes"`
 		OutputDir string   `json:"output_dir"`
+		// Kept jobs were finished by an earlier run with which this one goes on, and so
+		// were all jobs of KeptBatches.
+		Kept        int `json:"kept,omitempty"`
+		KeptBatches int `json:"kept_batches,omitempty"`
 	}
 
 	// JobStarted tells that a worker took a job; its attempts follow.

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/docker/go-units"
+	"github.com/stoker-build/stoker/internal/bytesize"
 )
 
 // Markdown renders the summary for summary.md and for GitHub's job summaries.
@@ -14,8 +14,12 @@ func (s Summary) Markdown() string {
 	fmt.Fprintf(&b, "## Stoker: %s\n\n", s.headline())
 	b.WriteString("| | |\n| --- | ---: |\n")
 	row := func(name, value string) { fmt.Fprintf(&b, "| %s | %s |\n", name, value) }
-	row("Built", fmt.Sprint(s.Built))
-	row("Skipped", fmt.Sprint(s.Skipped))
+	_, built, skipped := s.Own()
+	row("Built", fmt.Sprint(built))
+	row("Skipped", fmt.Sprint(skipped))
+	if s.Kept() > 0 {
+		row("Kept from before", fmt.Sprint(s.Kept()))
+	}
 	row("Failed", fmt.Sprint(s.Failed))
 	row("Retried", fmt.Sprint(s.Retried))
 	if s.Unfinished > 0 {
@@ -27,6 +31,8 @@ func (s Summary) Markdown() string {
 		row("Mean of built", duration(s.AverageSeconds))
 		row("Median of built", duration(s.MedianSeconds))
 		row("Slowest", duration(s.MaxSeconds))
+	}
+	if built > 0 {
 		row("Images per hour", fmt.Sprintf("%.0f", s.ImagesPerHour))
 	}
 	if p, c := s.Prune, s.Cache; p != nil && c != nil {
@@ -114,7 +120,7 @@ func (s Summary) writeUnswept(b *strings.Builder) {
 	}
 }
 
-func size(bytes int64) string { return units.HumanSize(float64(bytes)) }
+func size(bytes int64) string { return bytesize.Text(bytes) }
 
 func plural(n int, word string) string {
 	if n == 1 {

@@ -85,7 +85,7 @@ func (f frame) bar() string {
 	}
 	label := fmt.Sprintf(" %*d/%d %3d%%", len(fmt.Sprint(f.total)), f.done(), f.total, done)
 	cells := max(f.columns()-len(label), 0)
-	built, skipped, failed := shares(cells, f.total, f.built, f.skipped, f.failed)
+	built, skipped, failed := shares(cells, f.total, f.built, f.kept+f.skipped, f.failed)
 	rest := cells - built - skipped - failed
 	// The glyphs differ too, for those who see no colours.
 	return f.good(strings.Repeat("█", built)) + f.info(strings.Repeat("▓", skipped)) +
@@ -118,6 +118,9 @@ func shares(cells, total, built, skipped, failed int) (b, s, x int) {
 // numbers are the counts, the pace and the time left.
 func (f frame) numbers() []string {
 	parts := []string{f.good(fmt.Sprintf("%d built", f.built))}
+	if f.kept > 0 {
+		parts = append(parts, f.info(fmt.Sprintf("%d kept", f.kept)))
+	}
 	if f.skipped > 0 {
 		parts = append(parts, f.info(fmt.Sprintf("%d skipped", f.skipped)))
 	}

@@ -122,7 +122,8 @@ func (p *plain) tell(at time.Time, e engine.Event) {
 	case engine.Stopping:
 		p.line(at, p.warn, "stopping", reason(e.Reason))
 	case engine.RunFinished:
-		p.line(at, p.bold, "finished", totals(e.Summary.Built, e.Summary.Skipped, e.Summary.Failed))
+		_, built, skipped := e.Summary.Own()
+		p.line(at, p.bold, "finished", joined(", ", totals(built, skipped, e.Summary.Failed), keptText(e.Summary.Kept())))
 	}
 }
 
@@ -220,6 +221,9 @@ func (s *state) runningText(now time.Time) string {
 
 func runText(e engine.RunStarted) string {
 	text := fmt.Sprintf("%s in %s, %s", plural(e.Jobs, "image"), plural(e.Batches, "batch"), plural(e.Workers, "worker"))
+	if e.Kept > 0 {
+		text += ", " + keptText(e.Kept)
+	}
 	if len(e.Nodes) > 0 {
 		text += " on " + strings.Join(e.Nodes, ", ")
 	}

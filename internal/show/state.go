@@ -30,6 +30,7 @@ type state struct {
 	nodes     []string
 	outputDir string
 
+	kept                   int // that an earlier run has finished
 	built, skipped, failed int
 	batchesDone            int
 	running                []*runningJob // the longest running first
@@ -47,6 +48,7 @@ type state struct {
 
 	finishes    []time.Time // of the last builds; skipped jobs left out
 	buildsBegan time.Time   // when the first of these builds could begin
+	firstBegan  time.Time   // when the first job of all was begun
 	summary     *ledger.Summary
 }
 
@@ -127,7 +129,7 @@ func surveyText(e engine.Surveying) string {
 func (s *state) begin(at time.Time, e engine.RunStarted) {
 	*s = state{
 		started: at, latest: at, total: e.Jobs, batches: e.Batches, workers: e.Workers,
-		outputDir: clean(e.OutputDir),
+		outputDir: clean(e.OutputDir), kept: e.Kept, batchesDone: e.KeptBatches,
 	}
 	for _, n := range e.Nodes {
 		s.nodes = append(s.nodes, clean(n))
@@ -141,6 +143,9 @@ func (s *state) job(at time.Time, name string) *runningJob {
 		if j.name == name {
 			return j
 		}
+	}
+	if s.firstBegan.IsZero() {
+		s.firstBegan = at
 	}
 	j := &runningJob{name: name, since: at}
 	s.running = append(s.running, j)
@@ -188,8 +193,8 @@ func (s *state) noteWarning(text string) {
 	s.warnings = lastOf(append(s.warnings, text), keptWarnings)
 }
 
-// done counts the finished jobs.
-func (s *state) done() int { return s.built + s.skipped + s.failed }
+// done counts the finished jobs, those of an earlier run too.
+func (s *state) done() int { return s.kept + s.built + s.skipped + s.failed }
 
 // live tells whether the run has started and not yet finished.
 func (s *state) live() bool { return !s.started.IsZero() && s.summary == nil }
@@ -201,14 +206,14 @@ func (s *state) elapsed(now time.Time) time.Duration {
 	return max(now.Sub(s.started), 0)
 }
 
-// imagesPerHour is the pace of the whole run, as its summary will have it;
-// 0 while nothing is built.
+// imagesPerHour is the pace of building since the first job began, as the run's
+// summary will have it; 0 while nothing is built.
 func (s *state) imagesPerHour(now time.Time) float64 {
-	elapsed := s.elapsed(now).Hours()
-	if elapsed == 0 {
+	building := now.Sub(s.firstBegan).Hours()
+	if s.firstBegan.IsZero() || building <= 0 {
 		return 0
 	}
-	return float64(s.built) / elapsed
+	return float64(s.built) / building
 }
 
 // left estimates how long the run still takes from the pace of the last builds.
