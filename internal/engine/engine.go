@@ -464,6 +464,7 @@ func (r *run) finish(ctx context.Context) (ledger.Summary, error) {
 	s := ledger.Summarize(r.Ledger.Entries(), len(r.Plan.Jobs), r.started, time.Now())
 	s.Prune, s.Cache = r.sweepTotals()
 	s.Space = r.spaceTotals()
+	onePeak(s.Space, s.Cache)
 	s.Recoveries = r.recoveries()
 	if cause := context.Cause(ctx); cause != nil {
 		s.Interrupted = errors.Is(cause, ErrInterrupted)

@@ -267,7 +267,7 @@ type RegistriesError struct {
 func (e *RegistriesError) Error() string { return e.reason }
 
 // givenUp says which registries the run does not wait for any more.
-func (r *run) givenUp() error {
+func (r *run) givenUp() *RegistriesError {
 	e := &RegistriesError{}
 	var reasons []string
 	for _, s := range r.throttles.GivenUp() {

@@ -40,13 +40,25 @@ func (s Summary) Markdown() string {
 		row("Cache at start, peak, end", fmt.Sprintf("%s, %s, %s", size(c.StartBytes), size(c.PeakBytes), size(c.EndBytes)))
 	}
 	if sp := s.Space; sp != nil {
-		row("Peak of "+sp.Bound, fmt.Sprintf("%s (forecast %s, limit %s)", size(sp.PeakBytes), size(sp.ForecastPeakBytes), size(sp.HighBytes)))
+		row("Peak of "+sp.Bound, sp.Text())
 	}
 	s.writeSlowest(&b)
 	s.writeUnswept(&b)
 	s.writeGoOn(&b)
 	s.writeFailures(&b)
 	return b.String()
+}
+
+// Text tells the most that was used, and of what that was part.
+func (s Space) Text() string {
+	text := size(s.PeakBytes)
+	if s.OtherBytes > 0 {
+		text += fmt.Sprintf(", %s of it not the cache", size(s.OtherBytes))
+	}
+	if s.ForecastPeakBytes > 0 {
+		text += ", forecast " + size(s.ForecastPeakBytes)
+	}
+	return text + ", limit " + size(s.HighBytes)
 }
 
 func (s Summary) headline() string {

@@ -70,6 +70,8 @@ type Space struct {
 	HighBytes         int64  `json:"high_bytes"`
 	ForecastPeakBytes int64  `json:"forecast_peak_bytes"`
 	PeakBytes         int64  `json:"peak_bytes"`
+	// OtherBytes of them were not the builder's cache when the run began.
+	OtherBytes int64 `json:"other_bytes,omitempty"`
 	// LeastBytes is what this order and this many workers need at least, with
 	// what was learned.
 	LeastBytes int64 `json:"least_bytes"`
