@@ -215,7 +215,7 @@ func (m *images) note(ref string, err error) {
 	h := m.host(ref)
 	if err != nil {
 		class, _ := Classify(err)
-		h.answered = h.answered || class == Permanent
+		h.answered = h.answered || class == Permanent || class == Throttled
 		h.failures++
 	} else {
 		h.answered = true

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/docker/buildx/util/buildflags"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -158,6 +159,7 @@ func (o buildOptions) engine(p *plan.Plan) (engine.Options, error) {
 	options := engine.Options{
 		Plan: p, Workers: o.run.workers, Retries: o.run.retries, RetriesStep: o.run.retryStep,
 		RetryDelay: o.run.retryDelay, RetryDelayMax: retryDelayMax,
+		RegistryPause: o.run.regPause, RegistryWait: o.run.regWait,
 		Timeout: o.run.timeout, StallTimeout: o.run.stall, MaxFailures: o.run.maxFail.of(len(p.Jobs)), FailFast: o.run.failFast, PostBuild: o.run.postBuild,
 		Attributions: ledger.Attributions{Dir: filepath.Join(o.builder.stateDir, "attributions")}, Order: engine.Order(o.space.order), Space: o.space.options(),
 		Prune: o.prune.options(), Redact: o.redactor(p),
@@ -171,7 +173,7 @@ func (o buildOptions) engine(p *plan.Plan) (engine.Options, error) {
 	if err != nil {
 		return options, err
 	}
-	options.RetryAfter, options.Graphs = registries.RetryAfter, builder.Offline{Config: registries.Config}
+	options.AskRegistry, options.Graphs = registries.Ask, builder.Offline{Config: registries.Config}
 	if !o.run.force {
 		options.Registry = registries
 	}
@@ -192,7 +194,9 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	if err := b.CanLoad(ctx, p.Jobs); err != nil {
 		return err
 	}
-	options.BuilderName, options.LayerSizes = b.Name(), o.builder.sizes(b.Mirrors()).Of
+	limits, mirrors := &registry.Limits{}, b.Mirrors()
+	options.BuilderName, options.LayerSizes = b.Name(), o.builder.sizes(mirrors, limits).Of
+	options.Mirrors, options.Limits = mirrors.Of, limits.All
 	options.Builder, options.Graphs, options.Nodes, options.Prune.Owner = b, b, engineNodes(b), o.prune.owner(b)
 	options.Recovery = o.recovery(b.Name())
 
@@ -202,7 +206,7 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 		return err
 	}
 	defer record.Close()
-	options.Ledger, options.Resumed = record, resumed.Entries
+	options.Ledger, options.Resumed, options.Again = record, resumed.Entries, o.again(resumed)
 	p.Notes = append(p.Notes, resumed.Notes...)
 	view, err := show.New(show.Mode(o.run.progress), viewStream(o.run, streams), show.Options{Results: streams.Out, Kept: resumed.Entries})
 	if err != nil {
@@ -251,9 +255,9 @@ func engineNodes(b *builder.Builder) []engine.Node {
 
 // sizes asks for the sizes of layers where the builder does, once and without
 // patience: they only make forecasts better.
-func (o builderOptions) sizes(mirrors builder.Mirrors) *layers.Sizes {
+func (o builderOptions) sizes(mirrors builder.Mirrors, limits *registry.Limits) *layers.Sizes {
 	return layers.NewSizes(layers.Options{Dir: filepath.Join(o.stateDir, "chains"), Tries: 1,
-		Insecure: append(mirrors.Plain, o.insecure...), Mirrors: mirrors.Of})
+		Insecure: append(mirrors.Plain, o.insecure...), Mirrors: mirrors.Of, Transport: limits.Read(remote.DefaultTransport)})
 }
 
 // The longest pause between two attempts at a job.

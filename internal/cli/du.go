@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/cache"
 )
 
@@ -276,7 +277,7 @@ func kindName(kind string) string {
 	return kind
 }
 
-func size(bytes int64) string { return units.HumanSize(float64(bytes)) }
+func size(bytes int64) string { return bytesize.Text(bytes) }
 
 // count is a number with its noun: 1 layer, 2 layers.
 func count(n int, noun string) string {

@@ -48,16 +48,16 @@ func TestForeignVariables(t *testing.T) {
 }
 
 func TestSizeFlag(t *testing.T) {
-	for text, want := range map[string]int64{"60GB": 60 << 30, "1.5g": 3 << 29, "500": 500, "0": 0} {
+	for text, want := range map[string]int64{"60GB": 60e9, "1.5g": 1.5e9, "500": 500, "0": 0, "60GiB": 60 << 30} {
 		var s sizeFlag
-		if err := s.Set(text); err != nil || int64(s) != want {
-			t.Errorf("%q is %d (%v), want %d", text, int64(s), err, want)
+		if err := s.Set(text); err != nil || s.bytes != want {
+			t.Errorf("%q is %d (%v), want %d", text, s.bytes, err, want)
 		}
 	}
 	for _, text := range []string{"", "many", "-5GB", "5 parsecs"} {
 		var s sizeFlag
 		if err := s.Set(text); err == nil {
-			t.Errorf("%q is accepted as %d", text, int64(s))
+			t.Errorf("%q is accepted as %d", text, s.bytes)
 		}
 	}
 }

@@ -130,6 +130,8 @@ type runOptions struct {
 	retries    int
 	retryStep  int
 	retryDelay time.Duration
+	regPause   time.Duration
+	regWait    time.Duration
 	timeout    time.Duration
 	stall      time.Duration
 	maxFail    failuresFlag
@@ -153,6 +155,8 @@ func (o *runOptions) addTo(f *pflag.FlagSet) {
 	f.IntVar(&o.retries, "retries", 2, "further attempts at a job that failed")
 	f.IntVar(&o.retryStep, "retries-step", 1, "how many of these may follow a RUN that exited with a code")
 	f.DurationVar(&o.retryDelay, "retry-delay", 2*time.Second, "pause before the second attempt; each further one is twice as long")
+	f.DurationVar(&o.regWait, "registry-wait", 2*time.Hour, "how long to wait for a registry that asks for fewer requests (0: not at all); then the run ends, to be resumed")
+	f.DurationVar(&o.regPause, "registry-pause", 5*time.Second, "first pause before such a registry is asked again; each further one is twice as long, up to an hour")
 	f.DurationVar(&o.timeout, "timeout", 0, "bound on one attempt (0: none)")
 	f.DurationVar(&o.stall, "stall-timeout", 15*time.Minute, "bound on an attempt that makes no progress (0: none)")
 	f.Var(&o.maxFail, "max-failures", "end the run when more than `N|P%` jobs have failed (default: never)")
@@ -195,6 +199,10 @@ func (o runOptions) check() error {
 		return &flagError{fmt.Errorf("--retries-step %d: it cannot be negative", o.retryStep)}
 	case o.retryDelay <= 0:
 		return &flagError{fmt.Errorf("--retry-delay %s: it must be more than 0", o.retryDelay)}
+	case o.regWait < 0:
+		return &flagError{fmt.Errorf("--registry-wait %s: it cannot be negative", o.regWait)}
+	case o.regPause <= 0:
+		return &flagError{fmt.Errorf("--registry-pause %s: it must be more than 0", o.regPause)}
 	case o.stall < 0:
 		return &flagError{fmt.Errorf("--stall-timeout %s: it cannot be negative", o.stall)}
 	case o.timeout < 0:

@@ -10,12 +10,13 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
 	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/engine"
 	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/registry"
 	"github.com/stoker-build/stoker/internal/show"
 )
 
@@ -67,17 +68,19 @@ func runPlan(ctx context.Context, o buildOptions, format string, streams Streams
 	if err != nil {
 		return err
 	}
+	limits := &registry.Limits{}
+	options.Limits = limits.All
 	b, err := o.builder.connect(ctx, p.Registries())
 	switch {
 	case err == nil:
 		defer b.Close()
-		options.BuilderName, options.LayerSizes = b.Name(), o.builder.sizes(b.Mirrors()).Of
+		options.BuilderName, options.LayerSizes = b.Name(), o.builder.sizes(b.Mirrors(), limits).Of
 		options.Builder, options.Graphs, options.Nodes, options.Prune.Owner = b, b, engineNodes(b), o.prune.owner(b)
 	case o.builder.name != "" || !errors.As(err, new(*builder.UnreachableError)):
 		return err
 	default:
 		fmt.Fprintf(streams.Err, "warning: no builder could be reached, so that what it has cached is not known (%s)\n", lastTried(err))
-		options.LayerSizes = o.builder.sizes(builder.Mirrors{}).Of
+		options.LayerSizes = o.builder.sizes(builder.Mirrors{}, limits).Of
 		if options.Space.DiskPath == "" {
 			// A private builder would keep its cache here.
 			options.Space.DiskPath = existing(o.builder.stateDir)
@@ -144,10 +147,19 @@ func printPlanned(w io.Writer, p *plan.Plan, f engine.Planned) error {
 	if f.Bound == "" {
 		row("fits", "no bound is known: name the disk with --disk-path, or give --cache-budget")
 	} else {
-		row("bound", "%s: %s of %s used", f.Bound, human(f.UsedBytes), human(f.Limit.High))
+		row("bound", "%s", boundText(f))
 		row("fits", "%s", fits(f))
 	}
 	return t.Flush()
+}
+
+// boundText says what bounds the cache, and what is used of that now, by whom.
+func boundText(f engine.Planned) string {
+	text := fmt.Sprintf("%s: limit %s, %s used", f.Bound, human(f.Limit.High), human(f.UsedBytes))
+	if f.OtherBytes > 0 {
+		text += fmt.Sprintf(", %s of it not by the cache", human(f.OtherBytes))
+	}
+	return text
 }
 
 // jobsDo says of how many jobs something is said.
@@ -168,8 +180,9 @@ func printForecast(row func(name, format string, args ...any), f engine.Planned)
 	case c.Rates.Own > 0:
 		row("a job adds", "about %s of its own", human(c.Rates.Own))
 	}
-	row("peak", "%s with %s; %s if nothing were removed", human(c.PeakBytes), count(f.Workers, "worker"), human(c.TotalBytes))
-	row("least", "%s for %s in this order, %s for one", human(c.LeastBytes), count(f.Workers, "worker"), human(c.SmallestBytes))
+	cached := func(bytes int64) string { return human(bytes - f.OtherBytes) }
+	row("peak", "%s of cache with %s; %s if nothing were removed", cached(c.PeakBytes), count(f.Workers, "worker"), cached(c.TotalBytes))
+	row("least", "%s of cache for %s in this order, %s for one", cached(c.LeastBytes), count(f.Workers, "worker"), cached(c.SmallestBytes))
 	row("use", "%s", sparkline(c.Curve))
 }
 
@@ -179,7 +192,7 @@ func fits(f engine.Planned) string {
 	case c.Jobs+c.Unknown == 0:
 		return "nothing is to be built"
 	case !c.Fits:
-		return fmt.Sprintf("no: at least %s are needed", human(c.SmallestBytes))
+		return fmt.Sprintf("no: at least %s of cache are needed, and %s are allowed", human(c.SmallestBytes-f.OtherBytes), human(f.Limit.High-f.OtherBytes))
 	case c.Unknown > 0 && c.Jobs > 0:
 		return fmt.Sprintf("unknown for %d of the jobs; the others fit", c.Unknown)
 	case c.Unknown > 0:
@@ -190,7 +203,7 @@ func fits(f engine.Planned) string {
 	return "yes"
 }
 
-func human(bytes int64) string { return units.HumanSize(float64(bytes)) }
+func human(bytes int64) string { return bytesize.Text(bytes) }
 
 // sparkline draws a curve in one line of at most 60 characters.
 func sparkline(curve []int64) string {

@@ -2,13 +2,12 @@ package cli
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
-	"github.com/docker/go-units"
 	"github.com/spf13/pflag"
 
 	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/engine"
 	"github.com/stoker-build/stoker/internal/sweep"
@@ -27,7 +26,7 @@ type pruneOptions struct {
 }
 
 func (o *pruneOptions) addTo(f *pflag.FlagSet) {
-	o.keep = 60 << 30
+	o.keep = sizeFlag{60e9, "60GB"}
 	f.StringVar(&o.policy, "prune", string(engine.PruneAuto), "when to sweep: auto (above the low watermark, the least useful first), completed (after each batch, all that no later image needs) or off")
 	f.StringVar(&o.by, "prune-by", string(sweep.ByLineage), "how a sweep finds what it removes: lineage (exactly the dead records) or description (what is named after a batch's base images, one batch later: next to nothing)")
 	f.DurationVar(&o.pause, "prune-pause", 250*time.Millisecond, "how long one delete call of a sweep may make builds wait")
@@ -57,7 +56,7 @@ func (o pruneOptions) check() error {
 func (o pruneOptions) options() engine.PruneOptions {
 	return engine.PruneOptions{
 		Policy: engine.PrunePolicy(o.policy), By: sweep.By(o.by),
-		Pause: o.pause, Timeout: o.timeout, Threshold: o.threshold, KeepBytes: int64(o.keep), Foreign: o.foreign,
+		Pause: o.pause, Timeout: o.timeout, Threshold: o.threshold, KeepBytes: o.keep.bytes, Foreign: o.foreign,
 	}
 }
 
@@ -78,27 +77,22 @@ func oneOf[T ~string](s string, known ...T) bool {
 	return false
 }
 
-// sizeFlag is a number of bytes, written as docker writes sizes: 60GB is
-// 60 times 2 to the power of 30.
-type sizeFlag int64
+// sizeFlag is a number of bytes, and how it was typed.
+type sizeFlag struct {
+	bytes int64
+	text  string
+}
 
 func (s *sizeFlag) Set(text string) error {
-	n, err := units.RAMInBytes(text)
+	n, err := bytesize.Parse(text)
 	if err != nil {
-		return fmt.Errorf("%q is not a size such as 500MB or 60GB", text)
+		return err
 	}
-	if n < 0 {
-		return fmt.Errorf("%q is negative", text)
-	}
-	*s = sizeFlag(n)
+	*s = sizeFlag{n, text}
 	return nil
 }
 
-func (s *sizeFlag) String() string {
-	if *s == 0 {
-		return "" // the help texts say what no size means
-	}
-	return strings.Replace(units.CustomSize("%g%s", float64(*s), 1024, []string{"B", "KB", "MB", "GB", "TB", "PB"}), ".0", "", 1)
-}
+// String is empty for no size: the help texts say what that means.
+func (s *sizeFlag) String() string { return s.text }
 
 func (s *sizeFlag) Type() string { return "size" }

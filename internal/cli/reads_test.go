@@ -396,7 +396,7 @@ func TestStrangerPulledFirst(t *testing.T) {
 	w.list(w.refs()[:3]...)
 	code, out := w.build(t.Context(), "--workers", "1", "--order", "given", "--cache-budget", "130MB", "--job-size", "5MB")
 	w.checkAllBuilt(code, out, 3)
-	if tight := append(w.warnings("may not fit"), w.warnings("nearly full")...); len(tight) > 0 {
+	if tight := append(w.warnings("may not fit"), append(w.warnings("nearly full"), w.warnings("too small")...)...); len(tight) > 0 {
 		t.Errorf("warnings %v", tight)
 	}
 	if waits := events[engine.WaitingForSpace](w, "waiting_for_space"); len(waits) > 0 {

@@ -39,6 +39,16 @@ func (o buildOptions) openLedger(ctx context.Context, p *plan.Plan, version, com
 	return record, resumed, err
 }
 
+// again returns the jobs that are not done because their tags exist: those that have
+// failed may have failed after the push, and of those that were cut short the post-build
+// command has not ended well.
+func (o buildOptions) again(r ledger.Resumed) []string {
+	if o.run.postBuild == "" {
+		return r.Failed
+	}
+	return slices.Concat(r.Failed, r.CutShort)
+}
+
 // How many images are looked up at once.
 const resumeLookups = 16
 

@@ -104,6 +104,14 @@ func TestResume(t *testing.T) {
 	if code != ExitOK || s.Built+s.Skipped != 4 || s.Failed != 0 || len(w.manifest()) != 4 {
 		t.Errorf("resumed: exit code %d, summary %+v\n%s", code, s, out)
 	}
+	if !strings.Contains(out, "[4/4] built") || !strings.Contains(out, "done: 3 of 3 images built in") || !strings.Contains(out, "1 kept from before") {
+		t.Errorf("what was kept is counted as built:\n%s", out)
+	}
+	for _, e := range w.manifest() {
+		if e.Name == w.bases[2].Name && e.Status != ledger.Built {
+			t.Errorf("it had been pushed before its post-build command failed, and is %s now", e.Status)
+		}
+	}
 	for _, b := range w.bases {
 		if _, exists, err := w.exists(w.registry.Host() + "/agent/" + b.Name + ":1"); err != nil || !exists {
 			t.Errorf("%s is not in the registry (%v)", b.Name, err)

@@ -38,7 +38,7 @@ func (o spaceOptions) check() error {
 		return &flagError{fmt.Errorf("--order %q: use shared or given", o.order)}
 	case !(o.low > 0 && o.low <= o.high && o.high <= 100): // so that NaN is none, either
 		return &flagError{fmt.Errorf("--disk-low %v and --disk-high %v: they must be percentages, the low one not above the high one", o.low, o.high)}
-	case o.budget > 0 && o.budget < leastBudget:
+	case o.budget.bytes > 0 && o.budget.bytes < leastBudget:
 		return &flagError{fmt.Errorf("--cache-budget %s: no image fits into that; give a unit, as in 20GB", &o.budget)}
 	case o.wait < 0:
 		return &flagError{fmt.Errorf("--space-wait %s: it cannot be negative", o.wait)}
@@ -55,7 +55,7 @@ func (o spaceOptions) check() error {
 const leastBudget = 1 << 20
 
 func (o spaceOptions) options() engine.SpaceOptions {
-	s := engine.SpaceOptions{Budget: int64(o.budget), DiskPath: o.diskPath, High: o.high, Low: o.low, Wait: o.wait, PreflightFree: int64(o.preflight)}
-	s.Rates.Own = int64(o.jobSize)
+	s := engine.SpaceOptions{Budget: o.budget.bytes, DiskPath: o.diskPath, High: o.high, Low: o.low, Wait: o.wait, PreflightFree: o.preflight.bytes}
+	s.Rates.Own = o.jobSize.bytes
 	return s
 }

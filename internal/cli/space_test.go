@@ -219,7 +219,7 @@ func TestLeastCache(t *testing.T) {
 func TestPreflight(t *testing.T) {
 	t.Parallel()
 	w, disk := newSmallDisk(t, 300*mb, modest(1, 3), modestOwn)
-	if code, out := w.build(t.Context(), "--preflight-free", "10GB"); code != ExitNoBuilder || !strings.Contains(out, "--preflight-free 10.74GB") {
+	if code, out := w.build(t.Context(), "--preflight-free", "10GB"); code != ExitNoBuilder || !strings.Contains(out, "--preflight-free 10GB") {
 		t.Errorf("exit code %d\n%s", code, out)
 	}
 	if s := w.summary(); s.Built != 0 || s.Unfinished != 3 {

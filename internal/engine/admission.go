@@ -9,9 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/docker/go-units"
-
 	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/space"
@@ -43,7 +42,13 @@ type gauge struct {
 	limit space.Limit
 	used  func(ctx context.Context) (int64, error)
 	cheap bool // to ask often
+	// others are the bytes of used that are not the builder's cache: what was on the
+	// disk when the run began.
+	others int64
 }
+
+// budgetName is what the bound of --cache-budget is called.
+const budgetName = "--cache-budget"
 
 // admission decides when jobs start.
 type admission struct {
@@ -80,7 +85,7 @@ func (a *admission) know(needs *cache.Needs, tasks []*task) {
 func (r *run) addGauges() {
 	o := r.Space
 	if o.Budget > 0 {
-		r.room.bound(gauge{"--cache-budget", percentages(o.Budget, o.Low, 100), r.cacheBytes, false})
+		r.room.bound(gauge{name: budgetName, limit: percentages(o.Budget, o.Low, 100), used: r.cacheBytes})
 	}
 	for _, path := range r.diskPaths() {
 		disk, err := builder.DiskOf(path)
@@ -88,12 +93,12 @@ func (r *run) addGauges() {
 			r.emit(Warning{Message: fmt.Sprintf("the disk of %s cannot be seen: %s", path, err)})
 			continue
 		}
-		r.room.bound(gauge{"the disk of " + path, percentages(disk.Used+disk.Free, o.Low, o.High),
-			func(context.Context) (int64, error) {
+		r.noteOthers(disk)
+		r.room.bound(gauge{name: "the disk of " + path, limit: percentages(disk.Used+disk.Free, o.Low, o.High),
+			used: func(context.Context) (int64, error) {
 				d, err := builder.DiskOf(path)
 				return d.Used, err
-			}, true})
-		r.noteOthers(disk)
+			}, cheap: true, others: r.others})
 		r.ballasts = append(r.ballasts, newBallast(path, disk))
 	}
 }
@@ -118,7 +123,7 @@ func (r *run) boundByLevel(ctx context.Context) {
 		return
 	}
 	limit := percentages(level, r.Space.Low, r.Space.High)
-	if !r.room.boundFirst(gauge{"a full disk that cannot be seen", limit, r.cacheBytes, false}) {
+	if !r.room.boundFirst(gauge{name: "a full disk that cannot be seen", limit: limit, used: r.cacheBytes}) {
 		return // by another job that the same full disk ended
 	}
 	r.emit(Warning{Message: fmt.Sprintf("the builder's disk is full with %s of cache: no more than %s are used from now on", size(level), size(limit.High))})
@@ -386,7 +391,7 @@ func (r *run) admit(ctx context.Context, t *task) error {
 		}
 		if s.running == 0 && !r.othersTook(ctx, s, &w) {
 			if r.room.noteTried(s) {
-				r.emit(Warning{Job: t.job.Name, Message: fmt.Sprintf("it may not fit: %s, and %s has %s of %s left; it is tried anyway, as are those that need no more",
+				r.emit(Warning{Job: t.job.Name, Message: fmt.Sprintf("it may not fit: %s, and %s has %s left below its limit of %s; it is tried anyway, as are those that need no more",
 					s.needs(), s.gauge, size(max(s.limit.High-s.used, 0)), size(s.limit.High))})
 			}
 			break
@@ -492,7 +497,7 @@ func (r *run) frees(ctx context.Context, bytes int64, evict func(cache.Wanting) 
 	return removed > 0
 }
 
-func size(bytes int64) string { return units.HumanSize(float64(bytes)) }
+func size(bytes int64) string { return bytesize.Text(bytes) }
 
 // othersTook tells whether a job would fit but for what others put on the disk
 // since the run began, and may still be waited for.

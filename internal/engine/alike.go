@@ -102,6 +102,9 @@ func (p *probation) note(change func()) {
 // begin notes that a job starts.
 func (p *probation) begin() { p.note(func() { p.started++ }) }
 
+// putBack notes that a job that has started will start once more.
+func (p *probation) putBack() { p.note(func() { p.started-- }) }
+
 // fail notes that an attempt has failed.
 func (p *probation) fail(f ledger.Failure) {
 	p.note(func() {

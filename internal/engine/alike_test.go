@@ -132,3 +132,20 @@ func TestBrokenStepOfSomeJobs(t *testing.T) {
 		t.Errorf("%d attempts", b.all)
 	}
 }
+
+// A job that goes back to the queue, to wait for a registry, does not keep others
+// from starting.
+func TestProbationOfJobsThatWait(t *testing.T) {
+	p := newProbation()
+	for range hopelessAfter {
+		p.begin()
+	}
+	p.fail(stepFailure("RUN a"))
+	if holds, _ := p.state(); !holds {
+		t.Error("after the first failure of as many as it takes, more may start")
+	}
+	p.putBack()
+	if holds, _ := p.state(); holds {
+		t.Error("a job that waits counts as one that has started")
+	}
+}

@@ -15,7 +15,7 @@ var kinds = func() map[string]reflect.Type {
 	for _, e := range []Event{
 		RunStarted{}, JobStarted{}, AttemptStarted{}, StepStarted{}, AttemptFailed{}, JobFinished{}, BatchFinished{},
 		Surveying{}, WaitingForSpace{}, DiskFull{}, BuilderLost{}, Recovered{}, WorkersChanged{}, SweepStarted{},
-		SweepFinished{}, Warning{}, Stopping{}, RunFinished{},
+		SweepFinished{}, Warning{}, Stopping{}, RunFinished{}, RegistryThrottled{}, RegistryAnswers{}, RegistryLimit{}, JobWaiting{},
 	} {
 		types[e.Kind()] = reflect.TypeOf(e)
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/stoker-build/stoker/internal/redact"
 	"github.com/stoker-build/stoker/internal/space"
 	"github.com/stoker-build/stoker/internal/sweep"
+	"github.com/stoker-build/stoker/internal/throttle"
 )
 
 // Builder builds one job. Its methods may be called concurrently.
@@ -90,6 +91,9 @@ type Options struct {
 	// Resumed are the entries of an earlier run that still hold: their jobs are
 	// done, and in the ledger.
 	Resumed []ledger.Entry
+	// Again are names of jobs that an earlier run has begun and not finished as it
+	// should: that their tags exist does not mean that they are done.
+	Again []string
 
 	// Workers is the number of jobs that run at once.
 	Workers int
@@ -110,9 +114,19 @@ type Options struct {
 	FailFast bool
 	// Registry, when set, is asked before each job whether its tags exist.
 	Registry Registry
-	// RetryAfter, when set, asks for an image whether its registry throttles,
-	// and returns how long that then wants to be left alone; 0 for not at all.
-	RetryAfter func(ctx context.Context, ref string) time.Duration
+	// AskRegistry, when set, asks for an image once, and returns what its registry says
+	// of how often it may be asked.
+	AskRegistry func(ctx context.Context, ref string) throttle.Answer
+	// Limits, when set, returns what registries have told of that, by their hosts.
+	Limits func() map[string]throttle.Limit
+	// Mirrors are asked in the place of registries, as far as that is known: hosts,
+	// perhaps with a path, by the registries' hosts.
+	Mirrors map[string][]string
+	// RegistryPause is the first pause before a registry is asked again that asked for
+	// fewer requests; each further one is twice as long, up to an hour.
+	RegistryPause time.Duration
+	// RegistryWait is how long such a registry is waited for.
+	RegistryWait time.Duration
 	// LayerSizes, when set, asks an image's registry for the compressed sizes of
 	// its layers in bytes, bottom first.
 	LayerSizes func(ctx context.Context, ref, platform string) ([]int64, error)
@@ -151,8 +165,9 @@ const hopelessAfter = 10
 // the run could not be kept on record.
 func Run(ctx context.Context, opt Options) (ledger.Summary, error) {
 	r := newRun(opt)
+	kept, keptBatches := r.keptJobs()
 	r.emit(RunStarted{Jobs: len(opt.Plan.Jobs), Batches: opt.Plan.Batches(), BatchSize: opt.Plan.BatchSize,
-		Workers: opt.Workers, Nodes: nodeNames(opt.Nodes), OutputDir: opt.Ledger.Dir()})
+		Workers: opt.Workers, Nodes: nodeNames(opt.Nodes), OutputDir: opt.Ledger.Dir(), Kept: kept, KeptBatches: keptBatches})
 	for _, note := range opt.Plan.Notes {
 		r.emit(Warning{Message: note})
 	}
@@ -215,7 +230,8 @@ type run struct {
 	makers    map[string]*task      // of images, by their tags
 	room      *admission
 	queue     *queue
-	throttles *throttles
+	throttles *throttle.Registries
+	mirrors   *mirrors
 	scouts    *scouts
 	probation *probation
 	sweepers  []*sweep.Sweeper
@@ -258,7 +274,9 @@ func newRun(opt Options) *run {
 		opt.Redact = redact.New()
 	}
 	r := &run{Options: opt, started: time.Now(), slots: semaphore.NewWeighted(int64(opt.Workers)),
-		room: newAdmission(opt.Space), queue: newQueue(), needs: needsOf(opt.Plan), known: make(chan struct{}), imports: opt.Plan.Imports(), throttles: newThrottles(), scouts: newScouts(), probation: newProbation(), batches: make([]batchCount, opt.Plan.Batches()),
+		room: newAdmission(opt.Space), queue: newQueue(), needs: needsOf(opt.Plan), known: make(chan struct{}), imports: opt.Plan.Imports(),
+		throttles: throttle.New(throttle.Options{First: opt.RegistryPause, Longest: longestRegistryPause, Patience: opt.RegistryWait}),
+		mirrors:   newMirrors(opt.Mirrors), scouts: newScouts(), probation: newProbation(), batches: make([]batchCount, opt.Plan.Batches()),
 		mended: map[Mending]int{}, ended: map[*task]ledger.Status{}, foreign: map[string]int64{}, nodes: map[string]*nodeState{}}
 	for i := range opt.Plan.Jobs {
 		r.batches[opt.Plan.Batch(i)-1].open++
@@ -279,6 +297,7 @@ func (r *run) dispatch(ctx context.Context) {
 		if _, failed := r.waitsFor(t); failed != nil {
 			t.early = fmt.Errorf("it is built on the image of %s, which has failed", failed.job.Name)
 			r.failEarly(t)
+			r.leave(t)
 			r.queue.drop()
 			continue
 		}
@@ -297,6 +316,9 @@ func (r *run) dispatch(ctx context.Context) {
 		})
 		r.gate.RUnlock()
 	}
+	if ctx.Err() == nil && r.queue.size() > 0 {
+		r.cancel(r.givenUp())
+	}
 	if ctx.Err() != nil {
 		r.emit(Stopping{Reason: context.Cause(ctx).Error()})
 	}
@@ -305,10 +327,17 @@ func (r *run) dispatch(ctx context.Context) {
 
 // pause is how long a job has to wait before it may be taken.
 func (r *run) pause(t *task) time.Duration {
-	if waits, _ := r.waitsFor(t); waits {
+	waits, _ := r.waitsFor(t)
+	switch {
+	case r.waitsInVain(t):
+		return throttle.Never
+	case waits:
 		return queueInterval // or until another job ends
 	}
-	return max(r.throttles.wait(t.job, time.Now()), t.restForReach())
+	if rest := t.restForReach(); rest > 0 {
+		return rest
+	}
+	return r.mayAsk(t)
 }
 
 // work takes one job to its end, or back to the queue.
@@ -318,11 +347,17 @@ func (r *run) work(ctx context.Context, t *task) {
 	t.begin()
 	r.emit(JobStarted{Job: t.job.Name, Base: t.job.Base, Batch: t.entry.Batch, Images: t.reads()})
 	err := r.build(ctx, t)
+	r.leave(t)
 	r.room.done(t)
 	if ctx.Err() != nil && err != nil {
 		// The job did not fail, it was cut short: it has no entry, and a later
 		// run builds it.
 		r.queue.drop()
+		return
+	}
+	if errors.Is(err, errWaits) {
+		r.probation.putBack()
+		r.putBack(t)
 		return
 	}
 	if r.diskFull(ctx, t, err) {
@@ -440,10 +475,14 @@ func (r *run) finish(ctx context.Context) (ledger.Summary, error) {
 	s := ledger.Summarize(r.Ledger.Entries(), len(r.Plan.Jobs), r.started, time.Now())
 	s.Prune, s.Cache = r.sweepTotals()
 	s.Space = r.spaceTotals()
+	onePeak(s.Space, s.Cache)
 	s.Recoveries = r.recoveries()
 	if cause := context.Cause(ctx); cause != nil {
 		s.Interrupted = errors.Is(cause, ErrInterrupted)
 		s.StopReason = cause.Error()
+		if given := (*RegistriesError)(nil); errors.As(cause, &given) {
+			s.ResumeAfter = &ledger.Time{Time: given.After}
+		}
 	}
 	if s.Failed > 0 || s.Unfinished > 0 {
 		s.ResumeCommand = r.ResumeCommand

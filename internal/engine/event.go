@@ -18,6 +18,17 @@ type Event interface {
 // time. It must return quickly: the run waits for it.
 type Observer func(at time.Time, e Event)
 
+// Limit is what a registry tells of how often it may be asked.
+type Limit struct {
+	// Total requests are allowed in each Window (seconds; 0 where it is not told), of
+	// which Remaining are left.
+	Total     int     `json:"limit"`
+	Remaining int     `json:"remaining"`
+	Window    float64 `json:"window_seconds,omitempty"`
+	// Reset is when Total are allowed again; nil where it is not told.
+	Reset *ledger.Time `json:"reset,omitempty"`
+}
+
 type (
 	// RunStarted is the first event of every run.
 	RunStarted struct {
@@ -27,6 +38,10 @@ type (
 		Workers   int      `json:"workers"`
 		Nodes     []string `json:"nodes"`
 		OutputDir string   `json:"output_dir"`
+		// Kept jobs were finished by an earlier run with which this one goes on, and so
+		// were all jobs of KeptBatches.
+		Kept        int `json:"kept,omitempty"`
+		KeptBatches int `json:"kept_batches,omitempty"`
 	}
 
 	// JobStarted tells that a worker took a job; its attempts follow.
@@ -112,6 +127,42 @@ type (
 		Job     string `json:"job"`
 		Attempt int    `json:"attempt"`
 		Error   string `json:"error"`
+	}
+
+	// RegistryThrottled tells that a registry, or a mirror, asks for fewer requests. Jobs
+	// that use it wait, without a worker, until one of them may ask again.
+	RegistryThrottled struct {
+		Registry string `json:"registry"`
+		// MirrorOf is the registry whose images it was asked for, where it is a mirror.
+		MirrorOf string `json:"mirror_of,omitempty"`
+		// Until is when it is asked again. Told says that the registry said so itself.
+		Until ledger.Time `json:"until"`
+		Told  bool        `json:"told,omitempty"`
+		// Tries is how often in a row it has refused.
+		Tries int `json:"tries"`
+		// GivenUp says that this run does not wait for it any more.
+		GivenUp bool `json:"given_up,omitempty"`
+		// Limit is what it told of its limit; nil where it did not.
+		Limit *Limit `json:"limit,omitempty"`
+	}
+
+	// RegistryAnswers tells that a registry that asked for fewer requests has let a
+	// job through.
+	RegistryAnswers struct {
+		Registry string `json:"registry"`
+	}
+
+	// RegistryLimit tells what a registry says of how often it may be asked.
+	RegistryLimit struct {
+		Registry string `json:"registry"`
+		Limit
+	}
+
+	// JobWaiting tells that a job went back to the queue, since registries that it uses
+	// ask for fewer requests.
+	JobWaiting struct {
+		Job        string   `json:"job"`
+		Registries []string `json:"registries"`
 	}
 
 	// Recovered tells that something was mended so that a failed attempt can be
@@ -209,6 +260,18 @@ func (DiskFull) Kind() string { return "disk_full" }
 
 // Kind implements Event.
 func (BuilderLost) Kind() string { return "builder_lost" }
+
+// Kind implements Event.
+func (RegistryThrottled) Kind() string { return "registry_throttled" }
+
+// Kind implements Event.
+func (RegistryAnswers) Kind() string { return "registry_answers" }
+
+// Kind implements Event.
+func (RegistryLimit) Kind() string { return "registry_limit" }
+
+// Kind implements Event.
+func (JobWaiting) Kind() string { return "job_waiting" }
 
 // Kind implements Event.
 func (Recovered) Kind() string { return "recovered" }

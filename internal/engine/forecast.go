@@ -35,8 +35,10 @@ type Planned struct {
 	// Bound is what limits it, such as a disk; empty when nothing is known to.
 	Bound string      `json:"bound,omitempty"`
 	Limit space.Limit `json:"limit"`
-	// UsedBytes is what is used of that now.
-	UsedBytes int64 `json:"used_bytes"`
+	// UsedBytes is what is used of that now, OtherBytes of it by others than the
+	// builder's cache. They are in the forecast's sizes, too.
+	UsedBytes  int64 `json:"used_bytes"`
+	OtherBytes int64 `json:"other_bytes"`
 }
 
 // Forecast tells what Run would do with the same options, and builds nothing.
@@ -58,7 +60,7 @@ func Forecast(ctx context.Context, opt Options) (Planned, error) {
 	failUpon(tasks)
 	p := Planned{Batches: opt.Plan.Batches(), Workers: opt.Workers, Forecast: space.Simulate(r.spacePlan(ctx, tasks))}
 	if g := r.tightest(ctx); g != nil {
-		p.Bound, p.Limit = g.name, g.limit
+		p.Bound, p.Limit, p.OtherBytes = g.name, g.limit, g.others
 		p.UsedBytes, _ = g.used(ctx)
 	}
 	for _, t := range tasks {
@@ -142,13 +144,17 @@ func (r *run) preflight(ctx context.Context) error {
 			free += r.freeForeign(ctx, want-free)
 		}
 		if free < want {
-			return &PreflightError{fmt.Sprintf("--preflight-free %s: %s has only %s free of %s (%s used)",
+			return &PreflightError{fmt.Sprintf("--preflight-free %s: %s has only %s free below its limit of %s (%s used)",
 				size(want), g.name, size(max(free, 0)), size(g.limit.High), size(used))}
 		}
 	}
 	r.tellForeign(g.limit)
 	if !r.forecast.Fits || free < g.limit.High/10 {
-		message := fmt.Sprintf("%s is nearly full: %s of %s are used", g.name, size(used), size(g.limit.High))
+		state := "nearly full"
+		if free >= g.limit.High/10 {
+			state = "too small for this run"
+		}
+		message := fmt.Sprintf("%s is %s: %s are used, and the limit is %s", g.name, state, size(used), size(g.limit.High))
 		if more := r.forecast.SmallestBytes - used; more > 0 {
 			message += fmt.Sprintf(", and this run needs at least %s more at once", size(more))
 		}
@@ -199,8 +205,18 @@ func (r *run) spaceTotals() *ledger.Space {
 	defer r.room.mu.Unlock()
 	rates := r.room.book.Rates
 	return &ledger.Space{
-		Bound: g.name, HighBytes: g.limit.High, LowBytes: g.limit.Low,
+		Bound: g.name, HighBytes: g.limit.High, LowBytes: g.limit.Low, OtherBytes: g.others,
 		ForecastPeakBytes: r.forecast.PeakBytes, PeakBytes: r.room.peaks[g.name],
 		LeastBytes: space.Simulate(r.spaceBefore).LeastBytes, CacheBytesPerPulledByte: rates.PerByte, OwnBytesPerJob: rates.Own,
 	}
+}
+
+// onePeak has the peak of the cache be the same wherever it is told: it was looked at
+// by the sweeps, and where it is what is bounded, by admission too.
+func onePeak(s *ledger.Space, c *ledger.Cache) {
+	if s == nil || c == nil || s.Bound != budgetName {
+		return
+	}
+	s.PeakBytes = max(s.PeakBytes, c.PeakBytes)
+	c.PeakBytes = s.PeakBytes
 }

@@ -34,7 +34,7 @@ func (r *run) diskFull(ctx context.Context, t *task, err error) bool {
 	after := afterFull{times: t.full, alone: alone, freed: freed, swept: sweepErr == nil,
 		waits: r.othersTook(ctx, s, &waiting{since: time.Now()}), fits: r.stateFor(ctx, t).fits()}
 	if after.hopeless() {
-		t.failed = fmt.Errorf("the disk is too small for it: %s, and %s had %s of %s left with all that no job needs removed",
+		t.failed = fmt.Errorf("the disk is too small for it: %s, and %s had %s left below its limit of %s with all that no job needs removed",
 			s.needs(), s.gauge, size(max(s.limit.High-s.used+freed, 0)), size(s.limit.High))
 		return false
 	}

@@ -28,9 +28,9 @@ const lookupWorkers = 16
 func (r *run) check(ctx context.Context) []*task {
 	tasks := make([]*task, len(r.Plan.Jobs))
 	answers := make([]chan lookup, len(tasks))
-	resumed := map[string]bool{}
-	for _, e := range r.Resumed {
-		resumed[e.Name] = true
+	resumed, again := r.resumed(), map[string]bool{}
+	for _, name := range r.Again {
+		again[name] = true
 	}
 	for i, job := range r.Plan.Jobs {
 		tasks[i] = &task{index: i, job: job, entry: ledger.Entry{Name: job.Name, BaseImage: job.Base, Tags: job.Tags, Batch: r.Plan.Batch(i)}}
@@ -43,7 +43,7 @@ func (r *run) check(ctx context.Context) []*task {
 	group.SetLimit(lookupWorkers)
 	go func() {
 		for i, t := range tasks {
-			if t.done {
+			if t.done || again[t.job.Name] {
 				answers[i] <- lookup{}
 				continue
 			}
@@ -69,6 +69,30 @@ func (r *run) check(ctx context.Context) []*task {
 		r.emit(Warning{Message: fmt.Sprintf("the registry did not say of %d of the jobs whether their images exist, so they are built (%s)", silent, firstLine(why))})
 	}
 	return tasks
+}
+
+// resumed are the names of the jobs that an earlier run has finished.
+func (r *run) resumed() map[string]bool {
+	names := map[string]bool{}
+	for _, e := range r.Resumed {
+		names[e.Name] = true
+	}
+	return names
+}
+
+// keptJobs counts the jobs that an earlier run has finished, and the batches of which
+// it has finished all.
+func (r *run) keptJobs() (jobs, batches int) {
+	resumed := r.resumed()
+	open := map[int]bool{}
+	for i, job := range r.Plan.Jobs {
+		if resumed[job.Name] {
+			jobs++
+		} else {
+			open[r.Plan.Batch(i)] = true
+		}
+	}
+	return jobs, r.Plan.Batches() - len(open)
 }
 
 // kept counts a job of a resumed run that is done.

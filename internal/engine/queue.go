@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stoker-build/stoker/internal/graph"
+	"github.com/stoker-build/stoker/internal/throttle"
 )
 
 // Order says in which order jobs are built.
@@ -116,6 +117,21 @@ func (q *queue) back(t *task) {
 	q.note()
 }
 
+// later puts a running task to the end.
+func (q *queue) later(t *task) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.waiting = append(q.waiting, t)
+	q.note()
+}
+
+// look has take look again: a task may have to wait no longer.
+func (q *queue) look() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.note()
+}
+
 // drop notes that a running task will not come back.
 func (q *queue) drop() {
 	q.mu.Lock()
@@ -131,20 +147,20 @@ func (q *queue) note() {
 
 // take returns the next task that has not to wait, which pause tells. It waits
 // while there is none, but more may be added or come back; nil when all are
-// done or ctx is cancelled.
+// done, when all that are left have to wait for ever, or ctx is cancelled.
 func (q *queue) take(ctx context.Context, pause func(*task) time.Duration) *task {
 	for ctx.Err() == nil {
 		q.mu.Lock()
 		changed := q.changed
 		t, wait := q.next(pause)
-		over := q.open == 0 && q.all
+		over := q.all && (q.open == 0 || q.open == len(q.waiting) && wait == throttle.Never)
 		q.mu.Unlock()
 		if t != nil || over {
 			return t
 		}
 		select {
 		case <-changed:
-		case <-time.After(wait):
+		case <-time.After(min(wait, queueInterval)):
 		case <-ctx.Done():
 		}
 	}
@@ -157,7 +173,7 @@ const queueInterval = time.Minute
 // next removes and returns the first task that has not to wait; without one it
 // returns how long the first has to. The caller holds mu.
 func (q *queue) next(pause func(*task) time.Duration) (*task, time.Duration) {
-	wait := queueInterval
+	wait := throttle.Never
 	for i, t := range q.waiting {
 		p := pause(t)
 		if p <= 0 {

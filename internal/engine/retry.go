@@ -18,11 +18,14 @@ func (r *run) retry(next buildFunc) buildFunc {
 		for t.attempt++; ; t.attempt++ {
 			t.entry.AttemptCount = t.attempt - t.free
 			err := r.attempt(ctx, t, next)
-			if err == nil {
+			switch {
+			case err == nil:
 				r.scouts.ended(t, "")
 				return nil
-			}
-			if ctx.Err() != nil {
+			case errors.Is(err, errWaits):
+				r.scouts.ended(t, string(builder.Throttled))
+				return err
+			case ctx.Err() != nil:
 				return err
 			}
 			again, err := r.afterFailure(ctx, t, err, pauses)
@@ -33,15 +36,20 @@ func (r *run) retry(next buildFunc) buildFunc {
 	}
 }
 
-// attempt makes one attempt, once its registries may be asked, and unless and
-// while nobody may build.
+// attempt makes one attempt, if its registries may be asked, and unless and while
+// nobody may build.
 func (r *run) attempt(ctx context.Context, t *task, next buildFunc) error {
-	if err := r.restForRegistries(ctx, t); err != nil {
-		return err
-	}
 	r.quiet.RLock()
 	defer r.quiet.RUnlock()
-	return next(ctx, t)
+	if r.mayAsk(t) > 0 {
+		t.attempt--
+		return errWaits
+	}
+	err := next(ctx, t)
+	if err == nil {
+		r.gotThrough(t)
+	}
+	return err
 }
 
 // afterFailure finds out why an attempt failed, mends what it can, and returns
@@ -67,14 +75,20 @@ func (r *run) afterFailure(ctx context.Context, t *task, cause error, pauses bac
 			return true, nil
 		}
 	case builder.Throttled:
-		r.throttled(ctx, t, cause)
+		if s, known := r.throttledBy(ctx, t, cause); known {
+			t.free++
+			r.emit(AttemptFailed{Job: t.job.Name, Attempt: t.attempt, Error: err.Error(), Class: string(class), Failure: t.entry.Failure,
+				Retry: !s.GivenUp, Delay: seconds(max(time.Until(s.Until), 0))})
+			return false, errWaits
+		}
 	}
+	r.leave(t)
 	failed := AttemptFailed{Job: t.job.Name, Attempt: t.attempt, Error: err.Error(), Class: string(class), Failure: t.entry.Failure}
 	if may, stopped := r.mayTry(ctx, t, class); stopped != nil || !may {
 		r.emit(failed)
 		return false, err
 	}
-	pause := max(pauses.NextBackOff(), r.throttles.wait(t.job, time.Now()), t.restForReach())
+	pause := max(pauses.NextBackOff(), t.restForReach())
 	failed.Retry, failed.Delay = true, seconds(pause)
 	r.emit(failed)
 	if class == builder.BrokenCache && r.Recovery != nil {

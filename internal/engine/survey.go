@@ -44,6 +44,7 @@ func (r *run) survey(ctx context.Context, tasks []*task) []*task {
 		}
 		a := s.answers[t]
 		t.take(a)
+		r.throttledInSurvey(ctx, t, a.err)
 		if a.err != nil && !a.known && !t.done && !r.linkReads(ctx, t) && !r.refused(t, a.err) {
 			unknown = append(unknown, fmt.Errorf("%s: %w", t.job.Name, a.err))
 		}
@@ -59,6 +60,7 @@ func (r *run) survey(ctx context.Context, tasks []*task) []*task {
 			r.needs.Finish(t.index)
 		}
 	}
+	r.tellLimits()
 	r.room.know(r.needs, tasks)
 	r.awaitStrangers(ctx)
 	r.tellKnown(tasks)
@@ -182,6 +184,9 @@ func (r *run) reach(ctx context.Context, t *task) error {
 	if err != nil || errors.Is(answer, builder.ErrUnreachable) {
 		t.unreached = time.Now()
 		return errors.Join(err, answer)
+	}
+	if answer != nil && isThrottled(answer) {
+		return answer
 	}
 	t.unreached = time.Time{}
 	if answer == nil {

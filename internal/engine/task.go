@@ -108,8 +108,11 @@ func (r *run) buildOnce(ctx context.Context, t *task) error {
 			}
 			r.emit(StepStarted{Job: t.job.Name, Step: r.Redact.String(step)})
 		},
-		Graph: func(g graph.Graph) { r.learnGraph(t, g) },
-		Made:  r.made,
+		Graph: func(g graph.Graph) {
+			r.learnGraph(t, g)
+			r.answered(t)
+		},
+		Made: r.made,
 	})
 	if cause := context.Cause(ctx); err != nil && errors.As(cause, new(*stallError)) {
 		err = cause

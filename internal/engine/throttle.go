@@ -2,111 +2,299 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net/url"
-	"regexp"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/distribution/reference"
+
 	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/throttle"
 )
 
-const (
-	// The least pause after a registry asked for fewer requests.
-	throttlePause = 5 * time.Second
-	// The most that a registry may make a run wait.
-	throttleMax = time.Hour
-)
+// The longest pause before a registry is asked again that does not say how long it
+// wants to be left alone.
+const longestRegistryPause = time.Hour
 
-// throttles are the registries that asked for fewer requests, and until when
-// they are left alone.
-type throttles struct {
-	mu    sync.Mutex
-	until map[string]time.Time
+// errWaits says that a job goes back to the queue, since a registry that it uses asks
+// for fewer requests.
+var errWaits = errors.New("a registry that it uses asks for fewer requests")
+
+// mirrors are the hosts that are asked in the place of registries: those that the
+// builder is known to have, and those that errors tell of.
+type mirrors struct {
+	mu sync.Mutex // guards of
+	of map[string][]string
 }
 
-func newThrottles() *throttles { return &throttles{until: map[string]time.Time{}} }
-
-// hold leaves a registry alone until a time. It tells whether that is news.
-func (t *throttles) hold(registry string, until time.Time) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	held := t.until[registry].After(time.Now())
-	if until.After(t.until[registry]) {
-		t.until[registry] = until
-	}
-	return !held
+// newMirrors returns mirrors by the registries' hosts; they may have paths.
+func newMirrors(of map[string][]string) *mirrors {
+	return &mirrors{of: maps.Clone(of)}
 }
 
-// wait is how long a job has to wait for the registries that it uses.
-func (t *throttles) wait(job *plan.Job, now time.Time) (longest time.Duration) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.until) == 0 {
-		return 0 // nearly always
+// learn notes a mirror of a registry.
+func (m *mirrors) learn(registry, host string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.of == nil {
+		m.of = map[string][]string{}
 	}
-	for _, registry := range job.Registries() {
-		longest = max(longest, t.until[registry].Sub(now))
-	}
-	return longest
-}
-
-// throttled has every job leave a registry alone that asked for fewer requests,
-// for as long as it says or at least for a moment.
-func (r *run) throttled(ctx context.Context, t *task, err error) {
-	registry := throttling(err.Error(), t.job.Registries())
-	pause := max(throttlePause, builder.RetryAfter(err))
-	if r.RetryAfter != nil {
-		for _, ref := range t.job.References() {
-			pause = max(pause, r.RetryAfter(ctx, ref))
-		}
-	}
-	pause = min(pause, throttleMax)
-	if registry != "" && r.throttles.hold(registry, time.Now().Add(pause)) {
-		r.emit(Warning{Message: fmt.Sprintf("%s asks for fewer requests: jobs that use it wait %s", registry, pause.Round(time.Second))})
+	if !slices.ContainsFunc(m.of[registry], func(mirror string) bool { return hostOf(mirror) == host }) {
+		m.of[registry] = append(m.of[registry], host)
 	}
 }
 
-// restForRegistries gives the worker away while registries of a job want to be
-// left alone. The error is ctx's.
-func (r *run) restForRegistries(ctx context.Context, t *task) error {
-	for {
-		pause := r.throttles.wait(t.job, time.Now())
-		if pause <= 0 {
-			return nil
-		}
-		if err := r.rest(ctx, pause); err != nil {
-			return err
+// hosts returns some registries and all their mirrors.
+func (m *mirrors) hosts(registries []string) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	hosts := slices.Clone(registries)
+	for _, registry := range registries {
+		for _, mirror := range m.of[registry] {
+			hosts = append(hosts, hostOf(mirror))
 		}
 	}
+	return hosts
 }
 
-var requestURL = regexp.MustCompile(`https?://[^\s"]+`)
-
-// The host that serves docker.io.
-const dockerHub = "registry-1.docker.io"
-
-// throttling returns which of a job's registries a message says has throttled
-// it; the only one where the message names none, and "" where that is unclear.
-func throttling(message string, registries []string) string {
-	for _, found := range requestURL.FindAllString(message, -1) {
-		u, err := url.Parse(found)
-		if err != nil {
-			continue
-		}
-		host := u.Host
-		if host == dockerHub {
-			host = "docker.io"
-		}
-		for _, registry := range registries {
-			if registry == host {
-				return registry
-			}
-		}
+// at returns how an image is asked for at a host: as it is, or by its name on a mirror;
+// empty where it is not asked for there.
+func (m *mirrors) at(ref, host string) string {
+	registry := domain(ref)
+	if registry == host {
+		return ref
 	}
-	if len(registries) == 1 {
-		return registries[0]
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, mirror := range m.of[registry] {
+		if hostOf(mirror) == host {
+			return mirror + strings.TrimPrefix(normalRef(ref), registry)
+		}
 	}
 	return ""
 }
+
+func hostOf(mirror string) string {
+	host, _, _ := strings.Cut(mirror, "/")
+	return host
+}
+
+// domain is the registry of a reference; empty for what is none.
+func domain(ref string) string {
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err != nil {
+		return ""
+	}
+	return reference.Domain(named)
+}
+
+// hosts are the registries and mirrors that a job asks.
+func (r *run) hosts(job *plan.Job) []string { return r.mirrors.hosts(job.Registries()) }
+
+// mayAsk returns how long a job has to wait for the registries that it uses. One that
+// has not to may ask one of them for all the others; see throttle.Registries.
+func (r *run) mayAsk(t *task) time.Duration {
+	if r.throttles.Calm() {
+		return 0 // nearly always
+	}
+	return r.throttles.Enter(t, r.hosts(t.job))
+}
+
+// throttledBy has every job leave a registry alone that has refused a job's request. It
+// tells whether it is known which that is.
+func (r *run) throttledBy(ctx context.Context, t *task, err error) (s throttle.State, known bool) {
+	host, mirrored := throttle.Refuser(err.Error(), t.job.Registries())
+	if host == "" {
+		return throttle.State{}, false
+	}
+	if mirrored != "" {
+		r.mirrors.learn(mirrored, host)
+	}
+	var told time.Time
+	if pause := builder.RetryAfter(err); pause > 0 {
+		told = time.Now().Add(pause)
+	}
+	s, news := r.throttles.Refused(host, t, told)
+	if !news {
+		return s, true
+	}
+	e := RegistryThrottled{Registry: host, MirrorOf: mirrored}
+	if image := r.imageAt(host, t.job, err.Error()); image != "" && r.AskRegistry != nil {
+		// The builder's error does not tell the limit.
+		said := r.AskRegistry(ctx, image)
+		s, _ = r.throttles.Refused(host, t, said.Until(time.Now()))
+		e.Limit = limitOf(said.Limit)
+	}
+	e.Until, e.Told, e.Tries, e.GivenUp = ledger.Time{Time: s.Until}, s.Told, s.Tries, s.GivenUp
+	r.emit(e)
+	return s, true
+}
+
+// imageAt returns one of a job's images as a host is asked for it: the one whose
+// request a message tells of, where it is one of them; empty where none is there.
+func (r *run) imageAt(host string, job *plan.Job, message string) (image string) {
+	for _, ref := range job.References() {
+		at := r.mirrors.at(ref, host)
+		named, err := reference.ParseNormalizedNamed(at)
+		switch {
+		case err != nil:
+		case strings.Contains(message, "/v2/"+reference.Path(named)+"/"):
+			return at
+		case image == "":
+			image = at
+		}
+	}
+	return image
+}
+
+// putBack has a job wait in the queue, without a worker, until it may ask.
+func (r *run) putBack(t *task) {
+	r.emit(JobWaiting{Job: t.job.Name, Registries: r.waitedFor(t)})
+	r.queue.later(t)
+}
+
+// waitedFor are the registries that a job waits for.
+func (r *run) waitedFor(t *task) []string {
+	var waited []string
+	hosts := r.hosts(t.job)
+	for _, s := range r.throttles.States() {
+		if slices.Contains(hosts, s.Host) {
+			waited = append(waited, s.Host)
+		}
+	}
+	return waited
+}
+
+// answered notes that a build was told of its images: whoever waits for the registries
+// that it only reads from may follow. That it may push as well is not known yet.
+func (r *run) answered(t *task) {
+	if r.throttles.Calm() {
+		return
+	}
+	pushes := map[string]bool{}
+	for _, tag := range t.job.Tags {
+		pushes[domain(tag)] = true
+	}
+	reads := slices.DeleteFunc(r.hosts(t.job), func(host string) bool { return pushes[host] })
+	if r.throttles.Opened(t, reads) {
+		r.queue.look()
+	}
+}
+
+// gotThrough notes that a job got all that it asked of registries.
+func (r *run) gotThrough(t *task) {
+	if r.throttles.Calm() {
+		return
+	}
+	for _, host := range r.throttles.Done(t, r.hosts(t.job)) {
+		r.emit(RegistryAnswers{Registry: host})
+	}
+	r.queue.look()
+}
+
+// leave notes that a job does not ask registries now: another may, for all.
+func (r *run) leave(t *task) {
+	if r.throttles.Leave(t) {
+		r.queue.look()
+	}
+}
+
+// throttledInSurvey notes the registries that did not tell the builder of jobs'
+// images, since they ask for fewer requests.
+func (r *run) throttledInSurvey(ctx context.Context, t *task, err error) {
+	if err != nil && isThrottled(err) && r.Ledger != nil {
+		r.throttledBy(ctx, t, err)
+	}
+}
+
+func isThrottled(err error) bool {
+	class, _ := builder.Classify(unredacted(err))
+	return class == builder.Throttled
+}
+
+// tellLimits tells what registries have said of how often they may be asked.
+func (r *run) tellLimits() {
+	if r.Limits == nil {
+		return
+	}
+	limits := r.Limits()
+	for _, host := range slices.Sorted(maps.Keys(limits)) {
+		limit := limits[host]
+		r.emit(RegistryLimit{Registry: host, Limit: *limitOf(&limit)})
+	}
+}
+
+func limitOf(l *throttle.Limit) *Limit {
+	if l == nil {
+		return nil
+	}
+	limit := &Limit{Total: l.Total, Remaining: l.Remaining, Window: seconds(l.Window)}
+	if !l.Reset.IsZero() {
+		limit.Reset = &ledger.Time{Time: l.Reset}
+	}
+	return limit
+}
+
+// waitsInVain tells whether a job waits for a registry that is given up, or for a job
+// that does.
+func (r *run) waitsInVain(t *task) bool {
+	given := r.throttles.GivenUp()
+	if len(given) == 0 {
+		return false
+	}
+	for _, host := range r.hosts(t.job) {
+		if slices.ContainsFunc(given, func(s throttle.State) bool { return s.Host == host }) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(t.after, func(other *task) bool { return !other.done && r.waitsInVain(other) })
+}
+
+// RegistriesError ends a run in which all that is left to be built waits for
+// registries that are given up.
+type RegistriesError struct {
+	// After is when it makes sense to go on.
+	After  time.Time
+	reason string
+}
+
+func (e *RegistriesError) Error() string { return e.reason }
+
+// givenUp says which registries the run does not wait for any more.
+func (r *run) givenUp() *RegistriesError {
+	e := &RegistriesError{}
+	var reasons []string
+	for _, s := range r.throttles.GivenUp() {
+		// Who comes at the minute that is told must not come too early.
+		e.After = latest(e.After, s.Until.Add(time.Minute-1).Truncate(time.Minute))
+		reasons = append(reasons, r.whyGivenUp(s))
+	}
+	e.reason = fmt.Sprintf("%s; go on with --resume, at %s or later", strings.Join(reasons, ", and "), clockTime(e.After))
+	return e
+}
+
+func (r *run) whyGivenUp(s throttle.State) string {
+	switch {
+	case r.RegistryWait == 0:
+		return fmt.Sprintf("%s asks for fewer requests, and --registry-wait 0 waits for none", s.Host)
+	case s.Told:
+		return fmt.Sprintf("%s asks to be left alone until %s, which is longer than --registry-wait %s", s.Host, clockTime(s.Until), r.RegistryWait)
+	}
+	return fmt.Sprintf("%s has asked for fewer requests since %s, for as long as --registry-wait %s allows", s.Host, clockTime(s.Since), r.RegistryWait)
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// clockTime is a time for a person who may read of it on another day.
+func clockTime(t time.Time) string { return t.Format("15:04 MST on 2 January") }

@@ -1,100 +1,147 @@
 package engine
 
 import (
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/throttle"
 )
 
-func jobOn(base, tag string) *plan.Job { return &plan.Job{Base: base, Tags: []string{tag}} }
+func taskOn(base, tag string) *task {
+	return &task{job: &plan.Job{Base: base, Tags: []string{tag}}}
+}
 
-func TestThrottling(t *testing.T) {
-	both := []string{"docker.io", "reg.example:5000"}
+func throttledRun(wait time.Duration) *run {
+	return &run{Options: Options{RegistryWait: wait}, queue: newQueue(), mirrors: newMirrors(nil),
+		throttles: throttle.New(throttle.Options{First: time.Second, Longest: time.Hour, Patience: wait})}
+}
+
+// Only jobs that use a throttling registry wait for it. A build argument is no image,
+// whatever it looks like.
+func TestWhoWaits(t *testing.T) {
+	r := throttledRun(time.Hour)
+	r.throttles.Refused("docker.io", nil, time.Time{})
+	r.throttles.Refused("mirror.example", nil, time.Time{})
+	r.mirrors.learn("quay.io", "mirror.example")
+	argument := taskOn("a.example/x:1", "push.example/x:1")
+	argument.job.Options.BuildArgs = map[string]string{"AGENT_VERSION": "3"}
+	reads := taskOn("a.example/x:1", "push.example/x:1")
+	reads.job.Images = []string{"debian:12"} // which its Dockerfile names
 	for _, tt := range []struct {
-		message    string
-		registries []string
-		want       string
+		name  string
+		task  *task
+		waits bool
 	}{
-		{`unexpected status from POST request to https://reg.example:5000/v2/a/blobs/uploads/: 429 Too Many Requests`, both, "reg.example:5000"},
-		{`unexpected status code https://registry-1.docker.io/v2/library/a/manifests/1: 429 Too Many Requests`, both, "docker.io"},
-		{`unexpected status code https://cdn.example/x: 429 Too Many Requests`, both, ""},
-		{`toomanyrequests: you have reached your pull rate limit`, both, ""},
-		{`toomanyrequests: you have reached your pull rate limit`, both[:1], "docker.io"},
-		{`at "http://%zz" and https://reg.example:5000/v2/: 429 Too Many Requests`, both, "reg.example:5000"},
+		{"base", taskOn("debian:12", "push.example/x:1"), true},
+		{"tag", taskOn("a.example/x:1", "me/x:1"), true},
+		{"another registry", taskOn("a.example/x:1", "push.example/x:1"), false},
+		{"a number as an argument", argument, false},
+		{"an image that its Dockerfile names", reads, true},
+		{"the registry of a throttling mirror", taskOn("quay.io/a/x:1", "push.example/x:1"), true},
 	} {
-		if got := throttling(tt.message, tt.registries); got != tt.want {
-			t.Errorf("%s: %q, want %q", tt.message, got, tt.want)
+		if got := r.pause(tt.task) > 0; got != tt.waits {
+			t.Errorf("%s: waits %v, want %v", tt.name, got, tt.waits)
 		}
 	}
 }
 
-// A build argument is no image, whatever it looks like.
-func TestArgumentsAreNoImages(t *testing.T) {
-	now := time.Now()
-	th := newThrottles()
-	th.hold("docker.io", now.Add(time.Minute))
-	job := jobOn("a.example/x:1", "push.example/x:1")
-	job.Options.BuildArgs = map[string]string{"AGENT_VERSION": "3"}
-	if d := th.wait(job, now); d != 0 {
-		t.Errorf("it waits %s for docker.io", d)
+// How a mirror is asked for an image: under its own name and path.
+func TestImagesAtMirrors(t *testing.T) {
+	m := newMirrors(map[string][]string{"docker.io": {"mirror.example/hub", "other.example"}})
+	for _, tt := range []struct{ ref, host, want string }{
+		{"debian", "docker.io", "debian"},
+		{"debian", "mirror.example", "mirror.example/hub/library/debian:latest"},
+		{"me/x:1", "other.example", "other.example/me/x:1"},
+		{"quay.io/me/x:1", "other.example", ""},
+	} {
+		if got := m.at(tt.ref, tt.host); got != tt.want {
+			t.Errorf("%s at %s: %q, want %q", tt.ref, tt.host, got, tt.want)
+		}
 	}
-	job.Images = []string{"debian:12"} // which its Dockerfile names
-	if d := th.wait(job, now); d != time.Minute {
-		t.Errorf("on an image from docker.io, it waits %s", d)
+	r := &run{mirrors: m}
+	job := taskOn("debian", "docker.io/me/x:1").job
+	if got := r.imageAt("docker.io", job, "POST https://registry-1.docker.io/v2/me/x/blobs/uploads/: 429"); got != "docker.io/me/x:1" {
+		t.Errorf("of a refused push it is asked for %q", got)
+	}
+	if got := r.imageAt("other.example", job, "429"); got != "other.example/library/debian:latest" {
+		t.Errorf("it is asked for %q", got)
 	}
 }
 
-// Only jobs that use a throttling registry wait for it, and the longest wait
-// that it asked for holds.
-func TestThrottles(t *testing.T) {
-	now := time.Now()
-	th := newThrottles()
-	a, b := jobOn("a.example/x:1", "push.example/x:1"), jobOn("b.example/x:1", "push.example/y:1")
-	if d := th.wait(a, now); d != 0 {
-		t.Errorf("nothing throttles, and yet it waits %s", d)
-	}
-	if !th.hold("a.example", now.Add(time.Minute)) {
-		t.Error("the first is news")
-	}
-	if th.hold("a.example", now.Add(time.Second)) {
-		t.Error("the second is no news")
-	}
-	if got := th.wait(a, now); got != time.Minute {
-		t.Errorf("it waits %s", got)
-	}
-	if got := th.wait(b, now); got != 0 {
-		t.Errorf("the other registry's job waits %s", got)
-	}
-	th.hold("push.example", now.Add(time.Hour))
-	if th.wait(a, now) != time.Hour || th.wait(b, now) != time.Hour || th.wait(a, now.Add(2*time.Hour)) > 0 {
-		t.Errorf("waits %s, %s, later %s", th.wait(a, now), th.wait(b, now), th.wait(a, now.Add(2*time.Hour)))
-	}
+// Jobs on other registries pass by; one of those that wait asks when the pause is over,
+// and the others come when it got through. Jobs that wait for ever end the queue, and
+// so do jobs that are built on theirs.
+func TestQueueOfAThrottledRegistry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := throttledRun(time.Hour)
+		first, second, other := taskOn("debian:12", "p.example/1:1"), taskOn("debian:13", "p.example/2:1"), taskOn("a.example/x:1", "p.example/3:1")
+		for _, task := range []*task{first, second, other} {
+			r.queue.add(task)
+		}
+		r.queue.complete()
+		s, _ := r.throttles.Refused("docker.io", nil, time.Time{})
+		if got := r.queue.take(t.Context(), r.pause); got != other || !time.Now().Before(s.Until) {
+			t.Fatalf("took %+v", got)
+		}
+		r.queue.drop()
+		if got := r.queue.take(t.Context(), r.pause); got != first || time.Now().Before(s.Until) {
+			t.Fatalf("took %+v", got)
+		}
+		taken := make(chan *task)
+		go func() { taken <- r.queue.take(t.Context(), r.pause) }()
+		synctest.Wait()
+		select {
+		case got := <-taken:
+			t.Fatalf("took %+v beside the one that asks for all", got)
+		default:
+		}
+		r.answered(first)
+		if got := <-taken; got != second {
+			t.Fatalf("took %+v", got)
+		}
+
+		third := taskOn("p.example/1:1", "p.example/4:1")
+		third.after = []*task{first}
+		for _, task := range []*task{first, second} {
+			r.throttles.Refused("docker.io", task, time.Now().Add(3*time.Hour))
+			r.queue.later(task)
+		}
+		r.queue.add(third)
+		if got := r.queue.take(t.Context(), r.pause); got != nil || r.queue.size() != 3 {
+			t.Errorf("took %+v, of which a registry is given up", got)
+		}
+		if err := r.givenUp(); time.Until(err.After) < 3*time.Hour || time.Until(err.After) > 3*time.Hour+time.Minute {
+			t.Errorf("it goes on at %s: %s", err.After, err)
+		}
+	})
 }
 
 // Jobs that must wait are passed by, and come when their time has come.
 func TestQueuePassesBy(t *testing.T) {
-	q := newQueue()
-	first, second := &task{index: 1}, &task{index: 2}
-	q.add(first)
-	q.add(second)
-	ready := time.Now().Add(50 * time.Millisecond)
-	pause := func(t *task) time.Duration {
-		if t == first {
-			return time.Until(ready)
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue()
+		first, second := &task{index: 1}, &task{index: 2}
+		q.add(first)
+		q.add(second)
+		ready := time.Now().Add(50 * time.Millisecond)
+		pause := func(t *task) time.Duration {
+			if t == first {
+				return time.Until(ready)
+			}
+			return 0
 		}
-		return 0
-	}
-	if got := q.take(t.Context(), pause); got != second {
-		t.Errorf("took %+v", got)
-	}
-	if got := q.take(t.Context(), pause); got != first || time.Now().Before(ready) {
-		t.Errorf("took %+v", got)
-	}
-	q.drop()
-	q.drop()
-	q.complete()
-	if got := q.take(t.Context(), pause); got != nil {
-		t.Errorf("took %+v of an empty queue", got)
-	}
+		got := []*task{q.take(t.Context(), pause), q.take(t.Context(), pause)}
+		if !slices.Equal(got, []*task{second, first}) || time.Now().Before(ready) {
+			t.Errorf("took %+v", got)
+		}
+		q.drop()
+		q.drop()
+		q.complete()
+		if got := q.take(t.Context(), pause); got != nil {
+			t.Errorf("took %+v of an empty queue", got)
+		}
+	})
 }

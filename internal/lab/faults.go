@@ -1,6 +1,8 @@
 package lab
 
 import (
+	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -29,6 +31,8 @@ type Fault struct {
 	Status int
 	// RetryAfter goes with Status as the Retry-After header, in whole seconds.
 	RetryAfter time.Duration
+	// Header goes with the answer, whichever it is, such as that of a limit.
+	Header http.Header
 	// Delay passes before the request is looked at.
 	Delay time.Duration
 	// BytesPerSecond limits the speed of the response body.
@@ -38,6 +42,15 @@ type Fault struct {
 	CutAfter int64
 	// Corrupt changes one byte of the response body; its length stays right.
 	Corrupt bool
+}
+
+// LimitHeader is how Docker Hub tells of its limit.
+func LimitHeader(total, remaining int, window time.Duration) http.Header {
+	h := http.Header{}
+	for name, n := range map[string]int{"ratelimit-limit": total, "ratelimit-remaining": remaining} {
+		h.Set(name, fmt.Sprintf("%d;w=%d", n, int(window.Seconds())))
+	}
+	return h
 }
 
 // Inject makes the registry misbehave until the returned function is called or the fault is
@@ -146,6 +159,7 @@ func (f *Fault) serve(w http.ResponseWriter, r *http.Request, next http.Handler)
 	if !pause(r, f.Delay) {
 		return
 	}
+	maps.Copy(w.Header(), f.Header)
 	switch {
 	case f.Status != 0:
 		if f.RetryAfter > 0 {

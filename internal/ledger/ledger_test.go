@@ -25,10 +25,15 @@ func entries() []Entry {
 }
 
 func TestSummarize(t *testing.T) {
-	s := Summarize(entries(), 8, start, start.Add(2*time.Minute))
+	all := entries()
+	for i := range all {
+		all[i].Time = Time{start.Add(time.Minute)}
+		all[i].StartedAt, all[i].FinishedAt = Time{start.Add(time.Minute)}, Time{start.Add(2 * time.Minute)}
+	}
+	s := Summarize(all, 8, start, start.Add(2*time.Minute))
 	got := []float64{float64(s.Total), float64(s.Built), float64(s.Skipped), float64(s.Failed), float64(s.Unfinished), float64(s.Retried),
 		s.WallClockSeconds, s.CumulativeSeconds, s.AverageSeconds, s.MedianSeconds, s.MaxSeconds, s.ImagesPerHour}
-	want := []float64{8, 4, 1, 1, 2, 2, 120, 140.5, 30, 25, 60, 120}
+	want := []float64{8, 4, 1, 1, 2, 2, 120, 140.5, 30, 25, 60, 240}
 	for i := range want {
 		if got[i] != want[i] {
 			t.Errorf("figure %d is %v, want %v", i, got[i], want[i])
@@ -36,6 +41,11 @@ func TestSummarize(t *testing.T) {
 	}
 	if s.Slowest[0].Name != "f" || s.Slowest[1].Name != "b" || s.SkipReasons["remote_exists"] != 1 || s.FailedBuilds[0].Error != "exit code: 3" {
 		t.Errorf("summary %+v", s)
+	}
+	all[0].Time, all[0].StartedAt, all[2].Time = Time{start.Add(-time.Hour)}, Time{start.Add(-time.Hour)}, Time{start.Add(-time.Hour)}
+	s = Summarize(all, 8, start, start.Add(2*time.Minute))
+	if total, built, skipped := s.Own(); s.Built != 4 || s.Skipped != 1 || total != 6 || built != 3 || skipped != 0 || s.ImagesPerHour != 180 {
+		t.Errorf("with two jobs of an earlier run: %+v", s)
 	}
 	if empty := Summarize(nil, 0, start, start); empty.MedianSeconds != 0 || empty.ImagesPerHour != 0 {
 		t.Errorf("summary of nothing: %+v", empty)

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/docker/go-units"
+	"github.com/stoker-build/stoker/internal/bytesize"
 )
 
 // Markdown renders the summary for summary.md, with links to the logs, and for
@@ -20,8 +20,12 @@ func (s Summary) Markdown(links bool) string {
 	}
 	b.WriteString("| | |\n| --- | ---: |\n")
 	row := func(name, value string) { fmt.Fprintf(&b, "| %s | %s |\n", name, value) }
-	row("Built", fmt.Sprint(s.Built))
-	row("Skipped", fmt.Sprint(s.Skipped))
+	_, built, skipped := s.Own()
+	row("Built", fmt.Sprint(built))
+	row("Skipped", fmt.Sprint(skipped))
+	if s.Kept() > 0 {
+		row("Kept from before", fmt.Sprint(s.Kept()))
+	}
 	row("Failed", fmt.Sprint(s.Failed))
 	row("Retried", fmt.Sprint(s.Retried))
 	if s.Unfinished > 0 {
@@ -33,6 +37,8 @@ func (s Summary) Markdown(links bool) string {
 		row("Mean of built", duration(s.AverageSeconds))
 		row("Median of built", duration(s.MedianSeconds))
 		row("Slowest", duration(s.MaxSeconds))
+	}
+	if built > 0 {
 		row("Images per hour", fmt.Sprintf("%.0f", s.ImagesPerHour))
 	}
 	if p, c := s.Prune, s.Cache; p != nil && c != nil {
@@ -40,13 +46,25 @@ func (s Summary) Markdown(links bool) string {
 		row("Cache at start, peak, end", fmt.Sprintf("%s, %s, %s", size(c.StartBytes), size(c.PeakBytes), size(c.EndBytes)))
 	}
 	if sp := s.Space; sp != nil {
-		row("Peak of "+sp.Bound, fmt.Sprintf("%s (forecast %s, limit %s)", size(sp.PeakBytes), size(sp.ForecastPeakBytes), size(sp.HighBytes)))
+		row("Peak of "+sp.Bound, sp.Text())
 	}
 	s.writeSlowest(&b)
 	s.writeUnswept(&b)
 	s.writeGoOn(&b)
 	s.writeFailures(&b, links)
 	return b.String()
+}
+
+// Text tells the most that was used, and of what that was part.
+func (s Space) Text() string {
+	text := size(s.PeakBytes)
+	if s.OtherBytes > 0 {
+		text += fmt.Sprintf(", %s of it not the cache", size(s.OtherBytes))
+	}
+	if s.ForecastPeakBytes > 0 {
+		text += ", forecast " + size(s.ForecastPeakBytes)
+	}
+	return text + ", limit " + size(s.HighBytes)
 }
 
 func (s Summary) headline() string {
@@ -222,7 +240,7 @@ func (s Summary) writeUnswept(b *strings.Builder) {
 	}
 }
 
-func size(bytes int64) string { return units.HumanSize(float64(bytes)) }
+func size(bytes int64) string { return bytesize.Text(bytes) }
 
 func plural(n int, word string) string {
 	if n == 1 {

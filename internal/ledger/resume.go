@@ -29,7 +29,7 @@ func (l *Ledger) resume(before *earlier, o StartOptions) (Resumed, error) {
 		return Resumed{}, err
 	}
 	kept := o.stillHold(keep(before.entries, o.Plan.Jobs))
-	if err := repair(filepath.Join(l.dir, ManifestFile), before, kept); err != nil {
+	if err := repair(filepath.Join(l.dir, ManifestFile), before, kept, o.Plan.Jobs); err != nil {
 		return Resumed{}, fmt.Errorf("repairing the manifest: %w", err)
 	}
 	notes := resumeNotes(before, o.Plan.Jobs, kept)
@@ -48,7 +48,31 @@ func (l *Ledger) resume(before *earlier, o StartOptions) (Resumed, error) {
 		notes = append(notes, "the last line of "+EventsFile+" was cut off and is removed")
 	}
 	l.entries = entriesOf(kept)
-	return Resumed{Entries: entriesOf(kept), Notes: notes}, err
+	resumed := Resumed{Entries: entriesOf(kept), Notes: notes}
+	resumed.Failed, resumed.CutShort = l.begun(before.entries, o.Plan.Jobs, kept)
+	return resumed, err
+}
+
+// begun returns the names of the planned jobs, not kept ones, at which an earlier run
+// has made attempts: that have failed, and that have no entry.
+func (l *Ledger) begun(entries []Entry, plan []PlanJob, kept []Kept) (failed, cutShort []string) {
+	ended := map[string]bool{}
+	for _, k := range kept {
+		ended[k.Entry.Name] = true
+	}
+	find := finder(plan)
+	for _, e := range entries {
+		if j, planned := find(e); planned && e.Status == Failed && e.AttemptCount > 0 && !ended[j.Name] {
+			ended[j.Name] = true
+			failed = append(failed, j.Name)
+		}
+	}
+	for _, j := range plan {
+		if !ended[j.Name] && l.NextAttempt(j.Name) > 1 {
+			cutShort = append(cutShort, j.Name)
+		}
+	}
+	return failed, cutShort
 }
 
 // reopen makes a finished run unfinished: its summary will not hold any more.
@@ -88,6 +112,22 @@ func (k Kept) changed() bool {
 // same name where they have no tags. (Names may change when rows that would like
 // the same one change places.)
 func keep(entries []Entry, plan []PlanJob) []Kept {
+	var kept []Kept
+	taken := map[string]bool{}
+	find := finder(plan)
+	for _, e := range entries {
+		j, planned := find(e)
+		finished := e.Status == Built || e.Status == Skipped
+		if finished && planned && !taken[j.Name] {
+			taken[j.Name] = true
+			kept = append(kept, keptFor(e, j))
+		}
+	}
+	return kept
+}
+
+// finder returns a function that finds the job of a plan that an entry is of.
+func finder(plan []PlanJob) func(e Entry) (j PlanJob, planned bool) {
 	byName, byTag := map[string]PlanJob{}, map[string]PlanJob{}
 	for _, j := range plan {
 		byName[j.Name] = j
@@ -95,20 +135,13 @@ func keep(entries []Entry, plan []PlanJob) []Kept {
 			byTag[tag] = j // no two jobs have the same
 		}
 	}
-	var kept []Kept
-	taken := map[string]bool{}
-	for _, e := range entries {
+	return func(e Entry) (PlanJob, bool) {
 		j, planned := byName[e.Name]
 		for i := 0; i < len(e.Tags) && !(planned && goesOn(e, j)); i++ {
 			j, planned = byTag[e.Tags[i]]
 		}
-		finished := e.Status == Built || e.Status == Skipped
-		if finished && planned && goesOn(e, j) && !taken[j.Name] {
-			taken[j.Name] = true
-			kept = append(kept, keptFor(e, j))
-		}
+		return j, planned && goesOn(e, j)
 	}
-	return kept
 }
 
 // goesOn tells whether what an entry says was made is what a job is to make.
@@ -151,11 +184,13 @@ func entriesOf(kept []Kept) []Entry {
 	return entries
 }
 
-// repair leaves a manifest with one line for each kept entry. One whose end was
-// cut off needs no more than to be cut back, which works on a full disk too.
-func repair(path string, before *earlier, kept []Kept) error {
-	if len(kept) != before.lines || slices.ContainsFunc(kept, Kept.changed) {
-		return rewrite(path, entriesOf(kept))
+// repair leaves a manifest with one line for each kept entry, and for each of a job
+// that is not in the plan: another plan may have it again. One whose end was cut off
+// needs no more than to be cut back, which works on a full disk too.
+func repair(path string, before *earlier, kept []Kept, plan []PlanJob) error {
+	lines := slices.Concat(unplanned(before.entries, plan, kept), entriesOf(kept))
+	if len(lines) != before.lines || slices.ContainsFunc(kept, Kept.changed) {
+		return rewrite(path, lines)
 	}
 	if before.good == before.size {
 		return nil
@@ -165,6 +200,24 @@ func repair(path string, before *earlier, kept []Kept) error {
 		return err
 	}
 	return errors.Join(f.Truncate(before.good), f.Sync(), f.Close())
+}
+
+// unplanned returns the entries of jobs that a plan does not have.
+func unplanned(entries []Entry, plan []PlanJob, kept []Kept) (rest []Entry) {
+	names, went := map[string]bool{}, map[string]bool{}
+	for _, j := range plan {
+		names[j.Name] = true
+	}
+	for _, k := range kept {
+		went[k.before.Name] = true
+	}
+	find := finder(plan)
+	for _, e := range entries {
+		if _, planned := find(e); !planned && !names[e.Name] && !went[e.Name] {
+			rest = append(rest, e)
+		}
+	}
+	return rest
 }
 
 func rewrite(path string, entries []Entry) error {

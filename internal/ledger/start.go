@@ -43,6 +43,9 @@ type StartOptions struct {
 type Resumed struct {
 	// Entries are the jobs that need no build any more, one entry each.
 	Entries []Entry
+	// Failed and CutShort are the names of jobs at which the earlier run made attempts
+	// in vain: that failed, and that it did not finish.
+	Failed, CutShort []string
 	// Notes are remarks for a person: what was repaired, and how the plan
 	// differs from the earlier run's.
 	Notes []string
@@ -111,7 +114,11 @@ func (l *Ledger) begin(o StartOptions) (Resumed, error) {
 		}
 		return Resumed{}, l.afresh(o)
 	}
-	return Resumed{}, &UnfinishedError{Dir: l.dir, Finished: len(before.entries), Jobs: len(before.run.Plan.Jobs)}
+	unfinished := &UnfinishedError{Dir: l.dir, Finished: len(before.entries), Jobs: len(before.run.Plan.Jobs)}
+	if unfinished.Jobs > 0 {
+		unfinished.Finished -= len(unplanned(before.entries, before.run.Plan.Jobs, nil))
+	}
+	return Resumed{}, unfinished
 }
 
 // afresh begins a record in a directory without one.

@@ -166,7 +166,7 @@ func TestModes(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer l.Close()
-				if got := manifest(t, dir); got != want || names(resumed.Entries) != want || names(l.Entries()) != want {
+				if got := strings.TrimSuffix(manifest(t, dir), " gone:built"); got != want || names(resumed.Entries) != want || names(l.Entries()) != want {
 					t.Errorf("the manifest holds %q, want %q; resumed %q", got, want, names(resumed.Entries))
 				}
 				moved := tt.archived
@@ -330,7 +330,9 @@ func TestPlanChanges(t *testing.T) {
 	}
 	l.Close()
 	l, resumed := begin(t, dir, Resume, is)
-	if got := manifest(t, dir); got != "same:built order:built fewer:built remade:built none:built" || names(resumed.Entries) != got {
+	// What is no longer in the plan stays on record, and does not count.
+	if got := manifest(t, dir); got != "gone:built same:built order:built fewer:built remade:built none:built" ||
+		names(resumed.Entries) != strings.TrimPrefix(got, "gone:built ") || names(l.Entries()) != names(resumed.Entries) {
 		t.Errorf("kept %q, manifest %q", names(resumed.Entries), got)
 	}
 	want := []string{
@@ -343,8 +345,44 @@ func TestPlanChanges(t *testing.T) {
 		t.Errorf("notes:\n%s", strings.Join(resumed.Notes, "\n"))
 	}
 	l.Close()
-	if _, resumed := begin(t, dir, Resume, is); len(resumed.Notes) > 0 {
+	l, resumed = begin(t, dir, Resume, is)
+	if len(resumed.Notes) > 0 {
 		t.Errorf("the second time, notes %q", resumed.Notes)
+	}
+	l.Close()
+	unfinished := &UnfinishedError{}
+	if _, _, err := Start(dir, StartOptions{Now: start, Plan: is}); !errors.As(err, &unfinished) || unfinished.Finished != 5 || unfinished.Jobs != 9 {
+		t.Errorf("refused: %v", err)
+	}
+	if _, resumed := begin(t, dir, Resume, was); !strings.HasPrefix(names(resumed.Entries), "gone:built") {
+		t.Errorf("once it is in the plan again, kept %q", names(resumed.Entries))
+	}
+}
+
+// Jobs at which an earlier run made attempts in vain are told: those that failed, and
+// those that it did not finish.
+func TestBegunJobs(t *testing.T) {
+	dir := t.TempDir()
+	p := plan("built", "failed", "refused", "cut", "open")
+	l, _ := begin(t, dir, Refuse, p)
+	for i, e := range []Entry{built(p.Jobs[0]), built(p.Jobs[1]), built(p.Jobs[2])} {
+		if i > 0 {
+			e.Status, e.Error, e.AttemptCount = Failed, ptr("no"), 2-i // the last fails without an attempt
+		}
+		if err := l.Add(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"built", "failed", "cut"} {
+		log, err := l.CreateLog(name, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		log.Close()
+	}
+	l.Close()
+	if _, resumed := begin(t, dir, Resume, p); !slices.Equal(resumed.Failed, []string{"failed"}) || !slices.Equal(resumed.CutShort, []string{"cut"}) {
+		t.Errorf("failed %q, cut short %q", resumed.Failed, resumed.CutShort)
 	}
 }
 

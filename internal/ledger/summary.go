@@ -14,6 +14,10 @@ type Summary struct {
 	Built   int `json:"built"`
 	Skipped int `json:"skipped"`
 	Failed  int `json:"failed"`
+	// KeptBuilt and KeptSkipped are those of Built and Skipped that an earlier run had
+	// finished, with which this one went on.
+	KeptBuilt   int `json:"kept_built,omitempty"`
+	KeptSkipped int `json:"kept_skipped,omitempty"`
 	// Unfinished jobs were planned but have no entry, since the run was
 	// interrupted or stopped early.
 	Unfinished int `json:"unfinished"`
@@ -25,6 +29,9 @@ type Summary struct {
 	// ResumeCommand is the shell command that goes on with a run of which jobs
 	// are left or failed, in the same directory; secrets are taken out of it.
 	ResumeCommand string `json:"resume_command,omitempty"`
+	// ResumeAfter is when it makes sense to go on with a run that ended since registries
+	// ask for fewer requests; nil for any other.
+	ResumeAfter *Time `json:"resume_after,omitempty"`
 
 	StartedAt         Time    `json:"started_at"`
 	FinishedAt        Time    `json:"finished_at"`
@@ -49,6 +56,14 @@ type Summary struct {
 	Space *Space `json:"space,omitempty"`
 }
 
+// Kept is how many jobs an earlier run had finished.
+func (s Summary) Kept() int { return s.KeptBuilt + s.KeptSkipped }
+
+// Own is a summary's counts without what an earlier run had finished.
+func (s Summary) Own() (total, built, skipped int) {
+	return s.Total - s.Kept(), s.Built - s.KeptBuilt, s.Skipped - s.KeptSkipped
+}
+
 // Space sets what was forecast of the space that a run takes beside what it
 // took. Sizes are in bytes and include what was used before.
 type Space struct {
@@ -57,6 +72,8 @@ type Space struct {
 	HighBytes         int64  `json:"high_bytes"`
 	ForecastPeakBytes int64  `json:"forecast_peak_bytes"`
 	PeakBytes         int64  `json:"peak_bytes"`
+	// OtherBytes of them were not the builder's cache when the run began.
+	OtherBytes int64 `json:"other_bytes,omitempty"`
 	// LeastBytes is what this order and this many workers need at least, with
 	// what was learned.
 	LeastBytes int64 `json:"least_bytes"`
@@ -120,7 +137,7 @@ type FailedJob struct {
 const slowestCount = 5
 
 // Summarize computes the totals of a run of planned jobs that began at started
-// and ended at finished. Log tails are left empty: they need the disk.
+// and ended at finished. Entries from before it began are kept ones of an earlier run. Log tails are left empty: they need the disk.
 func Summarize(entries []Entry, planned int, started, finished time.Time) Summary {
 	s := Summary{
 		Total:      planned,
@@ -132,7 +149,12 @@ func Summarize(entries []Entry, planned int, started, finished time.Time) Summar
 	}
 	s.WallClockSeconds = seconds(finished.Sub(started))
 	var durations []float64
+	var building span
 	for _, e := range entries {
+		kept := e.Time.Before(started)
+		if !kept && e.Status != Skipped {
+			building.add(e.StartedAt.Time, e.FinishedAt.Time)
+		}
 		s.CumulativeSeconds += e.DurationSeconds
 		if e.AttemptCount > 1 {
 			s.Retried++
@@ -140,10 +162,16 @@ func Summarize(entries []Entry, planned int, started, finished time.Time) Summar
 		switch {
 		case e.Status == Built:
 			s.Built++
+			if kept {
+				s.KeptBuilt++
+			}
 			durations = append(durations, e.DurationSeconds)
 			s.Slowest = append(s.Slowest, SlowJob{e.Name, e.BaseImage, e.DurationSeconds, e.AttemptCount})
 		case strings.HasPrefix(string(e.Status), "skipped"):
 			s.Skipped++
+			if kept {
+				s.KeptSkipped++
+			}
 			if s.SkipReasons == nil {
 				s.SkipReasons = map[string]int{}
 			}
@@ -168,12 +196,26 @@ func Summarize(entries []Entry, planned int, started, finished time.Time) Summar
 	s.FailureGroups = groups(s.FailedBuilds)
 	s.Slowest = s.Slowest[:min(len(s.Slowest), slowestCount)]
 	s.AverageSeconds, s.MedianSeconds, s.MaxSeconds = spread(durations)
-	if s.WallClockSeconds > 0 {
-		s.ImagesPerHour = round3(float64(s.Built) / s.WallClockSeconds * 3600)
+	if hours := building.length().Hours(); hours > 0 {
+		s.ImagesPerHour = round3(float64(s.Built-s.KeptBuilt) / hours)
 	}
 	s.CumulativeSeconds = round3(s.CumulativeSeconds)
 	return s
 }
+
+// span is the time from the first start of some jobs to their last end.
+type span struct{ from, to time.Time }
+
+func (s *span) add(from, to time.Time) {
+	if s.from.IsZero() || from.Before(s.from) {
+		s.from = from
+	}
+	if to.After(s.to) {
+		s.to = to
+	}
+}
+
+func (s span) length() time.Duration { return s.to.Sub(s.from) }
 
 // spread returns the mean, the median and the largest of some values; zeros for
 // none.

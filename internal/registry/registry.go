@@ -7,7 +7,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -15,6 +14,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"github.com/stoker-build/stoker/internal/throttle"
 )
 
 // Client asks registries. It may be used concurrently.
@@ -116,43 +117,25 @@ func (c *Client) AddTag(ctx context.Context, digest, tag string) error {
 	return remote.Put(to, image, options...)
 }
 
-// RetryAfter asks for an image once, and returns how long its registry then
-// wants to be left alone: what its answer 429 says. 0 where it does not throttle,
-// does not say, or does not answer.
-func (c *Client) RetryAfter(ctx context.Context, image string) time.Duration {
+// Ask asks for an image once, and returns what its registry says of how often it may
+// be asked: nothing where it says nothing, or does not answer.
+func (c *Client) Ask(ctx context.Context, image string) (said throttle.Answer) {
 	ref, err := c.Reference(image)
 	if err != nil {
-		return 0
+		return throttle.Answer{}
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	asked := &throttleReader{}
-	_, _ = remote.Head(ref, remote.WithContext(ctx), remote.WithTransport(asked), remote.WithAuthFromKeychain(authn.DefaultKeychain),
+	reading := roundTripper(func(req *http.Request) (*http.Response, error) {
+		resp, err := remote.DefaultTransport.RoundTrip(req)
+		if err == nil {
+			said.Add(resp, time.Now())
+		}
+		return resp, err
+	})
+	_, _ = remote.Head(ref, remote.WithContext(ctx), remote.WithTransport(reading), remote.WithAuthFromKeychain(authn.DefaultKeychain),
 		remote.WithUserAgent("stoker"), remote.WithRetryBackoff(remote.Backoff{Steps: 1}))
-	return asked.after
-}
-
-// throttleReader is a transport that reads how long a registry that throttles
-// wants to be left alone.
-type throttleReader struct{ after time.Duration }
-
-func (r *throttleReader) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := remote.DefaultTransport.RoundTrip(req)
-	if err == nil && resp.StatusCode == http.StatusTooManyRequests {
-		r.after = max(r.after, retryAfter(resp.Header.Get("Retry-After"), time.Now()))
-	}
-	return resp, err
-}
-
-// retryAfter reads a Retry-After header (RFC 9110, 10.2.3): seconds, or a date.
-func retryAfter(header string, now time.Time) time.Duration {
-	if seconds, err := strconv.Atoi(header); err == nil {
-		return time.Duration(max(seconds, 0)) * time.Second
-	}
-	if date, err := http.ParseTime(header); err == nil {
-		return max(date.Sub(now), 0)
-	}
-	return 0
+	return said
 }
 
 // statusCode returns the HTTP status that a registry answered with; 0 for none.

@@ -8,6 +8,8 @@ import (
 
 	"github.com/stoker-build/stoker/internal/lab"
 	"github.com/stoker-build/stoker/internal/lab/labtest"
+	"github.com/stoker-build/stoker/internal/layers"
+	"github.com/stoker-build/stoker/internal/throttle"
 )
 
 func TestMain(m *testing.M) { labtest.Main(m) }
@@ -89,38 +91,33 @@ func TestReference(t *testing.T) {
 	}
 }
 
-// A registry that throttles is asked how long it wants to be left alone.
-func TestRetryAfterOfARegistry(t *testing.T) {
+// A registry that throttles is asked how long it wants to be left alone, and what its
+// limit is. Other answers tell the limit, too.
+func TestLimits(t *testing.T) {
 	r := labtest.Registry(t)
+	bases := labtest.Bases(t, r, lab.Shape{Instances: lab.Instances(1, 1)})
 	c := newClient(t)
-	image := r.Host() + "/a:1"
-	if d := c.RetryAfter(t.Context(), image); d != 0 {
-		t.Errorf("it does not throttle, and yet wants %s", d)
+	image := bases[0].Ref
+	if said := c.Ask(t.Context(), image); said != (throttle.Answer{}) {
+		t.Errorf("it does not throttle, and yet says %+v", said)
 	}
-	remove := r.Inject(lab.Fault{Status: http.StatusTooManyRequests, RetryAfter: 7 * time.Second})
-	if d := c.RetryAfter(t.Context(), image); d != 7*time.Second {
-		t.Errorf("it wants %s, not the 7 s of its answer", d)
+	remove := r.Inject(lab.Fault{Status: http.StatusTooManyRequests, RetryAfter: 7 * time.Second, Header: lab.LimitHeader(100, 0, 6*time.Hour)})
+	want := throttle.Limit{Total: 100, Window: 6 * time.Hour}
+	if said := c.Ask(t.Context(), image); said.RetryAfter != 7*time.Second || said.Limit == nil || *said.Limit != want {
+		t.Errorf("it says %+v, want 7 s and %+v", said, want)
+	}
+	remove()
+	remove = r.Inject(lab.Fault{Kind: lab.KindManifest, Header: lab.LimitHeader(100, 76, 6*time.Hour)})
+	var limits Limits
+	sizes := layers.NewSizes(layers.Options{Transport: limits.Read(http.DefaultTransport)})
+	want.Remaining = 76
+	if _, err := sizes.Of(t.Context(), image, ""); err != nil || limits.All()[r.Host()] != want {
+		t.Errorf("%v, and the limits are %+v, want %+v", err, limits.All(), want)
 	}
 	remove()
 	r.Down()
 	defer r.Up()
-	if d := c.RetryAfter(t.Context(), image); d != 0 {
-		t.Errorf("it does not answer, and yet wants %s", d)
-	}
-}
-
-func TestRetryAfter(t *testing.T) {
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	for header, want := range map[string]time.Duration{
-		"":                              0,
-		"120":                           2 * time.Minute,
-		"-1":                            0,
-		"soon":                          0,
-		"Fri, 02 Jan 2026 03:05:05 GMT": time.Minute,
-		"Fri, 02 Jan 2026 03:00:00 GMT": 0,
-	} {
-		if got := retryAfter(header, now); got != want {
-			t.Errorf("%q is %s, want %s", header, got, want)
-		}
+	if said := c.Ask(t.Context(), image); said != (throttle.Answer{}) {
+		t.Errorf("it does not answer, and yet says %+v", said)
 	}
 }

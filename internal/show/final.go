@@ -43,11 +43,15 @@ func (f finalText) headline() []string {
 	case f.Failed > 0:
 		word = f.bad("done")
 	}
+	total, built, skipped := f.Own()
 	parts := []string{
-		fmt.Sprintf("%s: %d of %s built in %s", f.bold(word), f.Built, plural(f.Total, "image"), short(ofSeconds(f.WallClockSeconds))),
+		fmt.Sprintf("%s: %d of %s built in %s", f.bold(word), built, plural(total, "image"), short(ofSeconds(f.WallClockSeconds))),
 	}
-	if f.Skipped > 0 {
-		parts = append(parts, f.info(fmt.Sprintf("%d skipped", f.Skipped)))
+	if f.Kept() > 0 {
+		parts = append(parts, f.info(keptText(f.Kept())))
+	}
+	if skipped > 0 {
+		parts = append(parts, f.info(fmt.Sprintf("%d skipped", skipped)))
 	}
 	if f.Failed > 0 {
 		parts = append(parts, f.bad(fmt.Sprintf("%d failed", f.Failed)))
@@ -63,7 +67,7 @@ func (f finalText) headline() []string {
 }
 
 func (f finalText) pace() []string {
-	if f.Built == 0 {
+	if _, built, _ := f.Own(); built == 0 {
 		return nil
 	}
 	parts := []string{
@@ -165,7 +169,7 @@ func (s *state) closing(width int, color bool) string {
 		return ""
 	}
 	unknown := ledger.Summary{
-		Total: s.total, Built: s.built, Skipped: s.skipped, Failed: s.failed,
+		Total: s.total, Built: s.built + s.kept, KeptBuilt: s.kept, Skipped: s.skipped, Failed: s.failed,
 		Unfinished: s.total - s.done(), StopReason: s.stopping,
 		WallClockSeconds: s.latest.Sub(s.started).Seconds(),
 	}

@@ -10,7 +10,8 @@ import (
 
 	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
-	"github.com/docker/go-units"
+
+	"github.com/stoker-build/stoker/internal/bytesize"
 )
 
 // palette colours text, or leaves it alone.
@@ -87,11 +88,19 @@ func perHour(rate float64) string {
 }
 
 // size is a number of bytes as the whole of Stoker writes it: 1.2GB.
-func size(bytes int64) string { return units.HumanSize(float64(bytes)) }
+func size(bytes int64) string { return bytesize.Text(bytes) }
 
 // totals is the outcome of jobs: 3 built, 1 skipped, 0 failed.
 func totals(built, skipped, failed int) string {
 	return fmt.Sprintf("%d built, %d skipped, %d failed", built, skipped, failed)
+}
+
+// keptText tells how many jobs an earlier run has finished; empty for none.
+func keptText(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d kept from before", n)
 }
 
 // shortDigest is enough of a digest to tell images apart.

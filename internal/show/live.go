@@ -38,6 +38,9 @@ func (f frame) String() string {
 	lines := []string{f.header(), f.bar()}
 	lines = append(lines, f.numbers()...)
 	lines = append(lines, f.space()...)
+	for _, text := range f.awaited(f.now) {
+		lines = append(lines, f.warn(text))
+	}
 	lines = append(lines, f.body(f.height-len(lines))...)
 	lines = append(lines, make([]string, max(f.least-len(lines), 0))...)
 	lines = lines[:min(len(lines), max(f.height, 1))]
@@ -82,7 +85,7 @@ func (f frame) bar() string {
 	}
 	label := fmt.Sprintf(" %*d/%d %3d%%", len(fmt.Sprint(f.total)), f.done(), f.total, done)
 	cells := max(f.columns()-len(label), 0)
-	built, skipped, failed := shares(cells, f.total, f.built, f.skipped, f.failed)
+	built, skipped, failed := shares(cells, f.total, f.built, f.kept+f.skipped, f.failed)
 	rest := cells - built - skipped - failed
 	// The glyphs differ too, for those who see no colours.
 	return f.good(strings.Repeat("█", built)) + f.info(strings.Repeat("▓", skipped)) +
@@ -115,6 +118,9 @@ func shares(cells, total, built, skipped, failed int) (b, s, x int) {
 // numbers are the counts, the pace and the time left.
 func (f frame) numbers() []string {
 	parts := []string{f.good(fmt.Sprintf("%d built", f.built))}
+	if f.kept > 0 {
+		parts = append(parts, f.info(fmt.Sprintf("%d kept", f.kept)))
+	}
 	if f.skipped > 0 {
 		parts = append(parts, f.info(fmt.Sprintf("%d skipped", f.skipped)))
 	}

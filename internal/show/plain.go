@@ -105,7 +105,7 @@ func (p *plain) tell(at time.Time, e engine.Event) {
 	case engine.Surveying:
 		p.line(at, p.info, "asking", surveyText(e))
 	case engine.AttemptFailed:
-		if e.Retry {
+		if e.Retry && !p.state.waitsFor(e) {
 			p.tellRetry(at, e)
 		}
 	case engine.JobFinished:
@@ -118,6 +118,12 @@ func (p *plain) tell(at time.Time, e engine.Event) {
 		p.line(at, p.warn, "disk", fmt.Sprintf("full during %s; %s now", clean(e.Job), plural(e.Workers, "worker")))
 	case engine.BuilderLost:
 		p.tellLost(at, e)
+	case engine.RegistryThrottled:
+		p.line(at, p.warn, "waiting", throttledText(e, at))
+	case engine.RegistryAnswers:
+		p.line(at, p.info, "back", clean(e.Registry)+" answers again")
+	case engine.RegistryLimit:
+		p.line(at, p.info, "limit", limitText(e, at))
 	case engine.Recovered:
 		p.tellRecovered(at, e)
 	case engine.WorkersChanged:
@@ -133,7 +139,8 @@ func (p *plain) tell(at time.Time, e engine.Event) {
 	case engine.Stopping:
 		p.line(at, p.warn, "stopping", reason(e.Reason))
 	case engine.RunFinished:
-		p.line(at, p.bold, "finished", totals(e.Summary.Built, e.Summary.Skipped, e.Summary.Failed))
+		_, built, skipped := e.Summary.Own()
+		p.line(at, p.bold, "finished", joined(", ", totals(built, skipped, e.Summary.Failed), keptText(e.Summary.Kept())))
 	}
 }
 
@@ -235,6 +242,7 @@ func (s *state) heartbeat(now time.Time) string {
 	if s.waiting != nil {
 		parts = append(parts, s.waiting.String())
 	}
+	parts = append(parts, s.awaited(now)...)
 	return joined("; ", append(parts, s.runningText(now))...)
 }
 
@@ -258,6 +266,9 @@ func (s *state) runningText(now time.Time) string {
 
 func runText(e engine.RunStarted) string {
 	text := fmt.Sprintf("%s in %s, %s", plural(e.Jobs, "image"), plural(e.Batches, "batch"), plural(e.Workers, "worker"))
+	if e.Kept > 0 {
+		text += ", " + keptText(e.Kept)
+	}
 	if len(e.Nodes) > 0 {
 		text += " on " + strings.Join(e.Nodes, ", ")
 	}

@@ -133,7 +133,7 @@ func TestHeartbeat(t *testing.T) {
 		v.Observe(sec(30+float64(i)), engine.JobStarted{Job: fmt.Sprint("job-", i)})
 	}
 	hand.ticks <- sec(96)
-	want = " 0:01:36 [ 1/20] running   1 built, 0 skipped, 0 failed; 38 images/h; about 28m30s left; 10 running: " +
+	want = " 0:01:36 [ 1/20] running   1 built, 0 skipped, 0 failed; 40 images/h; about 28m30s left; 10 running: " +
 		"job-0 1m06s, job-1 1m05s, job-2 1m04s, job-3 1m03s, job-4 1m02s, job-5 1m01s, job-6 1m00s, job-7 59s, and 2 more\n"
 	if got := <-out; got != want {
 		t.Errorf("got  %q\nwant %q", got, want)

@@ -231,18 +231,18 @@ func (p *plain) tellTally(at time.Time, what string, t tally) {
 func (f finalText) space() []string {
 	var lines []string
 	if p, c := f.Prune, f.Cache; p != nil && c != nil && p.Sweeps > 0 {
-		lines = f.flow([]string{
-			"  cache: " + size(c.PeakBytes) + " at its peak",
-			size(p.ReclaimedBytes) + " reclaimed in " + plural(p.Sweeps, "sweep"),
-		})
+		reclaimed := size(p.ReclaimedBytes) + " reclaimed in " + plural(p.Sweeps, "sweep")
+		parts := []string{"  cache: " + size(c.PeakBytes) + " at its peak", reclaimed}
+		if s := f.Space; s != nil && s.OtherBytes == 0 && s.PeakBytes == c.PeakBytes {
+			parts = []string{"  cache: " + reclaimed} // the next line has its peak
+		}
+		lines = f.flow(parts)
 	}
 	if s := f.Space; s != nil && s.PeakBytes > 0 {
-		peak := fmt.Sprintf(": peak %s of %s,", size(s.PeakBytes), size(s.HighBytes))
-		parts := []string{"  " + f.name(s.Bound, 2+len(peak)) + strings.TrimSuffix(peak, ",")}
-		if s.ForecastPeakBytes > 0 {
-			parts = append(parts, "forecast "+size(s.ForecastPeakBytes))
-		}
-		lines = append(lines, f.flow(parts)...)
+		first, rest, _ := strings.Cut(s.Text(), ", ")
+		first = ": peak " + first
+		parts := []string{"  " + f.name(s.Bound, 3+len(first)) + first}
+		lines = append(lines, f.flow(append(parts, strings.Split(rest, ", ")...))...)
 	}
 	return lines
 }

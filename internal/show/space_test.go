@@ -340,7 +340,7 @@ func sweptSummary() ledger.Summary {
 			LeftRecords: 5, LeftBytes: 400 * mega, LiveRemovedRecords: 3,
 			Failures: []string{"node-a: timeout", "node-a: deleting 4 records:\n\x1b[2Jconnection refused"}},
 		Cache: &ledger.Cache{PeakBytes: 1200 * mega},
-		Space: &ledger.Space{Bound: "the disk of /var/lib\x1b[2J/stoker", HighBytes: 1440 * mega, ForecastPeakBytes: 1280 * mega, PeakBytes: 1310 * mega},
+		Space: &ledger.Space{Bound: "the disk of /var/lib\x1b[2J/stoker", HighBytes: 1440 * mega, ForecastPeakBytes: 1280 * mega, PeakBytes: 1310 * mega, OtherBytes: 90 * mega},
 	}
 }
 
@@ -353,7 +353,7 @@ func TestFinalTextTellsOfSpace(t *testing.T) {
 		{"wide", 100, `done: 500 of 500 images built in 1h02m
   481 images/h, median build 55s, longest 4m12s
   cache: 1.2GB at its peak, 14GB reclaimed in 41 sweeps
-  the disk of /var/lib/stoker: peak 1.31GB of 1.44GB, forecast 1.28GB
+  the disk of /var/lib/stoker: peak 1.31GB, 90MB of it not the cache, forecast 1.28GB, limit 1.44GB
 ! 3 records removed that were not dead
 ! 2 sweeps failed, 400MB in 5 dead records left
     node-a: deleting 4 records: connection refused
@@ -364,8 +364,9 @@ results in stoker-out
   longest 4m12s
   cache: 1.2GB at its peak,
   14GB reclaimed in 41 sweeps
-  the disk …b/stoker: peak 1.31GB of 1.44GB,
-  forecast 1.28GB
+  the disk of /var/lib/stoker: peak 1.31GB,
+  90MB of it not the cache, forecast 1.28GB,
+  limit 1.44GB
 ! 3 records removed that were not dead
 ! 2 sweeps failed,
 400MB in 5 dead records left
@@ -399,7 +400,9 @@ func TestFinalTextOfSweeps(t *testing.T) {
 		{"completed leaves nothing", ledger.Summary{Prune: left("completed"), Cache: cache}, swept + "! 1MB in 1 dead record left\n"},
 		{"failed", ledger.Summary{Prune: left("off", "no"), Cache: cache}, swept + "! 1 sweep failed, 1MB in 1 dead record left\n    no\n"},
 		{"no forecast", ledger.Summary{Space: &ledger.Space{Bound: "--cache-budget", PeakBytes: giga, HighBytes: 2 * giga}},
-			"  --cache-budget: peak 1GB of 2GB\n"},
+			"  --cache-budget: peak 1GB, limit 2GB\n"},
+		{"a budget that sweeps kept", ledger.Summary{Prune: left("auto"), Cache: &ledger.Cache{PeakBytes: giga}, Space: &ledger.Space{Bound: "--cache-budget", PeakBytes: giga, HighBytes: 2 * giga}},
+			strings.Replace(swept, "1GB at its peak, ", "", 1) + "  --cache-budget: peak 1GB, limit 2GB\n"},
 		{"space that nobody saw", ledger.Summary{Space: &ledger.Space{Bound: "--cache-budget", HighBytes: 2 * giga}}, ""},
 	}
 	for _, test := range tests {

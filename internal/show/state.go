@@ -30,6 +30,7 @@ type state struct {
 	nodes     []string
 	outputDir string
 
+	kept                   int // that an earlier run has finished
 	built, skipped, failed int
 	batchesDone            int
 	running                []*runningJob  // the longest running first
@@ -39,6 +40,8 @@ type state struct {
 	stopping               string         // why no new job is started
 
 	waiting *waitingJob // the next job, if there is no space for it
+	// throttled are the registries that ask for fewer requests, as was last told
+	throttled []engine.RegistryThrottled
 	// surveying says how far the builder has told what the jobs do; empty once jobs run
 	surveying string
 	sweeps    []runningSweep // in the order in which they began
@@ -46,6 +49,7 @@ type state struct {
 
 	finishes    []time.Time // of the last builds; skipped jobs left out
 	buildsBegan time.Time   // when the first of these builds could begin
+	firstBegan  time.Time   // when the first job of all was begun
 	summary     *ledger.Summary
 }
 
@@ -92,6 +96,12 @@ func (s *state) apply(at time.Time, e engine.Event) {
 		s.setWorkers(e.Workers)
 	case engine.BuilderLost:
 		s.lose(at, e)
+	case engine.RegistryThrottled:
+		s.throttle(e)
+	case engine.RegistryAnswers:
+		s.answers(e.Registry)
+	case engine.JobWaiting:
+		s.leave(clean(e.Job)) // and starts again later
 	case engine.Recovered:
 		s.recover(at, e)
 	case engine.WorkersChanged:
@@ -105,7 +115,7 @@ func (s *state) apply(at time.Time, e engine.Event) {
 	case engine.Stopping:
 		s.stopping, s.waiting = reason(e.Reason), nil
 	case engine.RunFinished:
-		s.running, s.waiting, s.sweeps, s.summary = nil, nil, nil, &e.Summary
+		s.running, s.waiting, s.throttled, s.sweeps, s.summary = nil, nil, nil, nil, &e.Summary
 	}
 }
 
@@ -117,7 +127,7 @@ func surveyText(e engine.Surveying) string {
 func (s *state) begin(at time.Time, e engine.RunStarted) {
 	*s = state{
 		started: at, latest: at, total: e.Jobs, batches: e.Batches, workers: e.Workers,
-		outputDir: clean(e.OutputDir),
+		outputDir: clean(e.OutputDir), kept: e.Kept, batchesDone: e.KeptBatches,
 	}
 	for _, n := range e.Nodes {
 		s.nodes = append(s.nodes, clean(n))
@@ -131,6 +141,9 @@ func (s *state) job(at time.Time, name string) *runningJob {
 		if j.name == name {
 			return j
 		}
+	}
+	if s.firstBegan.IsZero() {
+		s.firstBegan = at
 	}
 	j := &runningJob{name: name, since: at}
 	s.running = append(s.running, j)
@@ -178,8 +191,8 @@ func (s *state) noteWarning(text string) {
 	s.warnings = lastOf(append(s.warnings, text), keptWarnings)
 }
 
-// done counts the finished jobs.
-func (s *state) done() int { return s.built + s.skipped + s.failed }
+// done counts the finished jobs, those of an earlier run too.
+func (s *state) done() int { return s.kept + s.built + s.skipped + s.failed }
 
 // live tells whether the run has started and not yet finished.
 func (s *state) live() bool { return !s.started.IsZero() && s.summary == nil }
@@ -191,14 +204,14 @@ func (s *state) elapsed(now time.Time) time.Duration {
 	return max(now.Sub(s.started), 0)
 }
 
-// imagesPerHour is the pace of the whole run, as its summary will have it;
-// 0 while nothing is built.
+// imagesPerHour is the pace of building since the first job began, as the run's
+// summary will have it; 0 while nothing is built.
 func (s *state) imagesPerHour(now time.Time) float64 {
-	elapsed := s.elapsed(now).Hours()
-	if elapsed == 0 {
+	building := now.Sub(s.firstBegan).Hours()
+	if s.firstBegan.IsZero() || building <= 0 {
 		return 0
 	}
-	return float64(s.built) / elapsed
+	return float64(s.built) / building
 }
 
 // left estimates how long the run still takes from the pace of the last builds.

@@ -43,7 +43,7 @@ func TestStateCounts(t *testing.T) {
 		started: sec(0), latest: sec(9), total: 6, batches: 2, workers: 2, nodes: []string{"node-a"}, outputDir: "stoker-out",
 		built: 1, skipped: 2, failed: 1, batchesDone: 1,
 		running: []*runningJob{}, failures: []failure{{"c", "no", "  failed to solve: no", 1}}, alike: map[string]int{"  failed to solve: no": 1}, warnings: []string{"d: slow network"},
-		stopping: "interrupted", finishes: []time.Time{sec(4), sec(5)},
+		stopping: "interrupted", finishes: []time.Time{sec(4), sec(5)}, firstBegan: sec(1),
 	}
 	if !reflect.DeepEqual(*s, want) {
 		t.Errorf("got  %+v\nwant %+v", *s, want)
@@ -149,10 +149,28 @@ func TestTimeLeftFollowsThePace(t *testing.T) {
 	}
 }
 
+// A run that goes on with another counts on from what that finished, and says so.
+func TestKeptJobs(t *testing.T) {
+	begin := runOf(16, 2)
+	begin.Kept, begin.KeptBatches = 12, 1
+	s := stateOf(told{0, begin}, told{0, engine.JobStarted{Job: "a"}}, told{1800, built("a", 1)})
+	if s.done() != 13 || s.built != 1 || s.batchesDone != 1 || s.imagesPerHour(sec(1800)) != 2 {
+		t.Errorf("%d done, %d built, %d batches, %v images/h", s.done(), s.built, s.batchesDone, s.imagesPerHour(sec(1800)))
+	}
+	f := frame{state: s, now: sec(1800), width: 80, height: 20}
+	if text := f.String(); !strings.Contains(text, "13/16") || !strings.Contains(text, "1 built · 12 kept") {
+		t.Errorf("the live view shows\n%s", text)
+	}
+	end := ledger.Summary{Total: 16, Built: 14, KeptBuilt: 10, Skipped: 2, KeptSkipped: 2, WallClockSeconds: 1.4}
+	if text := FinalText(end, "", 0, false); !strings.HasPrefix(text, "done: 4 of 4 images built in 1.4s, 12 kept from before\n") {
+		t.Errorf("the end is\n%s", text)
+	}
+}
+
 func TestImagesPerHour(t *testing.T) {
-	s := stateOf(told{0, runOf(10, 1)}, told{1, skipped("s", "")}, told{1800, built("a", 1)}, told{1800, built("b", 1)})
-	if got := s.imagesPerHour(sec(3600)); got != 2 {
-		t.Errorf("got %v, want the 2 that were built in an hour", got)
+	s := stateOf(told{0, runOf(10, 1)}, told{1, skipped("s", "")}, told{600, engine.JobStarted{Job: "a"}}, told{1800, built("a", 1)}, told{1800, built("b", 1)})
+	if got := s.imagesPerHour(sec(4200)); got != 2 {
+		t.Errorf("got %v, want the 2 that were built in an hour of building", got)
 	}
 	if got := s.imagesPerHour(sec(0)); got != 0 {
 		t.Errorf("at the start: %v, want 0", got)

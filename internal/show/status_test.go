@@ -60,7 +60,7 @@ func TestStatusOfARunningRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `stoker-out: running for 1m10s (process 42 on here)
-5 of 9 jobs done · 2 built, 0 skipped, 3 failed · 51 images/h · 3 workers
+5 of 9 jobs done · 2 built, 0 skipped, 3 failed · 52 images/h · 3 workers
 2GB reclaimed · waiting 5s for space: d needs 3GB
 running
   c  attempt 2  [2/3] RUN make                                             1m08s

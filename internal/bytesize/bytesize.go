@@ -1,0 +1,31 @@
+// Package bytesize reads and writes numbers of bytes, in one way for the whole
+// program: what was typed as 300MB is shown as 300MB.
+package bytesize
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/docker/go-units"
+)
+
+// Text writes a size for people, in decimal units: 1.2GB. There is no size below
+// nothing; what is over a limit is for the caller to say.
+func Text(bytes int64) string { return units.HumanSize(float64(max(bytes, 0))) }
+
+// Parse reads a size as Text writes it: 60GB, 60G and 60g are 60,000,000,000 bytes.
+// Units with an i are powers of 1024: 60GiB is 60 times 2 to the power of 30.
+func Parse(text string) (int64, error) {
+	parse := units.FromHumanSize
+	if strings.ContainsAny(text, "iI") {
+		parse = units.RAMInBytes
+	}
+	n, err := parse(text)
+	switch {
+	case strings.HasPrefix(strings.TrimSpace(text), "-"):
+		return 0, fmt.Errorf("%q is negative", text)
+	case err != nil, n < 0:
+		return 0, fmt.Errorf("%q is not a size such as 500MB, 60GB or 60GiB", text)
+	}
+	return n, nil
+}

@@ -1,0 +1,35 @@
+package bytesize
+
+import "testing"
+
+// What is typed comes back as it was typed.
+func TestRoundTrip(t *testing.T) {
+	for _, text := range []string{"0B", "1kB", "300MB", "600MB", "1.5GB", "60GB", "2TB"} {
+		n, err := Parse(text)
+		if got := Text(n); err != nil || got != text {
+			t.Errorf("%s comes back as %s (%v)", text, got, err)
+		}
+	}
+}
+
+func TestParse(t *testing.T) {
+	for text, want := range map[string]int64{
+		"60": 60, "60b": 60, "60k": 60e3, "60G": 60e9, "60 gb": 60e9, "1.5MB": 1.5e6,
+		"60GiB": 60 << 30, "1kib": 1 << 10, "0.5MiB": 1 << 19,
+	} {
+		if got, err := Parse(text); err != nil || got != want {
+			t.Errorf("%s is %d (%v), want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "GB", "-1GB", "much", "1XB", "99999999999TB"} {
+		if got, err := Parse(text); err == nil {
+			t.Errorf("%q is taken for %d", text, got)
+		}
+	}
+}
+
+func TestNoNegativeSizes(t *testing.T) {
+	if got := Text(-204e6); got != "0B" {
+		t.Errorf("a negative size is %s", got)
+	}
+}
