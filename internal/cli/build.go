@@ -450,7 +450,7 @@ func buildArgs(flags []string) (args, plain map[string]string, err error) {
 // builder is started.
 func (o builderOptions) options(registries []string, existingOnly bool) builder.Options {
 	return builder.Options{
-		Name: o.name, Buildkitd: o.buildkitd, StateDir: o.stateDir, ExistingOnly: existingOnly,
+		Name: o.name, Buildkitd: o.buildkitd, BuildkitdConfig: o.config, StateDir: o.stateDir, ExistingOnly: existingOnly,
 		InsecureRegistries: append(slices.Clip(o.insecure), loopback(registries)...),
 	}
 }
