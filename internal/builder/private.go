@@ -17,6 +17,7 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/moby/buildkit/client"
 
+	"github.com/stoker-build/stoker/internal/scratch"
 	"github.com/stoker-build/stoker/internal/strays"
 )
 
@@ -26,7 +27,7 @@ type daemon struct {
 	root    string
 	log     string
 	lock    *flock.Flock
-	sockDir string // removed at the end when it is not below root
+	sockDir *scratch.Dir // of its socket; nil where that is below root
 	command []string
 	cmd     *exec.Cmd
 	started time.Time
@@ -117,10 +118,10 @@ func (d *daemon) writeConfig(config daemonConfig, insecure []string) (string, er
 	socket := filepath.Join(d.root, "buildkitd.sock")
 	if len(socket) > maxSocketPath {
 		var err error
-		if d.sockDir, err = os.MkdirTemp("", "stoker-"); err != nil {
+		if d.sockDir, err = scratch.New("socket"); err != nil {
 			return "", err
 		}
-		socket = filepath.Join(d.sockDir, "buildkitd.sock")
+		socket = filepath.Join(d.sockDir.Path, "buildkitd.sock")
 	}
 	d.address = "unix://" + socket
 	config.complete(filepath.Join(d.root, "root"), d.address, insecure)
@@ -263,8 +264,8 @@ func (d *daemon) terminate() error {
 
 func (d *daemon) release() error {
 	var errs []error
-	if d.sockDir != "" {
-		errs = append(errs, os.RemoveAll(d.sockDir))
+	if d.sockDir != nil {
+		errs = append(errs, d.sockDir.Close())
 	}
 	if d.address != "" {
 		if err := os.Remove(strings.TrimPrefix(d.address, "unix://")); !errors.Is(err, fs.ErrNotExist) {
