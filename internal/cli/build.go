@@ -180,6 +180,11 @@ func (o buildOptions) engine(p *plan.Plan) (engine.Options, error) {
 
 // execute builds a plan: connect, open the record, run, say how it went.
 func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams) (err error) {
+	done, err := o.builder.openState(streams.Err)
+	if err != nil {
+		return err
+	}
+	defer done()
 	options, err := o.engine(p)
 	if err != nil {
 		return err
@@ -211,7 +216,10 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	options.Observer = view.Observe
 	summary, err := engine.Run(ctx, options)
 	o.learn(p, summary)
-	err = errors.Join(err, view.Close(), appendStepSummary(summary), o.input.writeFiles(p, record.Entries()))
+	err = errors.Join(err, view.Close(), o.input.writeFiles(p, record.Entries()))
+	if err := appendStepSummary(summary); err != nil {
+		fmt.Fprintf(streams.Err, "warning: the summary is not on the job's page: %s\n", err)
+	}
 	if err != nil {
 		return &runError{err}
 	}

@@ -63,6 +63,11 @@ func runPlan(ctx context.Context, o buildOptions, format string, streams Streams
 		return err
 	}
 	defer p.Close()
+	done, err := o.builder.openState(streams.Err)
+	if err != nil {
+		return err
+	}
+	defer done()
 	options, err := o.engine(p)
 	if err != nil {
 		return err
