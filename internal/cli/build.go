@@ -19,6 +19,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/layers"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plan"
@@ -200,6 +201,9 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	options.BuilderName, options.LayerSizes = b.Name(), o.builder.sizes(b.Mirrors()).Of
 	options.Builder, options.Graphs, options.Nodes, options.Prune.Owner = b, b, engineNodes(b), o.prune.owner(b)
 	options.Recovery = o.recovery(b.Name())
+	if err := checkWithFrontend(ctx, p, b); err != nil {
+		return err
+	}
 
 	options.ResumeCommand = resumeCommand(streams, o.flags, os.LookupEnv, options.Redact)
 	record, resumed, err := o.openLedger(ctx, p, streams.Version, options.ResumeCommand)
@@ -224,6 +228,23 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 		return &runError{err}
 	}
 	return outcome(ctx, summary)
+}
+
+// checkWithFrontend has the builder's frontend find a mistake in the one
+// Dockerfile of all jobs, where nobody else can. What else it says is a matter of
+// single jobs, or comes again when all are asked about.
+func checkWithFrontend(ctx context.Context, p *plan.Plan, b *builder.Builder) error {
+	job := p.InDoubt()
+	if job == nil {
+		return nil
+	}
+	var mistake error
+	_ = b.Graphs(ctx, []*plan.Job{job}, func(_ *plan.Job, _ graph.Graph, err error) {
+		if err != nil && builder.DoesNotParse(err) {
+			mistake = job.Source.DoesNotParse(err)
+		}
+	})
+	return mistake
 }
 
 // recovery returns how processes take turns at mending a builder; nil to mend
