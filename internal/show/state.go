@@ -34,6 +34,7 @@ type state struct {
 	batchesDone            int
 	running                []*runningJob // the longest running first
 	failures               []failure     // the last few
+	lostIdle               bool          // the builder, while no job runs
 	warnings               []string      // the last few
 	stopping               string        // why no new job is started
 
