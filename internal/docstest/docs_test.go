@@ -43,6 +43,7 @@ func TestCommands(t *testing.T) {
 			dir := w.directory(t)
 			if doc.name == "README.md" {
 				doc = doc.without(quickStart)
+				w.run(t, dir, command{text: standIn})
 			}
 			for _, c := range doc.commands() {
 				switch {
@@ -58,6 +59,9 @@ func TestCommands(t *testing.T) {
 		})
 	}
 }
+
+// standIn leaves what the README's quick start does, for the commands after it.
+const standIn = "stoker build --images bases.txt -t 'registry.example/first:{{.Name}}' --push ./agent"
 
 // checkFields makes sure that a document names the fields of a run's files.
 func checkFields(t *testing.T, doc document, dir string) {

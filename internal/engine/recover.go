@@ -66,7 +66,7 @@ func (r *run) look(ctx context.Context, s *sweep.Sweeper) (*cache.Report, error)
 	if r.answers(ctx) { // again, where another look has waited for it
 		return lookOnce(ctx, s)
 	}
-	r.emit(BuilderLost{Error: err.Error()})
+	r.emit(BuilderLost{Error: firstLine(err.Error())})
 	if back := r.recoverBuilder(ctx); back != nil {
 		return nil, errors.Join(err, back)
 	}
@@ -75,7 +75,7 @@ func (r *run) look(ctx context.Context, s *sweep.Sweeper) (*cache.Report, error)
 }
 
 func lookOnce(ctx context.Context, s *sweep.Sweeper) (*cache.Report, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, lookTimeout, fmt.Errorf("the builder did not list its cache within %s", lookTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, lookTimeout, fmt.Errorf("it did not list its cache within %s", lookTimeout))
 	defer cancel()
 	return s.Look(ctx)
 }

@@ -50,7 +50,7 @@ func main() {
 		os.Exit(2)
 	}
 	if err := do(); err != nil {
-		fmt.Fprintln(os.Stderr, "registry:", err)
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
@@ -102,9 +102,9 @@ func (s service) awaitReady(cmd *exec.Cmd) error {
 	timeout := time.After(startTimeout)
 	for {
 		select {
-		case <-ended:
+		case exit := <-ended:
 			text, _ := os.ReadFile(s.logFile())
-			return fmt.Errorf("it did not start: %s", strings.TrimSpace(string(text)))
+			return fmt.Errorf("it did not start (%w): %s\nWhere another program has that address: make registry ADDRESS=127.0.0.1:5050", exit, strings.TrimSpace(string(text)))
 		case <-timeout:
 			return fmt.Errorf("it is not ready after %s; its log is %s", startTimeout, s.logFile())
 		case <-time.After(pollInterval):
