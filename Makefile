@@ -4,10 +4,23 @@ export GOFLAGS ?= -buildvcs=false
 # What "stoker version" tells, as far as this is a clone.
 COMMIT = $(shell git describe --always --abbrev=40 --dirty --exclude '*' 2>/dev/null)
 
-.PHONY: build setup demo soak test lint bench docs
+# Where "make registry" listens.
+ADDRESS ?= 127.0.0.1:5000
 
-build: ## the program, as bin/stoker
+.PHONY: build registry registry-stop setup demo soak test lint bench docs
+
+build: ## stoker, and the buildkitd and buildctl that it finds beside it, in bin/; runc where it is missing
+	./tools/setup.sh build
 	$(GO) build -trimpath -ldflags "-X main.commit=$(COMMIT)" -o bin/stoker ./cmd/stoker
+	ln -f .tools/bin/buildkitd .tools/bin/buildctl bin/ 2>/dev/null || cp -f .tools/bin/buildkitd .tools/bin/buildctl bin/
+
+registry: ## a registry with four small base images, in the background
+	@./tools/setup.sh registry
+	@$(GO) build -trimpath -o .tools/bin/registry ./internal/lab/registry
+	@.tools/bin/registry -address $(ADDRESS) start
+
+registry-stop: ## end that registry; what was pushed to it is gone
+	@.tools/bin/registry stop
 
 setup: ## Debian packages and the BuildKit that tests and demo run against
 	./tools/setup.sh

@@ -43,6 +43,8 @@ type Options struct {
 	// Buildkitd is the path of the buildkitd to start when no builder is found;
 	// empty to look beside the program and on PATH.
 	Buildkitd string
+	// BuildkitdConfig is a buildkitd.toml for the private builder; empty for none.
+	BuildkitdConfig string
 	// StateDir is where a private builder keeps its root, and Stoker its own
 	// buildx state.
 	StateDir string
@@ -62,6 +64,9 @@ type UnreachableError struct {
 	Asked string
 	// Busy tells that the private builder is another run's now.
 	Busy bool
+	// Remedies are lines that say what gets the parts of a private builder that are
+	// missing.
+	Remedies []string
 }
 
 func (e *UnreachableError) Error() string {
@@ -73,10 +78,9 @@ func (e *UnreachableError) Error() string {
 		return text + "\nStart that builder or name another (\"docker buildx ls\" lists those of buildx), or leave " + e.Asked + "\n" +
 			"away: Stoker then looks for one, or starts one of its own."
 	}
-	return text + "\nTo get one, do one of these:\n" +
-		"  install buildkitd and runc, and run as root or with rootlesskit: stoker then starts a private builder\n" +
-		"  docker buildx create --use\n" +
-		"  --builder ADDRESS of a running buildkitd, such as unix:///run/buildkit/buildkitd.sock"
+	return text + "\n" + strings.Join(append(e.Remedies, "To use a builder that is there:",
+		"  docker buildx create --use",
+		"  --builder ADDRESS of a running buildkitd, such as unix:///run/buildkit/buildkitd.sock"), "\n")
 }
 
 // How long a builder that is asked for may take to answer.
@@ -144,8 +148,12 @@ func Connect(ctx context.Context, opt Options) (*Builder, error) {
 	if opt.ExistingOnly {
 		return nil, &UnreachableError{Tried: tried}
 	}
-	if b.private, err = startDaemon(ctx, opt); err != nil {
-		return nil, &UnreachableError{Tried: append(tried, "a private buildkitd: "+reason(err)), Busy: errors.Is(err, errBusy)}
+	config, err := readConfig(opt.BuildkitdConfig)
+	if err != nil {
+		return nil, err
+	}
+	if b.private, err = startDaemon(ctx, opt, config); err != nil {
+		return nil, &UnreachableError{Tried: append(tried, "a private buildkitd: "+reason(err)), Busy: errors.Is(err, errBusy), Remedies: remedies(err)}
 	}
 	if err := b.openAddress(ctx, "private", b.private.address); err != nil {
 		return nil, errors.Join(&UnreachableError{Tried: append(tried, "a private buildkitd: "+reason(err))}, b.private.stop())

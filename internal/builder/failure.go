@@ -30,6 +30,8 @@ const (
 	TimedOut    Class = "timeout"
 )
 
+const doesNotParse = "the Dockerfile does not parse"
+
 var noSpace = regexp.MustCompile(`(?i)no space left on device|ENOSPC|disk quota exceeded`)
 
 // failures says of BuildKit's own message which class a failure is of, and why. The
@@ -43,13 +45,13 @@ var failures = []struct {
 	message *regexp.Regexp
 }{
 	// These quote what the user wrote.
-	{Permanent, "the Dockerfile does not parse", regexp.MustCompile(`^(?:failed to solve: )?dockerfile parse error`)},
+	{Permanent, doesNotParse, regexp.MustCompile(`^(?:failed to solve: )?dockerfile parse error`)},
 	{Permanent, "a file that the Dockerfile copies does not exist", regexp.MustCompile(`failed to calculate checksum of ref \S+: "(?:[^"\\]|\\.)*": not found$|^(?:failed to solve: )?lstat \S+: no such file or directory$`)},
 	{NoSpace, "the builder's disk is full", noSpace},
 	{BuilderLost, "the builder does not answer", regexp.MustCompile(`code = Unavailable|Unavailable: |error reading from server|transport is closing|transport: Error while dialing|no active session for|closing transport|server is not responding|graceful_stop|use of closed network connection`)},
 	{Throttled, "a registry asks for fewer requests", regexp.MustCompile(`429 Too Many Requests|toomanyrequests|TOOMANYREQUESTS`)},
 	{BrokenCache, "the builder's cache is broken", regexp.MustCompile(`snapshot \S*\s*does not exist|failed to commit \S+ to \S+|missing descriptor|unexpected commit digest|failed size validation|(?:digest|checksum) mismatch|lease "?\S+"?: not found|(?:blob|content|snapshot) (?:sha256:)?\S+: not found|failed to get (?:blob|lease)|fstype: overlay\b[^\n]*err: no such file or directory|failed to stat parent: stat \S+: no such file or directory|short read: expected \d+ bytes but got \d+|content does not match digest|expected at \S+: blob not found|parent snapshot \S+ does not exist|failed to rename: rename \S+ \S+/snapshots/\d+: file exists`)},
-	{Permanent, "the Dockerfile does not parse", regexp.MustCompile(`unknown instruction|file with no instructions|no build stage in current context`)},
+	{Permanent, doesNotParse, regexp.MustCompile(`unknown instruction|file with no instructions|no build stage in current context`)},
 	{Permanent, "the Dockerfile names a stage that does not exist", regexp.MustCompile(`target stage "[^"]*" could not be found|invalid (?:from flag value|stage name)`)},
 	{Permanent, "the registry says that an image does not exist", regexp.MustCompile(`(?:failed to resolve source metadata for|pull access denied|failed to authorize)[^\n]*(?:: not found|repository does not exist|name unknown|manifest unknown)`)},
 	{Permanent, "the registry denies access", regexp.MustCompile(`pull access denied|insufficient_scope|(?:unexpected status|failed to fetch (?:anonymous|oauth) token)[^\n]*: (?:401 Unauthorized|403 Forbidden)|failed to fetch (?:anonymous|oauth) token: (?:unauthorized|denied): |failed to push [^\n]*: (?:unauthorized|denied): |denied: requested access`)},
@@ -57,6 +59,12 @@ var failures = []struct {
 	{Permanent, "a reference is not valid", regexp.MustCompile(`failed to parse stage name|invalid reference format`)},
 	{Permanent, "a step needs a secret that is not given", regexp.MustCompile(`^(?:failed to solve: )?secret \S+: not found$`)},
 	{Permanent, "the image does not have the user", regexp.MustCompile(`^(?:failed to solve: )?process: unable to find (?:user|group) `)},
+}
+
+// DoesNotParse tells whether a frontend says that a Dockerfile does not parse.
+func DoesNotParse(err error) bool {
+	_, why := Classify(err)
+	return why == doesNotParse
 }
 
 // Classify tells which class a build's failure is of, and why. Types decide first,

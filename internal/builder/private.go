@@ -12,12 +12,12 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"text/template"
 	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/moby/buildkit/client"
 
+	"github.com/stoker-build/stoker/internal/scratch"
 	"github.com/stoker-build/stoker/internal/strays"
 )
 
@@ -27,7 +27,7 @@ type daemon struct {
 	root    string
 	log     string
 	lock    *flock.Flock
-	sockDir string // removed at the end when it is not below root
+	sockDir *scratch.Dir // of its socket; nil where that is below root
 	command []string
 	cmd     *exec.Cmd
 	started time.Time
@@ -49,12 +49,8 @@ const (
 // startDaemon starts buildkitd and waits until it answers. Its root is below
 // opt.StateDir and is kept for the next run; a lock makes sure that no other
 // run uses it meanwhile.
-func startDaemon(ctx context.Context, opt Options) (_ *daemon, err error) {
-	binary, err := findBuildkitd(opt.Buildkitd)
-	if err != nil {
-		return nil, err
-	}
-	command, err := daemonCommand(binary)
+func startDaemon(ctx context.Context, opt Options, config daemonConfig) (_ *daemon, err error) {
+	parts, err := findParts(opt.Buildkitd, searchPath(), os.Geteuid(), config.runc)
 	if err != nil {
 		return nil, err
 	}
@@ -73,11 +69,11 @@ func startDaemon(ctx context.Context, opt Options) (_ *daemon, err error) {
 	if err := d.awaitLast(ctx); err != nil {
 		return nil, err
 	}
-	config, err := d.writeConfig(opt.InsecureRegistries)
+	file, err := d.writeConfig(config, opt.InsecureRegistries)
 	if err != nil {
 		return nil, err
 	}
-	d.command = append(command, "--config", config)
+	d.command = append(parts.command(), "--config", file)
 	if err := d.start(d.command); err != nil {
 		return nil, err
 	}
@@ -85,42 +81,6 @@ func startDaemon(ctx context.Context, opt Options) (_ *daemon, err error) {
 		return nil, errors.Join(err, d.terminate())
 	}
 	return d, nil
-}
-
-// findBuildkitd looks for buildkitd where it was said to be, else beside this
-// program, else on PATH.
-func findBuildkitd(asked string) (string, error) {
-	if asked != "" {
-		path, err := exec.LookPath(asked)
-		if err != nil {
-			return "", fmt.Errorf("--buildkitd: %w", err)
-		}
-		return filepath.Abs(path)
-	}
-	if self, err := os.Executable(); err == nil {
-		beside := filepath.Join(filepath.Dir(self), "buildkitd")
-		if path, err := exec.LookPath(beside); err == nil {
-			return path, nil
-		}
-	}
-	path, err := exec.LookPath("buildkitd")
-	if err != nil {
-		return "", errors.New("no buildkitd beside the program or on PATH (--buildkitd names one)")
-	}
-	return filepath.Abs(path)
-}
-
-// daemonCommand returns how to run buildkitd: as it is for root, else in a user
-// namespace of rootlesskit.
-func daemonCommand(binary string) ([]string, error) {
-	if os.Geteuid() == 0 {
-		return []string{binary}, nil
-	}
-	rootlesskit, err := exec.LookPath("rootlesskit")
-	if err != nil {
-		return nil, errors.New("buildkitd needs root, or rootlesskit on PATH to run without")
-	}
-	return []string{rootlesskit, "--net=host", "--copy-up=/etc", "--copy-up=/run", binary, "--rootless"}, nil
 }
 
 var errBusy = errors.New("in use by another run")
@@ -154,39 +114,19 @@ func (d *daemon) awaitLast(ctx context.Context) error {
 	return errors.Join(lock.Close(), strays.Clear(d.root))
 }
 
-var daemonConfig = template.Must(template.New("").Parse(`# Written by stoker at each start.
-root = {{printf "%q" .Root}}
-[grpc]
-  address = [{{printf "%q" .Address}}]
-[worker.oci]
-  # Stoker sweeps by plan; a collector that guesses from the past would take
-  # what the plan still needs.
-  gc = false
-[worker.containerd]
-  enabled = false
-{{range .Insecure}}[registry.{{printf "%q" .}}]
-  http = true
-  insecure = true
-{{end}}`))
-
-func (d *daemon) writeConfig(insecure []string) (string, error) {
+func (d *daemon) writeConfig(config daemonConfig, insecure []string) (string, error) {
 	socket := filepath.Join(d.root, "buildkitd.sock")
 	if len(socket) > maxSocketPath {
 		var err error
-		if d.sockDir, err = os.MkdirTemp("", "stoker-"); err != nil {
+		if d.sockDir, err = scratch.New("socket"); err != nil {
 			return "", err
 		}
-		socket = filepath.Join(d.sockDir, "buildkitd.sock")
+		socket = filepath.Join(d.sockDir.Path, "buildkitd.sock")
 	}
 	d.address = "unix://" + socket
-	var b strings.Builder
-	err := daemonConfig.Execute(&b, map[string]any{
-		"Root": filepath.Join(d.root, "root"), "Address": d.address, "Insecure": slices.Sorted(slices.Values(insecure))})
-	if err != nil {
-		return "", err
-	}
+	config.complete(filepath.Join(d.root, "root"), d.address, insecure)
 	path := filepath.Join(d.root, "buildkitd.toml")
-	return path, os.WriteFile(path, []byte(b.String()), 0o600)
+	return path, config.write(path)
 }
 
 // start runs the daemon in a process group of its own, so that a Ctrl-C at the
@@ -203,7 +143,7 @@ func (d *daemon) start(command []string) error {
 	d.cmd.Stdout, d.cmd.Stderr = log, log
 	// BuildKit mounts what it reads of a snapshot in the directory for temporary
 	// files: below the root it is found again when the daemon was killed.
-	d.cmd.Env = append(os.Environ(), "TMPDIR="+d.tmp())
+	d.cmd.Env = append(os.Environ(), "TMPDIR="+d.tmp(), "PATH="+searchPath())
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	if err := errors.Join(os.RemoveAll(d.tmp()), os.Mkdir(d.tmp(), 0o700)); err != nil {
 		return err
@@ -257,6 +197,9 @@ func (d *daemon) waitReady(ctx context.Context) error {
 	}
 }
 
+// How buildkitd (v0.34) says that it could not use runc.
+const noWorker = "no worker found, rebuild the buildkit daemon?"
+
 // lastWords returns why the daemon ended: what it says in its own name, before
 // any trace, else the end of its log.
 func (d *daemon) lastWords() string {
@@ -266,6 +209,9 @@ func (d *daemon) lastWords() string {
 	}
 	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
 	for _, line := range slices.Backward(lines) {
+		if strings.Contains(line, noWorker) {
+			return "it has no worker: runc does not work, or its configuration turns [worker.oci] off"
+		}
 		if strings.HasPrefix(line, "buildkitd: ") {
 			return line
 		}
@@ -318,8 +264,8 @@ func (d *daemon) terminate() error {
 
 func (d *daemon) release() error {
 	var errs []error
-	if d.sockDir != "" {
-		errs = append(errs, os.RemoveAll(d.sockDir))
+	if d.sockDir != nil {
+		errs = append(errs, d.sockDir.Close())
 	}
 	if d.address != "" {
 		if err := os.Remove(strings.TrimPrefix(d.address, "unix://")); !errors.Is(err, fs.ErrNotExist) {

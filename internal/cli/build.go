@@ -20,6 +20,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/layers"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plan"
@@ -182,6 +183,11 @@ func (o buildOptions) engine(p *plan.Plan) (engine.Options, error) {
 
 // execute builds a plan: connect, open the record, run, say how it went.
 func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams) (err error) {
+	done, err := o.builder.openState(streams.Err)
+	if err != nil {
+		return err
+	}
+	defer done()
 	options, err := o.engine(p)
 	if err != nil {
 		return err
@@ -199,6 +205,9 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	options.Mirrors, options.Limits = mirrors.Of, limits.All
 	options.Builder, options.Graphs, options.Nodes, options.Prune.Owner = b, b, engineNodes(b), o.prune.owner(b)
 	options.Recovery = o.recovery(b.Name())
+	if err := checkWithFrontend(ctx, p, b); err != nil {
+		return err
+	}
 
 	options.ResumeCommand = resumeCommand(streams, o.flags, os.LookupEnv, options.Redact)
 	record, resumed, err := o.openLedger(ctx, p, streams.Version, options.ResumeCommand)
@@ -215,11 +224,31 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	options.Observer = view.Observe
 	summary, err := engine.Run(ctx, options)
 	o.learn(p, summary)
-	err = errors.Join(err, view.Close(), appendStepSummary(summary), o.input.writeFiles(p, record.Entries()))
+	err = errors.Join(err, view.Close(), o.input.writeFiles(p, record.Entries()))
+	if err := appendStepSummary(summary); err != nil {
+		fmt.Fprintf(streams.Err, "warning: the summary is not on the job's page: %s\n", err)
+	}
 	if err != nil {
 		return &runError{err}
 	}
 	return outcome(ctx, summary)
+}
+
+// checkWithFrontend has the builder's frontend find a mistake in the one
+// Dockerfile of all jobs, where nobody else can. What else it says is a matter of
+// single jobs, or comes again when all are asked about.
+func checkWithFrontend(ctx context.Context, p *plan.Plan, b *builder.Builder) error {
+	job := p.InDoubt()
+	if job == nil {
+		return nil
+	}
+	var mistake error
+	_ = b.Graphs(ctx, []*plan.Job{job}, func(_ *plan.Job, _ graph.Graph, err error) {
+		if err != nil && builder.DoesNotParse(err) {
+			mistake = job.Source.DoesNotParse(err)
+		}
+	})
+	return mistake
 }
 
 // recovery returns how processes take turns at mending a builder; nil to mend
@@ -454,7 +483,7 @@ func buildArgs(flags []string) (args, plain map[string]string, err error) {
 // builder is started.
 func (o builderOptions) options(registries []string, existingOnly bool) builder.Options {
 	return builder.Options{
-		Name: o.name, Buildkitd: o.buildkitd, StateDir: o.stateDir, ExistingOnly: existingOnly,
+		Name: o.name, Buildkitd: o.buildkitd, BuildkitdConfig: o.config, StateDir: o.stateDir, ExistingOnly: existingOnly,
 		InsecureRegistries: append(slices.Clip(o.insecure), loopback(registries)...),
 	}
 }

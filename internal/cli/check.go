@@ -16,6 +16,11 @@ import (
 // check has the builder check the jobs' Dockerfiles, and prints what it found. As
 // with docker buildx build --check, findings are a failure.
 func check(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams) (err error) {
+	done, err := o.builder.openState(streams.Err)
+	if err != nil {
+		return err
+	}
+	defer done()
 	b, err := o.builder.connect(ctx, p.Registries())
 	if err != nil {
 		return err

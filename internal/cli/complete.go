@@ -19,7 +19,7 @@ import (
 
 // Flags whose values are files or directories; the shell knows these itself.
 var (
-	fileFlags = []string{"images", "rows", "file", "buildkitd", "recover-lock"}
+	fileFlags = []string{"images", "rows", "file", "buildkitd", "buildkitd-config", "recover-lock"}
 	dirFlags  = []string{"output-dir", "state-dir", "disk-path"}
 )
 

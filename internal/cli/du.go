@@ -103,6 +103,11 @@ func runDu(ctx context.Context, o duOptions, streams Streams) (err error) {
 	if err != nil {
 		return err
 	}
+	done, err := o.builder.openState(streams.Err)
+	if err != nil {
+		return err
+	}
+	defer done()
 	b, err := o.builder.connect(ctx, nil)
 	if err != nil {
 		return err

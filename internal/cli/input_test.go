@@ -148,7 +148,7 @@ func TestUnreachableBuilder(t *testing.T) {
 		{"an address", [2]string{}, []string{"--builder", "unix:///does/not/exist.sock"}, []string{"--builder unix:///does/not/exist.sock", "leave --builder"}},
 		{"a name", [2]string{"BUILDX_BUILDER", "nobody"}, nil, []string{"BUILDX_BUILDER nobody"}},
 		{"a host", [2]string{"BUILDKIT_HOST", "tcp://127.0.0.1:1"}, nil, []string{"BUILDKIT_HOST tcp://127.0.0.1:1"}},
-		{"nothing set", [2]string{"PATH", dir}, []string{"--buildkitd", "does-not-exist"}, []string{"not set", "docker's current builder", "a private buildkitd"}},
+		{"nothing set", [2]string{"PATH", dir}, []string{"--buildkitd", "does-not-exist"}, []string{"not set", "docker's current builder", "a private buildkitd", "docker buildx create"}},
 		{"another run's", [2]string{}, []string{"--buildkitd", "sh"}, []string{"a private buildkitd", "in use by another run", "--state-dir"}},
 	}
 	for _, tt := range tests {
@@ -167,8 +167,8 @@ func TestUnreachableBuilder(t *testing.T) {
 					t.Errorf("output %q does not say %q", output, s)
 				}
 			}
-			if advised := strings.Contains(output, "install buildkitd"); advised != (tt.name == "nothing set") {
-				t.Errorf("whether to install one is advised: %t\n%s", advised, output)
+			if advised := strings.Contains(output, "To use a builder that is there"); advised != (tt.name == "nothing set") {
+				t.Errorf("whether others are told of: %t\n%s", advised, output)
 			}
 		})
 	}

@@ -64,6 +64,11 @@ func runPlan(ctx context.Context, o buildOptions, format string, streams Streams
 		return err
 	}
 	defer p.Close()
+	done, err := o.builder.openState(streams.Err)
+	if err != nil {
+		return err
+	}
+	defer done()
 	options, err := o.engine(p)
 	if err != nil {
 		return err
@@ -76,6 +81,9 @@ func runPlan(ctx context.Context, o buildOptions, format string, streams Streams
 		defer b.Close()
 		options.BuilderName, options.LayerSizes = b.Name(), o.builder.sizes(b.Mirrors(), limits).Of
 		options.Builder, options.Graphs, options.Nodes, options.Prune.Owner = b, b, engineNodes(b), o.prune.owner(b)
+		if err := checkWithFrontend(ctx, p, b); err != nil {
+			return err
+		}
 	case o.builder.name != "" || !errors.As(err, new(*builder.UnreachableError)):
 		return err
 	default:

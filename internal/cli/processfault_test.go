@@ -132,7 +132,8 @@ func signalDaemonBelow(dir string, signal syscall.Signal) error {
 }
 
 // However a run with a private daemon is ended at once, the daemon ends too, and
-// the next run on the same state directory completes what is left.
+// the next run on the same state directory completes what is left, and leaves
+// nothing in the directory for temporary files.
 func TestEndedAtOnce(t *testing.T) {
 	t.Parallel()
 	stoker := realStoker(t)
@@ -161,7 +162,9 @@ func TestEndedAtOnce(t *testing.T) {
 			pids := w.path("hooks")
 			hook := fmt.Sprintf("[ -e %[1]s.off ] || { sleep 60 & echo $! >> %[1]s; wait; }", pids)
 			t.Cleanup(func() { killAll(t, pids) })
+			tmp := "TMPDIR=" + t.TempDir()
 			cmd := w.private(stoker, "--workers", "2", "--post-build", hook)
+			cmd.Env = append(cmd.Env, tmp)
 			wait := start(t, cmd)
 			// The command runs in the middle of a job; what it wrote is the first sign.
 			for !exists(pids) && !exists(w.path("out/summary.json")) {
@@ -180,9 +183,18 @@ func TestEndedAtOnce(t *testing.T) {
 			w.checkDaemonEnds()
 
 			w.write("hooks.off", "")
-			code, out = start(t, w.private(stoker, "--resume", "--post-build", hook))()
+			left, err := os.ReadDir(strings.TrimPrefix(tmp, "TMPDIR="))
+			if err != nil || len(left) == 0 {
+				t.Errorf("it left nothing to be cleared away (%v)", err)
+			}
+			cmd = w.private(stoker, "--resume", "--post-build", hook)
+			cmd.Env = append(cmd.Env, tmp)
+			code, out = start(t, cmd)()
 			if s := w.summary(); code != ExitOK || s.Built+s.Skipped != 3 {
 				t.Errorf("resumed: exit code %d, summary %+v\n%s", code, s, out)
+			}
+			if left, err := os.ReadDir(strings.TrimPrefix(tmp, "TMPDIR=")); err != nil || len(left) > 0 {
+				t.Errorf("left in the directory for temporary files: %v (%v)", left, err)
 			}
 		})
 	}

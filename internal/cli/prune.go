@@ -117,6 +117,11 @@ func runPrune(ctx context.Context, o pruneByHandOptions, streams Streams) (err e
 	for i := range images {
 		images[i].Needed = false
 	}
+	done, err := o.builder.openState(streams.Err)
+	if err != nil {
+		return err
+	}
+	defer done()
 	b, err := o.builder.connect(ctx, nil)
 	if err != nil {
 		return err

@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
@@ -133,15 +132,4 @@ removes, in the background, exactly the build cache that no later image needs.`,
 func quietLibraries() {
 	logrus.SetOutput(io.Discard)
 	slog.SetDefault(slog.New(slog.DiscardHandler))
-}
-
-// stateDir is where Stoker keeps what outlives a run.
-func stateDir() string {
-	if dir := os.Getenv("XDG_STATE_HOME"); dir != "" {
-		return filepath.Join(dir, "stoker")
-	}
-	if home, err := os.UserHomeDir(); err == nil {
-		return filepath.Join(home, ".local", "state", "stoker")
-	}
-	return "/var/lib/stoker"
 }

@@ -24,6 +24,14 @@ type command struct {
 	exit int // the exit code that the document promises
 }
 
+// block is a code block of a document.
+type block struct {
+	language string
+	lines    []string
+	line     int // of the first of them
+	exit     int // the exit code that the comment above promises
+}
+
 var (
 	exitMark  = regexp.MustCompile(`^<!-- exit (\d+) -->$`)
 	remark    = regexp.MustCompile(`(^|\s+)#( .*)?$`)
@@ -34,33 +42,71 @@ var (
 // runs tells whether it is a command of stoker, which the test runs.
 func (c command) runs() bool { return runnable.MatchString(c.text) }
 
+// blocks returns the document's code blocks. The comment "<!-- exit N -->" right
+// above one says which exit code its commands have, when it is not 0.
+func (d document) blocks() []block {
+	var list []block
+	inside, exit := false, 0
+	for i, line := range strings.Split(d.text, "\n") {
+		rest, fence := strings.CutPrefix(line, fenceMark)
+		mark := exitMark.FindStringSubmatch(line)
+		switch {
+		case fence && !inside:
+			list = append(list, block{language: rest, line: i + 2, exit: exit})
+			inside, exit = true, 0
+		case fence:
+			inside = false
+		case inside:
+			last := &list[len(list)-1]
+			last.lines = append(last.lines, line)
+		case mark != nil:
+			exit, _ = strconv.Atoi(mark[1]) // it is digits
+		}
+	}
+	return list
+}
+
+// section is the part of the document below a heading of the second level, the
+// rest of it left blank, so that lines keep their numbers.
+func (d document) section(heading string) document { return d.filtered(heading, true) }
+
+// without is the document with that part left blank.
+func (d document) without(heading string) document { return d.filtered(heading, false) }
+
+func (d document) filtered(heading string, keep bool) document {
+	lines := strings.Split(d.text, "\n")
+	inside := false
+	for i, line := range lines {
+		if title, found := strings.CutPrefix(line, "## "); found {
+			inside = title == heading
+		}
+		if inside != keep {
+			lines[i] = ""
+		}
+	}
+	d.text = strings.Join(lines, "\n")
+	return d
+}
+
 // commands returns the commands in the document's code blocks that are marked
 // as "sh". A line that ends with a backslash goes on in the next; what follows
-// a "#" is a remark. The comment "<!-- exit N -->" right above a block says
-// which exit code its commands have, when it is not 0.
+// a "#" is a remark.
 func (d document) commands() []command {
 	var list []command
+	for _, b := range d.blocks() {
+		if b.language == "sh" {
+			list = append(list, b.commands()...)
+		}
+	}
+	return list
+}
+
+func (b block) commands() []command {
+	var list []command
 	var open command
-	exit, inside, other := 0, false, false
-	for i, line := range strings.Split(d.text, "\n") {
-		if rest, fence := strings.CutPrefix(line, fenceMark); fence {
-			switch {
-			case inside, other:
-				inside, other, exit = false, false, 0
-			default:
-				inside, other = rest == "sh", rest != "sh"
-			}
-			continue
-		}
-		if m := exitMark.FindStringSubmatch(line); m != nil && !inside && !other {
-			exit, _ = strconv.Atoi(m[1]) // it is digits
-			continue
-		}
-		if !inside {
-			continue
-		}
+	for i, line := range b.lines {
 		if open.text == "" {
-			open = command{line: i + 1, exit: exit}
+			open = command{line: b.line + i, exit: b.exit}
 		} else {
 			open.text += " "
 		}

@@ -186,7 +186,7 @@ func (r *run) cacheBytes(ctx context.Context) (int64, error) {
 	var total int64
 	var reports []*cache.Report
 	for _, s := range r.sweepers {
-		report, err := s.Look(ctx)
+		report, err := r.look(ctx, s)
 		if err != nil {
 			return 0, err
 		}
@@ -386,7 +386,7 @@ func (r *run) admit(ctx context.Context, t *task) error {
 			}
 			continue
 		}
-		if r.look(ctx, &w) || r.makeRoom(ctx, t, s, &w) {
+		if r.lookAgain(ctx, &w) || r.makeRoom(ctx, t, s, &w) {
 			continue
 		}
 		if s.running == 0 && !r.othersTook(ctx, s, &w) {
@@ -415,9 +415,9 @@ type waiting struct {
 	collected bool
 }
 
-// look updates what is known of the cache, now and then, and tells whether it
+// lookAgain updates what is known of the cache, now and then, and tells whether it
 // did.
-func (r *run) look(ctx context.Context, w *waiting) bool {
+func (r *run) lookAgain(ctx context.Context, w *waiting) bool {
 	if time.Since(w.looked) < lookInterval {
 		return false
 	}
@@ -507,8 +507,7 @@ func (r *run) othersTook(ctx context.Context, s state, w *waiting) bool {
 	}
 	cached, err := r.cacheBytes(ctx)
 	if err != nil {
-		// While no job runs, nobody else notices that the builder is lost.
-		return r.recoverBuilder(ctx) == nil
+		return false
 	}
 	others := s.used - cached - r.others
 	return others > s.limit.High/20 && s.limit.Fits(s.used-others, s.reserved, s.need)

@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/recovery"
 	"github.com/stoker-build/stoker/internal/sweep"
 )
 
@@ -28,10 +31,16 @@ func (m *mute) Records(context.Context) ([]cache.Record, error) {
 	return nil, nil
 }
 
+func (m *mute) Answers(context.Context) error {
+	if m.gone {
+		return errMute
+	}
+	return nil
+}
+
 func (*mute) Name() string                  { return "mute" }
 func (*mute) ID() string                    { return "" }
 func (*mute) Root() string                  { return "" }
-func (*mute) Answers(context.Context) error { return errMute }
 func (*mute) DiskFull(context.Context) bool { return false }
 func (*mute) Forget(context.Context) int    { return 0 }
 func (*mute) Layers(context.Context, []string, func(string, graph.ImageLayers)) error {
@@ -69,5 +78,48 @@ func TestBoundThatCannotBeRead(t *testing.T) {
 	}
 	if warnings != 1 {
 		t.Errorf("%d warnings", warnings)
+	}
+}
+
+// waker is a builder that has its node answer again, if it can.
+type waker struct {
+	Builder
+	node *mute
+	err  error
+}
+
+func (w waker) Recover(context.Context, time.Duration) error {
+	w.node.gone = w.err != nil
+	return w.err
+}
+
+// A builder that does not list its cache while no build runs is lost, and waited
+// for; the run ends when it does not come back.
+func TestBuilderIsLostWhileNothingRuns(t *testing.T) {
+	for name, err := range map[string]error{"it comes back": nil, "it does not": errMute} {
+		t.Run(name, func(t *testing.T) {
+			node := &mute{}
+			var kinds []string
+			r := newRun(Options{
+				Plan: &plan.Plan{Jobs: []*plan.Job{{Name: "a"}}, BatchSize: 1}, Workers: 1, Nodes: []Node{node},
+				Builder: waker{node: node, err: err}, Recovery: &recovery.Turns{Path: filepath.Join(t.TempDir(), "lock")},
+				Prune:    PruneOptions{Policy: PruneAuto, Pause: time.Second, Timeout: time.Second},
+				Observer: func(_ time.Time, e Event) { kinds = append(kinds, e.Kind()) },
+			})
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
+			r.cancel = cancel
+			stop := r.startSweepers(ctx)
+			defer stop()
+			node.gone = true
+			_, got := r.cacheBytes(ctx)
+			want := []string{"builder_lost"}
+			if err == nil {
+				want = append(want, "recovered")
+			}
+			if !errors.Is(got, err) || !slices.Equal(kinds, want) || (ctx.Err() != nil) != (err != nil) {
+				t.Errorf("error %v, events %q, the run's end %v", got, kinds, context.Cause(ctx))
+			}
+		})
 	}
 }

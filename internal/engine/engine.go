@@ -252,6 +252,8 @@ type run struct {
 	// gate is held by each start of a job, and by whoever must keep jobs from
 	// starting.
 	gate sync.RWMutex
+	// looking is held by whoever waits for a builder that is lost while no build runs.
+	looking sync.Mutex
 	// quiet is held by each attempt, and by whoever must have none running.
 	quiet sync.RWMutex
 

@@ -122,7 +122,7 @@ type (
 	}
 
 	// BuilderLost tells that the daemon does not answer. It is waited for,
-	// and the attempt does not count.
+	// and the attempt does not count. Where no build ran, there is no job.
 	BuilderLost struct {
 		Job     string `json:"job"`
 		Attempt int    `json:"attempt"`

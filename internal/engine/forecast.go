@@ -197,7 +197,9 @@ func (r *run) freeForeign(ctx context.Context, bytes int64) (removed int64) {
 // spaceTotals sets forecast and outcome side by side. What was needed at least
 // is told with what the run has learned.
 func (r *run) spaceTotals() *ledger.Space {
-	g := r.tightest(context.Background())
+	ctx, cancel := context.WithTimeout(context.Background(), keepTimeout)
+	defer cancel()
+	g := r.tightest(ctx)
 	if g == nil {
 		return nil
 	}

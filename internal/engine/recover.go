@@ -50,6 +50,36 @@ func (r *run) builderBack(ctx context.Context, t *task, cause error) bool {
 	return true
 }
 
+// lookTimeout bounds a look at a node's cache, which takes seconds at most once the
+// sizes of its records are known.
+const lookTimeout = time.Minute
+
+// look looks at a node's cache. While no build runs, nobody else notices that the
+// builder is lost: then it is waited for, as by a job.
+func (r *run) look(ctx context.Context, s *sweep.Sweeper) (*cache.Report, error) {
+	report, err := lookOnce(ctx, s)
+	if err == nil || ctx.Err() != nil || r.Recovery == nil {
+		return report, err
+	}
+	r.looking.Lock()
+	defer r.looking.Unlock()
+	if r.answers(ctx) { // again, where another look has waited for it
+		return lookOnce(ctx, s)
+	}
+	r.emit(BuilderLost{Error: firstLine(err.Error())})
+	if back := r.recoverBuilder(ctx); back != nil {
+		return nil, errors.Join(err, back)
+	}
+	r.noteMended(Recovered{Mending: MendBuilder})
+	return lookOnce(ctx, s)
+}
+
+func lookOnce(ctx context.Context, s *sweep.Sweeper) (*cache.Report, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, lookTimeout, fmt.Errorf("it did not list its cache within %s", lookTimeout))
+	defer cancel()
+	return s.Look(ctx)
+}
+
 // recoverBuilder returns when the builder answers again. Jobs that run side by
 // side lose it together; the first mends it for all. Where it does not come
 // back, the run ends: every further job would wait as long.

@@ -112,6 +112,32 @@ func (s *Source) syntax(o build.Options) (covered, sure bool) {
 	return err == nil && ref.Name() == dockerfileFrontend, false
 }
 
+// InDoubt returns a job for all where they have one Dockerfile that only the
+// frontend of its syntax line can say to be right: this process does not know that
+// frontend, or does not parse the Dockerfile itself. It is nil elsewhere.
+func (p *Plan) InDoubt() *Job {
+	if len(p.Jobs) == 0 {
+		return nil
+	}
+	first := p.Jobs[0]
+	text := first.Source.dockerfile
+	others := func(j *Job) bool { return !bytes.Equal(j.Source.dockerfile, text) }
+	covered, sure := first.Source.syntax(first.Options)
+	if text == nil || sure || slices.ContainsFunc(p.Jobs, others) {
+		return nil
+	}
+	if _, _, err := parseDockerfile(text); covered && err == nil {
+		return nil
+	}
+	return first
+}
+
+// DoesNotParse is the error of a Dockerfile of which its frontend says that it
+// does not parse.
+func (s *Source) DoesNotParse(err error) error {
+	return &InputError{What: s.name, Problems: []string{err.Error()}}
+}
+
 func parseDockerfile(dockerfile []byte) ([]instructions.Stage, []instructions.ArgCommand, error) {
 	tree, err := parser.Parse(bytes.NewReader(dockerfile))
 	if err != nil {

@@ -19,6 +19,8 @@ import (
 	"github.com/docker/buildx/build"
 	"github.com/docker/buildx/util/osutil"
 	"github.com/docker/buildx/util/urlutil"
+
+	"github.com/stoker-build/stoker/internal/scratch"
 )
 
 // Source is a Dockerfile and a context. The Dockerfile is read once, into a
@@ -48,8 +50,8 @@ type sources struct {
 	stdin io.Reader
 	guard *guard
 
-	dir   string // where the copies are; empty before the first
-	text  []byte // of standard input, once it was read
+	dir   *scratch.Dir // where the copies are; nil before the first
+	text  []byte       // of standard input, once it was read
 	known map[place]reading
 }
 
@@ -154,14 +156,14 @@ func localDockerfile(context, file string) string {
 // stage copies the Dockerfile and what belongs to it (an ignore file and a
 // source policy of its own) into a directory of its own below the plan's.
 func (s *sources) stage(source *Source) error {
-	if s.dir == "" {
-		dir, err := os.MkdirTemp("", "stoker-dockerfiles-")
+	if s.dir == nil {
+		dir, err := scratch.New("dockerfiles")
 		if err != nil {
 			return err
 		}
 		s.dir = dir
 	}
-	dir := filepath.Join(s.dir, strconv.Itoa(len(s.known)))
+	dir := filepath.Join(s.dir.Path, strconv.Itoa(len(s.known)))
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
@@ -188,10 +190,10 @@ func (s *sources) stage(source *Source) error {
 
 // close removes the copies of the Dockerfiles.
 func (s *sources) close() error {
-	if s.dir == "" {
+	if s.dir == nil {
 		return nil
 	}
-	return os.RemoveAll(s.dir)
+	return s.dir.Close()
 }
 
 // Inputs returns buildx's view of the source.

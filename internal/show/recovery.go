@@ -7,20 +7,33 @@ import (
 	"github.com/stoker-build/stoker/internal/engine"
 )
 
-// lose notes that a job waits for its builder, until its next attempt.
+// lose notes that a job waits for its builder, until its next attempt, or all do
+// that have not begun.
 func (s *state) lose(at time.Time, e engine.BuilderLost) {
+	if e.Job == "" {
+		s.lostIdle = true
+		return
+	}
 	s.job(at, e.Job).lost = true
 }
 
 // recover notes what was mended for a job.
 func (s *state) recover(at time.Time, e engine.Recovered) {
-	if e.Mending == engine.MendBuilder {
+	switch {
+	case e.Mending != engine.MendBuilder:
+	case e.Job == "":
+		s.lostIdle = false
+	default:
 		s.job(at, e.Job).lost = false
 	}
 }
 
-// lost counts the jobs that wait for their builder.
+// lost counts the jobs that wait for their builder; those that have not begun as
+// one.
 func (s *state) lost() (n int) {
+	if s.lostIdle {
+		n++
+	}
 	for _, j := range s.running {
 		if j.lost {
 			n++

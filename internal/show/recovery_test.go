@@ -25,13 +25,14 @@ func TestPlainRecovery(t *testing.T) {
 		told{6, engine.Recovered{Job: "a", Attempt: 2, Mending: engine.MendOwn, Records: 3, Bytes: 12e6}},
 		told{7, engine.Recovered{Job: "a", Attempt: 3, Mending: engine.MendBase, Skipped: true}},
 		told{8, engine.Recovered{Job: "a", Attempt: 4, Mending: engine.MendNoCache}},
+		told{9, lost("")}, told{10, back("")}, // no build runs
 	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for text, times := range map[string]int{
-		"lost      the builder: ":                       1,
-		"back      the builder answers again":           1,
+		"lost      the builder: ":                       2,
+		"back      the builder answers again":           2,
 		"warning   a sweep failed":                      1,
 		"removed 3 records (12MB) that may be broken":   1,
 		"its cache was mended for another job just now": 1,

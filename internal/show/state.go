@@ -36,6 +36,7 @@ type state struct {
 	running                []*runningJob  // the longest running first
 	failures               []failure      // the last few causes
 	alike                  map[string]int // failed jobs by the kinds of their failures
+	lostIdle               bool           // the builder, while no job runs
 	warnings               []string       // the last few
 	stopping               string         // why no new job is started
 

@@ -1,0 +1,64 @@
+// Package scratch makes temporary directories that do not stay: what a process
+// that was killed leaves, the next one removes.
+package scratch
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gofrs/flock"
+)
+
+// Dir is a temporary directory of this process.
+type Dir struct {
+	// Path is the directory's.
+	Path string
+	lock *flock.Flock
+}
+
+// lockFile is what tells that a directory is in use: its lock is held for as long
+// as the process lives.
+const lockFile = ".stoker-scratch"
+
+// New makes a directory, and removes those that are in nobody's use any more.
+// What cannot be removed stays.
+func New(kind string) (*Dir, error) {
+	removeLeft()
+	// It gets its name when it is locked: until then nobody takes it for one that
+	// was left.
+	hidden, err := os.MkdirTemp("", ".stoker-"+kind+"-")
+	if err != nil {
+		return nil, err
+	}
+	lock := flock.New(filepath.Join(hidden, lockFile))
+	path := filepath.Join(filepath.Dir(hidden), strings.TrimPrefix(filepath.Base(hidden), "."))
+	if _, err := lock.TryLock(); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(hidden))
+	}
+	if err := os.Rename(hidden, path); err != nil {
+		return nil, errors.Join(err, lock.Close(), os.RemoveAll(hidden))
+	}
+	return &Dir{Path: path, lock: lock}, nil
+}
+
+// Close removes the directory with what is in it.
+func (d *Dir) Close() error {
+	return errors.Join(os.RemoveAll(d.Path), d.lock.Close())
+}
+
+// removeLeft removes directories whose processes have ended.
+func removeLeft() {
+	locks, err := filepath.Glob(filepath.Join(os.TempDir(), "stoker-*", lockFile))
+	if err != nil {
+		return
+	}
+	for _, path := range locks {
+		lock := flock.New(path, flock.SetFlag(os.O_RDONLY))
+		if free, err := lock.TryLock(); err == nil && free {
+			_ = os.RemoveAll(filepath.Dir(path))
+		}
+		_ = lock.Close()
+	}
+}
