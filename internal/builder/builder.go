@@ -10,6 +10,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -73,10 +75,22 @@ func (e *UnreachableError) Error() string {
 		return text + "\nStart that builder or name another (\"docker buildx ls\" lists those of buildx), or leave " + e.Asked + "\n" +
 			"away: Stoker then looks for one, or starts one of its own."
 	}
-	return text + "\nTo get one, do one of these:\n" +
-		"  install buildkitd and runc, and run as root or with rootlesskit: stoker then starts a private builder\n" +
-		"  docker buildx create --use\n" +
-		"  --builder ADDRESS of a running buildkitd, such as unix:///run/buildkit/buildkitd.sock"
+	return text + "\nTo get one, do one of these:\n  " + strings.Join(waysToGet(runtime.GOOS), "\n  ")
+}
+
+// waysToGet are what a person can do on an operating system to get a builder.
+func waysToGet(system string) []string {
+	if system != "linux" {
+		return []string{
+			"start docker, such as Docker Desktop: stoker then builds with its current builder",
+			"--builder ADDRESS of a buildkitd on a Linux machine, such as tcp://builder.example:1234 or ssh://builder.example",
+		}
+	}
+	return []string{
+		"install buildkitd and runc, and run as root or with rootlesskit: stoker then starts a private builder",
+		"docker buildx create --use",
+		"--builder ADDRESS of a running buildkitd, such as unix:///run/buildkit/buildkitd.sock",
+	}
 }
 
 // How long a builder that is asked for may take to answer.
@@ -194,8 +208,21 @@ func (b *Builder) openAddress(ctx context.Context, name, address string) error {
 		return err
 	}
 	b.name = name
-	b.nodes = []buildxbuilder.Node{{Builder: name, Node: store.Node{Name: name, Endpoint: address}, Driver: d}}
+	node := nodeName(name, runtime.GOOS)
+	b.nodes = []buildxbuilder.Node{{Builder: node, Node: store.Node{Name: node, Endpoint: address}, Driver: d}}
 	return b.reach(ctx)
+}
+
+// notInNames are characters of addresses that names of files cannot have on Windows.
+var notInNames = regexp.MustCompile(`[:/?*"<>|\\]+`)
+
+// nodeName returns how a node at an address is called. buildx makes directories of
+// that name.
+func nodeName(address, system string) string {
+	if system == "windows" {
+		return notInNames.ReplaceAllString(address, "-")
+	}
+	return address
 }
 
 func dial(ctx context.Context, d *driver.DriverHandle) error {
