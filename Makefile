@@ -4,7 +4,7 @@ export GOFLAGS ?= -buildvcs=false
 # What "stoker version" tells, as far as this is a clone.
 COMMIT = $(shell git describe --always --abbrev=40 --dirty --exclude '*' 2>/dev/null)
 
-.PHONY: build setup demo soak test lint bench docs
+.PHONY: build setup demo soak test lint bench docs release-check
 
 build: ## the program, as bin/stoker
 	$(GO) build -trimpath -ldflags "-X main.commit=$(COMMIT)" -o bin/stoker ./cmd/stoker
@@ -22,6 +22,7 @@ soak: setup build ## 300 images while the daemon, the registry, the disk and sto
 
 test: setup build ## everything, against real parts
 	$(GO) vet ./...
+	cd tools/portable && $(GO) run . darwin/arm64 windows/amd64
 	$(GO) test -race -timeout 40m -parallel 3 ./...
 	./tools/fuzz.sh
 
@@ -37,3 +38,6 @@ docs: setup build ## the pictures in docs/pictures, from real runs: some ten min
 	.tools/bin/screens -stoker bin/stoker -out docs/pictures
 	$(GO) run ./bench -stoker bin/stoker -out bench/out -only disk
 	cp bench/out/disk.svg docs/pictures/disk.svg
+
+release-check: ## a release for all systems, made and installed here, published nowhere
+	./tools/release.sh
