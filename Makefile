@@ -7,7 +7,7 @@ COMMIT = $(shell git describe --always --abbrev=40 --dirty --exclude '*' 2>/dev/
 # Where "make registry" listens.
 ADDRESS ?= 127.0.0.1:5000
 
-.PHONY: build registry registry-stop setup demo soak test lint bench docs
+.PHONY: build registry registry-stop setup demo soak test lint bench docs release-check
 
 build: ## stoker, and the buildkitd and buildctl that it finds beside it, in bin/; runc where it is missing
 	./tools/setup.sh build
@@ -35,6 +35,7 @@ soak: setup build ## 300 images while the daemon, the registry, the disk and sto
 
 test: setup build ## everything, against real parts
 	$(GO) vet ./...
+	cd tools/portable && $(GO) run . darwin/arm64 windows/amd64
 	$(GO) test -race -timeout 40m -parallel 3 ./...
 	./tools/fuzz.sh
 
@@ -50,3 +51,6 @@ docs: setup build ## the pictures in docs/pictures, from real runs: some ten min
 	.tools/bin/screens -stoker bin/stoker -out docs/pictures
 	$(GO) run ./bench -stoker bin/stoker -out bench/out -only disk
 	cp bench/out/disk.svg docs/pictures/disk.svg
+
+release-check: ## a release for all systems, made and installed here, published nowhere
+	./tools/release.sh

@@ -10,6 +10,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -78,9 +80,20 @@ func (e *UnreachableError) Error() string {
 		return text + "\nStart that builder or name another (\"docker buildx ls\" lists those of buildx), or leave " + e.Asked + "\n" +
 			"away: Stoker then looks for one, or starts one of its own."
 	}
-	return text + "\n" + strings.Join(append(e.Remedies, "To use a builder that is there:",
+	return text + "\n" + strings.Join(slices.Concat(e.Remedies, waysToGet(runtime.GOOS)), "\n")
+}
+
+// waysToGet are what a person can do on an operating system to get a builder other
+// than a private one.
+func waysToGet(system string) []string {
+	if system != "linux" {
+		return []string{"To get one, do one of these:",
+			"  start docker, such as Docker Desktop: stoker then builds with its current builder",
+			"  --builder ADDRESS of a buildkitd on a Linux machine, such as tcp://builder.example:1234 or ssh://builder.example"}
+	}
+	return []string{"To use a builder that is there:",
 		"  docker buildx create --use",
-		"  --builder ADDRESS of a running buildkitd, such as unix:///run/buildkit/buildkitd.sock"), "\n")
+		"  --builder ADDRESS of a running buildkitd, such as unix:///run/buildkit/buildkitd.sock"}
 }
 
 // How long a builder that is asked for may take to answer.
@@ -202,8 +215,21 @@ func (b *Builder) openAddress(ctx context.Context, name, address string) error {
 		return err
 	}
 	b.name = name
-	b.nodes = []buildxbuilder.Node{{Builder: name, Node: store.Node{Name: name, Endpoint: address}, Driver: d}}
+	node := nodeName(name, runtime.GOOS)
+	b.nodes = []buildxbuilder.Node{{Builder: node, Node: store.Node{Name: node, Endpoint: address}, Driver: d}}
 	return b.reach(ctx)
+}
+
+// notInNames are characters of addresses that names of files cannot have on Windows.
+var notInNames = regexp.MustCompile(`[:/?*"<>|\\]+`)
+
+// nodeName returns how a node at an address is called. buildx makes directories of
+// that name.
+func nodeName(address, system string) string {
+	if system == "windows" {
+		return notInNames.ReplaceAllString(address, "-")
+	}
+	return address
 }
 
 func dial(ctx context.Context, d *driver.DriverHandle) error {

@@ -1,6 +1,6 @@
 package builder
 
-import "golang.org/x/sys/unix"
+import "github.com/moby/buildkit/util/disk"
 
 // Disk is the state of a file system, in bytes.
 type Disk struct {
@@ -19,14 +19,9 @@ func (d Disk) UsedPercent() float64 {
 
 // DiskOf returns the state of the file system that holds a path.
 func DiskOf(path string) (Disk, error) {
-	var st unix.Statfs_t
-	if err := unix.Statfs(path, &st); err != nil {
+	st, err := disk.GetDiskStat(path)
+	if err != nil {
 		return Disk{}, err
 	}
-	block := int64(st.Bsize)
-	return Disk{
-		Total: int64(st.Blocks) * block,
-		Used:  int64(st.Blocks-st.Bfree) * block,
-		Free:  int64(st.Bavail) * block,
-	}, nil
+	return Disk{Total: st.Total, Used: st.Total - st.Free, Free: st.Available}, nil
 }

@@ -11,7 +11,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -46,10 +45,15 @@ const (
 	maxSocketPath = 100
 )
 
+var errNeedsLinux = fmt.Errorf("it needs Linux, and this is %s", runtime.GOOS)
+
 // startDaemon starts buildkitd and waits until it answers. Its root is below
 // opt.StateDir and is kept for the next run; a lock makes sure that no other
 // run uses it meanwhile.
 func startDaemon(ctx context.Context, opt Options, config daemonConfig) (_ *daemon, err error) {
+	if runtime.GOOS != "linux" {
+		return nil, errNeedsLinux
+	}
 	parts, err := findParts(opt.Buildkitd, searchPath(), os.Geteuid(), config.runc)
 	if err != nil {
 		return nil, err
@@ -144,7 +148,7 @@ func (d *daemon) start(command []string) error {
 	// BuildKit mounts what it reads of a snapshot in the directory for temporary
 	// files: below the root it is found again when the daemon was killed.
 	d.cmd.Env = append(os.Environ(), "TMPDIR="+d.tmp(), "PATH="+searchPath())
-	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	d.cmd.SysProcAttr = childAttributes()
 	if err := errors.Join(os.RemoveAll(d.tmp()), os.Mkdir(d.tmp(), 0o700)); err != nil {
 		return err
 	}
@@ -248,14 +252,13 @@ func (d *daemon) stop() error {
 }
 
 func (d *daemon) terminate() error {
-	_ = d.cmd.Process.Signal(syscall.SIGTERM)
-	_ = d.cmd.Process.Signal(syscall.SIGCONT) // one that is stopped could not end
+	askToEnd(d.cmd.Process)
 	select {
 	case <-d.exited:
 	case <-time.After(stopTimeout):
 	}
 	// What the daemon started is in its process group too.
-	if err := syscall.Kill(-d.cmd.Process.Pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+	if err := killGroup(d.cmd.Process); err != nil {
 		return err
 	}
 	<-d.exited

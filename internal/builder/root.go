@@ -2,7 +2,6 @@ package builder
 
 import (
 	"errors"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -11,7 +10,6 @@ import (
 	"github.com/containerd/continuity/fs"
 	bkconfig "github.com/moby/buildkit/cmd/buildkitd/config"
 	"github.com/moby/buildkit/util/appdefaults"
-	"golang.org/x/sys/unix"
 )
 
 // localRoot finds the directory in which a daemon that listens on a unix socket
@@ -27,28 +25,6 @@ func localRoot(address string) string {
 		return ""
 	}
 	return processOf(pid).cacheRoot()
-}
-
-// peer returns the process that listens on a unix socket.
-func peer(path string) (pid int, err error) {
-	conn, err := net.Dial("unix", path)
-	if err != nil {
-		return 0, err
-	}
-	defer conn.Close()
-	raw, err := conn.(*net.UnixConn).SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	var cred *unix.Ucred
-	var sockErr error
-	err = raw.Control(func(fd uintptr) {
-		cred, sockErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	})
-	if err != nil || sockErr != nil {
-		return 0, sockErr
-	}
-	return int(cred.Pid), nil
 }
 
 // process is a running daemon, as /proc shows it. What may not be looked at is

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/google/renameio/v2"
+	"github.com/google/renameio/v2/maybe"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 
@@ -80,7 +80,7 @@ func (o inputOptions) writeFiles(p *plan.Plan, entries []ledger.Entry) error {
 		}
 		all[j.Name] = metadata(e)
 		if o.iidFile != "" {
-			if err := renameio.WriteFile(o.iidFile, []byte(imageID(e)), 0o644); err != nil {
+			if err := maybe.WriteFile(o.iidFile, []byte(imageID(e)), 0o644); err != nil {
 				return fmt.Errorf("--iidfile: %w", err)
 			}
 		}
@@ -99,7 +99,7 @@ func (o inputOptions) writeFiles(p *plan.Plan, entries []ledger.Entry) error {
 func writeMetadata(path string, value any) error {
 	data, err := json.MarshalIndent(value, "", "  ")
 	if err == nil {
-		err = renameio.WriteFile(path, append(data, '\n'), 0o644)
+		err = maybe.WriteFile(path, append(data, '\n'), 0o644)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", plan.MetadataFlag, err)

@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"sync"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/stoker-build/stoker/internal/builder"
 )
 
@@ -50,7 +48,7 @@ func (b *ballast) hold() {
 		return
 	}
 	defer f.Close()
-	if unix.Fallocate(int(f.Fd()), 0, 0, b.size) != nil {
+	if allocate(f, b.size) != nil {
 		_ = os.Remove(b.path)
 		return
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/renameio/v2"
+	"github.com/google/renameio/v2/maybe"
 	digest "github.com/opencontainers/go-digest"
 )
 
@@ -69,7 +69,7 @@ func (s store) write(d digest.Digest, c Chain) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return fmt.Errorf("keep chain of %s: %w", d, err)
 	}
-	if err := renameio.WriteFile(file, b, 0o644); err != nil {
+	if err := maybe.WriteFile(file, b, 0o644); err != nil {
 		return fmt.Errorf("keep chain of %s: %w", d, err)
 	}
 	return nil

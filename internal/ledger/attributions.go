@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
-	"github.com/google/renameio/v2"
+	"github.com/google/renameio/v2/maybe"
 
 	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/graph"
@@ -104,7 +104,7 @@ func (l *attributionLog) shorten() error {
 			b.WriteString(madeLine(m))
 		}
 	}
-	return renameio.WriteFile(l.path, []byte(b.String()), 0o600)
+	return maybe.WriteFile(l.path, []byte(b.String()), 0o600)
 }
 
 // readAttributions reads a file. A line that makes no sense, such as the last one

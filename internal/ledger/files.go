@@ -6,8 +6,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 
-	"github.com/google/renameio/v2"
+	"github.com/google/renameio/v2/maybe"
 )
 
 // lines is a file that grows by whole lines: a line that could not be written
@@ -99,14 +100,17 @@ func (l *lines) close() error {
 // replaceFile writes a file as a whole. When it returns, the new content is on
 // the disk under its name.
 func replaceFile(path string, data []byte) error {
-	if err := renameio.WriteFile(path, data, 0o644); err != nil {
+	if err := maybe.WriteFile(path, data, 0o644); err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(path))
 }
 
-// syncDir makes the names in a directory last.
+// syncDir makes the names in a directory last. Windows has no call for that.
 func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

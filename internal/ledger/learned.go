@@ -5,7 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/google/renameio/v2"
+	"github.com/google/renameio/v2/maybe"
 )
 
 // Learned is what earlier runs of a Dockerfile were seen to take.
@@ -38,5 +38,5 @@ func WriteLearned(stateDir, dockerfile string, l Learned) error {
 	if err != nil {
 		return err
 	}
-	return renameio.WriteFile(path, data, 0o600)
+	return maybe.WriteFile(path, data, 0o600)
 }
