@@ -214,12 +214,35 @@ func (w *workshop) exec(t *testing.T, dir, text string) (code int, output string
 	return cmd.ProcessState.ExitCode(), string(out)
 }
 
+// TestSWEBenchVerified runs the README's command for SWE-bench Verified as far as
+// that goes without its images: it plans 500 of them.
+func TestSWEBenchVerified(t *testing.T) {
+	commands := document{name: "README.md", text: read(t, "README.md")}.commands()
+	i := slices.IndexFunc(commands, func(c command) bool { return strings.Contains(c.text, "swebench-verified") })
+	if i < 0 {
+		t.Fatal("the README has no command for SWE-bench Verified")
+	}
+	w := newProgram(t)
+	dir := w.directory(t)
+	ids := "examples/swebench-verified-instances.txt"
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, "examples"), 0o755), os.WriteFile(filepath.Join(dir, ids), []byte(read(t, ids)), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	code, out := w.exec(t, dir, strings.Replace(commands[i].text, "--push", "--dry-run", 1))
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if code != cli.ExitOK || len(lines) != 500 || !strings.Contains(lines[0], "swebench/sweb.eval.x86_64.astropy_1776_astropy-12907\t") ||
+		!strings.HasSuffix(lines[0], "/agent:astropy_1776_astropy-12907") {
+		t.Errorf("exit code %d, %d lines, the first is\n%s", code, len(lines), lines[0])
+	}
+}
+
 // others are the commands in the documents that are not run here: they change
 // the machine, or need what a test has not.
 var others = []*regexp.Regexp{
 	regexp.MustCompile(`^docker buildx (create|use) `),
 	regexp.MustCompile(`^git (clone|switch) `),
 	regexp.MustCompile(`^cd `),
+	regexp.MustCompile(`^sed .* examples/swebench-verified-instances.txt \| stoker build `), // TestSWEBenchVerified
 }
 
 var makeLine = regexp.MustCompile(`^make ([a-z-]+)$`)

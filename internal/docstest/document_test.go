@@ -89,8 +89,8 @@ func (d document) filtered(heading string, keep bool) document {
 }
 
 // commands returns the commands in the document's code blocks that are marked
-// as "sh". A line that ends with a backslash goes on in the next; what follows
-// a "#" is a remark.
+// as "sh". A line that ends with a backslash or a "|" goes on in the next; what
+// follows a "#" is a remark.
 func (d document) commands() []command {
 	var list []command
 	for _, b := range d.blocks() {
@@ -112,6 +112,7 @@ func (b block) commands() []command {
 		}
 		part, more := strings.CutSuffix(strings.TrimSpace(remark.ReplaceAllString(line, "")), `\`)
 		open.text += strings.TrimSpace(part)
+		more = more || strings.HasSuffix(part, "|")
 		if !more && open.text != "" {
 			list = append(list, open)
 			open = command{}
