@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/gofrs/flock"
@@ -27,25 +28,32 @@ const lockFile = ".stoker-scratch"
 func New(kind string) (*Dir, error) {
 	removeLeft()
 	// It gets its name when it is locked: until then nobody takes it for one that
-	// was left.
-	hidden, err := os.MkdirTemp("", ".stoker-"+kind+"-")
+	// was left. On Windows a directory with an open file cannot be renamed, and an
+	// open file not be removed.
+	hide := "."
+	if runtime.GOOS == "windows" {
+		hide = ""
+	}
+	hidden, err := os.MkdirTemp("", hide+"stoker-"+kind+"-")
 	if err != nil {
 		return nil, err
 	}
 	lock := flock.New(filepath.Join(hidden, lockFile))
-	path := filepath.Join(filepath.Dir(hidden), strings.TrimPrefix(filepath.Base(hidden), "."))
+	path := filepath.Join(filepath.Dir(hidden), strings.TrimPrefix(filepath.Base(hidden), hide))
 	if _, err := lock.TryLock(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(hidden))
 	}
-	if err := os.Rename(hidden, path); err != nil {
-		return nil, errors.Join(err, lock.Close(), os.RemoveAll(hidden))
+	if hidden != path {
+		if err := os.Rename(hidden, path); err != nil {
+			return nil, errors.Join(err, lock.Close(), os.RemoveAll(hidden))
+		}
 	}
 	return &Dir{Path: path, lock: lock}, nil
 }
 
 // Close removes the directory with what is in it.
 func (d *Dir) Close() error {
-	return errors.Join(os.RemoveAll(d.Path), d.lock.Close())
+	return errors.Join(d.lock.Close(), os.RemoveAll(d.Path))
 }
 
 // removeLeft removes directories whose processes have ended.
@@ -56,9 +64,10 @@ func removeLeft() {
 	}
 	for _, path := range locks {
 		lock := flock.New(path, flock.SetFlag(os.O_RDONLY))
-		if free, err := lock.TryLock(); err == nil && free {
+		free, err := lock.TryLock()
+		_ = lock.Close() // an open file cannot be removed on Windows
+		if err == nil && free {
 			_ = os.RemoveAll(filepath.Dir(path))
 		}
-		_ = lock.Close()
 	}
 }
