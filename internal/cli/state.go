@@ -26,6 +26,10 @@ func stateDir() string {
 // one cannot, a builder that was named can do without: then what is kept there
 // ends with the command, which a warning says.
 func (o *builderOptions) openState(warn io.Writer) (done func(), err error) {
+	// A socket's address has no place for a relative path.
+	if o.stateDir, err = filepath.Abs(o.stateDir); err != nil {
+		return nil, err
+	}
 	err = tryToWrite(o.stateDir)
 	if err == nil {
 		return func() {}, nil

@@ -82,17 +82,27 @@ func (*steps) DropPushed(context.Context, *plan.Job) error  { return nil }
 
 func (b *steps) run(t *testing.T, jobs, workers int) ledger.Summary {
 	t.Helper()
+	return b.goOn(t, jobs, workers, filepath.Join(t.TempDir(), "out"))
+}
+
+// goOn runs in a directory, and goes on with the run there, if any.
+func (b *steps) goOn(t *testing.T, jobs, workers int, dir string) ledger.Summary {
+	t.Helper()
 	p := &plan.Plan{BatchSize: 15}
 	for i := range jobs {
 		p.Jobs = append(p.Jobs, &plan.Job{Name: fmt.Sprint("job-", i)})
 	}
-	record, _, err := ledger.Start(filepath.Join(t.TempDir(), "out"), ledger.StartOptions{Now: time.Now()})
+	start := ledger.StartOptions{Now: time.Now(), Mode: ledger.Resume}
+	for _, job := range p.Jobs {
+		start.Plan.Jobs = append(start.Plan.Jobs, ledger.PlanJob{Name: job.Name})
+	}
+	record, resumed, err := ledger.Start(dir, start)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer record.Close()
 	b.attempts = map[string]int{}
-	s, err := Run(t.Context(), Options{Plan: p, Builder: b, Ledger: record, Workers: workers, Retries: 2, RetriesStep: 1,
+	s, err := Run(t.Context(), Options{Plan: p, Builder: b, Ledger: record, Resumed: resumed.Entries, Workers: workers, Retries: 2, RetriesStep: 1,
 		RetryDelay: 5 * time.Millisecond, RetryDelayMax: 5 * time.Millisecond, MaxFailures: -1, Prune: PruneOptions{Policy: PruneOff}})
 	if err != nil {
 		t.Fatal(err)
@@ -109,6 +119,19 @@ func TestBrokenStepEndsTheRun(t *testing.T) {
 		if s.Failed != hopelessAfter || b.all != hopelessAfter+1 || !strings.Contains(s.StopReason, "and 290 were not tried: exit code: 1") {
 			t.Errorf("%d workers: %d failed after %d attempts, stopped for %q", workers, s.Failed, b.all, s.StopReason)
 		}
+	}
+}
+
+// That goes for a run that goes on with another as well, of which a job was built.
+func TestBrokenStepEndsAResumedRun(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "out")
+	b := &steps{ok: func(job string, _ int) bool { return job == "job-0" }}
+	if s := b.goOn(t, 1, 1, dir); s.Built != 1 {
+		t.Fatalf("%d built", s.Built)
+	}
+	b.all = 0
+	if s := b.goOn(t, 300, 4, dir); s.Built != 1 || s.Failed != hopelessAfter || b.all != hopelessAfter+1 {
+		t.Errorf("%d built, %d failed after %d attempts, stopped for %q", s.Built, s.Failed, b.all, s.StopReason)
 	}
 }
 

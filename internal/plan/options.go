@@ -27,7 +27,7 @@ func (s Spec) options(gitSSH bool) (build.Options, error) {
 	}{
 		{"--secret", func() error { return s.addSecrets(&o) }},
 		{"--ssh", func() error { return s.addSSH(&o, gitSSH) }},
-		{"--provenance or --sbom", func() error { return s.addAttests(&o) }},
+		{"--attest, --provenance or --sbom", func() error { return s.addAttests(&o) }},
 		{"--shm-size", func() error { return s.setShmSize(&o) }},
 		{"--ulimit", func() error { return s.addUlimits(&o) }},
 		{"--resource", func() (err error) { o.ResourceLimits, err = build.ParseResourceLimits(s.Resources); return }},

@@ -218,7 +218,7 @@ func TestBadSpecs(t *testing.T) {
 		{"secret", dockerfile, func(s *Spec) { s.Secrets = []string{"id=x,src=/does/not/exist"} }, "--secret"},
 		{"cache", dockerfile, func(s *Spec) { s.CacheTo = []string{"mode=max"} }, "--cache-to"},
 		{"output", dockerfile, func(s *Spec) { s.Outputs = []string{"type=local"} }, "--output"},
-		{"attestation", dockerfile, func(s *Spec) { s.Attests = []string{"mode=max"} }, "--provenance or --sbom"},
+		{"attestation", dockerfile, func(s *Spec) { s.Attests = []string{"mode=max"} }, "--attest, --provenance or --sbom"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
