@@ -2,6 +2,9 @@ package plan
 
 import (
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/docker/buildx/build"
 	"github.com/docker/buildx/util/buildflags"
@@ -30,6 +33,8 @@ func (s Spec) options(gitSSH bool) (build.Options, error) {
 		{"--attest, --provenance or --sbom", func() error { return s.addAttests(&o) }},
 		{"--shm-size", func() error { return s.setShmSize(&o) }},
 		{"--ulimit", func() error { return s.addUlimits(&o) }},
+		{"--network", func() error { return checkNetwork(s.NetworkMode) }},
+		{"--add-host", func() error { return checkHosts(s.ExtraHosts) }},
 		{"--resource", func() (err error) { o.ResourceLimits, err = build.ParseResourceLimits(s.Resources); return }},
 		{"--allow", func() (err error) { o.Allow, _, err = buildflags.ParseEntitlements(s.Allow); return }},
 		{"EXPERIMENTAL_BUILDKIT_SOURCE_POLICY", func() (err error) { o.SourcePolicy, err = build.ReadSourcePolicy(); return }},
@@ -40,6 +45,29 @@ func (s Spec) options(gitSSH bool) (build.Options, error) {
 		}
 	}
 	return o, nil
+}
+
+// checkNetwork refuses what buildx would refuse of every job.
+func checkNetwork(mode string) error {
+	if !slices.Contains([]string{"", "default", "host", "none"}, mode) {
+		return fmt.Errorf("%q is not default, host or none", mode)
+	}
+	return nil
+}
+
+// checkHosts does the same for entries of /etc/hosts, of which buildx itself reads
+// the addresses.
+func checkHosts(hosts []string) error {
+	for _, entry := range hosts {
+		host, address, found := strings.Cut(entry, "=")
+		if !found {
+			host, address, _ = strings.Cut(entry, ":")
+		}
+		if host == "" || address == "" {
+			return fmt.Errorf("%q is not a host and its address, such as db=10.0.0.2", entry)
+		}
+	}
+	return nil
 }
 
 func (s Spec) addSecrets(o *build.Options) error {

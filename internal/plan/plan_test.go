@@ -218,6 +218,8 @@ func TestBadSpecs(t *testing.T) {
 		{"secret", dockerfile, func(s *Spec) { s.Secrets = []string{"id=x,src=/does/not/exist"} }, "--secret"},
 		{"cache", dockerfile, func(s *Spec) { s.CacheTo = []string{"mode=max"} }, "--cache-to"},
 		{"output", dockerfile, func(s *Spec) { s.Outputs = []string{"type=local"} }, "--output"},
+		{"network", dockerfile, func(s *Spec) { s.NetworkMode = "bridge" }, `--network: "bridge" is not default, host or none`},
+		{"host", dockerfile, func(s *Spec) { s.ExtraHosts = []string{"a=10.0.0.1", "db"} }, `--add-host: "db" is not a host and its address`},
 		{"attestation", dockerfile, func(s *Spec) { s.Attests = []string{"mode=max"} }, "--attest, --provenance or --sbom"},
 	}
 	for _, tt := range tests {
