@@ -171,7 +171,7 @@ type duTable struct {
 }
 
 // write prints the tree. The names are in the last column, which needs no
-// padding and is what a narrow terminal cuts off.
+// padding and is what gets shorter on a narrow terminal.
 func (t duTable) write(w io.Writer, node string, tree cache.Tree) error {
 	var text strings.Builder
 	columns := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
@@ -189,15 +189,33 @@ func (t duTable) write(w io.Writer, node string, tree cache.Tree) error {
 	if err := columns.Flush(); err != nil {
 		return err
 	}
+	names := strings.LastIndex(strings.SplitN(text.String(), "\n", 2)[0], node)
 	for line := range strings.Lines(text.String()) {
 		if t.width > 0 {
-			line = ansi.Truncate(strings.TrimSuffix(line, "\n"), t.width, "…") + "\n"
+			line = shortened(strings.TrimSuffix(line, "\n"), names, t.width) + "\n"
 		}
 		if _, err := io.WriteString(w, line); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// leastOfName is how much of a name has to stay for its end to tell more than its
+// beginning, in characters.
+const leastOfName = 12
+
+// shortened makes a line fit a width. The name that begins at a byte of it loses its
+// beginning, the registry, rather than its end, by which images are told apart.
+func shortened(line string, name, width int) string {
+	over := ansi.StringWidth(line) - width
+	if over <= 0 {
+		return line
+	}
+	if rest := strings.TrimLeft(line[name:], "├└│─ "); ansi.StringWidth(rest) > over+leastOfName {
+		line = line[:len(line)-len(rest)] + ansi.TruncateLeft(rest, over+1, "…")
+	}
+	return ansi.Truncate(line, width, "…")
 }
 
 // branches prints layers that stand on the same one, behind lead.

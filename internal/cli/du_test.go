@@ -145,3 +145,18 @@ func TestDuUsage(t *testing.T) {
 		}
 	}
 }
+
+// On a narrow terminal an image's name loses its registry, not what tells it from others.
+func TestShortened(t *testing.T) {
+	line := "79.84MB  6  ├─ localhost:5000/swebench/django__django-10097:latest: 4 layers"
+	name := strings.Index(line, "├")
+	for width, want := range map[int]string{
+		100: line,
+		60:  "79.84MB  6  ├─ …ebench/django__django-10097:latest: 4 layers",
+		20:  "79.84MB  6  ├─ loca…",
+	} {
+		if got := shortened(line, name, width); got != want {
+			t.Errorf("at %d: %q, want %q", width, got, want)
+		}
+	}
+}
