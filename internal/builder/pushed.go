@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
-	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	dockerclient "github.com/moby/moby/client"
 
@@ -59,14 +57,11 @@ func (b *Builder) DropPushed(ctx context.Context, job *plan.Job) error {
 
 // pushedOnly returns the tags of an image that is pushed and wanted nowhere else.
 func pushedOnly(job *plan.Job) []string {
-	if len(job.Options.Exports) == 0 {
-		return nil // docker's builder keeps the image
+	if !job.PushesOnly() {
+		return nil // docker's builder is to keep the image
 	}
 	tags := job.Tags
 	for _, e := range job.Options.Exports {
-		if push, _ := strconv.ParseBool(e.Attrs["push"]); e.Type != client.ExporterImage || !push {
-			return nil
-		}
 		if len(job.Tags) == 0 {
 			tags = append(tags, strings.Split(e.Attrs["name"], ",")...)
 		}

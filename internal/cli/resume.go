@@ -25,12 +25,12 @@ func (o buildOptions) openLedger(ctx context.Context, p *plan.Plan, version, com
 	case o.run.fresh:
 		start.Mode = ledger.Fresh
 	}
-	if o.input.push {
+	if slices.ContainsFunc(p.Jobs, (*plan.Job).Pushes) {
 		client, err := registry.New(o.builder.insecure)
 		if err != nil {
 			return nil, ledger.Resumed{}, err
 		}
-		start.Keep = func(kept []ledger.Kept) []ledger.Kept { return stillThere(ctx, client, kept) }
+		start.Keep = func(kept []ledger.Kept) []ledger.Kept { return stillThere(ctx, client, kept, pushed(p)) }
 	}
 	record, resumed, err := ledger.Start(o.run.outputDir, start)
 	if err != nil && !errors.As(err, new(*ledger.BusyError)) && !errors.As(err, new(*ledger.UnfinishedError)) {
@@ -52,14 +52,27 @@ func (o buildOptions) again(r ledger.Resumed) []string {
 // How many images are looked up at once.
 const resumeLookups = 16
 
-// stillThere returns the jobs but for those whose images are not in the registry
-// as they were pushed. A registry that does not say takes none away. An image
-// that lacks tags gets them, where its repository has it.
-func stillThere(ctx context.Context, client *registry.Client, jobs []ledger.Kept) []ledger.Kept {
+// pushed returns the names of the jobs whose images are pushed.
+func pushed(p *plan.Plan) map[string]bool {
+	names := map[string]bool{}
+	for _, j := range p.Jobs {
+		names[j.Name] = j.Pushes()
+	}
+	return names
+}
+
+// stillThere returns the jobs but for those whose images were pushed, and are not in
+// the registry so. A registry that does not say takes none away. An image that lacks
+// tags gets them, where its repository has it.
+func stillThere(ctx context.Context, client *registry.Client, jobs []ledger.Kept, pushed map[string]bool) []ledger.Kept {
 	holds := make([]bool, len(jobs))
 	var group errgroup.Group
 	group.SetLimit(resumeLookups)
 	for i := range jobs {
+		if !pushed[jobs[i].Entry.Name] {
+			holds[i] = true
+			continue
+		}
 		group.Go(func() error {
 			holds[i] = hasAll(ctx, client, jobs[i].Entry)
 			if holds[i] {

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/plan"
 )
 
 // lookup is what the registry said of a job's tags.
@@ -48,7 +49,7 @@ func (r *run) check(ctx context.Context) []*task {
 				continue
 			}
 			group.Go(func() error {
-				answers[i] <- r.lookUp(ctx, t.job.Tags)
+				answers[i] <- r.lookUp(ctx, t.job)
 				return nil
 			})
 		}
@@ -104,14 +105,15 @@ func (r *run) kept(t *task) {
 	r.ended[t] = ledger.Built
 }
 
-// lookUp asks the registry about a job's tags.
-func (r *run) lookUp(ctx context.Context, tags []string) (l lookup) {
-	if r.Registry == nil || len(tags) == 0 || ctx.Err() != nil {
+// lookUp asks the registry about the tags of a job whose image is only pushed: of
+// another, files are wanted or an image in docker, whatever the registry has.
+func (r *run) lookUp(ctx context.Context, job *plan.Job) (l lookup) {
+	if r.Registry == nil || len(job.Tags) == 0 || !job.PushesOnly() || ctx.Err() != nil {
 		return lookup{}
 	}
 	l.started = time.Now()
 	defer func() { l.took = time.Since(l.started) }()
-	for i, tag := range tags {
+	for i, tag := range job.Tags {
 		digest, exists, err := r.Registry.Exists(ctx, tag)
 		if err != nil || !exists {
 			l.err = err

@@ -209,13 +209,28 @@ func exportsTo(exports []client.ExportEntry, kind string) bool {
 	return slices.ContainsFunc(exports, func(e client.ExportEntry) bool { return e.Type == kind })
 }
 
+// pushes tells whether an output goes to a registry.
+func pushes(e client.ExportEntry) bool {
+	push, _ := strconv.ParseBool(e.Attrs["push"])
+	return e.Type == client.ExporterImage && push
+}
+
+// Pushes tells whether the job's image is pushed to a registry.
+func (j *Job) Pushes() bool { return slices.ContainsFunc(j.Options.Exports, pushes) }
+
+// PushesOnly tells whether nothing else is done with the job's image: where the
+// registry has it, nothing is missing.
+func (j *Job) PushesOnly() bool {
+	return j.Pushes() && !slices.ContainsFunc(j.Options.Exports, func(e client.ExportEntry) bool { return !pushes(e) })
+}
+
 // checkNames makes sure that an image that is pushed has a name.
 func checkNames(job *Job) error {
 	if len(job.Tags) > 0 {
 		return nil
 	}
 	for _, e := range job.Options.Exports {
-		if push, _ := strconv.ParseBool(e.Attrs["push"]); e.Type == client.ExporterImage && push && e.Attrs["name"] == "" {
+		if pushes(e) && e.Attrs["name"] == "" {
 			return needsTag(outputFlag)
 		}
 	}
