@@ -121,7 +121,7 @@ func TestMistakesInWords(t *testing.T) {
 		{[]string{"build", "--timeout", "5x"}, `--timeout: "5x" is not a duration such as 90s, 5m or 1h30m`},
 		{[]string{"build", "--disk-high", "much"}, `--disk-high: "much" is not a number`},
 		{[]string{"build", "--push=perhaps"}, `--push: "perhaps" is neither true nor false`},
-		{[]string{"build", "--keep-storage", "5 parsecs"}, `--keep-storage: "5 parsecs" is not a size such as 500MB or 60GB`},
+		{[]string{"build", "--keep-storage", "5 parsecs"}, `--keep-storage: "5 parsecs" is not a size such as 500MB, 60GB or 60GiB`},
 		{[]string{"build", "--max-failures", "x"}, `--max-failures: "x" is neither a number of jobs nor a percentage`},
 		{[]string{"build", "--workers"}, "--workers needs a value"},
 		{[]string{"build", "-t"}, "--tag needs a value"},
