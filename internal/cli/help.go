@@ -23,7 +23,7 @@ var flagGroups = []struct {
 		"cache-from", "cache-to", "shm-size", "ulimit", "resource", "cgroup-parent"}},
 	{"The run", []string{"workers", "order", "batch-size", "post-build", "dry-run", "check", "yes", "resume", "fresh"}},
 	{"Progress and results", []string{"progress", "quiet", "output-dir", "format"}},
-	{"Failures", []string{"retries", "retry-delay", "timeout", "stall-timeout", "fail-fast", "max-failures",
+	{"Failures", []string{"retries", "retries-step", "retry-delay", "registry-wait", "registry-pause", "timeout", "stall-timeout", "fail-fast", "max-failures",
 		"recover", "recover-interval", "recover-lock"}},
 	{"Builder", []string{"builder", "buildkitd", "buildkitd-config", "state-dir", "insecure-registry"}},
 	{"Space", []string{"cache-budget", "disk-path", "disk-high", "disk-low", "space-wait", "preflight-free", "job-size"}},
