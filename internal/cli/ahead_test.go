@@ -24,7 +24,7 @@ func TestFirstBuildsStartBeforeAllIsKnown(t *testing.T) {
 				refs = append(refs, w.bases[i%2*3+i/2].Ref) // of the two projects in turn
 			}
 			w.write("bases.txt", strings.Join(refs, "\n"))
-			code, out := w.build(t.Context(), "--workers", "2", "--batch-size", "3", "--order", order, "--prune", "completed", "--retries", "0", "--timeout", "5s")
+			code, out := w.build(t.Context(), "--workers", "2", "--batch-size", "3", "--order", order, "--prune", "completed", "--retries", "0", "--timeout", "15s")
 			s := w.summary()
 			if code != ExitFailed || s.Built != 6 || s.Failed != 1 || s.Prune.LiveRemovedRecords != 0 {
 				t.Fatalf("exit code %d, summary %+v, prune %+v\n%s", code, s, s.Prune, out)

@@ -99,7 +99,7 @@ func (r *run) spacePlan(ctx context.Context, tasks []*task) space.Plan {
 	p.Reclaimable = min(p.Reclaimable, p.Used)
 	r.room.mu.Lock()
 	defer r.room.mu.Unlock()
-	p.Sizes = r.room.book.Sizes
+	p.Sizes = r.room.book.Sizes.Clone() // the first jobs run already, and more is learned from them
 	for _, t := range tasks {
 		if t.begun || !t.done && t.early == nil {
 			p.Jobs = append(p.Jobs, r.room.jobs[t.index])
@@ -205,11 +205,12 @@ func (r *run) spaceTotals() *ledger.Space {
 	}
 	r.room.mu.Lock()
 	defer r.room.mu.Unlock()
-	rates := r.room.book.Rates
+	rates, learned := r.room.book.Rates, r.spaceBefore
+	learned.Sizes = r.room.book.Sizes
 	return &ledger.Space{
 		Bound: g.name, HighBytes: g.limit.High, LowBytes: g.limit.Low, OtherBytes: g.others,
 		ForecastPeakBytes: r.forecast.PeakBytes, PeakBytes: r.room.peaks[g.name],
-		LeastBytes: space.Simulate(r.spaceBefore).LeastBytes, CacheBytesPerPulledByte: rates.PerByte, OwnBytesPerJob: rates.Own,
+		LeastBytes: space.Simulate(learned).LeastBytes, CacheBytesPerPulledByte: rates.PerByte, OwnBytesPerJob: rates.Own,
 	}
 }
 

@@ -64,6 +64,23 @@ func NewSizes(rates Rates) *Sizes {
 	return &Sizes{Rates: rates, like: map[string]*recent{}, own: map[string]*recent{}}
 }
 
+// Clone returns the sizes as they are known now.
+func (s *Sizes) Clone() *Sizes {
+	c := *s
+	c.vertices, c.owns, c.layers = slices.Clone(s.vertices), slices.Clone(s.owns), slices.Clone(s.layers)
+	c.like, c.own = cloneRecent(s.like), cloneRecent(s.own)
+	return &c
+}
+
+func cloneRecent(m map[string]*recent) map[string]*recent {
+	c := make(map[string]*recent, len(m))
+	for k, r := range m {
+		clone := slices.Clone(*r)
+		c[k] = &clone
+	}
+	return c
+}
+
 // Know takes the vertices of the jobs' graph, whose numbers are used here, too.
 func (s *Sizes) Know(g *graph.Shared) {
 	for v := range int32(g.Len()) {

@@ -345,3 +345,19 @@ func (w *world) addQuietly(n int, steps []string) {
 	}
 	w.graph.Set(n, g)
 }
+
+// What is learned later is not in a clone.
+func TestSizesClone(t *testing.T) {
+	sizes := NewSizes(Rates{})
+	sizes.vertices = []vertex{{step: true, like: "RUN a"}, {step: true, like: "RUN a"}}
+	sizes.Seen(0, 10, true)
+	clone := sizes.Clone()
+	sizes.Seen(0, 30, true)
+	sizes.SeenOwn("kind", 5)
+	if bytes, _ := clone.of(1); bytes != 10 || clone.SawOwn() || clone.Rates.Own != 0 {
+		t.Errorf("the clone expects %d, rates %+v", bytes, clone.Rates)
+	}
+	if bytes, _ := sizes.of(1); bytes != 30 {
+		t.Errorf("%d is expected", bytes)
+	}
+}
