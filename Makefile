@@ -7,7 +7,10 @@ COMMIT = $(shell git describe --always --abbrev=40 --dirty --exclude '*' 2>/dev/
 # Where "make registry" listens.
 ADDRESS ?= 127.0.0.1:5000
 
-.PHONY: build registry registry-stop setup demo soak test lint bench docs release-check
+.PHONY: help build registry registry-stop setup demo soak test lint bench docs release-check
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 build: ## stoker, and the buildkitd and buildctl that it finds beside it, in bin/; runc where it is missing
 	./tools/setup.sh build

@@ -222,7 +222,7 @@ func (m *images) note(ref string, err error) {
 	}
 	if !h.answered && h.failures >= hopelessHost {
 		h.given = time.Now()
-		h.giveUp(fmt.Errorf("%w: %s has not answered for %d images", ErrUnreachable, hostOf(ref), h.failures))
+		h.giveUp(fmt.Errorf("%w: %s has not answered %d requests", ErrUnreachable, hostOf(ref), h.failures))
 	}
 }
 

@@ -78,7 +78,7 @@ func TestBrokenRun(t *testing.T) {
 	t.Setenv("GITHUB_WORKSPACE", w.dir)
 	code, out := w.rows(rows, "--base", w.bases[0].Ref, "--build-arg", "N={{.id}}", "-t", w.registry.Host()+"/tasks/{{.id}}:1", "ctx")
 	s := w.summary()
-	if code != ExitFailed || s.Failed != 10 || s.Unfinished != 50 || !strings.Contains(s.StopReason, "the first 10 jobs all failed for the same reason, and 50 were not tried") {
+	if code != ExitFailed || s.Failed != 10 || s.Unfinished != 50 || !strings.Contains(s.StopReason, "no job was built and 10 failed for the same reason; 50 were not tried") {
 		t.Fatalf("exit code %d, %d failed, %d unfinished, stopped for %q\n%s", code, s.Failed, s.Unfinished, s.StopReason, out)
 	}
 	if n := len(events[engine.AttemptStarted](w, "attempt_started")); n > 12 {

@@ -397,7 +397,7 @@ func TestRunsThatStopEarly(t *testing.T) {
 	}{
 		{"max failures", "RUN exit 1\n", []string{"--max-failures", "2"}, "more than --max-failures allows"},
 		{"max failures in percent", "RUN exit 1\n", []string{"--max-failures", "10%"}, "more than --max-failures allows"},
-		{"hopeless", "COPY --from=" + w.registry.Host() + "/no/such/image:1 /a /b\n", nil, "the first 10 jobs all failed for the same reason"},
+		{"hopeless", "COPY --from=" + w.registry.Host() + "/no/such/image:1 /a /b\n", nil, "no job was built and 10 failed for the same reason"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

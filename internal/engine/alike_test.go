@@ -41,8 +41,9 @@ func TestHopeless(t *testing.T) {
 		want    string
 	}{
 		{"the same step", ten(failed(stepFailure("RUN a"))), "RUN a: exit code: 1"},
-		{"the same reason for good", denied, "the registry denies access: image-0"},
+		{"the same reason for good", denied, "the registry denies access: image-9"},
 		{"another step", ten(failed(stepFailure("RUN b"))), ""},
+		{"another step among them", append([]ledger.Entry{failed(stepFailure("RUN b"))}, ten(failed(stepFailure("RUN a")))...), "RUN a: exit code: 1"},
 		{"one that was built", ten(ledger.Entry{Status: ledger.Built}), ""},
 		{"too few", ten(failed(stepFailure("RUN a")))[1:], ""},
 		{"what may get better", ten(failed(ledger.Failure{Class: string(builder.Transient)})), ""},
@@ -116,7 +117,7 @@ func TestBrokenStepEndsTheRun(t *testing.T) {
 	for _, workers := range []int{1, 4, hopelessAfter} {
 		b := &steps{ok: func(string, int) bool { return false }}
 		s := b.run(t, 300, workers)
-		if s.Failed != hopelessAfter || b.all != hopelessAfter+1 || !strings.Contains(s.StopReason, "and 290 were not tried: exit code: 1") {
+		if s.Failed != hopelessAfter || b.all != hopelessAfter+1 || !strings.Contains(s.StopReason, "290 were not tried: exit code: 1") {
 			t.Errorf("%d workers: %d failed after %d attempts, stopped for %q", workers, s.Failed, b.all, s.StopReason)
 		}
 	}

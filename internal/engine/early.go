@@ -26,30 +26,25 @@ func (r *run) stopEarly(err error) {
 	}
 	// What an earlier run has built says nothing of what is broken now.
 	if why := hopeless(entries[len(r.Resumed):]); why != "" {
-		r.cancel(fmt.Errorf("the first %d jobs all failed for the same reason, and %d were not tried: %s", hopelessAfter, len(r.Plan.Jobs)-len(entries), why))
+		r.cancel(fmt.Errorf("no job was built and %d failed for the same reason; %d were not tried: %s", hopelessAfter, len(r.Plan.Jobs)-len(entries), why))
 	}
 }
 
-// hopeless returns why the first jobs that were built all failed in the same way,
-// for good or in the same step with the same code; empty where they did not.
+// hopeless returns why so many of the jobs failed in the same way, for good or in the
+// same step with the same code, that the others would too; empty where one was built,
+// or where they did not.
 func hopeless(entries []ledger.Entry) string {
-	var first ledger.Failure
-	n := 0
+	alike := map[string]int{}
 	for _, e := range entries {
-		if e.Status == ledger.Skipped {
-			continue
+		if e.Status == ledger.Built {
+			return ""
 		}
 		if e.Status != ledger.Failed || e.Failure == nil || !tellsOfOthers(*e.Failure) {
-			return ""
+			continue
 		}
-		if n == 0 {
-			first = *e.Failure
-		}
-		if e.Failure.Kind() != first.Kind() {
-			return ""
-		}
-		if n++; n == hopelessAfter {
-			return first.String()
+		kind := e.Failure.Kind()
+		if alike[kind]++; alike[kind] == hopelessAfter {
+			return e.Failure.String()
 		}
 	}
 	return ""

@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -67,8 +66,11 @@ func (s service) start() error {
 	if err := os.MkdirAll(s.dir, 0o755); err != nil {
 		return err
 	}
-	if pid, _ := s.running(); pid != 0 {
-		fmt.Printf("The registry runs already, as process %d. End it with `make registry-stop`.\n", pid)
+	if pid, address, _ := s.running(); pid != 0 {
+		if address != s.address {
+			return fmt.Errorf("a registry is at %s already: end that first, with `make registry-stop`", address)
+		}
+		s.describe()
 		return nil
 	}
 	log, err := os.Create(s.logFile())
@@ -89,11 +91,15 @@ func (s service) start() error {
 	if err := s.awaitReady(cmd); err != nil {
 		return err
 	}
+	s.describe()
+	return nil
+}
+
+func (s service) describe() {
 	fmt.Printf("A registry is at %s until `make registry-stop`, with these base images:\n", s.address)
 	for _, fruit := range fruits {
 		fmt.Printf("  %s/%s\n", s.address, image(fruit).Name)
 	}
-	return nil
 }
 
 func (s service) awaitReady(cmd *exec.Cmd) error {
@@ -108,26 +114,27 @@ func (s service) awaitReady(cmd *exec.Cmd) error {
 		case <-timeout:
 			return fmt.Errorf("it is not ready after %s; its log is %s", startTimeout, s.logFile())
 		case <-time.After(pollInterval):
-			if pid, _ := s.running(); pid == cmd.Process.Pid {
+			if pid, _, _ := s.running(); pid == cmd.Process.Pid {
 				return nil
 			}
 		}
 	}
 }
 
-// running returns the process id of the registry that runs; 0 where none does, or is not ready.
-func (s service) running() (int, error) {
+// running returns the process id of the registry that runs, and its address; 0 where none does, or is
+// not ready.
+func (s service) running() (pid int, address string, err error) {
 	lock := flock.New(s.pidFile())
 	free, err := lock.TryLock()
 	if err != nil || free {
-		return 0, errors.Join(err, lock.Close())
+		return 0, "", errors.Join(err, lock.Close())
 	}
 	text, err := os.ReadFile(s.pidFile())
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
-	pid, _ := strconv.Atoi(string(text))
-	return pid, nil
+	_, _ = fmt.Sscan(string(text), &pid, &address) // neither is there before it is ready
+	return pid, address, nil
 }
 
 // serve is the process: a registry with the images, until a signal.
@@ -152,7 +159,7 @@ func (s service) serve() (err error) {
 			return err
 		}
 	}
-	if err := os.WriteFile(s.pidFile(), []byte(strconv.Itoa(os.Getpid())), 0o644); err != nil {
+	if err := os.WriteFile(s.pidFile(), fmt.Appendf(nil, "%d %s\n", os.Getpid(), s.address), 0o644); err != nil {
 		return err
 	}
 	<-ctx.Done()
@@ -161,7 +168,7 @@ func (s service) serve() (err error) {
 
 // stop ends the process and waits for its end.
 func (s service) stop() error {
-	pid, err := s.running()
+	pid, _, err := s.running()
 	if errors.Is(err, os.ErrNotExist) || err == nil && pid == 0 {
 		fmt.Println("No registry runs.")
 		return nil
@@ -178,5 +185,6 @@ func (s service) stop() error {
 	if _, err := lock.TryLockContext(ctx, pollInterval); err != nil {
 		return fmt.Errorf("process %d does not end: %w", pid, err)
 	}
+	fmt.Println("The registry has ended.")
 	return lock.Close()
 }
