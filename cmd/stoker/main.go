@@ -22,8 +22,9 @@ var (
 	commit  string
 )
 
-// The live view hides the cursor; leaving at once must bring it back.
-const showCursor = "\x1b[?25h\n"
+// The live view hides the cursor; leaving at once must bring it back, and clear what
+// the view has drawn below it.
+const showCursor = "\x1b[?25h\x1b[J\n"
 
 func main() {
 	ctx, cancel := context.WithCancelCause(context.Background())
