@@ -202,7 +202,7 @@ func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch
 	result.Timings = progress.close()
 	result.atMost(time.Since(start))
 	if err != nil {
-		return result, progress.explain(err)
+		return result, ofOutput(job, progress.explain(err))
 	}
 	if b.pushed != nil {
 		b.pushed.built(job, response[target].ExporterResponse)

@@ -11,6 +11,8 @@ import (
 	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
 	"github.com/moby/buildkit/util/grpcerrors"
 	"google.golang.org/grpc/codes"
+
+	"github.com/stoker-build/stoker/internal/plan"
 )
 
 // Class is what a failure of a build means for what is done next.
@@ -49,7 +51,8 @@ var failures = []struct {
 	{Permanent, "a file that the Dockerfile copies does not exist", regexp.MustCompile(`failed to calculate checksum of ref \S+: "(?:[^"\\]|\\.)*": not found$|^(?:failed to solve: )?lstat \S+: no such file or directory$`)},
 	{NoSpace, "the builder's disk is full", noSpace},
 	{BuilderLost, "the builder does not answer", regexp.MustCompile(`code = Unavailable|Unavailable: |error reading from server|transport is closing|transport: Error while dialing|no active session for|closing transport|server is not responding|graceful_stop|use of closed network connection`)},
-	{Throttled, "a registry asks for fewer requests", regexp.MustCompile(`429 Too Many Requests|toomanyrequests|TOOMANYREQUESTS`)},
+	{Throttled, "a registry asks for fewer requests", regexp.MustCompile(`unexpected status (?:code|from)[^\n]*\b429 Too Many Requests|(?i:(?:^|: )toomanyrequests: )`)},
+	{Permanent, "what is fetched has another checksum than is asked for", regexp.MustCompile(`digest mismatch for \S+: \S+ \(expected: `)},
 	{BrokenCache, "the builder's cache is broken", regexp.MustCompile(`snapshot \S*\s*does not exist|failed to commit \S+ to \S+|missing descriptor|unexpected commit digest|failed size validation|(?:digest|checksum) mismatch|lease "?\S+"?: not found|(?:blob|content|snapshot) (?:sha256:)?\S+: not found|failed to get (?:blob|lease)|fstype: overlay\b[^\n]*err: no such file or directory|failed to stat parent: stat \S+: no such file or directory|short read: expected \d+ bytes but got \d+|content does not match digest|expected at \S+: blob not found|parent snapshot \S+ does not exist|failed to rename: rename \S+ \S+/snapshots/\d+: file exists`)},
 	{Permanent, doesNotParse, regexp.MustCompile(`unknown instruction|file with no instructions|no build stage in current context`)},
 	{Permanent, "the Dockerfile names a stage that does not exist", regexp.MustCompile(`target stage "[^"]*" could not be found|invalid (?:from flag value|stage name)`)},
@@ -58,6 +61,9 @@ var failures = []struct {
 	{Permanent, "the build needs what --allow does not give", regexp.MustCompile(`(?:network\.host|security\.insecure|device \S+) is not allowed`)},
 	{Permanent, "a reference is not valid", regexp.MustCompile(`failed to parse stage name|invalid reference format`)},
 	{Permanent, "a step needs a secret that is not given", regexp.MustCompile(`^(?:failed to solve: )?secret \S+: not found$`)},
+	{Permanent, "a step needs an SSH agent that is not given", regexp.MustCompile(`unset ssh forward key \S+$`)},
+	{Permanent, "a mount is of no type that there is", regexp.MustCompile(`unsupported mount type "`)},
+	{Permanent, "what is fetched cannot be had at its address", regexp.MustCompile(`invalid response status (?:400|401|403|404|405|410|451)$`)},
 	{Permanent, "the image does not have the user", regexp.MustCompile(`^(?:failed to solve: )?process: unable to find (?:user|group) `)},
 }
 
@@ -76,13 +82,40 @@ func Classify(err error) (c Class, why string) {
 	if grpcerrors.Code(err) == codes.Unavailable {
 		return BuilderLost, "the builder does not answer"
 	}
+	if errors.As(err, new(*outputFullError)) {
+		return Permanent, "the disk that the output is written to is full"
+	}
 	message := ownWords(err)
+	_, _, step := whereOf(nil, err)
 	for _, f := range failures {
-		if f.message.MatchString(message) {
+		if words := f.message.FindString(message); words != "" && !wrote(step, words) {
 			return f.class, f.why
 		}
 	}
 	return Transient, ""
+}
+
+// wrote tells whether words of a message stand in the step that failed: there they are
+// the user's, such as the name of a file.
+func wrote(step, words string) bool {
+	return strings.Contains(strings.ReplaceAll(step, `\`, ""), words)
+}
+
+// outputFullError says that a file of the job's output could not be written where
+// Stoker runs, which is no matter of the builder's disk.
+type outputFullError struct{ error }
+
+func (e *outputFullError) Unwrap() error { return e.error }
+
+// noSpaceAt matches how Go tells of a file that could not be written.
+var noSpaceAt = regexp.MustCompile(`(?:open|mkdir|write|close|sync|truncate|copy_file_range) ([^:]+): no space left on device`)
+
+// ofOutput makes a failure an outputFullError where it is one.
+func ofOutput(job *plan.Job, err error) error {
+	if m := noSpaceAt.FindStringSubmatch(err.Error()); m != nil && job.WritesTo(m[1]) {
+		return &outputFullError{err}
+	}
+	return err
 }
 
 // failedProcess matches how BuildKit's message tells of a process that failed, up to why:

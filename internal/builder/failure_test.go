@@ -3,13 +3,20 @@ package builder
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
+	"github.com/moby/buildkit/solver/errdefs"
+	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/buildkit/util/grpcerrors"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/stoker-build/stoker/internal/plan"
 )
 
 // The messages are BuildKit's own, as v0.34.2 gave them.
@@ -40,6 +47,14 @@ func TestClassify(t *testing.T) {
 		{`failed to solve: r/a:1: unexpected status from HEAD request to http://r/v2/a/manifests/1: 503 Service Unavailable`, Transient},
 		{`ResourceExhausted: failed to copy: write /x: no space left on device`, NoSpace},
 		{`failed to solve: r/a:1: unexpected status from HEAD request to http://r/v2/a/manifests/1: 429 Too Many Requests`, Throttled},
+		{`failed to solve: failed to copy: httpReadSeeker: failed open: unexpected status code https://cdn/x: 429 Too Many Requests - Server message: toomanyrequests: slow down`, Throttled},
+		{`failed to solve: process "/bin/sh -c true" did not complete successfully: unable to find user toomanyrequests: no matching entries in passwd file`, Permanent},
+		{`failed to solve: secret toomanyrequests: not found`, Permanent},
+		{`failed to solve: r/toomanyrequests:1: failed to resolve source metadata for r/toomanyrequests:1: r/toomanyrequests:1: not found`, Permanent},
+		{`failed to solve: failed to load cache key: digest mismatch for http://h/x: sha256:a (expected: sha256:b)`, Permanent},
+		{`failed to solve: failed to load cache key: invalid response status 404`, Permanent},
+		{`failed to solve: failed to load cache key: invalid response status 503`, Transient},
+		{`failed to solve: unset ssh forward key default`, Permanent},
 		{`failed to commit 0v89ugv8166 to j65fk5sj6l2 during finalize: failed to stat active key during commit: snapshot does not exist: not found`, BrokenCache},
 		{`failed to compute cache key: content sha256:aaaa: not found`, BrokenCache},
 		{`failed to prepare a1 as b2: failed to rename: rename /r/snapshots/new-17 /r/snapshots/42: file exists`, BrokenCache},
@@ -106,6 +121,46 @@ func TestRetryAfter(t *testing.T) {
 	} {
 		if got := RetryAfter(errors.New(message)); got != want {
 			t.Errorf("%q: %s, want %s", message, got, want)
+		}
+	}
+}
+
+// What stands in the step that failed is the user's, not BuildKit's.
+func TestClassifyWordsOfTheStep(t *testing.T) {
+	for step, message := range map[string]string{
+		`ENV A="${X:?no space left on device}"`:    `failed to solve: failed to process "\"${X:?no space left on device}\"": X: no space left on device`,
+		`COPY ["a", "/n/transport is closing/"]`:   `failed to solve: failed to copy files: mkdir /n/transport is closing: not a directory`,
+		`WORKDIR /n/snapshot\ x\ does\ not\ exist`: `failed to solve: mkdir /n/snapshot x does not exist: not a directory`,
+	} {
+		err := errdefs.WithSource(errors.New(message), &errdefs.Source{
+			Info:   &pb.SourceInfo{Filename: "Dockerfile", Data: []byte("FROM x\n" + step + "\n")},
+			Ranges: []*pb.Range{{Start: &pb.Position{Line: 2}, End: &pb.Position{Line: 2}}},
+		})
+		if got, why := Classify(err); got != Transient {
+			t.Errorf("%s (%s): %s", got, why, step)
+		}
+	}
+}
+
+// A full disk on which Stoker writes an image's file is not the builder's.
+func TestOutputFull(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte("FROM scratch\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := plan.ReadRows("rows", strings.NewReader(`{"id": "a"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := plan.New(plan.Spec{Context: dir, Outputs: []string{"type=local,dest=" + dir + "/out"}}, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	for path, want := range map[string]Class{dir + "/out/bin/sh": Permanent, "/var/lib/buildkit/x": NoSpace} {
+		err := ofOutput(p.Jobs[0], fmt.Errorf("failed to solve: error from receiver: write %s: no space left on device", path))
+		if got, why := Classify(err); got != want {
+			t.Errorf("%s: %s (%s), want %s", path, got, why, want)
 		}
 	}
 }

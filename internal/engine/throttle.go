@@ -110,6 +110,9 @@ func (r *run) mayAsk(t *task) time.Duration {
 // tells whether it is known which that is.
 func (r *run) throttledBy(ctx context.Context, t *task, err error) (s throttle.State, known bool) {
 	host, mirrored := throttle.Refuser(err.Error(), t.job.Registries())
+	if host == "" && !strings.Contains(err.Error(), "failed to push") {
+		host = readsFrom(t.job)
+	}
 	if host == "" {
 		return throttle.State{}, false
 	}
@@ -134,6 +137,25 @@ func (r *run) throttledBy(ctx context.Context, t *task, err error) (s throttle.S
 	e.Until, e.Told, e.Tries, e.GivenUp = ledger.Time{Time: s.Until}, s.Told, s.Tries, s.GivenUp
 	r.emit(e)
 	return s, true
+}
+
+// readsFrom is the registry of all images that a job reads: it may have sent the build
+// to another host for their layers, which a message tells instead. Empty where there
+// are several.
+func readsFrom(job *plan.Job) string {
+	hosts := map[string]bool{}
+	for _, ref := range append([]string{job.Base}, job.Images...) {
+		if host := throttle.Host(domain(ref)); host != "" {
+			hosts[host] = true
+		}
+	}
+	if len(hosts) != 1 {
+		return ""
+	}
+	for host := range hosts {
+		return host
+	}
+	return ""
 }
 
 // imageAt returns one of a job's images as a host is asked for it: the one whose

@@ -48,6 +48,17 @@ func TestWhoWaits(t *testing.T) {
 	}
 }
 
+// A host that is no registry of the job was named by the one that it reads from.
+func TestWhoSentToAnotherHost(t *testing.T) {
+	several := taskOn("a.example/x:1", "push.example/x:1")
+	several.job.Images = []string{"debian:12"}
+	for want, tt := range map[string]*task{"a.example": taskOn("a.example/x:1", "push.example/x:1"), "": several} {
+		if got := readsFrom(tt.job); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 // How a mirror is asked for an image: under its own name and path.
 func TestImagesAtMirrors(t *testing.T) {
 	m := newMirrors(map[string][]string{"docker.io": {"mirror.example/hub", "other.example"}})

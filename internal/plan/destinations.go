@@ -44,6 +44,14 @@ func exportDestinations(entry *buildflags.ExportEntry, export client.ExportEntry
 	return names
 }
 
+// WritesTo tells whether a file is one that the job's build writes on this machine.
+func (j *Job) WritesTo(path string) bool {
+	key := pathDestination("", path, false).key
+	return slices.ContainsFunc(j.writes, func(d destination) bool {
+		return d.key == key || d.dir && slices.Contains(above(key), d.key)
+	})
+}
+
 func pathDestination(flag, path string, dir bool) destination {
 	key, err := filepath.Abs(path)
 	if err != nil {
