@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,6 @@ type daemon struct {
 	cmd     *exec.Cmd
 	started time.Time
 	exited  chan struct{}
-	exitErr error
 }
 
 const (
@@ -171,7 +171,7 @@ func (d *daemon) run(cmd *exec.Cmd, exited chan struct{}, started chan<- error) 
 	if err != nil {
 		return
 	}
-	d.exitErr = cmd.Wait()
+	_ = cmd.Wait() // its ProcessState tells
 	close(exited)
 }
 
@@ -193,7 +193,7 @@ func (d *daemon) waitReady(ctx context.Context) error {
 		}
 		select {
 		case <-d.exited:
-			return fmt.Errorf("%w (%w): %s", errEndedAtOnce, d.exitErr, d.lastWords())
+			return fmt.Errorf("%w (%s): %s", errEndedAtOnce, d.cmd.ProcessState, d.lastWords())
 		case <-ctx.Done():
 			return fmt.Errorf("%w; its log is %s", context.Cause(ctx), d.log)
 		case <-tick.C:
@@ -220,7 +220,7 @@ func (d *daemon) lastWords() string {
 			return line
 		}
 	}
-	return lines[len(lines)-1]
+	return cmp.Or(lines[len(lines)-1], "it has said nothing")
 }
 
 // hasEnded tells whether the daemon's process is gone.

@@ -35,7 +35,7 @@ func (s Spec) options(gitSSH bool) (build.Options, error) {
 		{"--ulimit", func() error { return s.addUlimits(&o) }},
 		{"--network", func() error { return checkNetwork(s.NetworkMode) }},
 		{"--add-host", func() error { return checkHosts(s.ExtraHosts) }},
-		{"--resource", func() (err error) { o.ResourceLimits, err = build.ParseResourceLimits(s.Resources); return }},
+		{"--resource", func() error { return s.addResources(&o) }},
 		{"--allow", func() (err error) { o.Allow, _, err = buildflags.ParseEntitlements(s.Allow); return }},
 		{"EXPERIMENTAL_BUILDKIT_SOURCE_POLICY", func() (err error) { o.SourcePolicy, err = build.ReadSourcePolicy(); return }},
 	}
@@ -121,14 +121,26 @@ func (s Spec) setShmSize(o *build.Options) error {
 	if s.ShmSize == "" {
 		return nil
 	}
-	return o.ShmSize.Set(s.ShmSize)
+	if o.ShmSize.Set(s.ShmSize) != nil {
+		return fmt.Errorf("%q is not a size such as 64m", s.ShmSize)
+	}
+	return nil
+}
+
+func (s Spec) addResources(o *build.Options) (err error) {
+	for i := range s.Resources {
+		if o.ResourceLimits, err = build.ParseResourceLimits(s.Resources[:i+1]); err != nil {
+			return fmt.Errorf("%q is not KEY=VALUE, such as memory=512m or cpu-shares=512", s.Resources[i])
+		}
+	}
+	return nil
 }
 
 func (s Spec) addUlimits(o *build.Options) error {
 	o.Ulimits = opts.NewUlimitOpt(nil)
 	for _, limit := range s.Ulimits {
-		if err := o.Ulimits.Set(limit); err != nil {
-			return err
+		if o.Ulimits.Set(limit) != nil {
+			return fmt.Errorf("%q is not TYPE=SOFT[:HARD], such as nofile=1024:2048", limit)
 		}
 	}
 	return nil
