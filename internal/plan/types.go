@@ -54,6 +54,9 @@ func didYouMean(word, prefix string, options []string) string {
 		return ""
 	}
 	near, found := suggest.Search(word, options, true)
+	if i := slices.IndexFunc(options, func(o string) bool { return strings.EqualFold(word, o) }); i >= 0 {
+		near, found = options[i], true
+	}
 	if !found {
 		return ""
 	}
