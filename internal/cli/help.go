@@ -34,6 +34,30 @@ var flagGroups = []struct {
 // helpWidth is the width of the narrowest terminal that is usual.
 const helpWidth = 80
 
+// newHelp is "stoker help COMMAND", which some people type for "stoker COMMAND --help".
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Help about a command",
+		ValidArgsFunction: func(cmd *cobra.Command, _ []string, _ string) (names []string, _ cobra.ShellCompDirective) {
+			for _, c := range cmd.Root().Commands() {
+				names = append(names, c.Name())
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			switch {
+			case err != nil:
+				return err
+			case len(rest) > 0:
+				return unknownCommand(about, rest[0])
+			}
+			return about.Help()
+		},
+	}
+}
+
 // showHelp prints what a command does, how it is called, and its flags: examples
 // first, since most readers look for one.
 func showHelp(cmd *cobra.Command, _ []string) {

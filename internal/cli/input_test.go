@@ -117,6 +117,18 @@ func TestUnknownCommand(t *testing.T) {
 			t.Errorf("exit code %d, output %q, want %q", code, out, want)
 		}
 	}
+	const build = `unknown command "biuld"; did you mean "build"?`
+	for _, args := range [][]string{{"biuld", "--images", "bases.txt"}, {"biuld", "-t", "x", "."}, {"help", "biuld"}, {"help", "biuld", "x"}} {
+		if code, out := run(t.Context(), args...); code != ExitUsage || !strings.Contains(out, build) || strings.Contains(out, "flag -") {
+			t.Errorf("%q: exit code %d, output %q, want %q", args, code, out, build)
+		}
+	}
+	if code, out := run(t.Context(), "help", "build"); code != ExitOK || !strings.Contains(out, "--images") {
+		t.Errorf("help for build: exit code %d, output %q", code, out)
+	}
+	if code, out := run(t.Context(), "help"); code != ExitOK || !strings.Contains(out, "Commands:") {
+		t.Errorf("help: exit code %d, output %q", code, out)
+	}
 	if _, out := run(t.Context(), "frobnicate"); strings.Contains(out, "did you mean") {
 		t.Errorf("nothing is near, but output %q", out)
 	}

@@ -12,6 +12,12 @@ import (
 // flagMistake says in words what is wrong with a flag on the command line. What
 // the libraries say names their own functions.
 func flagMistake(cmd *cobra.Command, err error) error {
+	if !cmd.HasParent() {
+		// The flags are those of a command whose name has a slip in it.
+		if err := noCommand(cmd, cmd.Flags().Args()); err != nil {
+			return err
+		}
+	}
 	var unknown *pflag.NotExistError
 	var missing *pflag.ValueRequiredError
 	var invalid *pflag.InvalidValueError

@@ -120,6 +120,7 @@ removes, in the background, exactly the build cache that no later image needs.`,
 	root.SetVersionTemplate("stoker {{.Version}}\n")
 	root.SetFlagErrorFunc(flagMistake)
 	root.SetHelpFunc(showHelp)
+	root.SetHelpCommand(newHelp())
 	root.AddCommand(newBuild(streams), newPlan(streams), newDu(streams), newPrune(streams), newStatus(streams), newVersion(streams))
 	for _, cmd := range root.Commands() {
 		addCompletions(cmd)

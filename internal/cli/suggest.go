@@ -90,11 +90,17 @@ func noCommand(root *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	text := fmt.Sprintf("unknown command %q", args[0])
-	if meant := commandMeant(root, args[0]); meant != "" {
+	return &flagError{unknownCommand(root, args[0])}
+}
+
+// unknownCommand says that there is no such command, and which one was probably
+// meant.
+func unknownCommand(root *cobra.Command, word string) error {
+	text := fmt.Sprintf("unknown command %q", word)
+	if meant := commandMeant(root, word); meant != "" {
 		text += fmt.Sprintf("; did you mean %q?", meant)
 	}
-	return &flagError{errors.New(text)}
+	return errors.New(text)
 }
 
 // commandMeant returns the command that a word may stand for; empty where none is

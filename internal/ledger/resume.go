@@ -265,7 +265,16 @@ func resumeNotes(before *earlier, plan []PlanJob, kept []Kept) []string {
 	}
 	notes = append(notes, noteOf(renamed, "finished under another name")...)
 	notes = append(notes, noteOf(tagged, "finished, and given the tags that are new")...)
-	return append(notes, noteOf(remade, "finished, and kept, although what it is made from has changed since (to build them again: --fresh --force)")...)
+	return append(notes, remadeNote(remade)...)
+}
+
+// remadeNote tells of finished jobs whose Dockerfile or arguments are others now.
+func remadeNote(names []string) []string {
+	text := "finished, and kept, although what it is made from has changed since (to build it again: --fresh --force)"
+	if len(names) > 1 {
+		text = "finished, and kept, although what they are made from has changed since (to build them again: --fresh --force)"
+	}
+	return noteOf(names, text)
 }
 
 func containsAll(all, some []string) bool {

@@ -308,6 +308,16 @@ func TestResumeOfAFinishedRun(t *testing.T) {
 	}
 }
 
+func TestRemadeNote(t *testing.T) {
+	want := []string{"2 jobs are finished, and kept, although what they are made from has changed since (to build them again: --fresh --force): a, b"}
+	if got := remadeNote([]string{"a", "b"}); !slices.Equal(got, want) {
+		t.Errorf("notes %q, want %q", got, want)
+	}
+	if got := remadeNote(nil); got != nil {
+		t.Errorf("of no jobs, notes %q", got)
+	}
+}
+
 func TestPlanChanges(t *testing.T) {
 	was := plan("same", "gone", "base", "tags", "order", "fewer", "remade", "more", "none")
 	was.Jobs[4].Tags = []string{"r/x:1", "r/x:2"}
@@ -339,7 +349,7 @@ func TestPlanChanges(t *testing.T) {
 		"1 job is new in the plan: new",
 		"1 job is no longer in the plan: gone",
 		"3 jobs are to be built with other tags or another base image than before: base, tags, more",
-		"1 job is finished, and kept, although what it is made from has changed since (to build them again: --fresh --force): remade",
+		"1 job is finished, and kept, although what it is made from has changed since (to build it again: --fresh --force): remade",
 	}
 	if !slices.Equal(resumed.Notes, want) {
 		t.Errorf("notes:\n%s", strings.Join(resumed.Notes, "\n"))

@@ -261,18 +261,7 @@ func stageNames(stages []instructions.Stage) []string {
 }
 
 func declares(stages []instructions.Stage, global []instructions.ArgCommand, name string) bool {
-	has := func(c instructions.ArgCommand) bool {
+	return slices.ContainsFunc(argCommands(stages, global), func(c instructions.ArgCommand) bool {
 		return slices.ContainsFunc(c.Args, func(kv instructions.KeyValuePairOptional) bool { return kv.Key == name })
-	}
-	if slices.ContainsFunc(global, has) {
-		return true
-	}
-	for _, st := range stages {
-		for _, c := range st.Commands {
-			if arg, ok := c.(*instructions.ArgCommand); ok && has(*arg) {
-				return true
-			}
-		}
-	}
-	return false
+	})
 }

@@ -57,20 +57,24 @@ const maxLine = 64 << 10
 // and mentioned in notes. What cannot be read, or holds no reference at all,
 // is an *InputError that lists every bad line.
 func ReadImages(name string, r io.Reader) (images []Image, notes []string, err error) {
-	var problems []string
+	var found findings
 	seen := map[string]int{}
 	scanner := bufio.NewScanner(r)
 	scanner.Buffer(nil, maxLine)
 	line := 0
 	for scanner.Scan() {
 		line++
+		if bytes.IndexByte(scanner.Bytes(), 0) >= 0 {
+			return nil, nil, &InputError{What: name, Problems: []string{fmt.Sprintf("it does not look like a text file: line %d has NUL characters in it", line)},
+				Hint: listHint}
+		}
 		ref := listEntry(scanner.Bytes(), line == 1)
 		if ref == "" {
 			continue
 		}
 		named, err := parseRef(ref)
 		if err != nil {
-			problems = append(problems, fmt.Sprintf("line %d: %q: %s", line, ref, err))
+			found.add(line, fmt.Errorf("%q: %s", begin(ref), begin(err.Error())))
 			continue
 		}
 		if first, again := seen[named.String()]; again {
@@ -81,17 +85,37 @@ func ReadImages(name string, r io.Reader) (images []Image, notes []string, err e
 		images = append(images, Image{Line: line, Ref: ref})
 	}
 	if err := scanner.Err(); err != nil {
-		problems = append(problems, fmt.Sprintf("line %d: %s", line+1, err))
+		found.add(line+1, err)
 	}
-	if len(problems) > 0 {
-		return nil, nil, &InputError{What: name, Problems: problems,
-			Hint: "each line must be one image reference, such as docker.io/library/debian:12"}
+	found.hint = listHint
+	if err := found.err(name); err != nil {
+		return nil, nil, err
 	}
 	if len(images) == 0 {
 		return nil, nil, &InputError{What: name, Problems: []string{"no image references in it"},
 			Hint: "write one image reference per line"}
 	}
 	return images, notes, nil
+}
+
+const listHint = "each line must be one image reference, such as docker.io/library/debian:12"
+
+// How much of a line a message quotes, in characters.
+const quoted = 80
+
+// begin returns the beginning of a text, as far as a message quotes it, and nothing
+// that a terminal would take as a command.
+func begin(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
+	if runes := []rune(text); len(runes) > quoted {
+		return string(runes[:quoted]) + "..."
+	}
+	return text
 }
 
 var byteOrderMark = []byte("\xef\xbb\xbf")

@@ -157,6 +157,7 @@ func (m *maker) fill(p *Plan, in Input) error {
 		return err
 	}
 	p.limit(m.spec.Limit)
+	p.Notes = slices.Concat(p.Notes, m.unusedArgs(p))
 	return p.checkShared()
 }
 

@@ -97,7 +97,7 @@ func (o *outputs) setExports(job *Job, columns map[string]any) error {
 			return t.wrong(err.Error())
 		}
 		for _, e := range parsed {
-			if err := o.guard.checkPart(t, "dest", e.Destination); err != nil {
+			if err := o.checkExport(t, e); err != nil {
 				return err
 			}
 		}
@@ -124,6 +124,17 @@ func (o *outputs) setExports(job *Job, columns map[string]any) error {
 	}
 	job.Options.Exports = exports
 	return nil
+}
+
+// checkExport finds what is wrong with an output before any job is tried with it.
+func (o *outputs) checkExport(t *templated, e *buildflags.ExportEntry) error {
+	if err := t.checkType("output", e.Type, outputTypes); err != nil {
+		return err
+	}
+	if err := t.checkDestination(e); err != nil {
+		return err
+	}
+	return o.guard.checkPart(t, "dest", e.Destination)
 }
 
 // annotate puts annotations into a job's outputs.
@@ -179,6 +190,9 @@ func (o *outputs) cache(t *templated, text, part string) (*externalCache, error)
 	}
 	c := &externalCache{options: build.CreateCaches(entries)}
 	for _, e := range entries {
+		if err := t.checkType("cache", e.Type, cacheTypes); err != nil {
+			return nil, err
+		}
 		if e.Type == "local" {
 			if err := o.guard.checkPart(t, part, e.Attrs[part]); err != nil {
 				return nil, err

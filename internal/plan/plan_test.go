@@ -123,8 +123,13 @@ func TestTagTemplates(t *testing.T) {
 
 func TestBadTagTemplates(t *testing.T) {
 	tests := []struct{ template, says string }{
-		{"r/a:{{.Nmae}}", "Nmae"},
+		{"r/a:{{.Nmae}}", "there is no field .Nmae; did you mean .Name?"},
+		{"r/a:{{.name}}", "there is no field .name; did you mean .Name?"},
+		{"r/a:{{.other}}", "there is no field .other\n"},
 		{"r/a:{{.Name", "unclosed action"},
+		{"r/a:{{.Name", "a }} is missing"},
+		{"r/a:{{.Name}", "a }} is missing"},
+		{"r/a:{{.Name}-{{.Tag}}", "a }} is missing"},
 		{"r/a:{{env \"HOME\"}}", `function "env" not defined`},
 		{"r/a:{{readFile \"/etc/passwd\"}}", "not defined"},
 		{"R/UPPER:{{.Name}}", "not a valid tag"},
@@ -260,6 +265,20 @@ func TestReadSource(t *testing.T) {
 		if _, err := s.read(place{context: tt.context, file: tt.file}); err == nil || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("context %q and file %q: error %v, want %q", tt.context, tt.file, err, tt.says)
 		}
+	}
+
+	t.Chdir(filepath.Dir(dir))
+	below := filepath.Join(filepath.Base(dir), "D2")
+	write("D2", dockerfile)
+	for _, context := range []string{dir, filepath.Base(dir)} {
+		var s sources
+		want := filepath.Join(context, "D2") + " is there: -f is relative to the working directory, as with docker buildx build"
+		_, err := s.read(place{context: context, file: "D2"})
+		wantInputError(t, err, `Dockerfile "D2" does not exist`, want)
+	}
+	var there sources
+	if _, err := there.read(place{context: dir, file: below}); err != nil {
+		t.Error(err)
 	}
 
 	path := write("agent.Dockerfile", dockerfile)

@@ -114,12 +114,22 @@ func (s *sources) readDockerfile(source *Source, p place) (err error) {
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return &InputError{What: "-f", Problems: []string{fmt.Sprintf("Dockerfile %q does not exist", source.name)},
-			Hint: "name it with -f; the default is PATH/Dockerfile"}
+			Hint: missingHint(p)}
 	}
 	if err != nil {
 		return &InputError{What: "-f", Problems: []string{err.Error()}}
 	}
 	return s.stage(source)
+}
+
+// missingHint says where a Dockerfile that is not there may be.
+func missingHint(p place) string {
+	if below := filepath.Join(p.context, p.file); p.file != "" && !filepath.IsAbs(p.file) && !urlutil.IsRemoteURL(p.context) {
+		if info, err := os.Stat(below); err == nil && info.Mode().IsRegular() {
+			return below + " is there: -f is relative to the working directory, as with docker buildx build"
+		}
+	}
+	return "name it with -f; the default is PATH/Dockerfile"
 }
 
 // readStdin returns the Dockerfile on standard input. A row cannot ask for it.

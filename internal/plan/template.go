@@ -67,6 +67,9 @@ func parseChecked(flag, text string, check checkFunc) (*templated, error) {
 	tmpl, err := template.New(flag).Option("missingkey=error").Funcs(templateFuncs()).Parse(text)
 	if err != nil {
 		problem := parserPlace.ReplaceAllString(err.Error(), "")
+		if strings.Count(text, "{{") > strings.Count(text, "}}") {
+			return nil, &InputError{What: t.String(), Problems: []string{problem}, Hint: "a }} is missing: each {{ needs one, as in {{.Name}}"}
+		}
 		if !strings.HasSuffix(problem, "not defined") {
 			return nil, t.wrong(problem)
 		}
@@ -121,7 +124,7 @@ func (t *templated) expand(columns map[string]any) (string, error) {
 		return "", t.wrong(string(value))
 	}
 	if m := noColumn.FindStringSubmatch(err.Error()); m != nil {
-		return "", &InputError{What: t.String(), Problems: []string{"there is no field " + m[1]}, Hint: columnsHint(columns)}
+		return "", &InputError{What: t.String(), Problems: []string{"there is no field " + m[1] + fieldMeant(m[1], columns)}, Hint: columnsHint(columns)}
 	}
 	_, problem, found := strings.Cut(err.Error(), fmt.Sprintf("executing %q at ", t.flag))
 	if !found {
@@ -132,6 +135,16 @@ func (t *templated) expand(columns map[string]any) (string, error) {
 
 // How many fields a hint names.
 const columnsInHint = 40
+
+// fieldMeant ends a message about a field that a row does not have with the one that
+// was probably meant.
+func fieldMeant(field string, columns map[string]any) string {
+	name, own := strings.CutPrefix(field, ".")
+	if !own || !word.MatchString(name) {
+		return ""
+	}
+	return didYouMean(name, ".", slices.Sorted(maps.Keys(columns)))
+}
 
 // columnsHint says what a template can use.
 func columnsHint(columns map[string]any) string {
