@@ -27,10 +27,11 @@ var sprigFuncs = []string{
 
 func templateFuncs() template.FuncMap {
 	all := sprig.HermeticTxtFuncMap()
-	funcs := template.FuncMap{"slug": slug}
+	funcs := template.FuncMap{}
 	for _, name := range sprigFuncs {
 		funcs[name] = all[name]
 	}
+	funcs["slug"], funcs["toString"], funcs["printf"] = slug, textOf, format
 	return funcs
 }
 

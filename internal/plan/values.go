@@ -56,6 +56,24 @@ func shown(action string, value any) (string, error) {
 	return fmt.Sprint(value), nil
 }
 
+// textOf is toString: what is no text, number or truth value has none.
+func textOf(value any) (string, error) { return shown("toString", value) }
+
+// format is printf, as far as it can do what it is asked for: Go would write what is
+// wrong into the text.
+func format(pattern string, values ...any) (string, error) {
+	for _, v := range values {
+		if _, err := shown("printf", v); err != nil {
+			return "", err
+		}
+	}
+	text := fmt.Sprintf(pattern, values...)
+	if strings.Contains(text, "%!") {
+		return "", valueError(fmt.Sprintf("printf %q does not fit what it is given", pattern))
+	}
+	return text, nil
+}
+
 // shownPart is the checkFunc of a flag whose parts have commas between.
 func shownPart(action string, value any) (string, error) {
 	text, err := shown(action, value)
