@@ -16,8 +16,9 @@ type FailureGroup struct {
 // How many jobs a group names.
 const examplesCount = 3
 
-// groups puts failed jobs together that failed for the same cause.
-func groups(failed []FailedJob) []FailureGroup {
+// Groups puts failed jobs together that failed for the same cause, those of most
+// jobs first.
+func Groups(failed []FailedJob) []FailureGroup {
 	var out []FailureGroup
 	place := map[string]int{}
 	for _, j := range failed {

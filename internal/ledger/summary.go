@@ -193,7 +193,7 @@ func Summarize(entries []Entry, planned int, started, finished time.Time) Summar
 		}
 		return 0
 	})
-	s.FailureGroups = groups(s.FailedBuilds)
+	s.FailureGroups = Groups(s.FailedBuilds)
 	s.Slowest = s.Slowest[:min(len(s.Slowest), slowestCount)]
 	s.AverageSeconds, s.MedianSeconds, s.MaxSeconds = spread(durations)
 	if hours := building.length().Hours(); hours > 0 {

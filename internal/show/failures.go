@@ -110,11 +110,7 @@ func (f finalText) failures() []string {
 // group is one cause: whom it concerns and why, the step, its output, where to read on.
 func (f finalText) group(g ledger.FailureGroup) []string {
 	why := g.Failure
-	head := "  " + f.name(g.Examples[0], 2)
-	if g.Jobs > 1 {
-		head = "  " + plural(g.Jobs, "image")
-	}
-	lines := f.headed(head, reason(why.Reason()))
+	lines := f.headed(f.heading(g), reason(why.Reason()))
 	if why.Step != "" {
 		lines = append(lines, "    "+f.step(why))
 	}
@@ -130,6 +126,14 @@ func (f finalText) group(g ledger.FailureGroup) []string {
 		lines = append(lines, "    "+f.dim(clean(g.LogPath)))
 	}
 	return lines
+}
+
+// heading says whom a cause concerns.
+func (f finalText) heading(g ledger.FailureGroup) string {
+	if g.Jobs > 1 {
+		return "  " + plural(g.Jobs, "image")
+	}
+	return "  " + f.name(g.Examples[0], 2)
 }
 
 // headed puts a text behind its heading, or below it where the line has no room.
