@@ -18,6 +18,9 @@ func (s Summary) Markdown(links bool) string {
 	if s.StopReason != "" && !s.Interrupted {
 		fmt.Fprintf(&b, "The run was stopped: %s\n\n", oneLine(s.StopReason))
 	}
+	if text := s.TagsExist(); text != "" {
+		fmt.Fprintf(&b, "%s\n\n", strings.NewReplacer("--force", "`--force`", "{{.DockerfileHash}}", "`{{.DockerfileHash}}`").Replace(text))
+	}
 	b.WriteString("| | |\n| --- | ---: |\n")
 	row := func(name, value string) { fmt.Fprintf(&b, "| %s | %s |\n", name, value) }
 	_, built, skipped := s.Own()

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -62,6 +63,19 @@ func (s Summary) Kept() int { return s.KeptBuilt + s.KeptSkipped }
 // Own is a summary's counts without what an earlier run had finished.
 func (s Summary) Own() (total, built, skipped int) {
 	return s.Total - s.Kept(), s.Built - s.KeptBuilt, s.Skipped - s.KeptSkipped
+}
+
+// TagsExist says that jobs were skipped since their tags exist, which nobody sees who
+// has changed the Dockerfile since, and what to do then; empty where none was.
+func (s Summary) TagsExist() string {
+	const apart = "{{.DockerfileHash}} in a tag tells versions apart"
+	switch n := s.SkipReasons[TagExists] - s.KeptSkipped; {
+	case n > 1:
+		return fmt.Sprintf("%d tags exist already: --force builds them again; %s", n, apart)
+	case n == 1:
+		return "1 tag exists already: --force builds it again; " + apart
+	}
+	return ""
 }
 
 // Space sets what was forecast of the space that a run takes beside what it

@@ -63,6 +63,9 @@ func (f finalText) headline() []string {
 	if f.StopReason != "" {
 		lines = append(lines, f.wrapped("  ", "reason: "+reason(f.StopReason))...)
 	}
+	if text := f.TagsExist(); text != "" {
+		lines = append(lines, f.wrapped("  ", text)...)
+	}
 	return lines
 }
 

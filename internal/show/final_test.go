@@ -132,6 +132,10 @@ func TestFinalTextHeadline(t *testing.T) {
 	}{
 		{"all built", ledger.Summary{Total: 1, Built: 1, WallClockSeconds: 5}, "done: 1 of 1 image built in 5.0s"},
 		{"nothing to do", ledger.Summary{Total: 2, Skipped: 2}, "done: 0 of 2 images built in 0.0s, 2 skipped"},
+		{"tags exist", ledger.Summary{Total: 4, Skipped: 4, SkipReasons: map[string]int{"remote_exists": 4}},
+			"done: 0 of 4 images built in 0.0s, 4 skipped\n  4 tags exist already: --force builds them again; {{.DockerfileHash}} in a tag tells versions apart"},
+		{"one tag exists, others did before", ledger.Summary{Total: 4, Skipped: 4, KeptSkipped: 3, SkipReasons: map[string]int{"remote_exists": 4}},
+			"done: 0 of 1 image built in 0.0s, 3 kept from before, 1 skipped\n  1 tag exists already: --force builds it again; {{.DockerfileHash}} in a tag tells versions apart"},
 		{"interrupted", ledger.Summary{Total: 9, Built: 1, Unfinished: 8, Interrupted: true, StopReason: "too many failures"},
 			"stopped: 1 of 9 images built in 0.0s, 8 not finished\n  reason: too many failures"},
 	}

@@ -157,7 +157,7 @@ func (p *plain) tellJob(at time.Time, e ledger.Entry) {
 	case e.Status == ledger.Built:
 		p.line(at, p.good, "built", fmt.Sprintf("%s  %s  %s", p.name(e.Name), shortDigest(e.Digest), effort(e.AttemptCount, e.DurationSeconds)))
 	case isSkipped(e):
-		p.line(at, p.info, "skipped", p.name(e.Name)+"  "+deref(e.SkipReason))
+		p.line(at, p.info, "skipped", p.name(e.Name)+"  "+skipText(e))
 	default:
 		p.tellFailure(at, e)
 	}
@@ -262,6 +262,13 @@ func (s *state) runningText(now time.Time) string {
 		names = append(names, fmt.Sprintf("and %d more", more))
 	}
 	return fmt.Sprintf("%d running: %s", len(s.running), strings.Join(names, ", "))
+}
+
+func skipText(e ledger.Entry) string {
+	if why := deref(e.SkipReason); why != ledger.TagExists {
+		return why
+	}
+	return "its tag exists already"
 }
 
 func runText(e engine.RunStarted) string {
