@@ -34,7 +34,7 @@ func (r *run) stopEarly(err error) {
 // same step with the same code, that the others would too; empty where one was built,
 // or where they did not.
 func hopeless(entries []ledger.Entry) string {
-	alike := map[string]int{}
+	alike := map[string][]ledger.FailedJob{}
 	for _, e := range entries {
 		if e.Status == ledger.Built {
 			return ""
@@ -43,8 +43,9 @@ func hopeless(entries []ledger.Entry) string {
 			continue
 		}
 		kind := e.Failure.Kind()
-		if alike[kind]++; alike[kind] == hopelessAfter {
-			return e.Failure.String()
+		alike[kind] = append(alike[kind], ledger.FailedJob{Name: e.Name, Failure: *e.Failure})
+		if len(alike[kind]) == hopelessAfter {
+			return ledger.Groups(alike[kind])[0].Common().String()
 		}
 	}
 	return ""

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"path/filepath"
@@ -130,9 +131,12 @@ func (s Summary) writeFailures(b *strings.Builder, links bool) {
 func (s Summary) group(g FailureGroup) string {
 	var b strings.Builder
 	f := g.Failure
-	fmt.Fprintf(&b, "\n#### %s: %s\n\n", plural(g.Jobs, "image"), code(f.Reason()))
+	fmt.Fprintf(&b, "\n#### %s: %s\n\n", plural(g.Jobs, "image"), code(g.Common().Reason()))
 	if f.Step != "" {
-		fmt.Fprintf(&b, "%s in %s", code(f.Step), code(f.fullPlace()))
+		fmt.Fprintf(&b, "%s in %s", code(f.Step), code(cmp.Or(f.Place(), "the Dockerfile")))
+		if g.SeveralFiles {
+			b.WriteString(" and others")
+		}
 		if f.ExitCode != 0 {
 			fmt.Fprintf(&b, " exited with code %d", f.ExitCode)
 		}

@@ -14,7 +14,7 @@ import (
 // the last of them.
 type failure struct {
 	name, reason string
-	kind         string
+	kind, file   string
 	jobs         int
 }
 
@@ -27,11 +27,14 @@ func (s *state) noteFailure(name string, f ledger.Failure) {
 	s.alike[kind]++
 	var others []failure
 	for _, x := range s.failures {
-		if x.kind != kind {
+		switch {
+		case x.kind != kind:
 			others = append(others, x)
+		case x.file != f.File:
+			f = f.WithoutDir()
 		}
 	}
-	s.failures = lastOf(append(others, failure{name, reason(f.Reason()), kind, s.alike[kind]}), keptFailures)
+	s.failures = lastOf(append(others, failure{name, reason(f.Reason()), kind, f.File, s.alike[kind]}), keptFailures)
 }
 
 // worthALine tells whether the nth of equal things is told of by itself: the first
@@ -110,7 +113,7 @@ func (f finalText) failures() []string {
 // group is one cause: whom it concerns and why, the step, its output, where to read on.
 func (f finalText) group(g ledger.FailureGroup) []string {
 	why := g.Failure
-	lines := f.headed(f.heading(g), reason(why.Reason()))
+	lines := f.headed(f.heading(g), reason(g.Common().Reason()))
 	if why.Step != "" {
 		lines = append(lines, "    "+f.step(why))
 	}

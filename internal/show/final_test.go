@@ -40,7 +40,7 @@ slowest
    4m12s  scikit-learn__scikit-learn-14053 (2 attempts)
    3m00s  django__django-11099
 failed
-  12 images: Dockerfile:5: make: *** [Makefile:2: all] Error 1
+  12 images: agent/Dockerfile:5: make: *** [Makefile:2: all] Error 1
     RUN make --directory /testbed all (exit code: 2)
     | cc -o x x.c
     | make: *** [Makefile:2: all] Error 1
@@ -58,8 +58,8 @@ slowest
    3m00s  django__django-11099
 failed
   12 images
-    Dockerfile:5: make: *** [Makefile:2:
-    all] Error 1
+    agent/Dockerfile:5: make: ***
+    [Makefile:2: all] Error 1
     RUN make -…estbed all (exit code: 2)
     | cc -o x x.c
     | make: *** [Makef…e:2: all] Error 1
@@ -118,7 +118,7 @@ func TestFinalTextShowsTheReason(t *testing.T) {
 	s.FailureGroups[0].Failure.Step = "RUN " + strings.Repeat("long ", 100)
 	for width := 40; width <= 160; width++ {
 		got := strings.Join(strings.Fields(FinalText(s, "out", width, false)), " ")
-		if !strings.Contains(got, "Dockerfile:5: make: *** [Makefile:2: all] Error 1") || !strings.Contains(got, "(exit code: 2)") {
+		if !strings.Contains(got, "agent/Dockerfile:5: make: *** [Makefile:2: all] Error 1") || !strings.Contains(got, "(exit code: 2)") {
 			t.Errorf("at width %d:\n%s", width, got)
 		}
 	}

@@ -157,7 +157,7 @@ func (s *Status) group(failed []ledger.Entry) {
 	}
 	for _, g := range ledger.Groups(jobs) {
 		s.Failures = append(s.Failures, StatusFailure{
-			Reason: reason(g.Failure.Reason()), Jobs: names[g.Failure.Kind()], Log: clean(g.LogPath), Failure: g.Failure, group: g,
+			Reason: reason(g.Common().Reason()), Jobs: names[g.Failure.Kind()], Log: clean(g.LogPath), Failure: g.Failure, group: g,
 		})
 	}
 }

@@ -144,7 +144,7 @@ func TestStatusGroupsFailuresAsTheRunDoes(t *testing.T) {
 	}
 	got := s.Text(0, false)
 	for _, want := range []string{
-		"  9 images: Dockerfile:5: task 0: cannot find " + strings.TrimSpace(strings.Repeat("everything ", 20)) + "\n    job-0, job-1, job-2, and 6 more\n",
+		"  9 images: agent/Dockerfile:5: task 0: cannot find " + strings.TrimSpace(strings.Repeat("everything ", 20)) + "\n    job-0, job-1, job-2, and 6 more\n",
 		"  " + strings.Repeat("long-name-", 12) + "  " + step + "  1m00s\n",
 	} {
 		if !strings.Contains(got, want) {
