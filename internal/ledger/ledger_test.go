@@ -58,6 +58,16 @@ func TestSummarize(t *testing.T) {
 	}
 }
 
+// The page has a row about what bounds the space where that says something.
+func TestMarkdownOfSpace(t *testing.T) {
+	for peak, want := range map[int64]bool{79: false, 80: true, 0: false} {
+		s := Summary{Space: &Space{Bound: "the disk", PeakBytes: peak << 20, HighBytes: 100 << 20}}
+		if got := s.Markdown(true); strings.Contains(got, "| Peak of the disk |") != want {
+			t.Errorf("with a peak of %d%%: %s", peak, got)
+		}
+	}
+}
+
 func TestLedger(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "deep", "out")
 	l, _ := begin(t, dir, Refuse, PlanID{})

@@ -49,7 +49,7 @@ func (s Summary) Markdown(links bool) string {
 		row("Reclaimed in "+plural(p.Sweeps, "sweep"), fmt.Sprintf("%s of %s dead", size(p.ReclaimedBytes), size(p.DeadBytes)))
 		row("Cache at start, peak, end", fmt.Sprintf("%s, %s, %s", size(c.StartBytes), size(c.PeakBytes), size(c.EndBytes)))
 	}
-	if sp := s.Space; sp != nil {
+	if sp := s.Space; s.SpaceWasTight() {
 		row("Peak of "+sp.Bound, sp.Text())
 	}
 	s.writeSlowest(&b)

@@ -88,6 +88,8 @@ type Space struct {
 	PeakBytes         int64  `json:"peak_bytes"`
 	// OtherBytes of them were not the builder's cache when the run began.
 	OtherBytes int64 `json:"other_bytes,omitempty"`
+	// Waits is how often a job waited for space.
+	Waits int `json:"waits,omitempty"`
 	// LeastBytes is what this order and this many workers need at least, with
 	// what was learned.
 	LeastBytes int64 `json:"least_bytes"`
@@ -95,6 +97,17 @@ type Space struct {
 	// layer, and what a job adds of its own.
 	CacheBytesPerPulledByte float64 `json:"cache_bytes_per_pulled_byte"`
 	OwnBytesPerJob          int64   `json:"own_bytes_per_job"`
+}
+
+// SpaceWasTight tells whether what bounds the space is worth a word: a job waited for
+// space, something was swept, or the peak came near the limit.
+func (s Summary) SpaceWasTight() bool {
+	sp := s.Space
+	if sp == nil || sp.PeakBytes == 0 {
+		return false
+	}
+	swept := s.Prune != nil && s.Prune.ReclaimedRecords > 0
+	return swept || sp.Waits > 0 || sp.PeakBytes >= sp.HighBytes/100*80
 }
 
 // Prune is what the sweeps of a run did, as BuildKit reported it.
