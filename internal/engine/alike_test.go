@@ -69,6 +69,14 @@ func TestHopeless(t *testing.T) {
 	}
 }
 
+func TestTooMany(t *testing.T) {
+	for failed, want := range map[int]string{1: "1 job failed, more than --max-failures allows", 2: "2 jobs failed, more than --max-failures allows"} {
+		if got := tooMany(failed).Error(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 // steps is a builder of which each build fails in the same step, but for those that ok
 // tells.
 type steps struct {

@@ -21,13 +21,21 @@ func (r *run) stopEarly(err error) {
 		}
 	}
 	if r.MaxFailures >= 0 && failed > r.MaxFailures {
-		r.cancel(fmt.Errorf("%d jobs failed, more than --max-failures allows", failed))
+		r.cancel(tooMany(failed))
 		return
 	}
 	// What an earlier run has built says nothing of what is broken now.
 	if why := hopeless(entries[len(r.Resumed):]); why != "" {
 		r.cancel(fmt.Errorf("no job was built and %d failed for the same reason; %d were not tried: %s", hopelessAfter, len(r.Plan.Jobs)-len(entries), why))
 	}
+}
+
+func tooMany(failed int) error {
+	jobs := "jobs"
+	if failed == 1 {
+		jobs = "job"
+	}
+	return fmt.Errorf("%d %s failed, more than --max-failures allows", failed, jobs)
 }
 
 // hopeless returns why so many of the jobs failed in the same way, for good or in the

@@ -82,7 +82,11 @@ func retryText(e engine.AttemptFailed, n int) string {
 	if e.Failure != nil && n > 1 {
 		why = again(n, *e.Failure)
 	}
-	return fmt.Sprintf("attempt %d failed: %s; next in %s", e.Attempt, why, whole(ofSeconds(e.Delay)))
+	next := "in " + whole(ofSeconds(e.Delay))
+	if e.Delay < 1 {
+		next = "at once"
+	}
+	return fmt.Sprintf("attempt %d failed: %s; next %s", e.Attempt, why, next)
 }
 
 const (
@@ -166,7 +170,7 @@ func (f finalText) wrapped(indent, text string) []string {
 // step is the step that failed with its exit code, on one line.
 func (f finalText) step(why ledger.Failure) string {
 	code := ""
-	if why.ExitCode != 0 {
+	if why.ExitCode != 0 && why.Message != "" { // else it is the reason
 		code = fmt.Sprintf(" (exit code: %d)", why.ExitCode)
 	}
 	return f.squeeze(clean(why.Step), 4+len(code)) + code

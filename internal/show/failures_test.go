@@ -3,6 +3,7 @@ package show
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -67,6 +68,36 @@ func TestFailuresNameTheirDockerfile(t *testing.T) {
 		entries = append(entries, e)
 		s.apply(sec(1), engine.JobFinished{Entry: e})
 		check(want)
+	}
+}
+
+// What has no line of its own is told when a batch or the run ends.
+func TestPlainTellsOfAllFailures(t *testing.T) {
+	events := []told{{0, runOf(9, 4)}}
+	for i := range 9 {
+		events = append(events, told{1, engine.JobFinished{Entry: brokenBuild(fmt.Sprint("job-", i))}})
+		if i == 2 || i == 3 {
+			events = append(events, told{2, engine.BatchFinished{Batch: i - 1, Failed: i + 1}})
+		}
+	}
+	got, err := plainOf(append(events, told{3, engine.RunFinished{}})...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var counts []string
+	for _, m := range regexp.MustCompile(`again, (\d+) so far|(batch|finished) `).FindAllStringSubmatch(got, -1) {
+		counts = append(counts, m[1]+m[2])
+	}
+	if want := "[2 3 batch 4 batch 5 9 finished]"; fmt.Sprint(counts) != want {
+		t.Errorf("%v, want %s\n%s", counts, want, got)
+	}
+}
+
+func TestRetriesAtOnce(t *testing.T) {
+	for delay, want := range map[float64]string{0.4: "; next at once", 1: "; next in 1s"} {
+		if got := retryText(engine.AttemptFailed{Attempt: 1, Error: "no", Delay: delay}, 1); !strings.HasSuffix(got, want) {
+			t.Errorf("after %v s: %s", delay, got)
+		}
 	}
 }
 

@@ -101,6 +101,16 @@ func TestFinalTextColoursChangeNothingElse(t *testing.T) {
 	}
 }
 
+// A step that printed nothing has its exit code as the reason: it is told once.
+func TestFinalTextTellsTheExitCodeOnce(t *testing.T) {
+	silent := brokenMake
+	silent.Message, silent.Output = "", nil
+	got := FinalText(ledger.Summary{FailureGroups: []ledger.FailureGroup{{Failure: silent, Jobs: 1, Examples: []string{"a"}}}}, "", 0, false)
+	if !strings.Contains(got, "  a: agent/Dockerfile:5: exit code: 2\n    RUN make --directory /testbed all\n") {
+		t.Errorf("got\n%s", got)
+	}
+}
+
 func TestFinalTextNamesSomeOfManyReasons(t *testing.T) {
 	var s ledger.Summary
 	for i := range 387 {
@@ -136,6 +146,7 @@ func TestFinalTextHeadline(t *testing.T) {
 			"done: 0 of 4 images built in 0.0s, 4 skipped\n  4 tags exist already: --force builds them again; {{.DockerfileHash}} in a tag tells versions apart"},
 		{"one tag exists, others did before", ledger.Summary{Total: 4, Skipped: 4, KeptSkipped: 3, SkipReasons: map[string]int{"remote_exists": 4}},
 			"done: 0 of 1 image built in 0.0s, 3 kept from before, 1 skipped\n  1 tag exists already: --force builds it again; {{.DockerfileHash}} in a tag tells versions apart"},
+		{"all kept", ledger.Summary{Total: 4, Built: 4, KeptBuilt: 4}, "done: nothing was left to build, 4 kept from before"},
 		{"interrupted", ledger.Summary{Total: 9, Built: 1, Unfinished: 8, Interrupted: true, StopReason: "too many failures"},
 			"stopped: 1 of 9 images built in 0.0s, 8 not finished\n  reason: too many failures"},
 	}

@@ -384,7 +384,7 @@ results in stoker-out
 }
 
 func TestFinalTextOfSweeps(t *testing.T) {
-	const head = "done: 0 of 0 images built in 0.0s\n"
+	const head = "done: nothing was left to build\n"
 	cache := &ledger.Cache{PeakBytes: giga}
 	left := func(policy string, failures ...string) *ledger.Prune {
 		return &ledger.Prune{Policy: policy, Sweeps: 1, LeftRecords: 1, LeftBytes: mega, Failures: failures}
@@ -401,7 +401,7 @@ func TestFinalTextOfSweeps(t *testing.T) {
 		{"no sweeps", ledger.Summary{Prune: &ledger.Prune{}, Cache: cache}, swept},
 		{"a cache that nobody saw", ledger.Summary{Prune: &ledger.Prune{}, Cache: &ledger.Cache{}}, ""},
 		{"a disk that is far from full", ledger.Summary{Prune: left("auto"), Cache: cache, Space: disk(8*giga-1, 0)}, swept},
-		{"a disk that is nearly full", ledger.Summary{Cache: cache, Space: disk(8*giga, 0)}, swept + "  the disk: peak 8GB, 8GB of it not the cache, limit 10GB\n"},
+		{"a disk that is nearly full", ledger.Summary{Cache: cache, Space: disk(8*giga, 0)}, swept + "  the disk: peak 8GB, 7.999GB of it not the cache, limit 10GB\n"},
 		{"a job waited", ledger.Summary{Cache: cache, Space: disk(giga, 1)}, swept + "  the disk: peak 1GB, 999MB of it not the cache, limit 10GB\n"},
 		{"something was swept", ledger.Summary{Prune: &ledger.Prune{Sweeps: 2, ReclaimedRecords: 1, ReclaimedBytes: mega}, Cache: cache, Space: disk(giga, 0)},
 			"  cache: 1GB at its peak, 1MB reclaimed in 2 sweeps\n  the disk: peak 1GB, 999MB of it not the cache, limit 10GB\n"},
