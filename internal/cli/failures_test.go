@@ -87,7 +87,7 @@ func TestBrokenRun(t *testing.T) {
 	if n := strings.Count(out, "\n"); n > 40 {
 		t.Errorf("%d lines\n%s", n, out)
 	}
-	const reason = "Dockerfile:4: /bin/sh: nosuchcommand: not found"
+	const reason = "ctx/Dockerfile:4: /bin/sh: nosuchcommand: not found"
 	page, err := os.ReadFile(w.path("out/summary.md"))
 	for name, text := range map[string]string{"the output": out, "summary.md": string(page)} {
 		if err != nil || !strings.Contains(text, reason) || strings.Contains(text, `/bin/sh -c`) {

@@ -42,7 +42,8 @@ only its files are read. A finished, stopped or archived run is shown as well.
   running                  job, attempt, doing and seconds of each
   waiting_for_space        job, need and seconds of the next job
   reclaimed_bytes          what the sweeps removed
-  failures                 reason, jobs, and the log_path of the first of them
+  failures                 those of one cause together: reason, jobs, and the
+                           log_path and failure of the first of them
   warnings                 the last ones
   resume_command           what goes on with it
 
@@ -80,8 +81,8 @@ func runStatus(dir, format string, streams Streams) error {
 	if format == formatJSON {
 		return writeJSON(streams.Out, status)
 	}
-	width := cmp.Or(widthOf(streams.Out), helpWidth)
-	_, err = io.WriteString(streams.Out, status.Text(width, widthOf(streams.Out) > 0 && os.Getenv("NO_COLOR") == ""))
+	width := widthOf(streams.Out)
+	_, err = io.WriteString(streams.Out, status.Text(width, width > 0 && os.Getenv("NO_COLOR") == ""))
 	return err
 }
 

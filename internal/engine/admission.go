@@ -60,6 +60,7 @@ type admission struct {
 	seen    map[int]bool     // jobs whose own records were seen
 	changed chan struct{}    // closed and replaced when a job ends or space comes free
 	peaks   map[string]int64 // the most seen in each gauge
+	waits   int              // how often a job waited
 	unread  map[string]bool  // gauges that could not be read when last asked
 	tried   map[string]int64 // by gauge, the most that a job needed which was tried without room
 }
@@ -519,6 +520,9 @@ func (r *run) othersTook(ctx context.Context, s state, w *waiting) bool {
 func (r *run) waitForSpace(ctx context.Context, t *task, s state, w *waiting) {
 	if !w.told {
 		w.told = true
+		r.room.mu.Lock()
+		r.room.waits++
+		r.room.mu.Unlock()
 		r.emit(WaitingForSpace{Job: t.job.Name, NeedBytes: s.need, Guessed: s.guessed, FreeBytes: max(s.limit.High-s.used-s.reserved, 0), Running: s.running, Bound: s.gauge})
 	}
 	r.room.mu.Lock()

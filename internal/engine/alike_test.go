@@ -35,13 +35,24 @@ func TestHopeless(t *testing.T) {
 	for i := range hopelessAfter {
 		denied = append(denied, permanent(fmt.Sprint("image-", i)))
 	}
+	elsewhere := func(dir string) ledger.Entry {
+		f := stepFailure("RUN a")
+		f.File, f.Line = dir+"/Dockerfile", 3
+		return failed(f)
+	}
+	var ofTheirOwn, ofOne []ledger.Entry
+	for i := range hopelessAfter {
+		ofTheirOwn, ofOne = append(ofTheirOwn, elsewhere(fmt.Sprint(i))), append(ofOne, elsewhere("ctx"))
+	}
 	for _, tt := range []struct {
 		name    string
 		entries []ledger.Entry
 		want    string
 	}{
 		{"the same step", ten(failed(stepFailure("RUN a"))), "RUN a: exit code: 1"},
-		{"the same reason for good", denied, "the registry denies access: image-9"},
+		{"the same reason for good", denied, "the registry denies access: image-0"},
+		{"the same step of one Dockerfile", ofOne, "ctx/Dockerfile:3: RUN a: exit code: 1"},
+		{"the same step of Dockerfiles of their own", ofTheirOwn, "Dockerfile:3: RUN a: exit code: 1"},
 		{"another step", ten(failed(stepFailure("RUN b"))), ""},
 		{"another step among them", append([]ledger.Entry{failed(stepFailure("RUN b"))}, ten(failed(stepFailure("RUN a")))...), "RUN a: exit code: 1"},
 		{"one that was built", ten(ledger.Entry{Status: ledger.Built}), ""},
@@ -54,6 +65,14 @@ func TestHopeless(t *testing.T) {
 		}
 		if got := hopeless(tt.entries); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestTooMany(t *testing.T) {
+	for failed, want := range map[int]string{1: "1 job failed, more than --max-failures allows", 2: "2 jobs failed, more than --max-failures allows"} {
+		if got := tooMany(failed).Error(); got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

@@ -21,7 +21,7 @@ func (r *run) stopEarly(err error) {
 		}
 	}
 	if r.MaxFailures >= 0 && failed > r.MaxFailures {
-		r.cancel(fmt.Errorf("%d jobs failed, more than --max-failures allows", failed))
+		r.cancel(tooMany(failed))
 		return
 	}
 	// What an earlier run has built says nothing of what is broken now.
@@ -30,11 +30,19 @@ func (r *run) stopEarly(err error) {
 	}
 }
 
+func tooMany(failed int) error {
+	jobs := "jobs"
+	if failed == 1 {
+		jobs = "job"
+	}
+	return fmt.Errorf("%d %s failed, more than --max-failures allows", failed, jobs)
+}
+
 // hopeless returns why so many of the jobs failed in the same way, for good or in the
 // same step with the same code, that the others would too; empty where one was built,
 // or where they did not.
 func hopeless(entries []ledger.Entry) string {
-	alike := map[string]int{}
+	alike := map[string][]ledger.FailedJob{}
 	for _, e := range entries {
 		if e.Status == ledger.Built {
 			return ""
@@ -43,8 +51,9 @@ func hopeless(entries []ledger.Entry) string {
 			continue
 		}
 		kind := e.Failure.Kind()
-		if alike[kind]++; alike[kind] == hopelessAfter {
-			return e.Failure.String()
+		alike[kind] = append(alike[kind], ledger.FailedJob{Name: e.Name, Failure: *e.Failure})
+		if len(alike[kind]) == hopelessAfter {
+			return ledger.Groups(alike[kind])[0].Common().String()
 		}
 	}
 	return ""

@@ -209,7 +209,7 @@ func (r *run) spaceTotals() *ledger.Space {
 	learned.Sizes = r.room.book.Sizes
 	return &ledger.Space{
 		Bound: g.name, HighBytes: g.limit.High, LowBytes: g.limit.Low, OtherBytes: g.others,
-		ForecastPeakBytes: r.forecast.PeakBytes, PeakBytes: r.room.peaks[g.name],
+		ForecastPeakBytes: r.forecast.PeakBytes, PeakBytes: r.room.peaks[g.name], Waits: r.room.waits,
 		LeastBytes: space.Simulate(learned).LeastBytes, CacheBytesPerPulledByte: rates.PerByte, OwnBytesPerJob: rates.Own,
 	}
 }

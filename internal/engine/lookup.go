@@ -137,7 +137,7 @@ func (r *run) skip(t *task, l lookup) {
 	if !l.exists {
 		return
 	}
-	reason := "remote_exists"
+	reason := ledger.TagExists
 	t.entry.StartedAt = ledger.Time{Time: l.started}
 	t.end(nil)
 	t.entry.DurationSeconds = seconds(l.took)

@@ -18,6 +18,9 @@ const (
 	Failed  Status = "failed"
 )
 
+// TagExists is the SkipReason of a job that is skipped.
+const TagExists = "remote_exists"
+
 // Entry is one line of manifest.jsonl: one finished job. Field names that other
 // batch builders' manifests use too keep their meaning, so that existing
 // readers read this file. Durations are in seconds; times are UTC.

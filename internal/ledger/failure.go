@@ -28,21 +28,21 @@ type Failure struct {
 	Output []string `json:"output,omitempty"`
 }
 
-// Place is where in the Dockerfile the failure is, such as Dockerfile:5; empty where
-// that is not known.
+// Place is where in the Dockerfile the failure is, such as tasks/a/Dockerfile:5; empty
+// where that is not known.
 func (f Failure) Place() string {
 	if f.File == "" || f.Line == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line)
+	return fmt.Sprintf("%s:%d", f.File, f.Line)
 }
 
-// fullPlace is the place with the whole path of the Dockerfile.
-func (f Failure) fullPlace() string {
-	if f.Place() == "" {
-		return "the Dockerfile"
+// WithoutDir is the failure as it is in the Dockerfiles of several directories.
+func (f Failure) WithoutDir() Failure {
+	if f.File != "" {
+		f.File = filepath.Base(f.File)
 	}
-	return fmt.Sprintf("%s:%d", f.File, f.Line)
+	return f
 }
 
 // Reason is the place and the message alone: what a reader needs first.
@@ -82,8 +82,10 @@ func (f Failure) String() string {
 }
 
 // Kind is equal for failures that have the same cause, as far as can be told: the
-// same step with the same code, or the same message but for names and numbers.
+// same step with the same code, or the same message but for names and numbers. Each
+// job may have a Dockerfile of its own.
 func (f Failure) Kind() string {
+	f = f.WithoutDir()
 	switch {
 	case f.ExitCode != 0:
 		return fmt.Sprintf("%s %s %s %d", f.Class, f.Place(), f.Step, f.ExitCode)

@@ -19,9 +19,9 @@ func TestFailureText(t *testing.T) {
 		failure      Failure
 		text, reason string
 	}{
-		{brokenStep, "Dockerfile:5: RUN nosuchcommand --install: exit code: 127: /bin/sh: nosuchcommand: not found", "Dockerfile:5: /bin/sh: nosuchcommand: not found"},
-		{silent, "Dockerfile:5: RUN nosuchcommand --install: exit code: 127", "Dockerfile:5: exit code: 127"},
-		{long, "Dockerfile:5: RUN " + strings.Repeat("x", 56) + "…" + strings.Repeat("x", 59) + ": exit code: 127: /bin/sh: nosuchcommand: not found", "Dockerfile:5: /bin/sh: nosuchcommand: not found"},
+		{brokenStep, "agent/Dockerfile:5: RUN nosuchcommand --install: exit code: 127: /bin/sh: nosuchcommand: not found", "agent/Dockerfile:5: /bin/sh: nosuchcommand: not found"},
+		{silent, "agent/Dockerfile:5: RUN nosuchcommand --install: exit code: 127", "agent/Dockerfile:5: exit code: 127"},
+		{long, "agent/Dockerfile:5: RUN " + strings.Repeat("x", 56) + "…" + strings.Repeat("x", 59) + ": exit code: 127: /bin/sh: nosuchcommand: not found", "agent/Dockerfile:5: /bin/sh: nosuchcommand: not found"},
 		{Failure{Class: "permanent", Why: "the registry denies access", Message: "r/a:1: 403 Forbidden"}, "the registry denies access: r/a:1: 403 Forbidden", "the registry denies access: r/a:1: 403 Forbidden"},
 		{Failure{}, "no reason given", "no reason given"},
 	} {
@@ -94,12 +94,23 @@ func TestFailureGroups(t *testing.T) {
 	}
 }
 
+func TestMarkdownOfOneFailureInSeveralFiles(t *testing.T) {
+	elsewhere := brokenStep
+	elsewhere.File = "task-2/Dockerfile"
+	got := Summarize([]Entry{failedEntry("job-1", brokenStep), failedEntry("job-2", elsewhere)}, 2, time.Now(), time.Now()).Markdown(true)
+	for _, want := range []string{"#### 2 images: `Dockerfile:5: /bin/sh", "in `agent/Dockerfile:5` and others exited with code 127."} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is missing:\n%s", want, got)
+		}
+	}
+}
+
 func TestMarkdownOfFailures(t *testing.T) {
 	s := Summarize([]Entry{failedEntry("job-1", brokenStep), failedEntry("job-2", brokenStep)}, 2, time.Now(), time.Now())
 	for _, links := range []bool{true, false} {
 		got := s.Markdown(links)
 		for want, there := range map[string]bool{
-			"#### 2 images: `Dockerfile:5: /bin/sh: nosuchcommand: not found`":            true,
+			"#### 2 images: `agent/Dockerfile:5: /bin/sh: nosuchcommand: not found`":      true,
 			"`RUN nosuchcommand --install` in `agent/Dockerfile:5` exited with code 127.": true,
 			"```text\n/bin/sh: nosuchcommand: not found\n```":                             true,
 			"- [`job-2`](logs/job-2/attempt-2.log), 2 attempts\n":                         links,

@@ -6,18 +6,29 @@ import "slices"
 type FailureGroup struct {
 	// Failure is that of the first of them.
 	Failure Failure `json:"failure"`
-	Jobs    int     `json:"jobs"`
+	// SeveralFiles tells that others have failed in other Dockerfiles.
+	SeveralFiles bool `json:"several_files,omitempty"`
+	Jobs         int  `json:"jobs"`
 	// Examples are the names of the first few.
 	Examples []string `json:"examples"`
 	// LogPath is the log of the first of them that has one.
 	LogPath string `json:"log_path,omitempty"`
 }
 
+// Common is what all of the group have failed for.
+func (g FailureGroup) Common() Failure {
+	if g.SeveralFiles {
+		return g.Failure.WithoutDir()
+	}
+	return g.Failure
+}
+
 // How many jobs a group names.
 const examplesCount = 3
 
-// groups puts failed jobs together that failed for the same cause.
-func groups(failed []FailedJob) []FailureGroup {
+// Groups puts failed jobs together that failed for the same cause, those of most
+// jobs first.
+func Groups(failed []FailedJob) []FailureGroup {
 	var out []FailureGroup
 	place := map[string]int{}
 	for _, j := range failed {
@@ -30,6 +41,7 @@ func groups(failed []FailedJob) []FailureGroup {
 		}
 		g := &out[i]
 		g.Jobs++
+		g.SeveralFiles = g.SeveralFiles || j.Failure.File != "" && j.Failure.File != g.Failure.File
 		if len(g.Examples) < examplesCount {
 			g.Examples = append(g.Examples, j.Name)
 		}

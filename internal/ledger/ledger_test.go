@@ -42,13 +42,29 @@ func TestSummarize(t *testing.T) {
 	if s.Slowest[0].Name != "f" || s.Slowest[1].Name != "b" || s.SkipReasons["remote_exists"] != 1 || s.FailedBuilds[0].Error != "exit code: 3" {
 		t.Errorf("summary %+v", s)
 	}
+	if page := s.Markdown(true); !strings.Contains(page, "\n1 tag exists already: `--force` builds it again; `{{.DockerfileHash}}` in a tag tells versions apart\n") {
+		t.Errorf("nobody sees why a job was skipped:\n%s", page)
+	}
 	all[0].Time, all[0].StartedAt, all[2].Time = Time{start.Add(-time.Hour)}, Time{start.Add(-time.Hour)}, Time{start.Add(-time.Hour)}
 	s = Summarize(all, 8, start, start.Add(2*time.Minute))
 	if total, built, skipped := s.Own(); s.Built != 4 || s.Skipped != 1 || total != 6 || built != 3 || skipped != 0 || s.ImagesPerHour != 180 {
 		t.Errorf("with two jobs of an earlier run: %+v", s)
 	}
+	if text := s.TagsExist(); text != "" {
+		t.Errorf("of a job that an earlier run skipped: %s", text)
+	}
 	if empty := Summarize(nil, 0, start, start); empty.MedianSeconds != 0 || empty.ImagesPerHour != 0 {
 		t.Errorf("summary of nothing: %+v", empty)
+	}
+}
+
+// The page has a row about what bounds the space where that says something.
+func TestMarkdownOfSpace(t *testing.T) {
+	for peak, want := range map[int64]bool{79: false, 80: true, 0: false} {
+		s := Summary{Space: &Space{Bound: "the disk", PeakBytes: peak << 20, HighBytes: 100 << 20}}
+		if got := s.Markdown(true); strings.Contains(got, "| Peak of the disk |") != want {
+			t.Errorf("with a peak of %d%%: %s", peak, got)
+		}
 	}
 }
 

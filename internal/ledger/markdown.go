@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"path/filepath"
@@ -17,6 +18,9 @@ func (s Summary) Markdown(links bool) string {
 	fmt.Fprintf(&b, "## Stoker: %s\n\n", s.headline())
 	if s.StopReason != "" && !s.Interrupted {
 		fmt.Fprintf(&b, "The run was stopped: %s\n\n", oneLine(s.StopReason))
+	}
+	if text := s.TagsExist(); text != "" {
+		fmt.Fprintf(&b, "%s\n\n", strings.NewReplacer("--force", "`--force`", "{{.DockerfileHash}}", "`{{.DockerfileHash}}`").Replace(text))
 	}
 	b.WriteString("| | |\n| --- | ---: |\n")
 	row := func(name, value string) { fmt.Fprintf(&b, "| %s | %s |\n", name, value) }
@@ -45,7 +49,7 @@ func (s Summary) Markdown(links bool) string {
 		row("Reclaimed in "+plural(p.Sweeps, "sweep"), fmt.Sprintf("%s of %s dead", size(p.ReclaimedBytes), size(p.DeadBytes)))
 		row("Cache at start, peak, end", fmt.Sprintf("%s, %s, %s", size(c.StartBytes), size(c.PeakBytes), size(c.EndBytes)))
 	}
-	if sp := s.Space; sp != nil {
+	if sp := s.Space; s.SpaceWasTight() {
 		row("Peak of "+sp.Bound, sp.Text())
 	}
 	s.writeSlowest(&b)
@@ -127,9 +131,12 @@ func (s Summary) writeFailures(b *strings.Builder, links bool) {
 func (s Summary) group(g FailureGroup) string {
 	var b strings.Builder
 	f := g.Failure
-	fmt.Fprintf(&b, "\n#### %s: %s\n\n", plural(g.Jobs, "image"), code(f.Reason()))
+	fmt.Fprintf(&b, "\n#### %s: %s\n\n", plural(g.Jobs, "image"), code(g.Common().Reason()))
 	if f.Step != "" {
-		fmt.Fprintf(&b, "%s in %s", code(f.Step), code(f.fullPlace()))
+		fmt.Fprintf(&b, "%s in %s", code(f.Step), code(cmp.Or(f.Place(), "the Dockerfile")))
+		if g.SeveralFiles {
+			b.WriteString(" and others")
+		}
 		if f.ExitCode != 0 {
 			fmt.Fprintf(&b, " exited with code %d", f.ExitCode)
 		}

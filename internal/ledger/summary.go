@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -64,6 +65,19 @@ func (s Summary) Own() (total, built, skipped int) {
 	return s.Total - s.Kept(), s.Built - s.KeptBuilt, s.Skipped - s.KeptSkipped
 }
 
+// TagsExist says that jobs were skipped since their tags exist, which nobody sees who
+// has changed the Dockerfile since, and what to do then; empty where none was.
+func (s Summary) TagsExist() string {
+	const apart = "{{.DockerfileHash}} in a tag tells versions apart"
+	switch n := s.SkipReasons[TagExists] - s.KeptSkipped; {
+	case n > 1:
+		return fmt.Sprintf("%d tags exist already: --force builds them again; %s", n, apart)
+	case n == 1:
+		return "1 tag exists already: --force builds it again; " + apart
+	}
+	return ""
+}
+
 // Space sets what was forecast of the space that a run takes beside what it
 // took. Sizes are in bytes and include what was used before.
 type Space struct {
@@ -74,6 +88,8 @@ type Space struct {
 	PeakBytes         int64  `json:"peak_bytes"`
 	// OtherBytes of them were not the builder's cache when the run began.
 	OtherBytes int64 `json:"other_bytes,omitempty"`
+	// Waits is how often a job waited for space.
+	Waits int `json:"waits,omitempty"`
 	// LeastBytes is what this order and this many workers need at least, with
 	// what was learned.
 	LeastBytes int64 `json:"least_bytes"`
@@ -81,6 +97,17 @@ type Space struct {
 	// layer, and what a job adds of its own.
 	CacheBytesPerPulledByte float64 `json:"cache_bytes_per_pulled_byte"`
 	OwnBytesPerJob          int64   `json:"own_bytes_per_job"`
+}
+
+// SpaceWasTight tells whether what bounds the space is worth a word: a job waited for
+// space, something was swept, or the peak came near the limit.
+func (s Summary) SpaceWasTight() bool {
+	sp := s.Space
+	if sp == nil || sp.PeakBytes == 0 {
+		return false
+	}
+	swept := s.Prune != nil && s.Prune.ReclaimedRecords > 0
+	return swept || sp.Waits > 0 || sp.PeakBytes >= sp.HighBytes/100*80
 }
 
 // Prune is what the sweeps of a run did, as BuildKit reported it.
@@ -193,7 +220,7 @@ func Summarize(entries []Entry, planned int, started, finished time.Time) Summar
 		}
 		return 0
 	})
-	s.FailureGroups = groups(s.FailedBuilds)
+	s.FailureGroups = Groups(s.FailedBuilds)
 	s.Slowest = s.Slowest[:min(len(s.Slowest), slowestCount)]
 	s.AverageSeconds, s.MedianSeconds, s.MaxSeconds = spread(durations)
 	if hours := building.length().Hours(); hours > 0 {

@@ -14,7 +14,7 @@ import (
 // the last of them.
 type failure struct {
 	name, reason string
-	kind         string
+	kind, file   string
 	jobs         int
 }
 
@@ -27,11 +27,14 @@ func (s *state) noteFailure(name string, f ledger.Failure) {
 	s.alike[kind]++
 	var others []failure
 	for _, x := range s.failures {
-		if x.kind != kind {
+		switch {
+		case x.kind != kind:
 			others = append(others, x)
+		case x.file != f.File:
+			f = f.WithoutDir()
 		}
 	}
-	s.failures = lastOf(append(others, failure{name, reason(f.Reason()), kind, s.alike[kind]}), keptFailures)
+	s.failures = lastOf(append(others, failure{name, reason(f.Reason()), kind, f.File, s.alike[kind]}), keptFailures)
 }
 
 // worthALine tells whether the nth of equal things is told of by itself: the first
@@ -79,7 +82,11 @@ func retryText(e engine.AttemptFailed, n int) string {
 	if e.Failure != nil && n > 1 {
 		why = again(n, *e.Failure)
 	}
-	return fmt.Sprintf("attempt %d failed: %s; next in %s", e.Attempt, why, whole(ofSeconds(e.Delay)))
+	next := "in " + whole(ofSeconds(e.Delay))
+	if e.Delay < 1 {
+		next = "at once"
+	}
+	return fmt.Sprintf("attempt %d failed: %s; next %s", e.Attempt, why, next)
 }
 
 const (
@@ -110,11 +117,7 @@ func (f finalText) failures() []string {
 // group is one cause: whom it concerns and why, the step, its output, where to read on.
 func (f finalText) group(g ledger.FailureGroup) []string {
 	why := g.Failure
-	head := "  " + f.name(g.Examples[0], 2)
-	if g.Jobs > 1 {
-		head = "  " + plural(g.Jobs, "image")
-	}
-	lines := f.headed(head, reason(why.Reason()))
+	lines := f.headed(f.heading(g), reason(g.Common().Reason()))
 	if why.Step != "" {
 		lines = append(lines, "    "+f.step(why))
 	}
@@ -130,6 +133,14 @@ func (f finalText) group(g ledger.FailureGroup) []string {
 		lines = append(lines, "    "+f.dim(clean(g.LogPath)))
 	}
 	return lines
+}
+
+// heading says whom a cause concerns.
+func (f finalText) heading(g ledger.FailureGroup) string {
+	if g.Jobs > 1 {
+		return "  " + plural(g.Jobs, "image")
+	}
+	return "  " + f.name(g.Examples[0], 2)
 }
 
 // headed puts a text behind its heading, or below it where the line has no room.
@@ -159,7 +170,7 @@ func (f finalText) wrapped(indent, text string) []string {
 // step is the step that failed with its exit code, on one line.
 func (f finalText) step(why ledger.Failure) string {
 	code := ""
-	if why.ExitCode != 0 {
+	if why.ExitCode != 0 && why.Message != "" { // else it is the reason
 		code = fmt.Sprintf(" (exit code: %d)", why.ExitCode)
 	}
 	return f.squeeze(clean(why.Step), 4+len(code)) + code

@@ -3,6 +3,7 @@ package show
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -30,16 +31,72 @@ func TestPlainTellsEqualFailuresOnce(t *testing.T) {
 	if n := strings.Count(got, "\n"); n > 40 {
 		t.Errorf("%d lines", n)
 	}
-	reason := "Dockerfile:5: RUN make --directory /testbed all: exit code: 2: make: *** [Makefile:2: all] Error 1"
+	reason := "agent/Dockerfile:5: RUN make --directory /testbed all: exit code: 2: make: *** [Makefile:2: all] Error 1"
 	for _, want := range []string{
 		"failed    job-0  " + reason + " (2.0s, out/logs/job-0/attempt-1.log)\n           | cc -o x x.c\n           | make: *** [Makefile:2: all] Error 1\n",
-		"failed    job-1  again, 2 so far: Dockerfile:5: make: *** [Makefile:2: all] Error 1\n",
+		"failed    job-1  again, 2 so far: agent/Dockerfile:5: make: *** [Makefile:2: all] Error 1\n",
 		"failed    job-299  again, 300 so far: ",
 		"retry     job-0  attempt 1 failed: " + reason + "; next in 2s\n",
 		"retry     job-1  attempt 1 failed: again, 2 so far: ",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("got\n%s\nwithout %q", got, want)
+		}
+	}
+}
+
+// A failure names its Dockerfile as it was given; one that jobs with Dockerfiles of
+// their own share, by the name alone.
+func TestFailuresNameTheirDockerfile(t *testing.T) {
+	var s state
+	var entries []ledger.Entry
+	check := func(want string) {
+		t.Helper()
+		sum := ledger.Summarize(entries, len(entries), sec(0), sec(1))
+		status := Status{state: &s}
+		status.group(entries)
+		for name, got := range map[string]string{"end": FinalText(sum, "", 0, false), "view": draw(&s, 100, 20), "status": status.Text(0, false)} {
+			if !strings.Contains(got, " "+want+": make: ***") {
+				t.Errorf("the %s does not name %s:\n%s", name, want, got)
+			}
+		}
+	}
+	for i, want := range []string{"tasks/0/Dockerfile:5", "Dockerfile:5", "Dockerfile:5"} {
+		e, why := brokenBuild(fmt.Sprint("job-", i)), brokenMake
+		why.File = fmt.Sprintf("tasks/%d/Dockerfile", i)
+		e.Failure = &why
+		entries = append(entries, e)
+		s.apply(sec(1), engine.JobFinished{Entry: e})
+		check(want)
+	}
+}
+
+// What has no line of its own is told when a batch or the run ends.
+func TestPlainTellsOfAllFailures(t *testing.T) {
+	events := []told{{0, runOf(9, 4)}}
+	for i := range 9 {
+		events = append(events, told{1, engine.JobFinished{Entry: brokenBuild(fmt.Sprint("job-", i))}})
+		if i == 2 || i == 3 {
+			events = append(events, told{2, engine.BatchFinished{Batch: i - 1, Failed: i + 1}})
+		}
+	}
+	got, err := plainOf(append(events, told{3, engine.RunFinished{}})...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var counts []string
+	for _, m := range regexp.MustCompile(`again, (\d+) so far|(batch|finished) `).FindAllStringSubmatch(got, -1) {
+		counts = append(counts, m[1]+m[2])
+	}
+	if want := "[2 3 batch 4 batch 5 9 finished]"; fmt.Sprint(counts) != want {
+		t.Errorf("%v, want %s\n%s", counts, want, got)
+	}
+}
+
+func TestRetriesAtOnce(t *testing.T) {
+	for delay, want := range map[float64]string{0.4: "; next at once", 1: "; next in 1s"} {
+		if got := retryText(engine.AttemptFailed{Attempt: 1, Error: "no", Delay: delay}, 1); !strings.HasSuffix(got, want) {
+			t.Errorf("after %v s: %s", delay, got)
 		}
 	}
 }
@@ -62,14 +119,14 @@ func TestAnnotations(t *testing.T) {
 		f.File, f.Step = file, "RUN make a:b, 100%"
 		return []ledger.FailureGroup{{Failure: f, Jobs: 2, Examples: []string{"a", "b"}}}
 	}
-	const rest = "title=2 images failed%3A RUN make a%3Ab%2C 100%25::" +
-		"Dockerfile:5: RUN make a:b, 100%25: exit code: 2: make: *** [Makefile:2: all] Error 1%0Aa, b%0A| cc -o x x.c%0A| make: *** [Makefile:2: all] Error 1"
+	const title, rest = "title=2 images failed%3A RUN make a%3Ab%2C 100%25::",
+		":5: RUN make a:b, 100%25: exit code: 2: make: *** [Makefile:2: all] Error 1%0Aa, b%0A| cc -o x x.c%0A| make: *** [Makefile:2: all] Error 1"
 	for file, want := range map[string]string{
-		"agent/Dockerfile":          "::error file=sub/agent/Dockerfile,line=5," + rest,
-		"/work/agent/Dockerfile":    "::error file=agent/Dockerfile,line=5," + rest,
-		"/elsewhere/Dockerfile":     "::error " + rest,
-		"../../Dockerfile":          "::error " + rest,
-		"../with, comma/Dockerfile": "::error file=with%2C comma/Dockerfile,line=5," + rest,
+		"agent/Dockerfile":          "::error file=sub/agent/Dockerfile,line=5," + title + "agent/Dockerfile" + rest,
+		"/work/agent/Dockerfile":    "::error file=agent/Dockerfile,line=5," + title + "/work/agent/Dockerfile" + rest,
+		"/elsewhere/Dockerfile":     "::error " + title + "/elsewhere/Dockerfile" + rest,
+		"../../Dockerfile":          "::error " + title + "../../Dockerfile" + rest,
+		"../with, comma/Dockerfile": "::error file=with%2C comma/Dockerfile,line=5," + title + "../with, comma/Dockerfile" + rest,
 	} {
 		if got := annotations(group(file), "/work", "/work/sub"); len(got) != 1 || got[0] != want {
 			t.Errorf("%s:\n%q, want\n%q", file, got, want)

@@ -44,9 +44,11 @@ func (f finalText) headline() []string {
 		word = f.bad("done")
 	}
 	total, built, skipped := f.Own()
-	parts := []string{
-		fmt.Sprintf("%s: %d of %s built in %s", f.bold(word), built, plural(total, "image"), short(ofSeconds(f.WallClockSeconds))),
+	outcome := fmt.Sprintf("%d of %s built in %s", built, plural(total, "image"), short(ofSeconds(f.WallClockSeconds)))
+	if total == 0 {
+		outcome = "nothing was left to build"
 	}
+	parts := []string{f.bold(word) + ": " + outcome}
 	if f.Kept() > 0 {
 		parts = append(parts, f.info(keptText(f.Kept())))
 	}
@@ -62,6 +64,9 @@ func (f finalText) headline() []string {
 	lines := f.flow(parts)
 	if f.StopReason != "" {
 		lines = append(lines, f.wrapped("  ", "reason: "+reason(f.StopReason))...)
+	}
+	if text := f.TagsExist(); text != "" {
+		lines = append(lines, f.wrapped("  ", text)...)
 	}
 	return lines
 }

@@ -40,7 +40,7 @@ slowest
    4m12s  scikit-learn__scikit-learn-14053 (2 attempts)
    3m00s  django__django-11099
 failed
-  12 images: Dockerfile:5: make: *** [Makefile:2: all] Error 1
+  12 images: agent/Dockerfile:5: make: *** [Makefile:2: all] Error 1
     RUN make --directory /testbed all (exit code: 2)
     | cc -o x x.c
     | make: *** [Makefile:2: all] Error 1
@@ -58,8 +58,8 @@ slowest
    3m00s  django__django-11099
 failed
   12 images
-    Dockerfile:5: make: *** [Makefile:2:
-    all] Error 1
+    agent/Dockerfile:5: make: ***
+    [Makefile:2: all] Error 1
     RUN make -…estbed all (exit code: 2)
     | cc -o x x.c
     | make: *** [Makef…e:2: all] Error 1
@@ -101,6 +101,16 @@ func TestFinalTextColoursChangeNothingElse(t *testing.T) {
 	}
 }
 
+// A step that printed nothing has its exit code as the reason: it is told once.
+func TestFinalTextTellsTheExitCodeOnce(t *testing.T) {
+	silent := brokenMake
+	silent.Message, silent.Output = "", nil
+	got := FinalText(ledger.Summary{FailureGroups: []ledger.FailureGroup{{Failure: silent, Jobs: 1, Examples: []string{"a"}}}}, "", 0, false)
+	if !strings.Contains(got, "  a: agent/Dockerfile:5: exit code: 2\n    RUN make --directory /testbed all\n") {
+		t.Errorf("got\n%s", got)
+	}
+}
+
 func TestFinalTextNamesSomeOfManyReasons(t *testing.T) {
 	var s ledger.Summary
 	for i := range 387 {
@@ -118,7 +128,7 @@ func TestFinalTextShowsTheReason(t *testing.T) {
 	s.FailureGroups[0].Failure.Step = "RUN " + strings.Repeat("long ", 100)
 	for width := 40; width <= 160; width++ {
 		got := strings.Join(strings.Fields(FinalText(s, "out", width, false)), " ")
-		if !strings.Contains(got, "Dockerfile:5: make: *** [Makefile:2: all] Error 1") || !strings.Contains(got, "(exit code: 2)") {
+		if !strings.Contains(got, "agent/Dockerfile:5: make: *** [Makefile:2: all] Error 1") || !strings.Contains(got, "(exit code: 2)") {
 			t.Errorf("at width %d:\n%s", width, got)
 		}
 	}
@@ -132,6 +142,11 @@ func TestFinalTextHeadline(t *testing.T) {
 	}{
 		{"all built", ledger.Summary{Total: 1, Built: 1, WallClockSeconds: 5}, "done: 1 of 1 image built in 5.0s"},
 		{"nothing to do", ledger.Summary{Total: 2, Skipped: 2}, "done: 0 of 2 images built in 0.0s, 2 skipped"},
+		{"tags exist", ledger.Summary{Total: 4, Skipped: 4, SkipReasons: map[string]int{"remote_exists": 4}},
+			"done: 0 of 4 images built in 0.0s, 4 skipped\n  4 tags exist already: --force builds them again; {{.DockerfileHash}} in a tag tells versions apart"},
+		{"one tag exists, others did before", ledger.Summary{Total: 4, Skipped: 4, KeptSkipped: 3, SkipReasons: map[string]int{"remote_exists": 4}},
+			"done: 0 of 1 image built in 0.0s, 3 kept from before, 1 skipped\n  1 tag exists already: --force builds it again; {{.DockerfileHash}} in a tag tells versions apart"},
+		{"all kept", ledger.Summary{Total: 4, Built: 4, KeptBuilt: 4}, "done: nothing was left to build, 4 kept from before"},
 		{"interrupted", ledger.Summary{Total: 9, Built: 1, Unfinished: 8, Interrupted: true, StopReason: "too many failures"},
 			"stopped: 1 of 9 images built in 0.0s, 8 not finished\n  reason: too many failures"},
 	}

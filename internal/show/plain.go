@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -36,6 +37,7 @@ type plain struct {
 	burst     burst
 	column    int            // the width of the names so far
 	retried   map[string]int // jobs by the kinds of their failures
+	untold    []ledger.Entry // the last failure of each kind that has no line yet
 	github    bool           // GitHub Actions reads what is written
 	workspace string
 	warned    string // the last warning
@@ -111,6 +113,7 @@ func (p *plain) tell(at time.Time, e engine.Event) {
 	case engine.JobFinished:
 		p.tellJob(at, e.Entry)
 	case engine.BatchFinished:
+		p.tellUntold(at)
 		p.line(at, p.bold, "batch", fmt.Sprintf("%d of %d: %s", e.Batch, p.state.batches, totals(e.Built, e.Skipped, e.Failed)))
 	case engine.WaitingForSpace:
 		p.tellWaiting(at, e)
@@ -139,6 +142,7 @@ func (p *plain) tell(at time.Time, e engine.Event) {
 	case engine.Stopping:
 		p.line(at, p.warn, "stopping", reason(e.Reason))
 	case engine.RunFinished:
+		p.tellUntold(at)
 		_, built, skipped := e.Summary.Own()
 		p.line(at, p.bold, "finished", joined(", ", totals(built, skipped, e.Summary.Failed), keptText(e.Summary.Kept())))
 	}
@@ -157,7 +161,7 @@ func (p *plain) tellJob(at time.Time, e ledger.Entry) {
 	case e.Status == ledger.Built:
 		p.line(at, p.good, "built", fmt.Sprintf("%s  %s  %s", p.name(e.Name), shortDigest(e.Digest), effort(e.AttemptCount, e.DurationSeconds)))
 	case isSkipped(e):
-		p.line(at, p.info, "skipped", p.name(e.Name)+"  "+deref(e.SkipReason))
+		p.line(at, p.info, "skipped", p.name(e.Name)+"  "+skipText(e))
 	default:
 		p.tellFailure(at, e)
 	}
@@ -167,7 +171,10 @@ func (p *plain) tellJob(at time.Time, e ledger.Entry) {
 // for the same cause once, and then ever fewer lines.
 func (p *plain) tellFailure(at time.Time, e ledger.Entry) {
 	n := p.state.alike[e.Cause().Kind()]
+	is := func(x ledger.Entry) bool { return x.Cause().Kind() == e.Cause().Kind() }
+	p.untold = slices.DeleteFunc(p.untold, is)
 	if !worthALine(n) {
+		p.untold = append(p.untold, e)
 		return
 	}
 	p.line(at, p.bad, "failed", p.name(e.Name)+"  "+failureText(e, n))
@@ -176,6 +183,14 @@ func (p *plain) tellFailure(at time.Time, e ledger.Entry) {
 			p.lines.write("           " + p.dim(l))
 		}
 	}
+}
+
+// tellUntold writes the counts of equal failures that have grown since they were told.
+func (p *plain) tellUntold(at time.Time) {
+	for _, e := range p.untold {
+		p.line(at, p.bad, "failed", p.name(e.Name)+"  "+failureText(e, p.state.alike[e.Cause().Kind()]))
+	}
+	p.untold = nil
 }
 
 // tellRetry writes that a job is tried again, and why, as tellFailure does.
@@ -262,6 +277,13 @@ func (s *state) runningText(now time.Time) string {
 		names = append(names, fmt.Sprintf("and %d more", more))
 	}
 	return fmt.Sprintf("%d running: %s", len(s.running), strings.Join(names, ", "))
+}
+
+func skipText(e ledger.Entry) string {
+	if why := deref(e.SkipReason); why != ledger.TagExists {
+		return why
+	}
+	return "its tag exists already"
 }
 
 func runText(e engine.RunStarted) string {

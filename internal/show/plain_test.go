@@ -53,7 +53,7 @@ func TestPlainLines(t *testing.T) {
 		told{2, engine.StepStarted{Job: "a", Step: "[1/2] RUN make"}},
 		told{41, built("short", 41)},
 		told{42, built("a-longer-name", 12)},
-		told{43, skipped("b", "already in the registry")},
+		told{43, skipped("b", "remote_exists")},
 		told{44, engine.AttemptFailed{Job: "c", Attempt: 1, Error: "failed to solve: exit code: 1", Retry: true, Delay: 5}},
 		told{45, engine.AttemptFailed{Job: "c", Attempt: 2, Error: "exit code: 1"}},
 		told{46, failed("c", "exit code: 1", 2)},
@@ -71,7 +71,7 @@ func TestPlainLines(t *testing.T) {
 	want := ` 0:00:00 [  0/500] run       500 images in 2 batches, 8 workers on node-a; results in stoker-out
  0:00:41 [  1/500] built     short  sha256:0123456789ab  41s
  0:00:42 [  2/500] built     a-longer-name  sha256:0123456789ab  12s
- 0:00:43 [  3/500] skipped   b              already in the registry
+ 0:00:43 [  3/500] skipped   b              its tag exists already
  0:00:44 [  3/500] retry     c              attempt 1 failed: exit code: 1; next in 5s
  0:00:46 [  4/500] failed    c              exit code: 1 (1m15s, 2 attempts, logs/c.log)
  0:00:47 [  4/500] batch     1 of 2: 2 built, 1 skipped, 1 failed

@@ -227,18 +227,23 @@ func (p *plain) tellTally(at time.Time, what string, t tally) {
 	p.line(at, paint, "sweep", what+": "+t.String())
 }
 
-// space tells what the run's sweeps reclaimed, and the most that was used.
+// space tells the most that the cache took and what the sweeps reclaimed of it, and
+// where space was tight also of what bounds it.
 func (f finalText) space() []string {
+	tight := f.SpaceWasTight()
+	var parts []string
+	if c := f.Cache; c != nil && c.PeakBytes > 0 && !(tight && f.Space.OtherBytes == 0 && f.Space.PeakBytes == c.PeakBytes) {
+		parts = append(parts, size(c.PeakBytes)+" at its peak") // else the next line has it
+	}
+	if p := f.Prune; p != nil && p.ReclaimedRecords > 0 {
+		parts = append(parts, size(p.ReclaimedBytes)+" reclaimed in "+plural(p.Sweeps, "sweep"))
+	}
 	var lines []string
-	if p, c := f.Prune, f.Cache; p != nil && c != nil && p.Sweeps > 0 {
-		reclaimed := size(p.ReclaimedBytes) + " reclaimed in " + plural(p.Sweeps, "sweep")
-		parts := []string{"  cache: " + size(c.PeakBytes) + " at its peak", reclaimed}
-		if s := f.Space; s != nil && s.OtherBytes == 0 && s.PeakBytes == c.PeakBytes {
-			parts = []string{"  cache: " + reclaimed} // the next line has its peak
-		}
+	if len(parts) > 0 {
+		parts[0] = "  cache: " + parts[0]
 		lines = f.flow(parts)
 	}
-	if s := f.Space; s != nil && s.PeakBytes > 0 {
+	if s := f.Space; tight {
 		first, rest, _ := strings.Cut(s.Text(), ", ")
 		first = ": peak " + first
 		parts := []string{"  " + f.name(s.Bound, 3+len(first)) + first}

@@ -384,25 +384,34 @@ results in stoker-out
 }
 
 func TestFinalTextOfSweeps(t *testing.T) {
-	const head = "done: 0 of 0 images built in 0.0s\n"
+	const head = "done: nothing was left to build\n"
 	cache := &ledger.Cache{PeakBytes: giga}
 	left := func(policy string, failures ...string) *ledger.Prune {
 		return &ledger.Prune{Policy: policy, Sweeps: 1, LeftRecords: 1, LeftBytes: mega, Failures: failures}
 	}
-	const swept = "  cache: 1GB at its peak, 0B reclaimed in 1 sweep\n"
+	const swept = "  cache: 1GB at its peak\n"
+	disk := func(peak int64, waited int) *ledger.Space {
+		return &ledger.Space{Bound: "the disk", PeakBytes: peak, OtherBytes: peak - mega, HighBytes: 10 * giga, Waits: waited}
+	}
 	tests := []struct {
 		name    string
 		summary ledger.Summary
 		want    string
 	}{
-		{"no sweeps", ledger.Summary{Prune: &ledger.Prune{}, Cache: cache}, ""},
+		{"no sweeps", ledger.Summary{Prune: &ledger.Prune{}, Cache: cache}, swept},
+		{"a cache that nobody saw", ledger.Summary{Prune: &ledger.Prune{}, Cache: &ledger.Cache{}}, ""},
+		{"a disk that is far from full", ledger.Summary{Prune: left("auto"), Cache: cache, Space: disk(8*giga-1, 0)}, swept},
+		{"a disk that is nearly full", ledger.Summary{Cache: cache, Space: disk(8*giga, 0)}, swept + "  the disk: peak 8GB, 7.999GB of it not the cache, limit 10GB\n"},
+		{"a job waited", ledger.Summary{Cache: cache, Space: disk(giga, 1)}, swept + "  the disk: peak 1GB, 999MB of it not the cache, limit 10GB\n"},
+		{"something was swept", ledger.Summary{Prune: &ledger.Prune{Sweeps: 2, ReclaimedRecords: 1, ReclaimedBytes: mega}, Cache: cache, Space: disk(giga, 0)},
+			"  cache: 1GB at its peak, 1MB reclaimed in 2 sweeps\n  the disk: peak 1GB, 999MB of it not the cache, limit 10GB\n"},
 		{"auto leaves what there is space for", ledger.Summary{Prune: left("auto"), Cache: cache}, swept},
 		{"completed leaves nothing", ledger.Summary{Prune: left("completed"), Cache: cache}, swept + "! 1MB in 1 dead record left\n"},
 		{"failed", ledger.Summary{Prune: left("off", "no"), Cache: cache}, swept + "! 1 sweep failed, 1MB in 1 dead record left\n    no\n"},
-		{"no forecast", ledger.Summary{Space: &ledger.Space{Bound: "--cache-budget", PeakBytes: giga, HighBytes: 2 * giga}},
-			"  --cache-budget: peak 1GB, limit 2GB\n"},
-		{"a budget that sweeps kept", ledger.Summary{Prune: left("auto"), Cache: &ledger.Cache{PeakBytes: giga}, Space: &ledger.Space{Bound: "--cache-budget", PeakBytes: giga, HighBytes: 2 * giga}},
-			strings.Replace(swept, "1GB at its peak, ", "", 1) + "  --cache-budget: peak 1GB, limit 2GB\n"},
+		{"no forecast", ledger.Summary{Space: &ledger.Space{Bound: "--cache-budget", PeakBytes: giga, HighBytes: giga}},
+			"  --cache-budget: peak 1GB, limit 1GB\n"},
+		{"a budget that sweeps kept", ledger.Summary{Prune: &ledger.Prune{Sweeps: 1, ReclaimedRecords: 1, ReclaimedBytes: mega}, Cache: &ledger.Cache{PeakBytes: giga}, Space: &ledger.Space{Bound: "--cache-budget", PeakBytes: giga, HighBytes: 2 * giga}},
+			"  cache: 1MB reclaimed in 1 sweep\n  --cache-budget: peak 1GB, limit 2GB\n"},
 		{"space that nobody saw", ledger.Summary{Space: &ledger.Space{Bound: "--cache-budget", HighBytes: 2 * giga}}, ""},
 	}
 	for _, test := range tests {

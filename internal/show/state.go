@@ -234,7 +234,10 @@ func (j *runningJob) doing(now time.Time) string {
 	case j.lost:
 		return "waiting for the builder"
 	case !j.retryAt.IsZero():
-		return "next attempt in " + whole(j.retryAt.Sub(now))
+		if left := j.retryAt.Sub(now); left >= time.Second {
+			return "next attempt in " + whole(left)
+		}
+		return "next attempt"
 	case j.step != "":
 		return j.step
 	case j.attempt == 0:

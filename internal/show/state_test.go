@@ -42,7 +42,7 @@ func TestStateCounts(t *testing.T) {
 	want := state{
 		started: sec(0), latest: sec(9), total: 6, batches: 2, workers: 2, nodes: []string{"node-a"}, outputDir: "stoker-out",
 		built: 1, skipped: 2, failed: 1, batchesDone: 1,
-		running: []*runningJob{}, failures: []failure{{"c", "no", "  failed to solve: no", 1}}, alike: map[string]int{"  failed to solve: no": 1}, warnings: []string{"d: slow network"},
+		running: []*runningJob{}, failures: []failure{{"c", "no", "  failed to solve: no", "", 1}}, alike: map[string]int{"  failed to solve: no": 1}, warnings: []string{"d: slow network"},
 		stopping: "interrupted", finishes: []time.Time{sec(4), sec(5)}, firstBegan: sec(1),
 	}
 	if !reflect.DeepEqual(*s, want) {

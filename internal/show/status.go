@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strings"
 	"time"
 
@@ -75,12 +74,15 @@ type StatusWaiting struct {
 	Seconds float64 `json:"seconds"`
 }
 
-// StatusFailure is jobs that failed for the same reason.
+// StatusFailure is jobs that failed for the same cause.
 type StatusFailure struct {
 	Reason string   `json:"reason"`
 	Jobs   []string `json:"jobs"`
-	// Log is the last log of the first of them.
-	Log string `json:"log_path,omitempty"`
+	// Log is the last log of the first of them, and Failure why that failed.
+	Log     string         `json:"log_path,omitempty"`
+	Failure ledger.Failure `json:"failure"`
+
+	group ledger.FailureGroup
 }
 
 // StatusOf tells how a run stands by its record and events, as seen on a host.
@@ -124,7 +126,7 @@ func (s *state) replay(events io.Reader) error {
 // count counts the jobs of the manifest: those that were kept of an earlier run
 // have no events.
 func (s *Status) count(entries []ledger.Entry) {
-	byReason := map[string]int{}
+	var failed []ledger.Entry
 	for _, e := range entries {
 		switch {
 		case e.Status == ledger.Built:
@@ -134,20 +136,29 @@ func (s *Status) count(entries []ledger.Entry) {
 			s.Skipped++
 			continue
 		}
-		s.Failed++
-		why := reason(deref(e.Error))
-		i, known := byReason[why]
-		if !known {
-			i = len(s.Failures)
-			byReason[why] = i
-			s.Failures = append(s.Failures, StatusFailure{Reason: why, Log: clean(deref(e.LogPath))})
-		}
-		s.Failures[i].Jobs = append(s.Failures[i].Jobs, clean(e.Name))
+		failed = append(failed, e)
 	}
-	slices.SortStableFunc(s.Failures, func(a, b StatusFailure) int { return len(b.Jobs) - len(a.Jobs) })
+	s.group(failed)
 	s.Unfinished = max(s.Total-len(entries), 0)
 	if kept := len(entries) - s.state.done(); kept > 0 {
 		s.state.skipped += kept
+	}
+}
+
+// group puts the failed jobs together as the run itself does at its end.
+func (s *Status) group(failed []ledger.Entry) {
+	s.Failed = len(failed)
+	jobs := make([]ledger.FailedJob, len(failed))
+	names := map[string][]string{}
+	for i, e := range failed {
+		jobs[i] = ledger.FailedJob{Name: e.Name, Failure: e.Cause(), LogPath: deref(e.LogPath)}
+		kind := jobs[i].Failure.Kind()
+		names[kind] = append(names[kind], clean(e.Name))
+	}
+	for _, g := range ledger.Groups(jobs) {
+		s.Failures = append(s.Failures, StatusFailure{
+			Reason: reason(g.Common().Reason()), Jobs: names[g.Failure.Kind()], Log: clean(g.LogPath), Failure: g.Failure, group: g,
+		})
 	}
 }
 
@@ -200,22 +211,23 @@ func thousandths(f float64) float64 { return math.Round(f*1000) / 1000 }
 const (
 	statusJobs     = 12
 	statusFailures = 5
-	statusNames    = 3
 )
 
 // Text is the status on one screen. No line but the command that goes on is wider
-// than width.
+// than width; with a width of 0 none is cut.
 func (s Status) Text(width int, color bool) string {
+	final := finalText{ledger.Summary{Unfinished: s.Unfinished, ResumeCommand: s.ResumeCommand}, "", width, palette{color}}
 	f := frame{palette: palette{color}, state: s.state, now: s.now, width: width}
+	if width <= 0 {
+		f.width = math.MaxInt
+	}
 	lines := []string{s.headline(f)}
 	if s.Reason != "" {
 		lines = append(lines, "  "+f.warn(s.Reason))
 	}
 	lines = append(lines, s.numbers(f)...)
 	lines = append(lines, f.space()...)
-	narrower := f
-	narrower.width -= 2
-	if table := narrower.table(statusJobs); len(table) > 0 {
+	if table := s.table(f, final); len(table) > 0 {
 		lines = append(append(lines, f.bold("running")), indented(table)...)
 	}
 	if s.State == Running {
@@ -223,13 +235,28 @@ func (s Status) Text(width int, color bool) string {
 			lines = append(lines, f.warn("! ")+w)
 		}
 	}
-	lines = append(lines, s.failures(f)...)
-	var b strings.Builder
-	for _, line := range lines {
-		b.WriteString(truncate(line, width) + "\n")
+	lines = append(lines, s.failures(final)...)
+	return final.text(lines) + final.goOn()
+}
+
+// table lists the jobs that have been running for longest.
+func (s Status) table(f frame, final finalText) []string {
+	if final.width > 0 {
+		f.width -= 2
+		return f.table(statusJobs)
 	}
-	goOn := finalText{ledger.Summary{Unfinished: s.Unfinished, ResumeCommand: s.ResumeCommand}, "", width, palette{color}}
-	return b.String() + goOn.goOn()
+	var lines []string
+	for _, j := range s.state.running[:min(len(s.state.running), statusJobs)] {
+		attempt := ""
+		if j.attempt > 1 {
+			attempt = f.attempt(j.attempt)
+		}
+		lines = append(lines, j.name+"  "+attempt+j.doing(s.now)+"  "+whole(s.now.Sub(j.since)))
+	}
+	if more := len(s.state.running) - statusJobs; more > 0 {
+		lines = append(lines, fmt.Sprintf("… and %d more", more))
+	}
+	return lines
 }
 
 func (s Status) headline(f frame) string {
@@ -277,24 +304,23 @@ func (s Status) numbers(f frame) []string {
 	return flow(parts, " · ", f.width)
 }
 
-// failures lists the failed jobs by their reasons, the most frequent first.
-func (s Status) failures(f frame) []string {
+// failures lists the failed jobs by their causes, as the run itself does at its end.
+func (s Status) failures(f finalText) []string {
 	if s.Failed == 0 {
 		return nil
 	}
 	lines := []string{f.bold(f.bad("failed"))}
-	for _, group := range s.Failures[:min(len(s.Failures), statusFailures)] {
-		names := strings.Join(group.Jobs[:min(len(group.Jobs), statusNames)], ", ")
-		if more := len(group.Jobs) - statusNames; more > 0 {
-			names += fmt.Sprintf(" and %d more", more)
+	for _, x := range s.Failures[:min(len(s.Failures), statusFailures)] {
+		lines = append(lines, f.squeeze(f.heading(x.group)+": "+x.Reason, 0))
+		if len(x.Jobs) > 1 {
+			lines = append(lines, "    "+strings.Join(names(x.group), ", "))
 		}
-		lines = append(lines, "  "+shorten(plural(len(group.Jobs), "job")+": "+group.Reason, f.width-2), "    "+names)
-		if group.Log != "" {
-			lines = append(lines, "    "+f.dim(shorten(group.Log, f.width-4)))
+		if x.Log != "" {
+			lines = append(lines, "    "+f.dim(f.squeeze(x.Log, 4)))
 		}
 	}
 	if more := len(s.Failures) - statusFailures; more > 0 {
-		lines = append(lines, fmt.Sprintf("  … and %s more", plural(more, "reason")))
+		lines = append(lines, "  … and "+plural(more, "more reason"))
 	}
 	return lines
 }

@@ -54,7 +54,7 @@ func TestStatusOfARunningRun(t *testing.T) {
 	)
 	events.WriteString(`{"time":"2026-01-02T03:04:05Z","type":"of_tomorrow"}` + "\n" + `{"time":"2026-01-02T03:0`)
 	r := statusRecord(ledger.Entry{Name: "a", Status: ledger.Built}, ledger.Entry{Name: "b", Status: ledger.Built},
-		failedEntry("x", "failed to solve: no"), failedEntry("y", "other"), failedEntry("z", "no"))
+		failedEntry("x", "no"), failedEntry("y", "other"), failedEntry("z", "no"))
 	s, err := StatusOf(r, events, "here", sec(170))
 	if err != nil {
 		t.Fatal(err)
@@ -65,11 +65,10 @@ func TestStatusOfARunningRun(t *testing.T) {
 running
   c  attempt 2  [2/3] RUN make                                             1m08s
 failed
-  2 jobs: no
+  2 images: no
     x, z
     stoker-out/logs/x/attempt-1.log
-  1 job: other
-    y
+  y: other
     stoker-out/logs/y/attempt-1.log
 `
 	if got := s.Text(80, false); got != want {
@@ -101,7 +100,7 @@ func TestStatusOfARunThatIsOver(t *testing.T) {
 		goesOn  bool
 	}{
 		{"finished", func(r *ledger.Record) { r.Summary = &ledger.Summary{} }, all, Finished, "9 of 9 jobs done", false},
-		{"finished, but some failed", func(r *ledger.Record) { r.Summary = &ledger.Summary{} }, append(all[:8:8], failedEntry("x", "no")), Finished, "1 job: no", true},
+		{"finished, but some failed", func(r *ledger.Record) { r.Summary = &ledger.Summary{} }, append(all[:8:8], failedEntry("x", "no")), Finished, "  x: no", true},
 		{"stopped", func(r *ledger.Record) { r.Summary = &ledger.Summary{StopReason: "interrupted"} }, one, Stopped, "interrupted", true},
 		{"killed", func(*ledger.Record) {}, one, Killed, "it was killed, or the machine went down", true},
 		{"of another machine", func(r *ledger.Record) { r.Run.Host = "there" }, one, Unknown, "it ran on there", true},
@@ -121,6 +120,35 @@ func TestStatusOfARunThatIsOver(t *testing.T) {
 		}
 		if (s.ResumeCommand != "") != tt.goesOn || len(s.Running) > 0 || s.ElapsedSeconds != 61 {
 			t.Errorf("%s: %+v", tt.name, s)
+		}
+	}
+}
+
+// Failures of one step are one cause, whatever else it prints.
+func TestStatusGroupsFailuresAsTheRunDoes(t *testing.T) {
+	var entries []ledger.Entry
+	for i := range 9 {
+		e, why := brokenBuild(fmt.Sprint("job-", i)), brokenMake
+		why.Message = fmt.Sprintf("task %d: cannot find %s", i, strings.Repeat("everything ", 20))
+		e.Failure = &why
+		entries = append(entries, e)
+	}
+	step := strings.TrimSpace(strings.Repeat("a long step ", 20))
+	events := eventLines(t, told{0, runOf(9, 2)}, told{1, engine.StepStarted{Job: strings.Repeat("long-name-", 12), Step: step}})
+	s, err := StatusOf(statusRecord(entries...), events, "here", sec(61))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Failures) != 1 || len(s.Failures[0].Jobs) != 9 || s.Failures[0].Failure.ExitCode != 2 {
+		t.Fatalf("failures %+v", s.Failures)
+	}
+	got := s.Text(0, false)
+	for _, want := range []string{
+		"  9 images: agent/Dockerfile:5: task 0: cannot find " + strings.TrimSpace(strings.Repeat("everything ", 20)) + "\n    job-0, job-1, job-2, and 6 more\n",
+		"  " + strings.Repeat("long-name-", 12) + "  " + step + "  1m00s\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("got\n%s\nwithout %q", got, want)
 		}
 	}
 }
