@@ -2,18 +2,15 @@ package cli
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 
-	"github.com/google/renameio/v2/maybe"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 
 	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/paths"
 	"github.com/stoker-build/stoker/internal/plan"
 )
 
@@ -24,27 +21,38 @@ func (o inputOptions) prepareFiles(p *plan.Plan) error {
 	if err := o.checkImageID(p); err != nil {
 		return err
 	}
-	files := map[string]string{}
-	for _, j := range p.Jobs {
-		if j.MetadataFile != "" {
-			files[filepath.Dir(j.MetadataFile)] = plan.MetadataFlag
-		}
-	}
-	if o.iidFile != "" {
-		files[filepath.Dir(o.iidFile)] = "--iidfile"
-	}
-	for dir, flag := range files {
-		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-			return &flagError{fmt.Errorf("%s: there is no directory %q to write into", flag, dir)}
+	check := paths.Checker()
+	for _, f := range o.reports(p) {
+		if err := check(f.path); err != nil {
+			return &flagError{fmt.Errorf("%s: %w", f.flag, err)}
 		}
 	}
 	if o.iidFile == "" {
 		return nil
 	}
-	if err := os.Remove(o.iidFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return &flagError{fmt.Errorf("--iidfile: %w", err)}
+	if err := paths.Remove(o.iidFile); err != nil {
+		return &flagError{fmt.Errorf("%s: %w", iidFlag, err)}
 	}
 	return nil
+}
+
+const iidFlag = "--iidfile"
+
+// report is a file that tells of images, and the flag that asks for it.
+type report struct{ flag, path string }
+
+// reports are the files that are written at the end, each once.
+func (o inputOptions) reports(p *plan.Plan) []report {
+	var all []report
+	for _, j := range p.Jobs {
+		if j.MetadataFile != "" {
+			all = append(all, report{plan.MetadataFlag, j.MetadataFile})
+		}
+	}
+	if o.iidFile != "" {
+		all = append(all, report{iidFlag, o.iidFile})
+	}
+	return slices.Compact(all)
 }
 
 // checkImageID makes sure that there is one image ID to be written.
@@ -80,11 +88,11 @@ func (o inputOptions) writeFiles(p *plan.Plan, entries []ledger.Entry) error {
 		}
 		all[j.Name] = metadata(e)
 		if o.iidFile != "" {
-			if err := maybe.WriteFile(o.iidFile, []byte(imageID(e)), 0o644); err != nil {
-				return fmt.Errorf("--iidfile: %w", err)
+			if err := paths.Write(o.iidFile, []byte(imageID(e))); err != nil {
+				return fmt.Errorf("%s: %w", iidFlag, err)
 			}
 		}
-		if j.MetadataFile != o.metadataFile {
+		if j.MetadataFile != "" && j.MetadataFile != o.metadataFile {
 			if err := writeMetadata(j.MetadataFile, metadata(e)); err != nil {
 				return err
 			}
@@ -99,7 +107,7 @@ func (o inputOptions) writeFiles(p *plan.Plan, entries []ledger.Entry) error {
 func writeMetadata(path string, value any) error {
 	data, err := json.MarshalIndent(value, "", "  ")
 	if err == nil {
-		err = maybe.WriteFile(path, append(data, '\n'), 0o644)
+		err = paths.Write(path, append(data, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", plan.MetadataFlag, err)

@@ -156,6 +156,9 @@ func TestOutputsThatLeadOutside(t *testing.T) {
 	if err := os.Symlink("../../outside", filepath.Join(dir, "work/in/link")); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Symlink("../../outside/new", filepath.Join(dir, "work/in/new")); err != nil {
+		t.Fatal(err)
+	}
 	t.Chdir(filepath.Join(dir, "work"))
 	from := func(text string) func(*Spec) { return func(s *Spec) { s.CacheFrom = []string{text} } }
 	const out = "is outside of "
@@ -168,6 +171,7 @@ func TestOutputsThatLeadOutside(t *testing.T) {
 		{"a", to("type=local,dest=in/{{.id}}"), ""},
 		{"../b", to("in/{{.id}}"), out + `"in/"`},
 		{"link/y", to("in/{{.id}}"), out + `"in/"`},
+		{"new", to("type=tar,dest=in/{{.id}}"), out + `"in/"`},
 		{"a", to("type=tar,dest=" + dir + "/outside/{{.id}}.tar"), ""},
 		{"../a", to("type=tar,dest=" + dir + "/outside/{{.id}}.tar"), out + `"` + dir + `/outside/"`},
 		{"../../etc", to("type=tar,dest={{.id}}"), out + "the working directory"},

@@ -9,6 +9,8 @@ import (
 
 	"github.com/docker/buildx/util/ocilayout"
 	"github.com/docker/buildx/util/urlutil"
+
+	"github.com/stoker-build/stoker/internal/paths"
 )
 
 // guard keeps paths that a row's values made below the working directory: rows
@@ -45,7 +47,7 @@ func (g *guard) within(dir, name, what, path string) error {
 	// With a/.. both are looked at: the kernel follows a first when it is a link,
 	// and whoever tidies the path leaves both out.
 	for _, full := range []string{full, filepath.Clean(full)} {
-		real, err := resolved(full)
+		real, err := paths.Real(full)
 		if err != nil {
 			return &InputError{What: what, Problems: []string{err.Error()}}
 		}
@@ -74,7 +76,7 @@ func (g *guard) checkPart(t *templated, part, path string) error {
 	}
 	dir, err := filepath.Abs(own[:end+1])
 	if err == nil {
-		dir, err = resolved(dir)
+		dir, err = paths.Real(dir)
 	}
 	if err != nil {
 		return t.wrong(err.Error())
@@ -124,17 +126,3 @@ const (
 	imageContext  = "docker-image://"
 	targetContext = "target:"
 )
-
-// resolved follows the symbolic links of a path, as far as it exists.
-func resolved(path string) (string, error) {
-	real, err := filepath.EvalSymlinks(path)
-	if !os.IsNotExist(err) {
-		return real, err
-	}
-	parent := filepath.Dir(path)
-	if parent == path {
-		return path, nil
-	}
-	real, err = resolved(parent)
-	return filepath.Join(real, filepath.Base(path)), err
-}

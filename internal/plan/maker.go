@@ -235,7 +235,7 @@ func (m *maker) job(row Row, index int, name string) (*Job, error) {
 // flag is a template, and into the one of all jobs where it is not.
 func (m *maker) setMetadataFile(job *Job, columns map[string]any) (err error) {
 	job.MetadataFile, err = m.metadata.expand(columns)
-	if err != nil || !m.metadata.varies() {
+	if err != nil || !m.metadata.varies() || job.MetadataFile == "" {
 		return err
 	}
 	if err := m.guard.checkPart(m.metadata, "dest", job.MetadataFile); err != nil {
