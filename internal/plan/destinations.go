@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/docker/buildx/util/buildflags"
 	"github.com/moby/buildkit/client"
+
+	"github.com/stoker-build/stoker/internal/paths"
 )
 
 // destination is something that a job's build writes, and that another's would
@@ -17,7 +20,7 @@ type destination struct {
 	flag string // that names it
 	name string // as a person reads it
 	// key is the same for the same destination: of a file or directory its absolute
-	// path.
+	// path without links.
 	key string
 	dir bool // it is a directory, and takes all below it
 }
@@ -53,10 +56,15 @@ func (j *Job) WritesTo(path string) bool {
 }
 
 func pathDestination(flag, path string, dir bool) destination {
-	key, err := filepath.Abs(path)
-	if err != nil {
-		key = filepath.Clean(path)
+	key := path
+	if dir, err := os.Getwd(); err == nil && !filepath.IsAbs(path) {
+		// Not joined: that would leave out a/.. where a is a link.
+		key = dir + string(filepath.Separator) + path
 	}
+	if real, err := paths.Real(key); err == nil {
+		key = real
+	}
+	key = filepath.Clean(key)
 	return destination{flag: flag, name: path, key: key, dir: dir}
 }
 

@@ -20,6 +20,10 @@ func TestSharedDestinations(t *testing.T) {
 		{"one tar", "a b", to("type=tar,dest=o.tar"), "--output: 2 jobs would write to o.tar: a, b\n"},
 		{"one for docker", "a b", to("type=docker,dest=o.tar"), "--output: 2 jobs would write to o.tar: a, b\n"},
 		{"the same in two ways", "a b", to("type=tar,dest={{if eq .id `a`}}./{{end}}o.tar"), "--output: 2 jobs would write to ./o.tar: a, b\n"},
+		{"one directory by links", "lnk lnk2 real", to("type=tar,dest={{.id}}/x.tar"), "--output: 3 jobs would write to lnk/x.tar: lnk, lnk2, real\n"},
+		{"one file by a link", "toNew real/new", to("type=tar,dest={{.id}}"), "--output: 2 jobs would write to toNew: toNew, real-new"},
+		{"one directory by a link and back", "real lnk/..", to("type=tar,dest={{if eq .id `real`}}x.tar{{else}}lnk/../x.tar{{end}}"), "--output: 2 jobs would write to x.tar: real, lnk"},
+		{"below another's directory by a link", "real lnk/a", to("{{.id}}"), "--output: 2 jobs would write to real or below it: real, lnk"},
 		{"a directory each", "a b", to("type=local,dest=out/{{.id}}"), ""},
 		{"a directory each, in short", "a b", to("out/{{.id}}"), ""},
 		{"one directory", "a b", to("type=local,dest=out"), "--output: 2 jobs would write to out or below it: a, b\n"},
@@ -57,6 +61,14 @@ func TestSharedDestinations(t *testing.T) {
 	}
 	dir := files(t, map[string]string{"Dockerfile": "FROM debian\nARG V\nRUN echo $V\n"})
 	t.Chdir(dir)
+	if err := os.Mkdir("real", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for link, to := range map[string]string{"lnk": "real", "lnk2": "real", "toNew": "lnk/new"} {
+		if err := os.Symlink(to, link); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := Spec{Context: ".", BuildArgs: map[string]string{"V": "{{.id}}"}}
