@@ -130,6 +130,9 @@ func runBuild(ctx context.Context, o buildOptions, streams Streams) error {
 	if err := p.CheckOutputs(); err != nil {
 		return err
 	}
+	if err := o.checkWrites(p); err != nil {
+		return err
+	}
 	if err := o.input.prepareFiles(p); err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/client"
@@ -23,8 +22,8 @@ func (o inputOptions) prepareFiles(p *plan.Plan) error {
 	}
 	check := paths.Checker()
 	for _, f := range o.reports(p) {
-		if err := check(f.path); err != nil {
-			return &flagError{fmt.Errorf("%s: %w", f.flag, err)}
+		if err := check(f.Path); err != nil {
+			return &flagError{fmt.Errorf("%s: %w", f.Flag, err)}
 		}
 	}
 	if o.iidFile == "" {
@@ -38,21 +37,19 @@ func (o inputOptions) prepareFiles(p *plan.Plan) error {
 
 const iidFlag = "--iidfile"
 
-// report is a file that tells of images, and the flag that asks for it.
-type report struct{ flag, path string }
-
 // reports are the files that are written at the end, each once.
-func (o inputOptions) reports(p *plan.Plan) []report {
-	var all []report
-	for _, j := range p.Jobs {
-		if j.MetadataFile != "" {
-			all = append(all, report{plan.MetadataFlag, j.MetadataFile})
+func (o inputOptions) reports(p *plan.Plan) []plan.Written {
+	var all []plan.Written
+	add := func(flag, path string) {
+		if path != "" && (len(all) == 0 || all[len(all)-1].Path != path || all[len(all)-1].Flag != flag) {
+			all = append(all, plan.Written{Flag: flag, Path: path, Key: paths.Key(path)})
 		}
 	}
-	if o.iidFile != "" {
-		all = append(all, report{iidFlag, o.iidFile})
+	for _, j := range p.Jobs {
+		add(plan.MetadataFlag, j.MetadataFile)
 	}
-	return slices.Compact(all)
+	add(iidFlag, o.iidFile)
+	return all
 }
 
 // checkImageID makes sure that there is one image ID to be written.
@@ -60,6 +57,8 @@ func (o inputOptions) checkImageID(p *plan.Plan) error {
 	switch {
 	case o.iidFile == "":
 		return nil
+	case plan.IsTemplate(o.iidFile):
+		return &flagError{fmt.Errorf("--iidfile %q: it is no template, since there is one image ID to be written: --metadata-file takes one, and writes a file for each job", o.iidFile)}
 	case len(p.Jobs) > 1:
 		return &flagError{fmt.Errorf("--iidfile has room for the ID of one image, and %d are to be built: --metadata-file FILE writes what is known of each", len(p.Jobs))}
 	}

@@ -45,10 +45,22 @@ func follow(path string, links int) (string, error) {
 	return filepath.Join(real, filepath.Base(path)), err
 }
 
-// Within tells whether a real path is a directory or below it.
+// Key is the same for all names of a file or directory: its absolute path without
+// links, as far as that can be told.
+func Key(path string) string {
+	if dir, err := os.Getwd(); err == nil && !filepath.IsAbs(path) {
+		path = dir + string(filepath.Separator) + path // not joined, as above
+	}
+	if real, err := Real(path); err == nil {
+		return real
+	}
+	return filepath.Clean(path)
+}
+
+// Within tells whether what has a key is a directory, which has one too, or below it.
 func Within(dir, path string) bool {
 	rel, err := filepath.Rel(dir, path)
-	return err == nil && (rel == "." || filepath.IsLocal(rel))
+	return err == nil && filepath.IsLocal(rel)
 }
 
 // Write writes a file as a whole. A link stays, and what it leads to is written. What

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -25,13 +24,16 @@ type destination struct {
 	dir bool // it is a directory, and takes all below it
 }
 
+// stdoutKey is the key of standard output.
+const stdoutKey = "-"
+
 // exportDestinations returns what an output writes beside the image's tags, which
 // count instead of a name of its own. The entry is as it was given, but that no file
 // means standard output.
 func exportDestinations(entry *buildflags.ExportEntry, export client.ExportEntry, tagged bool) []destination {
 	switch {
 	case entry.Destination == "-":
-		return []destination{{flag: outputFlag, name: "standard output", key: "-"}}
+		return []destination{{flag: outputFlag, name: "standard output", key: stdoutKey}}
 	case entry.Destination != "":
 		return []destination{pathDestination(outputFlag, entry.Destination, export.OutputDir != "")}
 	}
@@ -56,16 +58,34 @@ func (j *Job) WritesTo(path string) bool {
 }
 
 func pathDestination(flag, path string, dir bool) destination {
-	key := path
-	if dir, err := os.Getwd(); err == nil && !filepath.IsAbs(path) {
-		// Not joined: that would leave out a/.. where a is a link.
-		key = dir + string(filepath.Separator) + path
+	return destination{flag: flag, name: path, key: paths.Key(path), dir: dir}
+}
+
+// Written is a file or directory of this machine that a job's build writes.
+type Written struct {
+	Flag string // that names it
+	Path string // as it was named
+	Key  string // see paths.Key
+}
+
+// Writes returns what the jobs' builds write on this machine: outputs and caches.
+// Metadata is written after them.
+func (p *Plan) Writes() (all []Written) {
+	for _, j := range p.Jobs {
+		for _, d := range j.writes {
+			if d.flag != MetadataFlag && filepath.IsAbs(d.key) {
+				all = append(all, Written{Flag: d.flag, Path: d.name, Key: d.key})
+			}
+		}
 	}
-	if real, err := paths.Real(key); err == nil {
-		key = real
-	}
-	key = filepath.Clean(key)
-	return destination{flag: flag, name: path, key: key, dir: dir}
+	return all
+}
+
+// UsesStdout tells whether a job's output goes to standard output.
+func (p *Plan) UsesStdout() bool {
+	return slices.ContainsFunc(p.Jobs, func(j *Job) bool {
+		return slices.ContainsFunc(j.writes, func(d destination) bool { return d.key == stdoutKey })
+	})
 }
 
 // spelledOut returns a reference with registry and tag, or the text of what is none.
