@@ -220,7 +220,7 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	defer record.Close()
 	options.Ledger, options.Resumed, options.Again = record, resumed.Entries, o.again(resumed)
 	p.Notes = append(p.Notes, resumed.Notes...)
-	view, err := show.New(show.Mode(o.run.progress), viewStream(o.run, streams), show.Options{Results: streams.Out, Kept: resumed.Entries})
+	view, err := show.New(show.Mode(o.run.progress), viewStream(o.run, streams), show.Options{Results: streams.Out, Pushed: pushed(p), Kept: resumed.Entries})
 	if err != nil {
 		return err
 	}

@@ -81,7 +81,7 @@ func TestOutputsOfTheirOwn(t *testing.T) {
 			first = e
 		}
 	}
-	if code != ExitOK || out != first.Tags[0]+"@"+first.Digest+"\n" {
+	if code != ExitOK || out != "" { // it is in no registry
 		t.Fatalf("resumed: exit code %d\n%s", code, out)
 	}
 	id, err := os.ReadFile(w.path("id"))

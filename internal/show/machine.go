@@ -30,11 +30,12 @@ func (j *jsonLines) Observe(at time.Time, e engine.Event) {
 type quiet struct {
 	lines
 	results   lines
+	pushed    map[string]bool
 	outputDir string
 }
 
 func newQuiet(out io.Writer, opts Options) *quiet {
-	q := &quiet{lines: lines{out: out}, results: lines{out: opts.Results}}
+	q := &quiet{lines: lines{out: out}, results: lines{out: opts.Results}, pushed: opts.Pushed}
 	for _, e := range opts.Kept {
 		q.image(e)
 	}
@@ -60,10 +61,10 @@ func (q *quiet) Observe(_ time.Time, e engine.Event) {
 	}
 }
 
-// image lists an image as TAG@DIGEST, by the first of its tags. One that went
-// nowhere has no digest.
+// image lists an image as TAG@DIGEST, by the first of its tags. That names nothing
+// where the image went to no registry.
 func (q *quiet) image(e ledger.Entry) {
-	if len(e.Tags) > 0 && e.Digest != "" {
+	if q.pushed[e.Name] && len(e.Tags) > 0 && e.Digest != "" {
 		q.results.write(clean(e.Tags[0]) + "@" + clean(e.Digest))
 	}
 }

@@ -78,6 +78,9 @@ type Options struct {
 	Ticker func(every time.Duration) (ticks <-chan time.Time, stop func())
 	// Results is where ModeQuiet lists the images; nowhere when nil.
 	Results io.Writer
+	// Pushed has the names of the jobs whose images go to a registry: ModeQuiet
+	// lists no others.
+	Pushed map[string]bool
 	// Kept are finished jobs of an earlier run, whose images are results too.
 	Kept []ledger.Entry
 }

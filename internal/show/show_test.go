@@ -175,13 +175,16 @@ go on with:
 	}
 	for _, tt := range tests {
 		var out, results bytes.Buffer
-		v, err := New(ModeQuiet, &out, Options{Results: &results, Kept: []ledger.Entry{{Tags: []string{"r/kept:1"}, Digest: "sha256:0"}}})
+		v, err := New(ModeQuiet, &out, Options{Results: &results,
+			Pushed: map[string]bool{"kept": true, "a": true, "b": true, "no tag": true, "went nowhere": true, "into a file": false},
+			Kept:   []ledger.Entry{{Name: "kept", Tags: []string{"r/kept:1"}, Digest: "sha256:0"}, {Name: "into a file", Tags: []string{"r/file:1"}, Digest: "sha256:f"}}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, e := range []engine.Event{
 			runOf(3, 1), with(built("a", 1), "sha256:a", "r/a:1", "r/a:2"), with(skipped("b", "exists"), "sha256:b", "r/b:1"),
-			with(built("no tag", 1), "sha256:c"), with(built("went nowhere", 1), "", "r/c:1"), engine.Warning{Message: "w"},
+			with(built("no tag", 1), "sha256:c"), with(built("went nowhere", 1), "", "r/c:1"),
+			with(built("into a file", 1), "sha256:f", "r/file:1"), engine.Warning{Message: "w"},
 			engine.AttemptFailed{Job: "c", Attempt: 1, Error: "first", Retry: true},
 			failed("c\nd", "failed to solve: line 1\nline 2", 2), unknownEvent{}, engine.RunFinished{Summary: tt.summary},
 		} {
