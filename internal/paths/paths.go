@@ -64,7 +64,8 @@ func Within(dir, path string) bool {
 }
 
 // Write writes a file as a whole. A link stays, and what it leads to is written. What
-// is no regular file, such as a pipe, is not replaced but written to.
+// is no regular file, such as a pipe, is not replaced but written to, and the file
+// that is standard output goes on.
 func Write(path string, data []byte) error {
 	if InPlace(path) {
 		return writeTo(path, data)
@@ -79,11 +80,17 @@ func Write(path string, data []byte) error {
 // InPlace tells whether a path is one that is written to and never replaced.
 func InPlace(path string) bool {
 	info, err := os.Stat(path)
-	return err == nil && !info.Mode().IsRegular()
+	return err == nil && (!info.Mode().IsRegular() || isOpen(os.Stdout, info) || isOpen(os.Stderr, info))
+}
+
+// isOpen tells whether a stream goes to a file, such as that of /dev/stdout.
+func isOpen(stream *os.File, info os.FileInfo) bool {
+	open, err := stream.Stat()
+	return err == nil && os.SameFile(open, info)
 }
 
 // Remove removes the file that a path leads to, if there is one. Links stay, and what
-// is no regular file.
+// is written in place.
 func Remove(path string) error {
 	if InPlace(path) {
 		return nil
@@ -140,7 +147,7 @@ const (
 	pipePause    = 20 * time.Millisecond
 )
 
-// writeTo writes to a pipe or a device, with a bound in time.
+// writeTo writes to a pipe, a device or the end of a file, with a bound in time.
 func writeTo(path string, data []byte) error {
 	deadline := time.Now().Add(pipePatience)
 	f, err := openToWrite(path)
@@ -161,5 +168,5 @@ func writeTo(path string, data []byte) error {
 
 // openToWrite does not wait for a reader.
 func openToWrite(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+	return os.OpenFile(path, os.O_WRONLY|os.O_APPEND|syscall.O_NONBLOCK, 0)
 }

@@ -101,6 +101,32 @@ func TestWriteToPipe(t *testing.T) {
 	}
 }
 
+// What standard output has so far stays, whatever its file is called.
+func TestWriteToStdout(t *testing.T) {
+	dir := tree(t)
+	f, err := os.OpenFile(filepath.Join(dir, "real/file"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	stdout := os.Stdout
+	os.Stdout = f
+	defer func() { os.Stdout = stdout }()
+	if err := Remove(filepath.Join(dir, "toFile")); err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(filepath.Join(dir, "toFile"), []byte(" new")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(" more"); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "real/file"))
+	if err != nil || string(data) != "old new more" {
+		t.Errorf("standard output has %q (%v)", data, err)
+	}
+}
+
 func TestChecker(t *testing.T) {
 	dir := tree(t)
 	check := Checker()
