@@ -205,15 +205,19 @@ func (t duTable) write(w io.Writer, node string, tree cache.Tree) error {
 // beginning, in characters.
 const leastOfName = 12
 
-// shortened makes a line fit a width. The name that begins at a byte of it loses its
-// beginning, the registry, rather than its end, by which images are told apart.
+// shortened makes a line fit a width. Of the name that begins at a byte of it, what
+// tells of its layers goes first, and then its beginning, the registry, rather than its
+// end, by which images are told apart.
 func shortened(line string, name, width int) string {
-	over := ansi.StringWidth(line) - width
-	if over <= 0 {
-		return line
+	rest := strings.TrimLeft(line[name:], "├└│─ ")
+	lead := line[:len(line)-len(rest)]
+	room := width - ansi.StringWidth(lead)
+	ref := rest
+	if i := strings.LastIndex(rest, ": "); i >= 0 {
+		ref = rest[:i]
 	}
-	if rest := strings.TrimLeft(line[name:], "├└│─ "); ansi.StringWidth(rest) > over+leastOfName {
-		line = line[:len(line)-len(rest)] + ansi.TruncateLeft(rest, over+1, "…")
+	if over := ansi.StringWidth(ref) - room; over > 0 && room >= leastOfName {
+		return lead + ansi.TruncateLeft(ref, over+1, "…")
 	}
 	return ansi.Truncate(line, width, "…")
 }

@@ -152,7 +152,8 @@ func TestShortened(t *testing.T) {
 	name := strings.Index(line, "├")
 	for width, want := range map[int]string{
 		100: line,
-		60:  "79.84MB  6  ├─ …ebench/django__django-10097:latest: 4 layers",
+		70:  "79.84MB  6  ├─ localhost:5000/swebench/django__django-10097:latest: 4…",
+		50:  "79.84MB  6  ├─ …ebench/django__django-10097:latest",
 		20:  "79.84MB  6  ├─ loca…",
 	} {
 		if got := shortened(line, name, width); got != want {
