@@ -9,9 +9,19 @@ import (
 	"github.com/docker/go-units"
 )
 
-// Text writes a size for people, in decimal units: 1.2GB. There is no size below
-// nothing; what is over a limit is for the caller to say.
-func Text(bytes int64) string { return units.HumanSize(float64(max(bytes, 0))) }
+// gib is a GiB, in bytes.
+const gib = 1 << 30
+
+// Text writes a size for people, in decimal units: 1.2GB. A whole number of GiB was
+// typed so, since nothing is measured that is one, and is shown so. There is no size
+// below nothing; what is over a limit is for the caller to say.
+func Text(bytes int64) string {
+	bytes = max(bytes, 0)
+	if bytes%gib == 0 && bytes%1e9 != 0 {
+		return fmt.Sprintf("%dGiB", bytes/gib)
+	}
+	return units.HumanSize(float64(bytes))
+}
 
 // Parse reads a size as Text writes it: 60GB, 60G and 60g are 60,000,000,000 bytes.
 // Units with an i are powers of 1024: 60GiB is 60 times 2 to the power of 30.

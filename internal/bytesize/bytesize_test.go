@@ -4,7 +4,7 @@ import "testing"
 
 // What is typed comes back as it was typed.
 func TestRoundTrip(t *testing.T) {
-	for _, text := range []string{"0B", "1kB", "300MB", "600MB", "1.5GB", "60GB", "2TB"} {
+	for _, text := range []string{"0B", "1kB", "300MB", "600MB", "1.5GB", "60GB", "2TB", "20GiB", "1GiB"} {
 		n, err := Parse(text)
 		if got := Text(n); err != nil || got != text {
 			t.Errorf("%s comes back as %s (%v)", text, got, err)
