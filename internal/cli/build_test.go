@@ -77,9 +77,13 @@ func (w *workbench) path(name string) string { return filepath.Join(w.dir, name)
 func (w *workbench) build(ctx context.Context, more ...string) (code int, output string) {
 	w.t.Helper()
 	args := append([]string{"build", "--builder", w.daemon.Addr(), "--images", w.path("bases.txt"),
-		"-t", w.registry.Host() + "/agent/{{.Name}}:1", "--build-arg", "BUILDER_IMAGE=" + w.builder.Ref,
+		"-t", w.registry.Host() + "/agent/{{.Name}}:1",
 		"--push", "--progress", "plain", "--output-dir", w.path("out"), "--state-dir", w.path("state"),
 		"--retry-delay", "10ms"}, more...)
+	// An argument that the Dockerfile does not have would be warned of.
+	if dockerfile, err := os.ReadFile(w.path("ctx/Dockerfile")); err != nil || bytes.Contains(dockerfile, []byte("BUILDER_IMAGE")) {
+		args = append(args, "--build-arg", "BUILDER_IMAGE="+w.builder.Ref)
+	}
 	return run(ctx, append(args, w.path("ctx"))...)
 }
 
