@@ -123,12 +123,12 @@ func TestAnnotations(t *testing.T) {
 		":5: RUN make a:b, 100%25: exit code: 2: make: *** [Makefile:2: all] Error 1%0Aa, b%0A| cc -o x x.c%0A| make: *** [Makefile:2: all] Error 1"
 	for file, want := range map[string]string{
 		"agent/Dockerfile":          "::error file=sub/agent/Dockerfile,line=5," + title + "agent/Dockerfile" + rest,
-		"/work/agent/Dockerfile":    "::error file=agent/Dockerfile,line=5," + title + "/work/agent/Dockerfile" + rest,
+		"/repo/agent/Dockerfile":    "::error file=agent/Dockerfile,line=5," + title + "/repo/agent/Dockerfile" + rest,
 		"/elsewhere/Dockerfile":     "::error " + title + "/elsewhere/Dockerfile" + rest,
 		"../../Dockerfile":          "::error " + title + "../../Dockerfile" + rest,
 		"../with, comma/Dockerfile": "::error file=with%2C comma/Dockerfile,line=5," + title + "../with, comma/Dockerfile" + rest,
 	} {
-		if got := annotations(group(file), "/work", "/work/sub"); len(got) != 1 || got[0] != want {
+		if got := annotations(group(file), "/repo", "/repo/sub"); len(got) != 1 || got[0] != want {
 			t.Errorf("%s:\n%q, want\n%q", file, got, want)
 		}
 	}
@@ -136,7 +136,7 @@ func TestAnnotations(t *testing.T) {
 	for range 50 {
 		many = append(many, group("Dockerfile")...)
 	}
-	if got := annotations(many, "/work", "/work"); len(got) != mostAnnotations {
+	if got := annotations(many, "/repo", "/repo"); len(got) != mostAnnotations {
 		t.Errorf("%d annotations", len(got))
 	}
 }
