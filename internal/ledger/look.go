@@ -8,13 +8,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // Record is what a run has left in a directory, or is writing there now.
 type Record struct {
 	Dir string
 	Run RunRecord
-	// Entries are the finished jobs, with the paths that their logs have now.
+	// Entries are the finished jobs of the plan, with the paths that their logs have
+	// now. The manifest has those, too, that are no longer planned.
 	Entries []Entry
 	// Summary is nil while there is none: the run goes on, or was killed.
 	Summary *Summary
@@ -43,6 +45,7 @@ func Look(dir string) (Record, error) {
 	} else if err != nil {
 		return r, err
 	}
+	planned := inPlan(r.Run.Plan.Jobs, nil)
 	manifest, err := os.ReadFile(filepath.Join(dir, ManifestFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return r, err
@@ -50,6 +53,7 @@ func Look(dir string) (Record, error) {
 	if r.Entries, _, _, err = ReadManifest(bytes.NewReader(manifest)); err != nil {
 		return r, err
 	}
+	r.Entries = slices.DeleteFunc(r.Entries, func(e Entry) bool { return !planned(e) })
 	for i, e := range r.Entries {
 		if e.LogPath != nil {
 			path := logIn(dir, *e.LogPath)

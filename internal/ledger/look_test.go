@@ -18,6 +18,27 @@ func look(t *testing.T, dir string) Record {
 	return r
 }
 
+// What is no longer planned stays on record, and is not told.
+func TestLookAtAShorterPlan(t *testing.T) {
+	dir := t.TempDir()
+	for _, jobs := range [][]string{{"a", "b", "c"}, {"a"}} {
+		l, _, err := Start(dir, StartOptions{Now: start, Mode: Resume, Plan: plan(jobs...)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(jobs) > 1 {
+			add(t, l, Built, "a", "b")
+			addFailed(t, l, "c")
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := names(look(t, dir).Entries); got != "a:built" {
+		t.Errorf("of the jobs it tells %s", got)
+	}
+}
+
 // addFailed adds a job that failed and has a log.
 func addFailed(t *testing.T, l *Ledger, name string) {
 	t.Helper()

@@ -203,7 +203,13 @@ func repair(path string, before *earlier, kept []Kept, plan []PlanJob) error {
 }
 
 // unplanned returns the entries of jobs that a plan does not have.
-func unplanned(entries []Entry, plan []PlanJob, kept []Kept) (rest []Entry) {
+func unplanned(entries []Entry, plan []PlanJob, kept []Kept) []Entry {
+	return slices.DeleteFunc(slices.Clone(entries), inPlan(plan, kept))
+}
+
+// inPlan tells of entries whether a plan has their jobs, some of which go on under
+// another name in it.
+func inPlan(plan []PlanJob, kept []Kept) func(Entry) bool {
 	names, went := map[string]bool{}, map[string]bool{}
 	for _, j := range plan {
 		names[j.Name] = true
@@ -212,12 +218,10 @@ func unplanned(entries []Entry, plan []PlanJob, kept []Kept) (rest []Entry) {
 		went[k.before.Name] = true
 	}
 	find := finder(plan)
-	for _, e := range entries {
-		if _, planned := find(e); !planned && !names[e.Name] && !went[e.Name] {
-			rest = append(rest, e)
-		}
+	return func(e Entry) bool {
+		_, planned := find(e)
+		return planned || names[e.Name] || went[e.Name]
 	}
-	return rest
 }
 
 func rewrite(path string, entries []Entry) error {

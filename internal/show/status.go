@@ -123,8 +123,8 @@ func (s *state) replay(events io.Reader) error {
 	}
 }
 
-// count counts the jobs of the manifest: those that were kept of an earlier run
-// have no events.
+// count counts the finished jobs: those that were kept of an earlier run have no
+// events.
 func (s *Status) count(entries []ledger.Entry) {
 	var failed []ledger.Entry
 	for _, e := range entries {
@@ -140,9 +140,6 @@ func (s *Status) count(entries []ledger.Entry) {
 	}
 	s.group(failed)
 	s.Unfinished = max(s.Total-len(entries), 0)
-	if kept := len(entries) - s.state.done(); kept > 0 {
-		s.state.skipped += kept
-	}
 }
 
 // group puts the failed jobs together as the run itself does at its end.

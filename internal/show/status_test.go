@@ -43,7 +43,7 @@ func TestStatusOfARunningRun(t *testing.T) {
 	events := eventLines(t,
 		told{0, engine.RunStarted{Jobs: 9, Workers: 3, Nodes: []string{"node-a"}}}, // was killed, and resumed
 		told{1, engine.JobStarted{Job: "of the killed run"}},
-		told{100, engine.RunStarted{Jobs: 9, Workers: 3, Nodes: []string{"node-a"}}},
+		told{100, engine.RunStarted{Jobs: 9, Kept: 3, Workers: 3, Nodes: []string{"node-a"}}},
 		told{101, engine.JobStarted{Job: "b"}}, told{101, engine.AttemptStarted{Job: "b", Attempt: 1}},
 		told{102, engine.JobStarted{Job: "c"}}, told{103, engine.AttemptStarted{Job: "c", Attempt: 2}},
 		told{104, engine.StepStarted{Job: "c", Step: "[2/3] RUN make"}},
