@@ -3,14 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"strconv"
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/lab"
 )
 
@@ -20,7 +18,7 @@ const clockTick = 10 * time.Millisecond
 // daemonCPU is the processor time that a daemon has used so far, with that of its children that
 // have ended.
 func daemonCPU(d *lab.Buildkitd) (time.Duration, error) {
-	pid, err := listener(strings.TrimPrefix(d.Addr(), "unix://"))
+	pid, err := builder.Listener(strings.TrimPrefix(d.Addr(), "unix://"))
 	if err != nil {
 		return 0, err
 	}
@@ -49,26 +47,4 @@ func parseCPU(stat string) (time.Duration, error) {
 		ticks += n
 	}
 	return time.Duration(ticks) * clockTick, nil
-}
-
-// listener is the process that listens on a unix socket.
-func listener(path string) (pid int, err error) {
-	conn, err := net.Dial("unix", path)
-	if err != nil {
-		return 0, err
-	}
-	defer conn.Close()
-	raw, err := conn.(*net.UnixConn).SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	var peer *unix.Ucred
-	var peerErr error
-	err = raw.Control(func(fd uintptr) {
-		peer, peerErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	})
-	if err := errors.Join(err, peerErr); err != nil {
-		return 0, err
-	}
-	return int(peer.Pid), nil
 }

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"net"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 )
@@ -17,17 +14,5 @@ func TestParseCPU(t *testing.T) {
 		if got, err := parseCPU(stat); err == nil {
 			t.Errorf("%q: %s without an error", stat, got)
 		}
-	}
-}
-
-func TestListener(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "s")
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	if pid, err := listener(path); err != nil || pid != os.Getpid() {
-		t.Errorf("%d, %v, want %d", pid, err, os.Getpid())
 	}
 }

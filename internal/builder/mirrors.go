@@ -49,7 +49,7 @@ func configOf(n buildxbuilder.Node) (bkconfig.Config, error) {
 	if !local {
 		return bkconfig.Config{}, nil
 	}
-	pid, err := peer(path)
+	pid, err := Listener(path)
 	if err != nil || pid <= 0 {
 		return bkconfig.Config{}, err
 	}

@@ -20,7 +20,7 @@ func localRoot(address string) string {
 	if !local {
 		return ""
 	}
-	pid, err := peer(path)
+	pid, err := Listener(path)
 	if err != nil || pid <= 0 {
 		return ""
 	}

@@ -51,10 +51,8 @@ func exportDestinations(entry *buildflags.ExportEntry, export client.ExportEntry
 
 // WritesTo tells whether a file is one that the job's build writes on this machine.
 func (j *Job) WritesTo(path string) bool {
-	key := pathDestination("", path, false).key
-	return slices.ContainsFunc(j.writes, func(d destination) bool {
-		return d.key == key || d.dir && slices.Contains(above(key), d.key)
-	})
+	key := paths.Key(path)
+	return slices.ContainsFunc(j.writes, func(d destination) bool { return paths.Within(d.key, key) })
 }
 
 func pathDestination(flag, path string, dir bool) destination {

@@ -1,13 +1,15 @@
 package builder
 
 import (
+	"errors"
 	"net"
 
 	"golang.org/x/sys/unix"
 )
 
-// peer returns the process that listens on a unix socket.
-func peer(path string) (pid int, err error) {
+// Listener returns the process that listens on a unix socket; 0 where that cannot be
+// told.
+func Listener(path string) (pid int, err error) {
 	conn, err := net.Dial("unix", path)
 	if err != nil {
 		return 0, err
@@ -22,8 +24,8 @@ func peer(path string) (pid int, err error) {
 	err = raw.Control(func(fd uintptr) {
 		cred, sockErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 	})
-	if err != nil || sockErr != nil {
-		return 0, sockErr
+	if err := errors.Join(err, sockErr); err != nil {
+		return 0, err
 	}
 	return int(cred.Pid), nil
 }
