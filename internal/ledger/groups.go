@@ -1,6 +1,9 @@
 package ledger
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // FailureGroup is jobs that failed for the same cause, as far as can be told.
 type FailureGroup struct {
@@ -21,6 +24,19 @@ func (g FailureGroup) Common() Failure {
 		return g.Failure.WithoutDir()
 	}
 	return g.Failure
+}
+
+// Names are some of the group's jobs, each as a function writes it, and how many more
+// there are.
+func (g FailureGroup) Names(write func(string) string) []string {
+	var names []string
+	for _, name := range g.Examples {
+		names = append(names, write(name))
+	}
+	if more := g.Jobs - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	return names
 }
 
 // How many jobs a group names.

@@ -142,14 +142,7 @@ func (s Summary) group(g FailureGroup) string {
 		}
 		b.WriteString(".\n\n")
 	}
-	var names []string
-	for _, name := range g.Examples {
-		names = append(names, code(name))
-	}
-	if more := g.Jobs - len(names); more > 0 {
-		names = append(names, fmt.Sprintf("and %d more", more))
-	}
-	b.WriteString(strings.Join(names, ", ") + "\n")
+	b.WriteString(strings.Join(g.Names(code), ", ") + "\n")
 	if lines := s.lastLines(g); len(lines) > 0 {
 		fence := fenceFor(lines)
 		fmt.Fprintf(&b, "\n%stext\n%s\n%s\n", fence, strings.Join(lines, "\n"), fence)

@@ -26,7 +26,7 @@ func annotations(groups []ledger.FailureGroup, workspace, dir string) []string {
 		if file := below(workspace, dir, f.File); file != "" && f.Line > 0 {
 			properties = fmt.Sprintf("file=%s,line=%d,%s", property(file), f.Line, properties)
 		}
-		text := reason(g.Common().String()) + "\n" + strings.Join(names(g), ", ")
+		text := reason(g.Common().String()) + "\n" + strings.Join(g.Names(clean), ", ")
 		for _, l := range outputLines(f, finalOutput) {
 			text += "\n" + l
 		}

@@ -127,7 +127,7 @@ func (f finalText) group(g ledger.FailureGroup) []string {
 		}
 	}
 	if g.Jobs > 1 {
-		lines = append(lines, f.indented("    ", names(g))...)
+		lines = append(lines, f.indented("    ", g.Names(clean))...)
 	}
 	if g.LogPath != "" {
 		lines = append(lines, "    "+f.dim(clean(g.LogPath)))
@@ -184,16 +184,4 @@ func (f finalText) indented(indent string, parts []string) []string {
 		lines[i] = indent + lines[i]
 	}
 	return lines
-}
-
-// names are some of a group's jobs, and how many more there are.
-func names(g ledger.FailureGroup) []string {
-	var names []string
-	for _, name := range g.Examples {
-		names = append(names, clean(name))
-	}
-	if more := g.Jobs - len(names); more > 0 {
-		names = append(names, fmt.Sprintf("and %d more", more))
-	}
-	return names
 }

@@ -310,7 +310,7 @@ func (s Status) failures(f finalText) []string {
 	for _, x := range s.Failures[:min(len(s.Failures), statusFailures)] {
 		lines = append(lines, f.squeeze(f.heading(x.group)+": "+x.Reason, 0))
 		if len(x.Jobs) > 1 {
-			lines = append(lines, "    "+strings.Join(names(x.group), ", "))
+			lines = append(lines, "    "+strings.Join(x.group.Names(clean), ", "))
 		}
 		if x.Log != "" {
 			lines = append(lines, "    "+f.dim(f.squeeze(x.Log, 4)))
