@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 )
 
 // While it is still asked what some jobs do, others are built. Nothing that an
@@ -36,7 +37,7 @@ func TestFirstBuildsStartBeforeAllIsKnown(t *testing.T) {
 			}
 			w.checkPulledOnce()
 			swept := map[int]bool{}
-			for _, e := range events[engine.SweepFinished](w, "sweep_finished") {
+			for _, e := range events[journal.SweepFinished](w, "sweep_finished") {
 				swept[e.Batch] = true
 			}
 			if !swept[1] || !swept[2] {
@@ -60,7 +61,7 @@ func TestInterruptedWhileAsked(t *testing.T) {
 		}
 	}()
 	code, out := w.build(ctx)
-	if warnings := events[engine.Warning](w, "warning"); code != ExitInterrupted || len(warnings) > 0 {
+	if warnings := events[journal.Warning](w, "warning"); code != ExitInterrupted || len(warnings) > 0 {
 		t.Errorf("exit code %d, warnings %v\n%s", code, warnings, out)
 	}
 }

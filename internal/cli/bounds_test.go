@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/lab"
 	"github.com/stoker-build/stoker/internal/lab/labtest"
 )
@@ -66,7 +66,7 @@ func TestUnseenDisk(t *testing.T) {
 	if len(w.warnings("cannot be seen from here")) != 1 {
 		t.Errorf("the run does not say at its start, and once, that the disk cannot be seen\n%s", out)
 	}
-	full := events[engine.DiskFull](w, "disk_full")
+	full := events[journal.DiskFull](w, "disk_full")
 	if len(full) == 0 {
 		t.Fatal("the disk was never full, so that nothing was shown")
 	}
@@ -149,7 +149,7 @@ func TestTrimAfterSweep(t *testing.T) {
 			t.Errorf("above %s percent of the disk: %d bytes are left\n%s", tt.threshold, end, out)
 		}
 	}
-	if trims := events[engine.SweepFinished](w, "sweep_finished"); len(trims) == 0 {
+	if trims := events[journal.SweepFinished](w, "sweep_finished"); len(trims) == 0 {
 		t.Error("no sweeps")
 	}
 }

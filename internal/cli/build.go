@@ -21,6 +21,7 @@ import (
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/engine"
 	"github.com/stoker-build/stoker/internal/graph"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/layers"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plan"
@@ -224,10 +225,11 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	if err != nil {
 		return err
 	}
-	options.Observer = view.Observe
+	options.Journal = journal.New()
+	shown := show.Attach(options.Journal, view)
 	summary, err := engine.Run(ctx, options)
 	o.learn(p, summary)
-	err = errors.Join(err, view.Close(), o.input.writeFiles(p, record.Entries()))
+	err = errors.Join(err, shown.Close(), o.input.writeFiles(p, record.Entries()))
 	if err := appendStepSummary(summary); err != nil {
 		fmt.Fprintf(streams.Err, "warning: the summary is not on the job's page: %s\n", err)
 	}

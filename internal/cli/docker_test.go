@@ -11,7 +11,7 @@ import (
 
 	dockerclient "github.com/moby/moby/client"
 
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/lab"
 	"github.com/stoker-build/stoker/internal/lab/labtest"
 )
@@ -55,7 +55,7 @@ func TestDockerContainer(t *testing.T) {
 	if code != ExitOK || s.Built != 12 || s.Retried != 0 {
 		t.Fatalf("exit code %d, summary %+v\n%s", code, s, out)
 	}
-	if full := events[engine.DiskFull](w, "disk_full"); len(full) > 0 {
+	if full := events[journal.DiskFull](w, "disk_full"); len(full) > 0 {
 		t.Errorf("the disk was full %d times", len(full))
 	}
 	if _, total, err := disk.Usage(); err != nil || s.Cache.EndBytes+s.Prune.ReclaimedBytes < total {

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/stoker-build/stoker/internal/builder"
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
@@ -59,7 +59,7 @@ func TestFailuresAreWhatTheyAre(t *testing.T) {
 			t.Errorf("%s had %d attempts, want %d", e.Name, e.AttemptCount, attempts)
 		}
 	}
-	if s := w.summary(); s.Prune.ReclaimedRecords > 0 || len(s.Recoveries) > 0 || len(events[engine.DiskFull](w, "disk_full")) > 0 {
+	if s := w.summary(); s.Prune.ReclaimedRecords > 0 || len(s.Recoveries) > 0 || len(events[journal.DiskFull](w, "disk_full")) > 0 {
 		t.Errorf("something was done about what steps printed: %+v", s)
 	}
 	w.checkSilent()
@@ -81,7 +81,7 @@ func TestBrokenRun(t *testing.T) {
 	if code != ExitFailed || s.Failed != 10 || s.Unfinished != 50 || !strings.Contains(s.StopReason, "no job was built and 10 failed for the same reason; 50 were not tried") {
 		t.Fatalf("exit code %d, %d failed, %d unfinished, stopped for %q\n%s", code, s.Failed, s.Unfinished, s.StopReason, out)
 	}
-	if n := len(events[engine.AttemptStarted](w, "attempt_started")); n > 12 {
+	if n := len(events[journal.AttemptStarted](w, "attempt_started")); n > 12 {
 		t.Errorf("%d attempts\n%s", n, out)
 	}
 	if n := strings.Count(out, "\n"); n > 40 {

@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/stoker-build/stoker/internal/builder"
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/lab"
 	"github.com/stoker-build/stoker/internal/ledger"
 )
@@ -163,9 +163,9 @@ func TestPrivateDaemonIsLost(t *testing.T) {
 
 // checkFailures makes sure that attempts at these jobs failed, at each at least
 // once and in this way, and at no others.
-func (w *workbench) checkFailures(class builder.Class, jobs ...string) []engine.AttemptFailed {
+func (w *workbench) checkFailures(class builder.Class, jobs ...string) []journal.AttemptFailed {
 	w.t.Helper()
-	failures := events[engine.AttemptFailed](w, "attempt_failed")
+	failures := events[journal.AttemptFailed](w, "attempt_failed")
 	seen := map[string]bool{}
 	for _, f := range failures {
 		seen[f.Job] = true

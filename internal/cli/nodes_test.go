@@ -9,7 +9,7 @@ import (
 	"github.com/docker/buildx/store"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/lab"
 	"github.com/stoker-build/stoker/internal/lab/labtest"
 )
@@ -80,7 +80,7 @@ func TestNodesOfTwoPlatforms(t *testing.T) {
 				}
 			}
 			swept := map[string]int64{}
-			for _, s := range events[engine.SweepFinished](w, "sweep_finished") {
+			for _, s := range events[journal.SweepFinished](w, "sweep_finished") {
 				swept[s.Node] += s.ReclaimedBytes
 			}
 			for _, n := range []string{"amd", "arm"} {

@@ -15,6 +15,7 @@ import (
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/plan"
 	"github.com/stoker-build/stoker/internal/registry"
 	"github.com/stoker-build/stoker/internal/show"
@@ -94,8 +95,10 @@ func runPlan(ctx context.Context, o buildOptions, format string, streams Streams
 			options.Space.DiskPath = existing(o.builder.stateDir)
 		}
 	}
-	options.Observer = show.Forecasting(streams.Err)
+	options.Journal = journal.New()
+	shown := options.Journal.Subscribe(journal.Everything, show.Forecasting(streams.Err))
 	planned, err := engine.Forecast(ctx, options)
+	_ = shown.Close(show.Patience) // before the plan; who does not read it gets the plan all the same
 	if err != nil {
 		return &runError{err}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/lab"
 )
 
@@ -67,7 +68,7 @@ func TestPlanOnWarmCache(t *testing.T) {
 	// A budget of a little more than what is there is enough.
 	code, out = w.build(t.Context(), "--force", "--workers", "2", "--cache-budget", fmt.Sprint(cache*5/4))
 	w.checkAllBuilt(code, out, 4)
-	if s := w.summary(); s.Space.ForecastPeakBytes != f.PeakBytes || len(events[engine.WaitingForSpace](w, "waiting_for_space")) > 0 {
+	if s := w.summary(); s.Space.ForecastPeakBytes != f.PeakBytes || len(events[journal.WaitingForSpace](w, "waiting_for_space")) > 0 {
 		t.Errorf("build forecasts a peak of %d, plan of %d\n%s", s.Space.ForecastPeakBytes, f.PeakBytes, out)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/stoker-build/stoker/internal/builder"
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/lab"
 	"github.com/stoker-build/stoker/internal/lab/labtest"
 )
@@ -59,7 +59,7 @@ func (w *workbench) private(stoker string, more ...string) *exec.Cmd {
 // failuresOf counts the failed attempts and makes sure that all are of a class.
 func (w *workbench) failuresOf(class builder.Class) int {
 	w.t.Helper()
-	failures := events[engine.AttemptFailed](w, "attempt_failed")
+	failures := events[journal.AttemptFailed](w, "attempt_failed")
 	for _, f := range failures {
 		if f.Class != string(class) {
 			w.t.Errorf("attempt %d at %s failed, class %s: %s", f.Attempt, f.Job, f.Class, f.Error)
@@ -242,7 +242,7 @@ func (w *workbench) checkDaemonEnds() {
 // and that no attempt failed otherwise.
 func (w *workbench) checkLost(wanted bool) {
 	w.t.Helper()
-	lost := events[engine.BuilderLost](w, "builder_lost")
+	lost := events[journal.BuilderLost](w, "builder_lost")
 	if (len(lost) > 0) != wanted {
 		w.t.Errorf("the run lost the daemon: %+v", lost)
 	}

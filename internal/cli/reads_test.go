@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/lab"
 	"github.com/stoker-build/stoker/internal/lab/labtest"
 	"github.com/stoker-build/stoker/internal/ledger"
@@ -58,7 +58,7 @@ func (w *workbench) checkSwept(code int, out string, built, others int) {
 // reclaimedEarly is the bytes that were removed before the last sweep of the run.
 func (w *workbench) reclaimedEarly() (bytes int64) {
 	w.t.Helper()
-	for _, s := range events[engine.SweepFinished](w, "sweep_finished") {
+	for _, s := range events[journal.SweepFinished](w, "sweep_finished") {
 		if s.Batch > 0 {
 			bytes += s.ReclaimedBytes
 		}
@@ -67,9 +67,9 @@ func (w *workbench) reclaimedEarly() (bytes int64) {
 }
 
 // warnings returns what the run warned of with a text in it.
-func (w *workbench) warnings(text string) []engine.Warning {
+func (w *workbench) warnings(text string) []journal.Warning {
 	w.t.Helper()
-	return slices.DeleteFunc(events[engine.Warning](w, "warning"), func(e engine.Warning) bool { return !strings.Contains(e.Message, text) })
+	return slices.DeleteFunc(events[journal.Warning](w, "warning"), func(e journal.Warning) bool { return !strings.Contains(e.Message, text) })
 }
 
 // checkSilent makes sure that the run warned of nothing.
@@ -94,7 +94,7 @@ func TestSyntaxLine(t *testing.T) {
 			code, out := w.build(t.Context(), "--workers", "3", "--job-size", "45MB")
 			w.checkAllBuilt(code, out, 10)
 			s := w.summary()
-			if full := events[engine.DiskFull](w, "disk_full"); len(full) > 0 || s.Retried > 0 || s.Prune.LiveRemovedRecords > 0 || s.Prune.ReclaimedBytes < 100*mb {
+			if full := events[journal.DiskFull](w, "disk_full"); len(full) > 0 || s.Retried > 0 || s.Prune.LiveRemovedRecords > 0 || s.Prune.ReclaimedBytes < 100*mb {
 				t.Errorf("%d times full, %d retried, prune %+v\n%s", len(full), s.Retried, s.Prune, out)
 			}
 			w.checkPulledOnce()
@@ -399,7 +399,7 @@ func TestStrangerPulledFirst(t *testing.T) {
 	if tight := append(w.warnings("may not fit"), append(w.warnings("nearly full"), w.warnings("too small")...)...); len(tight) > 0 {
 		t.Errorf("warnings %v", tight)
 	}
-	if waits := events[engine.WaitingForSpace](w, "waiting_for_space"); len(waits) > 0 {
+	if waits := events[journal.WaitingForSpace](w, "waiting_for_space"); len(waits) > 0 {
 		t.Errorf("jobs waited: %+v\n%s", waits, out)
 	}
 	w.checkForeign(w.bases[3].Ref)

@@ -9,12 +9,14 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
 
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/show"
 )
 
 // Exit codes.
@@ -54,12 +56,27 @@ func Main(ctx context.Context, version string, args []string, streams Streams) i
 	code := exitCode(ctx, err)
 	var quiet *exitError
 	if err != nil && !errors.As(err, &quiet) {
-		fmt.Fprintf(streams.Err, "stoker: %s\n", err)
+		text := fmt.Sprintf("stoker: %s\n", err)
 		if errors.As(err, new(*flagError)) {
-			fmt.Fprintf(streams.Err, "See \"%s --help\".\n", cmd.CommandPath())
+			text += fmt.Sprintf("See \"%s --help\".\n", cmd.CommandPath())
 		}
+		say(streams.Err, text)
 	}
 	return code
+}
+
+// say writes a last word, but does not wait for ever for a reader that has stopped to
+// read.
+func say(w io.Writer, text string) {
+	said := make(chan struct{})
+	go func() {
+		defer close(said)
+		_, _ = io.WriteString(w, text)
+	}()
+	select {
+	case <-said:
+	case <-time.After(show.Patience):
+	}
 }
 
 // exitError ends the command with a code after everything was said.

@@ -8,7 +8,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/lab"
 	"github.com/stoker-build/stoker/internal/lab/labtest"
 )
@@ -77,7 +77,7 @@ func TestSourcesOfTheirOwn(t *testing.T) {
 			if s := w.summary(); s.Prune.LiveRemovedRecords > 0 || s.Prune.ReclaimedBytes < jobs*bytes/2 {
 				t.Errorf("prune %+v\n%s", s.Prune, out)
 			}
-			if full := events[engine.DiskFull](w, "disk_full"); len(full) > 2 { // sizes are not known at first
+			if full := events[journal.DiskFull](w, "disk_full"); len(full) > 2 { // sizes are not known at first
 				t.Errorf("the disk was full %d times\n%s", len(full), out)
 			}
 		})

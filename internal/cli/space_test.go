@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/stoker-build/stoker/internal/builder"
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/lab"
 	"github.com/stoker-build/stoker/internal/lab/labtest"
 )
@@ -70,10 +70,10 @@ func TestSmallDisk(t *testing.T) {
 			if off := float64(sp.ForecastPeakBytes)/float64(sp.PeakBytes) - 1; off < -0.2 || off > 0.2 {
 				t.Errorf("the forecast's peak is %.0f%% off", off*100)
 			}
-			if waits := events[engine.WaitingForSpace](w, "waiting_for_space"); workers == "8" && len(waits) == 0 {
+			if waits := events[journal.WaitingForSpace](w, "waiting_for_space"); workers == "8" && len(waits) == 0 {
 				t.Error("eight workers never waited for space, on a disk that cannot hold eight")
 			}
-			if full := events[engine.DiskFull](w, "disk_full"); len(full) > 0 {
+			if full := events[journal.DiskFull](w, "disk_full"); len(full) > 0 {
 				t.Errorf("the disk was full %d times", len(full))
 			}
 		})
@@ -88,12 +88,12 @@ func TestDiskFull(t *testing.T) {
 	if code != ExitOK {
 		t.Fatalf("exit code %d\n%s", code, out)
 	}
-	full := events[engine.DiskFull](w, "disk_full")
+	full := events[journal.DiskFull](w, "disk_full")
 	if len(full) == 0 {
 		t.Fatal("the disk was never full, so that nothing was shown")
 	}
 	// A full disk may leave a broken cache behind, which does cost an attempt.
-	for _, e := range events[engine.AttemptFailed](w, "attempt_failed") {
+	for _, e := range events[journal.AttemptFailed](w, "attempt_failed") {
 		if e.Class != string(builder.BrokenCache) {
 			t.Errorf("a full disk cost %s an attempt: %+v", e.Job, e)
 		}

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 )
 
 // sameBase lists one base image under many names.
@@ -56,7 +56,7 @@ RUN cat /own > /copy
 	if s.Prune.LiveRemovedRecords > 0 || s.Cache.EndBytes > 3<<20 {
 		t.Errorf("%d live records removed, %d bytes left\n%s", s.Prune.LiveRemovedRecords, s.Cache.EndBytes, out)
 	}
-	sweeps := events[engine.SweepFinished](w, "sweep_finished")
+	sweeps := events[journal.SweepFinished](w, "sweep_finished")
 	for _, sweep := range sweeps[:len(sweeps)-1] {
 		if sweep.Batch > 1 && sweep.ReclaimedRecords < 8 {
 			t.Errorf("the sweep after batch %d removed %d records, want those of about 6 jobs", sweep.Batch, sweep.ReclaimedRecords)

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/lab"
 )
 
@@ -119,7 +119,7 @@ func TestSweepsExactlyTheDead(t *testing.T) {
 			if code != ExitOK {
 				t.Fatalf("exit code %d\n%s", code, out)
 			}
-			sweeps := events[engine.SweepFinished](w, "sweep_finished")
+			sweeps := events[journal.SweepFinished](w, "sweep_finished")
 			if len(sweeps) != 5 { // 4 batches and the last one
 				t.Errorf("%d sweeps", len(sweeps))
 			}

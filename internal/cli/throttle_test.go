@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/lab"
 	"github.com/stoker-build/stoker/internal/lab/labtest"
 )
@@ -48,7 +48,7 @@ func TestThrottledRegistry(t *testing.T) {
 	}
 	// For each image that it is asked for, BuildKit asks a registry that throttles
 	// five times (retryRequest in containerd's core/remotes/docker).
-	throttled := events[engine.RegistryThrottled](w, "registry_throttled")
+	throttled := events[journal.RegistryThrottled](w, "registry_throttled")
 	asked := w.registry.Requests().ByStatus[http.StatusTooManyRequests]
 	if n := len(throttled); n < 3 || n > 8 || asked > (6+n)*7 {
 		t.Errorf("%d pauses within 1 s, and %d requests, want few\n%s", n, asked, out)
@@ -71,7 +71,7 @@ func TestThrottledRegistry(t *testing.T) {
 			t.Errorf("%s has %d attempts that count", e.Name, e.AttemptCount)
 		}
 	}
-	if n := len(events[engine.RegistryAnswers](w, "registry_answers")); n != 1 {
+	if n := len(events[journal.RegistryAnswers](w, "registry_answers")); n != 1 {
 		t.Errorf("it answers again %d times", n)
 	}
 }

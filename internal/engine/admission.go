@@ -13,6 +13,7 @@ import (
 	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/graph"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/space"
 	"github.com/stoker-build/stoker/internal/sweep"
 )
@@ -91,7 +92,7 @@ func (r *run) addGauges() {
 	for _, path := range r.diskPaths() {
 		disk, err := builder.DiskOf(path)
 		if err != nil {
-			r.emit(Warning{Message: fmt.Sprintf("the disk of %s cannot be seen: %s", path, err)})
+			r.warn("", "the disk of %s cannot be seen: %s", path, err)
 			continue
 		}
 		r.noteOthers(disk)
@@ -109,8 +110,8 @@ func (r *run) tellUnseen() {
 	if len(r.room.bounds()) > 0 || len(r.sweepers) == 0 || r.Prune.Policy == PruneOff {
 		return
 	}
-	r.emit(Warning{Message: "the disk of " + strings.Join(nodeNames(r.Nodes), " and ") + " cannot be seen from here: once it is full, what is dead is removed " +
-		"and no more is used than it held then; to keep it from filling, give --cache-budget, or --disk-path for a disk of this machine"})
+	r.warn("", "%s", "the disk of "+strings.Join(nodeNames(r.Nodes), " and ")+" cannot be seen from here: once it is full, what is dead is removed "+
+		"and no more is used than it held then; to keep it from filling, give --cache-budget, or --disk-path for a disk of this machine")
 }
 
 // boundByLevel bounds a run on a disk that cannot be seen, and that is full, by
@@ -127,7 +128,7 @@ func (r *run) boundByLevel(ctx context.Context) {
 	if !r.room.boundFirst(gauge{name: "a full disk that cannot be seen", limit: limit, used: r.cacheBytes}) {
 		return // by another job that the same full disk ended
 	}
-	r.emit(Warning{Message: fmt.Sprintf("the builder's disk is full with %s of cache: no more than %s are used from now on", size(level), size(limit.High))})
+	r.warn("", "the builder's disk is full with %s of cache: no more than %s are used from now on", size(level), size(limit.High))
 }
 
 // bound adds a bound.
@@ -323,7 +324,7 @@ func (r *run) stateFor(ctx context.Context, t *task) state {
 		used, err := g.used(ctx)
 		if err != nil {
 			if a.noteRead(g, err) {
-				r.emit(Warning{Message: fmt.Sprintf("%s cannot be read, and bounds nothing until it can: %s", g.name, err)})
+				r.warn("", "%s cannot be read, and bounds nothing until it can: %s", g.name, err)
 			}
 			continue
 		}
@@ -392,8 +393,8 @@ func (r *run) admit(ctx context.Context, t *task) error {
 		}
 		if s.running == 0 && !r.othersTook(ctx, s, &w) {
 			if r.room.noteTried(s) {
-				r.emit(Warning{Job: t.job.Name, Message: fmt.Sprintf("it may not fit: %s, and %s has %s left below its limit of %s; it is tried anyway, as are those that need no more",
-					s.needs(), s.gauge, size(max(s.limit.High-s.used, 0)), size(s.limit.High))})
+				r.warn(t.job.Name, "it may not fit: %s, and %s has %s left below its limit of %s; it is tried anyway, as are those that need no more",
+					s.needs(), s.gauge, size(max(s.limit.High-s.used, 0)), size(s.limit.High))
 			}
 			break
 		}
@@ -478,7 +479,7 @@ func (r *run) free(ctx context.Context, bytes int64, evict func(cache.Wanting) b
 		b.dropWhenTight()
 	}
 	for _, s := range r.sweepers {
-		r.emit(SweepStarted{Node: s.Node.Name(), Pressure: true})
+		r.Journal.Tell(journal.SweepStarted{Node: s.Node.Name(), Pressure: true})
 		var w sweep.Sweep
 		if evict == nil {
 			w = s.Free(ctx, bytes)
@@ -523,7 +524,7 @@ func (r *run) waitForSpace(ctx context.Context, t *task, s state, w *waiting) {
 		r.room.mu.Lock()
 		r.room.waits++
 		r.room.mu.Unlock()
-		r.emit(WaitingForSpace{Job: t.job.Name, NeedBytes: s.need, Guessed: s.guessed, FreeBytes: max(s.limit.High-s.used-s.reserved, 0), Running: s.running, Bound: s.gauge})
+		r.Journal.Tell(journal.WaitingForSpace{Job: t.job.Name, NeedBytes: s.need, Guessed: s.guessed, FreeBytes: max(s.limit.High-s.used-s.reserved, 0), Running: s.running, Bound: s.gauge})
 	}
 	r.room.mu.Lock()
 	changed := r.room.changed

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/graph"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/plan"
 	"github.com/stoker-build/stoker/internal/recovery"
 	"github.com/stoker-build/stoker/internal/sweep"
@@ -52,16 +53,18 @@ func (*mute) Layers(context.Context, []string, func(string, graph.ImageLayers)) 
 func TestBoundThatCannotBeRead(t *testing.T) {
 	node := &mute{}
 	warnings := 0
+	events := journal.New()
+	told := events.Subscribe(journal.Everything, func(_ time.Time, e journal.Event) {
+		if w, ok := e.(journal.Warning); ok && strings.Contains(w.Message, "--cache-budget cannot be read") {
+			warnings++
+		}
+	})
 	r := newRun(Options{
 		Plan: &plan.Plan{Jobs: []*plan.Job{{Name: "a"}}, BatchSize: 1}, Workers: 1, Nodes: []Node{node},
 		Prune: PruneOptions{Policy: PruneAuto, Pause: time.Second, Timeout: time.Second},
 		// Whatever the disk holds is more than this part of it.
 		Space: SpaceOptions{Budget: 1 << 40, DiskPath: t.TempDir(), High: 0.0001, Low: 0.0001},
-		Observer: func(_ time.Time, e Event) {
-			if w, ok := e.(Warning); ok && strings.Contains(w.Message, "--cache-budget cannot be read") {
-				warnings++
-			}
-		},
+		Journal: events,
 	})
 	stop := r.startSweepers(t.Context())
 	defer stop()
@@ -76,8 +79,8 @@ func TestBoundThatCannotBeRead(t *testing.T) {
 	if g := r.tightest(t.Context()); g == nil || !strings.HasPrefix(g.name, "the disk of") {
 		t.Errorf("the tightest bound is %+v, want the disk", g)
 	}
-	if warnings != 1 {
-		t.Errorf("%d warnings", warnings)
+	if err := told.Close(time.Minute); err != nil || warnings != 1 {
+		t.Errorf("%d warnings (%v)", warnings, err)
 	}
 }
 
@@ -100,11 +103,13 @@ func TestBuilderIsLostWhileNothingRuns(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			node := &mute{}
 			var kinds []string
+			events := journal.New()
+			told := events.Subscribe(journal.Everything, func(_ time.Time, e journal.Event) { kinds = append(kinds, e.Kind()) })
 			r := newRun(Options{
 				Plan: &plan.Plan{Jobs: []*plan.Job{{Name: "a"}}, BatchSize: 1}, Workers: 1, Nodes: []Node{node},
 				Builder: waker{node: node, err: err}, Recovery: &recovery.Turns{Path: filepath.Join(t.TempDir(), "lock")},
-				Prune:    PruneOptions{Policy: PruneAuto, Pause: time.Second, Timeout: time.Second},
-				Observer: func(_ time.Time, e Event) { kinds = append(kinds, e.Kind()) },
+				Prune:   PruneOptions{Policy: PruneAuto, Pause: time.Second, Timeout: time.Second},
+				Journal: events,
 			})
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)
@@ -113,6 +118,7 @@ func TestBuilderIsLostWhileNothingRuns(t *testing.T) {
 			defer stop()
 			node.gone = true
 			_, got := r.cacheBytes(ctx)
+			_ = told.Close(time.Minute)
 			want := []string{"builder_lost"}
 			if err == nil {
 				want = append(want, "recovered")

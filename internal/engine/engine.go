@@ -17,6 +17,7 @@ import (
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/graph"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plan"
 	"github.com/stoker-build/stoker/internal/recovery"
@@ -87,7 +88,8 @@ type Options struct {
 	BuilderName string
 	Nodes       []Node
 	Ledger      *ledger.Ledger
-	Observer    Observer
+	// Journal is told what happens. Secrets are taken out of it.
+	Journal *journal.Journal
 	// Resumed are the entries of an earlier run that still hold: their jobs are
 	// done, and in the ledger.
 	Resumed []ledger.Entry
@@ -163,13 +165,15 @@ const hopelessAfter = 10
 // Run builds the plan. It returns the run's summary, which is on disk then. The
 // error is nil however the jobs ended, also when ctx was cancelled: it says that
 // the run could not be kept on record.
-func Run(ctx context.Context, opt Options) (ledger.Summary, error) {
+func Run(ctx context.Context, opt Options) (summary ledger.Summary, err error) {
 	r := newRun(opt)
+	endEvents := keepEvents(r.Journal, r.Ledger)
+	defer func() { err = errors.Join(err, endEvents()) }()
 	kept, keptBatches := r.keptJobs()
-	r.emit(RunStarted{Jobs: len(opt.Plan.Jobs), Batches: opt.Plan.Batches(), BatchSize: opt.Plan.BatchSize,
+	r.Journal.Tell(journal.RunStarted{Jobs: len(opt.Plan.Jobs), Batches: opt.Plan.Batches(), BatchSize: opt.Plan.BatchSize,
 		Workers: opt.Workers, Nodes: nodeNames(opt.Nodes), OutputDir: opt.Ledger.Dir(), Kept: kept, KeptBatches: keptBatches})
 	for _, note := range opt.Plan.Notes {
-		r.emit(Warning{Message: note})
+		r.warn("", "%s", note)
 	}
 	jobs, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -257,14 +261,14 @@ type run struct {
 	// quiet is held by each attempt, and by whoever must have none running.
 	quiet sync.RWMutex
 
-	// mu guards what follows, and orders the events.
+	// mu guards what follows.
 	mu      sync.Mutex
 	err     error // the first failure to keep the record
 	batches []batchCount
 	working int // jobs that run now
 	away    int // workers that a full disk took away
 	owed    int // of those, how many are still busy
-	mended  map[Mending]int
+	mended  map[journal.Mending]int
 	ended   map[*task]ledger.Status
 	unswept []int // batches that ended before all jobs were known
 }
@@ -275,11 +279,14 @@ func newRun(opt Options) *run {
 	if opt.Redact == nil {
 		opt.Redact = redact.New()
 	}
+	if opt.Journal == nil {
+		opt.Journal = journal.New()
+	}
 	r := &run{Options: opt, started: time.Now(), slots: semaphore.NewWeighted(int64(opt.Workers)),
 		room: newAdmission(opt.Space), queue: newQueue(), needs: needsOf(opt.Plan), known: make(chan struct{}), imports: opt.Plan.Imports(),
 		throttles: throttle.New(throttle.Options{First: opt.RegistryPause, Longest: longestRegistryPause, Patience: opt.RegistryWait}),
 		mirrors:   newMirrors(opt.Mirrors), scouts: newScouts(), probation: newProbation(), batches: make([]batchCount, opt.Plan.Batches()),
-		mended: map[Mending]int{}, ended: map[*task]ledger.Status{}, foreign: map[string]int64{}, nodes: map[string]*nodeState{}}
+		mended: map[journal.Mending]int{}, ended: map[*task]ledger.Status{}, foreign: map[string]int64{}, nodes: map[string]*nodeState{}}
 	for i := range opt.Plan.Jobs {
 		r.batches[opt.Plan.Batch(i)-1].open++
 	}
@@ -322,7 +329,7 @@ func (r *run) dispatch(ctx context.Context) {
 		r.cancel(r.givenUp())
 	}
 	if ctx.Err() != nil {
-		r.emit(Stopping{Reason: context.Cause(ctx).Error()})
+		r.Journal.Tell(journal.Stopping{Reason: context.Cause(ctx).Error()})
 	}
 	jobs.Wait()
 }
@@ -347,7 +354,7 @@ func (r *run) work(ctx context.Context, t *task) {
 	r.count(+1)
 	defer r.count(-1)
 	t.begin()
-	r.emit(JobStarted{Job: t.job.Name, Base: t.job.Base, Batch: t.entry.Batch, Images: t.reads()})
+	r.Journal.Tell(journal.JobStarted{Job: t.job.Name, Base: t.job.Base, Batch: t.entry.Batch, Images: t.reads()})
 	err := r.build(ctx, t)
 	r.leave(t)
 	r.room.done(t)
@@ -404,7 +411,7 @@ func (r *run) record(t *task) {
 		r.fail(fmt.Errorf("the manifest cannot be written: %w", err))
 		return
 	}
-	r.emit(JobFinished{Entry: e})
+	r.Journal.Tell(journal.JobFinished{Entry: e})
 	r.dropPushed(t)
 	r.needs.Finish(t.index)
 	r.mu.Lock()
@@ -422,7 +429,7 @@ func (r *run) record(t *task) {
 	count := *b
 	r.mu.Unlock()
 	if count.open == 0 {
-		r.emit(BatchFinished{Batch: e.Batch, Built: count.built, Skipped: count.skipped, Failed: count.failed})
+		r.Journal.Tell(journal.BatchFinished{Batch: e.Batch, Built: count.built, Skipped: count.skipped, Failed: count.failed})
 		r.sweepBatch(e.Batch)
 	}
 }
@@ -435,7 +442,7 @@ func (r *run) dropPushed(t *task) {
 		return
 	}
 	if err := r.Builder.DropPushed(context.Background(), t.job); err != nil {
-		r.emit(Warning{Job: t.job.Name, Message: fmt.Sprintf("its image stays in docker's image store: %s", err)})
+		r.warn(t.job.Name, "its image stays in docker's image store: %s", err)
 	}
 }
 
@@ -449,26 +456,34 @@ func (r *run) fail(err error) {
 	r.cancel(err)
 }
 
-// emit tells the record and the observer of an event.
-func (r *run) emit(e Event) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	now := time.Now()
-	if w, ok := e.(Warning); ok {
-		w.Message = r.Redact.String(w.Message)
-		e = w
-	}
-	if r.Ledger != nil {
-		line, err := MarshalEvent(now, e)
+// warn tells a person something that stops nothing, about a job or, where its name is
+// empty, about the run.
+func (r *run) warn(job, format string, args ...any) {
+	r.Journal.Tell(journal.Warning{Job: job, Message: r.Redact.String(fmt.Sprintf(format, args...))})
+}
+
+// eventsPatience is how long the disk may take nothing before the file of events is
+// given up.
+const eventsPatience = 30 * time.Second
+
+// keepEvents puts the events on record from now on. The returned function ends that and
+// returns the first error.
+func keepEvents(j *journal.Journal, l *ledger.Ledger) (end func() error) {
+	var first error // of the observer, until it has ended
+	s := j.Subscribe(journal.Everything, func(at time.Time, e journal.Event) {
+		line, err := journal.Marshal(at, e)
 		if err == nil {
-			err = r.Ledger.Event(line)
+			err = l.Event(line)
 		}
-		if err != nil && r.err == nil {
-			r.err = fmt.Errorf("events cannot be written: %w", err)
+		if err != nil && first == nil {
+			first = fmt.Errorf("events cannot be written: %w", err)
 		}
-	}
-	if r.Observer != nil {
-		r.Observer(now, e)
+	})
+	return func() error {
+		if err := s.Close(eventsPatience); err != nil {
+			return fmt.Errorf("events cannot be written: %w", err)
+		}
+		return first
 	}
 }
 
@@ -490,7 +505,7 @@ func (r *run) finish(ctx context.Context) (ledger.Summary, error) {
 		s.ResumeCommand = r.ResumeCommand
 	}
 	s, err := r.Ledger.Finish(s)
-	r.emit(RunFinished{Summary: s})
+	r.Journal.Tell(journal.RunFinished{Summary: s})
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return s, errors.Join(r.err, err)

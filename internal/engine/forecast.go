@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/stoker-build/stoker/internal/cache"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/space"
 )
@@ -158,7 +159,7 @@ func (r *run) preflight(ctx context.Context) error {
 		if more := r.forecast.SmallestBytes - used; more > 0 {
 			message += fmt.Sprintf(", and this run needs at least %s more at once", size(more))
 		}
-		r.emit(Warning{Message: message})
+		r.warn("", "%s", message)
 	}
 	return nil
 }
@@ -178,15 +179,15 @@ func (r *run) tellForeign(limit space.Limit) {
 		if strings.Contains(r.BuilderName, "://") {
 			command = "buildctl --addr " + r.BuilderName + " prune"
 		}
-		r.emit(Warning{Message: fmt.Sprintf("%s of the cache of %s are not this run's, or held by what is not, and stay: --prune-foreign removes what is in the way, "+
-			"--exclusive says that nobody else uses the builder, and %q removes all that nobody uses now, whoever made it", size(bytes), n.Name(), command)})
+		r.warn("", "%s of the cache of %s are not this run's, or held by what is not, and stay: --prune-foreign removes what is in the way, "+
+			"--exclusive says that nobody else uses the builder, and %q removes all that nobody uses now, whoever made it", size(bytes), n.Name(), command)
 	}
 }
 
 // freeForeign removes foreign records, the least recently used first.
 func (r *run) freeForeign(ctx context.Context, bytes int64) (removed int64) {
 	for _, s := range r.sweepers {
-		r.emit(SweepStarted{Node: s.Node.Name(), Pressure: true})
+		r.Journal.Tell(journal.SweepStarted{Node: s.Node.Name(), Pressure: true})
 		w := s.FreeForeign(ctx, bytes-removed)
 		r.swept(r.nodeOf(s), w, true)
 		removed += w.Removed.Bytes

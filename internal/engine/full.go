@@ -3,8 +3,11 @@ package engine
 import (
 	"context"
 	"fmt"
+
 	"math"
 	"time"
+
+	"github.com/stoker-build/stoker/internal/journal"
 )
 
 // How often a full disk may end a job's attempts before that counts as the
@@ -41,7 +44,7 @@ func (r *run) diskFull(ctx context.Context, t *task, err error) bool {
 	r.takeWorkerAway()
 	r.room.expectMore(t, alone, s.limit.High)
 	t.free++
-	r.emit(DiskFull{Job: t.job.Name, Attempt: t.attempt, Error: err.Error(), Workers: r.workers()})
+	r.Journal.Tell(journal.DiskFull{Job: t.job.Name, Attempt: t.attempt, Error: err.Error(), Workers: r.workers()})
 	r.queue.back(t)
 	return true
 }
@@ -141,7 +144,7 @@ func (r *run) giveWorkerBack(ctx context.Context, t *task) {
 	}
 	workers := r.Workers - r.away
 	r.mu.Unlock()
-	r.emit(WorkersChanged{Workers: workers})
+	r.Journal.Tell(journal.WorkersChanged{Workers: workers})
 }
 
 // workers is how many workers there are now.

@@ -67,7 +67,7 @@ func (r *run) check(ctx context.Context) []*task {
 		}
 	}
 	if silent > 0 {
-		r.emit(Warning{Message: fmt.Sprintf("the registry did not say of %d of the jobs whether their images exist, so they are built (%s)", silent, firstLine(why))})
+		r.warn("", "the registry did not say of %d of the jobs whether their images exist, so they are built (%s)", silent, firstLine(why))
 	}
 	return tasks
 }

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/stoker-build/stoker/internal/cache"
@@ -29,7 +28,7 @@ func (r *run) openNode(n Node, records []cache.Record) *nodeState {
 	if r.Attributions != nil && n.ID() != "" {
 		memory, closer, err := r.Attributions.Open(n.ID())
 		if err != nil {
-			r.emit(Warning{Message: fmt.Sprintf("what is learned of the records of %s will not be known to later runs: %s", n.Name(), err)})
+			r.warn("", "what is learned of the records of %s will not be known to later runs: %s", n.Name(), err)
 		} else {
 			s.memory, s.close = memory, closer
 		}
@@ -58,7 +57,7 @@ func (r *run) keepAttributions(ctx context.Context) {
 			continue
 		}
 		if err := s.close(); err != nil {
-			r.emit(Warning{Message: fmt.Sprintf("what was learned of the records of %s could not be kept: %s", name, err)})
+			r.warn("", "what was learned of the records of %s could not be kept: %s", name, err)
 		}
 	}
 }

@@ -2,11 +2,11 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/cache"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/sweep"
 )
@@ -57,7 +57,7 @@ func (r *run) startSweepers(ctx context.Context) (stop func()) {
 			records, err = r.recordsBefore(ctx, n)
 		}
 		if err != nil {
-			r.emit(Warning{Message: fmt.Sprintf("nothing is swept on %s: its records cannot be listed: %s", n.Name(), err)})
+			r.warn("", "nothing is swept on %s: its records cannot be listed: %s", n.Name(), err)
 			continue
 		}
 		state := r.openNode(n, records)
@@ -112,7 +112,7 @@ func (r *run) sweepOptions(background context.Context, n Node, state *nodeState,
 		},
 		Surplus: r.surplus,
 		Started: func(b sweep.Batch) {
-			r.emit(SweepStarted{Node: n.Name(), Batch: max(b.Number, 0), Pressure: b.Number == sweep.Relief})
+			r.Journal.Tell(journal.SweepStarted{Node: n.Name(), Batch: max(b.Number, 0), Pressure: b.Number == sweep.Relief})
 		},
 		Finished: func(w sweep.Sweep) {
 			r.swept(n, w, w.Batch == sweep.Relief)
@@ -136,7 +136,7 @@ func (r *run) swept(n Node, w sweep.Sweep, pressure bool) {
 	if w.Removed.Records > 0 {
 		r.room.freed()
 	}
-	e := SweepFinished{
+	e := journal.SweepFinished{
 		Node: n.Name(), Batch: max(w.Batch, 0), Pressure: pressure, Slices: w.Slices,
 		DeadRecords: w.Dead.Records, DeadBytes: w.Dead.Bytes,
 		BusyRecords: w.Busy.Records, BusyBytes: w.Busy.Bytes,
@@ -147,9 +147,9 @@ func (r *run) swept(n Node, w sweep.Sweep, pressure bool) {
 	}
 	if w.Err != nil {
 		e.Error = w.Err.Error()
-		r.emit(Warning{Message: fmt.Sprintf("a sweep of %s failed: %s", n.Name(), w.Err)})
+		r.warn("", "a sweep of %s failed: %s", n.Name(), w.Err)
 	}
-	r.emit(e)
+	r.Journal.Tell(e)
 }
 
 // sweepBatch has a batch swept whose last job has finished.
@@ -205,7 +205,7 @@ func (r *run) trim(n Node) {
 	}
 	r.gate.Lock()
 	defer r.gate.Unlock()
-	r.emit(SweepStarted{Node: n.Name(), Pressure: true})
+	r.Journal.Tell(journal.SweepStarted{Node: n.Name(), Pressure: true})
 	w := s.Trim(context.Background(), r.Prune.KeepBytes, r.Prune.Foreign)
 	r.swept(n, w, true)
 }

@@ -8,24 +8,8 @@ import (
 	"time"
 
 	"github.com/stoker-build/stoker/internal/cache"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/sweep"
-)
-
-// Mending is one way to mend a builder.
-type Mending string
-
-// The ways.
-const (
-	// MendBuilder waited for a daemon that was lost, or started it again.
-	MendBuilder Mending = "builder"
-	// MendOwn removed the records of the job's own steps.
-	MendOwn Mending = "own_records"
-	// MendBase removed the job's base layers too, but those that other
-	// unfinished jobs share.
-	MendBase Mending = "base_records"
-	// MendNoCache removed those as well, with all that stands on them, and
-	// leaves the cache out of the next attempt.
-	MendNoCache Mending = "no_cache"
 )
 
 // How often a job may lose its builder before that counts as its own failure: a
@@ -38,14 +22,14 @@ func (r *run) builderBack(ctx context.Context, t *task, cause error) bool {
 	if t.lost++; t.lost > maxLost {
 		return false
 	}
-	r.emit(BuilderLost{Job: t.job.Name, Attempt: t.attempt, Error: cause.Error()})
+	r.Journal.Tell(journal.BuilderLost{Job: t.job.Name, Attempt: t.attempt, Error: cause.Error()})
 	if r.recoverBuilder(ctx) != nil {
 		return false
 	}
 	if !leftBroken(cause) {
 		r.lost.note(time.Now())
 	}
-	r.noteMended(Recovered{Job: t.job.Name, Attempt: t.attempt, Mending: MendBuilder})
+	r.noteMended(journal.Recovered{Job: t.job.Name, Attempt: t.attempt, Mending: journal.MendBuilder})
 	t.free++
 	return true
 }
@@ -66,11 +50,11 @@ func (r *run) look(ctx context.Context, s *sweep.Sweeper) (*cache.Report, error)
 	if r.answers(ctx) { // again, where another look has waited for it
 		return lookOnce(ctx, s)
 	}
-	r.emit(BuilderLost{Error: firstLine(err.Error())})
+	r.Journal.Tell(journal.BuilderLost{Error: firstLine(err.Error())})
 	if back := r.recoverBuilder(ctx); back != nil {
 		return nil, errors.Join(err, back)
 	}
-	r.noteMended(Recovered{Mending: MendBuilder})
+	r.noteMended(journal.Recovered{Mending: journal.MendBuilder})
 	return lookOnce(ctx, s)
 }
 
@@ -106,18 +90,18 @@ func (r *run) mendCache(ctx context.Context, t *task, last bool) {
 		return
 	}
 	t.healed++
-	mended := Recovered{Job: t.job.Name, Attempt: t.attempt, Mending: mendingOf(t.healed, last)}
+	mended := journal.Recovered{Job: t.job.Name, Attempt: t.attempt, Mending: mendingOf(t.healed, last)}
 	thing := ""
 	switch mended.Mending {
-	case MendBase:
+	case journal.MendBase:
 		thing = "base " + t.baseName()
-	case MendNoCache:
+	case journal.MendNoCache:
 		thing = "all of " + t.baseName()
 		t.noCache = true
 	}
 	done, err := r.Recovery.Take(ctx, thing, func(ctx context.Context) error {
 		r.collect(ctx)
-		if mended.Mending == MendNoCache {
+		if mended.Mending == journal.MendNoCache {
 			// What builds use cannot be removed.
 			r.quiet.Lock()
 			defer r.quiet.Unlock()
@@ -132,7 +116,7 @@ func (r *run) mendCache(ctx context.Context, t *task, last bool) {
 		return nil
 	})
 	if err != nil {
-		r.emit(Warning{Job: t.job.Name, Message: fmt.Sprintf("the cache could not be mended: %s", err)})
+		r.warn(t.job.Name, "the cache could not be mended: %s", err)
 		return
 	}
 	mended.Skipped = !done
@@ -141,21 +125,21 @@ func (r *run) mendCache(ctx context.Context, t *task, last bool) {
 
 // mendingOf tells how the cache is mended after a job's nth failure that a
 // broken cache explains, when only one more attempt may be left.
-func mendingOf(n int, last bool) Mending {
+func mendingOf(n int, last bool) journal.Mending {
 	switch {
 	case last || n > 2:
-		return MendNoCache
+		return journal.MendNoCache
 	case n == 2:
-		return MendBase
+		return journal.MendBase
 	}
-	return MendOwn
+	return journal.MendOwn
 }
 
 // mend removes from one node's cache what a way of mending a job takes.
-func (r *run) mend(ctx context.Context, s *sweep.Sweeper, t *task, way Mending) []sweep.Sweep {
-	r.emit(SweepStarted{Node: s.Node.Name(), Pressure: true})
-	own := s.Mend(ctx, t.index, func(v cache.Verdict) bool { return !v.Layer || way != MendOwn })
-	if way != MendNoCache {
+func (r *run) mend(ctx context.Context, s *sweep.Sweeper, t *task, way journal.Mending) []sweep.Sweep {
+	r.Journal.Tell(journal.SweepStarted{Node: s.Node.Name(), Pressure: true})
+	own := s.Mend(ctx, t.index, func(v cache.Verdict) bool { return !v.Layer || way != journal.MendOwn })
+	if way != journal.MendNoCache {
 		return []sweep.Sweep{own}
 	}
 	related := func(w cache.Wanting) bool {
@@ -185,11 +169,11 @@ func (t *task) baseName() string {
 }
 
 // noteMended puts a recovery on record.
-func (r *run) noteMended(e Recovered) {
+func (r *run) noteMended(e journal.Recovered) {
 	r.mu.Lock()
 	r.mended[e.Mending]++
 	r.mu.Unlock()
-	r.emit(e)
+	r.Journal.Tell(e)
 }
 
 // recoveries counts what was mended, by its way; nil for nothing.

@@ -8,6 +8,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/journal"
 )
 
 // retry makes further attempts after failures that may get better.
@@ -77,20 +78,20 @@ func (r *run) afterFailure(ctx context.Context, t *task, cause error, pauses bac
 	case builder.Throttled:
 		if s, known := r.throttledBy(ctx, t, cause); known {
 			t.free++
-			r.emit(AttemptFailed{Job: t.job.Name, Attempt: t.attempt, Error: err.Error(), Class: string(class), Failure: t.entry.Failure,
+			r.Journal.Tell(journal.AttemptFailed{Job: t.job.Name, Attempt: t.attempt, Error: err.Error(), Class: string(class), Failure: t.entry.Failure,
 				Retry: !s.GivenUp, Delay: seconds(max(time.Until(s.Until), 0))})
 			return false, errWaits
 		}
 	}
 	r.leave(t)
-	failed := AttemptFailed{Job: t.job.Name, Attempt: t.attempt, Error: err.Error(), Class: string(class), Failure: t.entry.Failure}
+	failed := journal.AttemptFailed{Job: t.job.Name, Attempt: t.attempt, Error: err.Error(), Class: string(class), Failure: t.entry.Failure}
 	if may, stopped := r.mayTry(ctx, t, class); stopped != nil || !may {
-		r.emit(failed)
+		r.Journal.Tell(failed)
 		return false, err
 	}
 	pause := max(pauses.NextBackOff(), t.restForReach())
 	failed.Retry, failed.Delay = true, seconds(pause)
-	r.emit(failed)
+	r.Journal.Tell(failed)
 	if class == builder.BrokenCache && r.Recovery != nil {
 		r.mendCache(ctx, t, t.entry.AttemptCount >= r.Retries)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/graph"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plan"
 )
@@ -123,7 +124,7 @@ func (r *run) ask(ctx context.Context, tasks []*task) *surveying {
 		s.mu.Lock()
 		known := len(s.answers)
 		s.mu.Unlock()
-		r.emit(Surveying{Jobs: len(jobs), Known: known})
+		r.Journal.Tell(journal.Surveying{Jobs: len(jobs), Known: known})
 		r.sendAhead(ctx, s)
 	})
 	err := r.Graphs.Graphs(ctx, jobs, func(job *plan.Job, g graph.Graph, err error) {
@@ -220,8 +221,8 @@ func (r *run) tellUnknown(errs []error) {
 	if len(errs) == 0 {
 		return
 	}
-	r.emit(Warning{Message: fmt.Sprintf("the builder did not tell what %d of the jobs do, which is learned when they are built; until then nothing is kept for them and nothing reserved (%s)",
-		len(errs), firstLine(errs[0].Error()))})
+	r.warn("", "the builder did not tell what %d of the jobs do, which is learned when they are built; until then nothing is kept for them and nothing reserved (%s)",
+		len(errs), firstLine(errs[0].Error()))
 }
 
 func firstLine(s string) string {
@@ -247,8 +248,8 @@ func (r *run) learnGraph(t *task, g graph.Graph) {
 		name, _, _ := strings.Cut(image.Ref, "@")
 		for _, planned := range t.images {
 			if was, _, _ := strings.Cut(planned.Ref, "@"); was == name && planned.Digest != image.Digest {
-				r.emit(Warning{Job: t.job.Name, Message: fmt.Sprintf("%s has moved since the run began, from %s to %s: the job is built on what it is now",
-					name, planned.Digest, image.Digest)})
+				r.warn(t.job.Name, "%s has moved since the run began, from %s to %s: the job is built on what it is now",
+					name, planned.Digest, image.Digest)
 			}
 		}
 	}

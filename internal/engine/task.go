@@ -12,6 +12,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/graph"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plan"
 )
@@ -106,7 +107,7 @@ func (r *run) buildOnce(ctx context.Context, t *task) error {
 			if strings.HasPrefix(step, "exporting ") {
 				r.room.exporting(t)
 			}
-			r.emit(StepStarted{Job: t.job.Name, Step: r.Redact.String(step)})
+			r.Journal.Tell(journal.StepStarted{Job: t.job.Name, Step: r.Redact.String(step)})
 		},
 		Graph: func(g graph.Graph) {
 			r.learnGraph(t, g)
@@ -233,7 +234,7 @@ func (r *run) logged(next buildFunc) buildFunc {
 		clean := r.Redact.Writer(log)
 		defer clean.Close()
 		t.log, t.entry.LogPath = clean, &path
-		r.emit(AttemptStarted{Job: t.job.Name, Attempt: t.attempt, Log: path})
+		r.Journal.Tell(journal.AttemptStarted{Job: t.job.Name, Attempt: t.attempt, Log: path})
 		err = next(ctx, t)
 		if err != nil {
 			fmt.Fprintf(clean, "\nERROR: %s\n", err)

@@ -13,6 +13,7 @@ import (
 	"github.com/distribution/reference"
 
 	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plan"
 	"github.com/stoker-build/stoker/internal/throttle"
@@ -127,7 +128,7 @@ func (r *run) throttledBy(ctx context.Context, t *task, err error) (s throttle.S
 	if !news {
 		return s, true
 	}
-	e := RegistryThrottled{Registry: host, MirrorOf: mirrored}
+	e := journal.RegistryThrottled{Registry: host, MirrorOf: mirrored}
 	if image := r.imageAt(host, t.job, err.Error()); image != "" && r.AskRegistry != nil {
 		// The builder's error does not tell the limit.
 		said := r.AskRegistry(ctx, image)
@@ -135,7 +136,7 @@ func (r *run) throttledBy(ctx context.Context, t *task, err error) (s throttle.S
 		e.Limit = limitOf(said.Limit)
 	}
 	e.Until, e.Told, e.Tries, e.GivenUp = ledger.Time{Time: s.Until}, s.Told, s.Tries, s.GivenUp
-	r.emit(e)
+	r.Journal.Tell(e)
 	return s, true
 }
 
@@ -177,7 +178,7 @@ func (r *run) imageAt(host string, job *plan.Job, message string) (image string)
 
 // putBack has a job wait in the queue, without a worker, until it may ask.
 func (r *run) putBack(t *task) {
-	r.emit(JobWaiting{Job: t.job.Name, Registries: r.waitedFor(t)})
+	r.Journal.Tell(journal.JobWaiting{Job: t.job.Name, Registries: r.waitedFor(t)})
 	r.queue.later(t)
 }
 
@@ -215,7 +216,7 @@ func (r *run) gotThrough(t *task) {
 		return
 	}
 	for _, host := range r.throttles.Done(t, r.hosts(t.job)) {
-		r.emit(RegistryAnswers{Registry: host})
+		r.Journal.Tell(journal.RegistryAnswers{Registry: host})
 	}
 	r.queue.look()
 }
@@ -248,15 +249,15 @@ func (r *run) tellLimits() {
 	limits := r.Limits()
 	for _, host := range slices.Sorted(maps.Keys(limits)) {
 		limit := limits[host]
-		r.emit(RegistryLimit{Registry: host, Limit: *limitOf(&limit)})
+		r.Journal.Tell(journal.RegistryLimit{Registry: host, Limit: *limitOf(&limit)})
 	}
 }
 
-func limitOf(l *throttle.Limit) *Limit {
+func limitOf(l *throttle.Limit) *journal.Limit {
 	if l == nil {
 		return nil
 	}
-	limit := &Limit{Total: l.Total, Remaining: l.Remaining, Window: seconds(l.Window)}
+	limit := &journal.Limit{Total: l.Total, Remaining: l.Remaining, Window: seconds(l.Window)}
 	if !l.Reset.IsZero() {
 		limit.Reset = &ledger.Time{Time: l.Reset}
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
@@ -77,7 +77,7 @@ func outputLines(f ledger.Failure, most int) []string {
 	return lines
 }
 
-func retryText(e engine.AttemptFailed, n int) string {
+func retryText(e journal.AttemptFailed, n int) string {
 	why := reason(e.Error)
 	if e.Failure != nil && n > 1 {
 		why = again(n, *e.Failure)

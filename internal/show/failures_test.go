@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
@@ -21,8 +21,8 @@ func TestPlainTellsEqualFailuresOnce(t *testing.T) {
 	var events []told
 	for i := range 300 {
 		name := fmt.Sprintf("job-%d", i)
-		events = append(events, told{1, engine.AttemptFailed{Job: name, Attempt: 1, Error: brokenMake.String(), Failure: &brokenMake, Retry: true, Delay: 2}},
-			told{2, engine.JobFinished{Entry: brokenBuild(name)}})
+		events = append(events, told{1, journal.AttemptFailed{Job: name, Attempt: 1, Error: brokenMake.String(), Failure: &brokenMake, Retry: true, Delay: 2}},
+			told{2, journal.JobFinished{Entry: brokenBuild(name)}})
 	}
 	got, err := plainOf(append([]told{{0, runOf(300, 4)}}, events...)...)
 	if err != nil {
@@ -66,7 +66,7 @@ func TestFailuresNameTheirDockerfile(t *testing.T) {
 		why.File = fmt.Sprintf("tasks/%d/Dockerfile", i)
 		e.Failure = &why
 		entries = append(entries, e)
-		s.apply(sec(1), engine.JobFinished{Entry: e})
+		s.apply(sec(1), journal.JobFinished{Entry: e})
 		check(want)
 	}
 }
@@ -75,12 +75,12 @@ func TestFailuresNameTheirDockerfile(t *testing.T) {
 func TestPlainTellsOfAllFailures(t *testing.T) {
 	events := []told{{0, runOf(9, 4)}}
 	for i := range 9 {
-		events = append(events, told{1, engine.JobFinished{Entry: brokenBuild(fmt.Sprint("job-", i))}})
+		events = append(events, told{1, journal.JobFinished{Entry: brokenBuild(fmt.Sprint("job-", i))}})
 		if i == 2 || i == 3 {
-			events = append(events, told{2, engine.BatchFinished{Batch: i - 1, Failed: i + 1}})
+			events = append(events, told{2, journal.BatchFinished{Batch: i - 1, Failed: i + 1}})
 		}
 	}
-	got, err := plainOf(append(events, told{3, engine.RunFinished{}})...)
+	got, err := plainOf(append(events, told{3, journal.RunFinished{}})...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestPlainTellsOfAllFailures(t *testing.T) {
 
 func TestRetriesAtOnce(t *testing.T) {
 	for delay, want := range map[float64]string{0.4: "; next at once", 1: "; next in 1s"} {
-		if got := retryText(engine.AttemptFailed{Attempt: 1, Error: "no", Delay: delay}, 1); !strings.HasSuffix(got, want) {
+		if got := retryText(journal.AttemptFailed{Attempt: 1, Error: "no", Delay: delay}, 1); !strings.HasSuffix(got, want) {
 			t.Errorf("after %v s: %s", delay, got)
 		}
 	}
@@ -153,7 +153,7 @@ func TestWhereAnnotationsGo(t *testing.T) {
 				t.Fatal(err)
 			}
 			v.Observe(sec(0), runOf(1, 1))
-			v.Observe(sec(1), engine.RunFinished{Summary: summary()})
+			v.Observe(sec(1), journal.RunFinished{Summary: summary()})
 			if err := v.Close(); err != nil {
 				t.Fatal(err)
 			}

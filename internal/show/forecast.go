@@ -5,17 +5,17 @@ import (
 	"io"
 	"time"
 
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 )
 
 // Forecasting returns an observer that writes, for a person who waits for a
 // forecast, that the builder is asked and what to know of the answer.
-func Forecasting(w io.Writer) engine.Observer {
-	return func(_ time.Time, e engine.Event) {
+func Forecasting(w io.Writer) journal.Observer {
+	return func(_ time.Time, e journal.Event) {
 		switch e := e.(type) {
-		case engine.Surveying:
+		case journal.Surveying:
 			fmt.Fprintln(w, "asking "+surveyText(e))
-		case engine.Warning:
+		case journal.Warning:
 			fmt.Fprintln(w, "warning: "+clean(e.Message))
 		}
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 )
 
 // draw is the frame of a state 100 seconds into the run, without colours.
@@ -27,23 +27,23 @@ func trim(s string) string {
 func busy() *state {
 	return stateOf(
 		told{0, runOf(60, 3)},
-		told{0, engine.JobStarted{Job: "django__django-11099"}},
-		told{0, engine.AttemptStarted{Job: "django__django-11099", Attempt: 2}},
-		told{1, engine.StepStarted{Job: "django__django-11099", Step: "[2/5] RUN apt-get update && apt-get install -y build-essential"}},
-		told{20, engine.JobStarted{Job: "sympy__sympy-20049"}},
+		told{0, journal.JobStarted{Job: "django__django-11099"}},
+		told{0, journal.AttemptStarted{Job: "django__django-11099", Attempt: 2}},
+		told{1, journal.StepStarted{Job: "django__django-11099", Step: "[2/5] RUN apt-get update && apt-get install -y build-essential"}},
+		told{20, journal.JobStarted{Job: "sympy__sympy-20049"}},
 		told{30, built("a", 10)}, told{31, built("b", 10)}, told{32, built("c", 10)},
 		told{33, skipped("d", "exists")},
 		told{40, failed("scikit-learn__scikit-learn-14053", "process \"/bin/sh -c make\" did not complete successfully: exit code: 2", 3)},
-		told{50, engine.Warning{Message: "disk of node-a is 91% full"}},
+		told{50, journal.Warning{Message: "disk of node-a is 91% full"}},
 	)
 }
 
 func TestFrame(t *testing.T) {
 	stopped := busy()
-	stopped.apply(sec(99), engine.Stopping{Reason: "interrupted"})
+	stopped.apply(sec(99), journal.Stopping{Reason: "interrupted"})
 	crowd := stateOf(told{0, runOf(60, 20)})
 	for i := range 20 {
-		crowd.apply(sec(float64(i)), engine.JobStarted{Job: fmt.Sprintf("job-%02d", i)})
+		crowd.apply(sec(float64(i)), journal.JobStarted{Job: fmt.Sprintf("job-%02d", i)})
 	}
 	tests := []struct {
 		name          string
@@ -111,11 +111,11 @@ job-03  checking                             1m37s
 func TestFrameFitsEveryTerminal(t *testing.T) {
 	full := busy()
 	for i := range 40 {
-		full.apply(sec(50), engine.JobStarted{Job: fmt.Sprintf("世界-%d-%s", i, strings.Repeat("n", i*3))})
+		full.apply(sec(50), journal.JobStarted{Job: fmt.Sprintf("世界-%d-%s", i, strings.Repeat("n", i*3))})
 		full.apply(sec(50), failed(strings.Repeat("名", i), strings.Repeat("reason ", i), 1))
 	}
-	full.apply(sec(51), engine.Warning{Message: strings.Repeat("warning ", 30)})
-	full.apply(sec(52), engine.Stopping{Reason: strings.Repeat("reason ", 30)})
+	full.apply(sec(51), journal.Warning{Message: strings.Repeat("warning ", 30)})
+	full.apply(sec(52), journal.Stopping{Reason: strings.Repeat("reason ", 30)})
 	for _, s := range []*state{stateOf(told{0, runOf(0, 0)}), busy(), full, tight()} {
 		for width := 1; width <= 170; width++ {
 			for _, height := range []int{1, 2, 3, 5, 8, 12, 24, 60} {
@@ -160,12 +160,12 @@ func TestFrameKeepsItsHeight(t *testing.T) {
 func TestFrameShowsTroubleWhenShort(t *testing.T) {
 	s := stateOf(told{0, runOf(60, 20)})
 	for i := range 20 {
-		s.apply(sec(0), engine.JobStarted{Job: fmt.Sprint("job-", i)})
+		s.apply(sec(0), journal.JobStarted{Job: fmt.Sprint("job-", i)})
 	}
 	for i := range 5 {
 		s.apply(sec(0), failed(fmt.Sprint("broken-", i), "no "+strings.Repeat("x", i), 1))
 	}
-	s.apply(sec(0), engine.Warning{Message: "look out"})
+	s.apply(sec(0), journal.Warning{Message: "look out"})
 	got := draw(s, 60, 11)
 	for _, want := range []string{"job-0 ", "… and", "broken-4", "! look out"} {
 		if !strings.Contains(got, want) {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
@@ -14,8 +14,8 @@ import (
 type jsonLines struct{ lines }
 
 // Observe implements View.
-func (j *jsonLines) Observe(at time.Time, e engine.Event) {
-	line, err := engine.MarshalEvent(at, e)
+func (j *jsonLines) Observe(at time.Time, e journal.Event) {
+	line, err := journal.Marshal(at, e)
 	if err != nil {
 		if j.err == nil {
 			j.err = err
@@ -43,17 +43,17 @@ func newQuiet(out io.Writer, opts Options) *quiet {
 }
 
 // Observe implements View.
-func (q *quiet) Observe(_ time.Time, e engine.Event) {
+func (q *quiet) Observe(_ time.Time, e journal.Event) {
 	switch e := e.(type) {
-	case engine.RunStarted:
+	case journal.RunStarted:
 		q.outputDir = e.OutputDir
-	case engine.JobFinished:
+	case journal.JobFinished:
 		if e.Entry.Status == ledger.Failed {
 			q.write("failed " + clean(e.Entry.Name) + ": " + failureText(e.Entry, 1))
 			return
 		}
 		q.image(e.Entry)
-	case engine.RunFinished:
+	case journal.RunFinished:
 		if e.Summary.Failed > 0 || e.Summary.Unfinished > 0 {
 			f := finalText{e.Summary, clean(q.outputDir), 0, palette{}}
 			q.write(strings.TrimSuffix(f.text(f.headline(), f.results())+f.goOn(), "\n"))

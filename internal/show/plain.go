@@ -11,7 +11,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
@@ -56,7 +56,7 @@ func newPlain(out io.Writer, width int, color bool, opts Options) *plain {
 }
 
 // Observe implements View.
-func (p *plain) Observe(at time.Time, e engine.Event) {
+func (p *plain) Observe(at time.Time, e journal.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.state.apply(at, e)
@@ -97,51 +97,51 @@ func (p *plain) annotate() {
 
 // tell writes the line of an event, if it has one, and before it what has been
 // put off for long enough.
-func (p *plain) tell(at time.Time, e engine.Event) {
-	if _, last := e.(engine.RunFinished); last || p.burst.due(at) {
+func (p *plain) tell(at time.Time, e journal.Event) {
+	if _, last := e.(journal.RunFinished); last || p.burst.due(at) {
 		p.tellBurst(at)
 	}
 	switch e := e.(type) {
-	case engine.RunStarted:
+	case journal.RunStarted:
 		p.line(at, p.bold, "run", runText(e))
-	case engine.Surveying:
+	case journal.Surveying:
 		p.line(at, p.info, "asking", surveyText(e))
-	case engine.AttemptFailed:
+	case journal.AttemptFailed:
 		if e.Retry && !p.state.waitsFor(e) {
 			p.tellRetry(at, e)
 		}
-	case engine.JobFinished:
+	case journal.JobFinished:
 		p.tellJob(at, e.Entry)
-	case engine.BatchFinished:
+	case journal.BatchFinished:
 		p.tellUntold(at)
 		p.line(at, p.bold, "batch", fmt.Sprintf("%d of %d: %s", e.Batch, p.state.batches, totals(e.Built, e.Skipped, e.Failed)))
-	case engine.WaitingForSpace:
+	case journal.WaitingForSpace:
 		p.tellWaiting(at, e)
-	case engine.DiskFull:
+	case journal.DiskFull:
 		p.line(at, p.warn, "disk", fmt.Sprintf("full during %s; %s now", clean(e.Job), plural(e.Workers, "worker")))
-	case engine.BuilderLost:
+	case journal.BuilderLost:
 		p.tellLost(at, e)
-	case engine.RegistryThrottled:
+	case journal.RegistryThrottled:
 		p.line(at, p.warn, "waiting", throttledText(e, at))
-	case engine.RegistryAnswers:
+	case journal.RegistryAnswers:
 		p.line(at, p.info, "back", clean(e.Registry)+" answers again")
-	case engine.RegistryLimit:
+	case journal.RegistryLimit:
 		p.line(at, p.info, "limit", limitText(e, at))
-	case engine.Recovered:
+	case journal.Recovered:
 		p.tellRecovered(at, e)
-	case engine.WorkersChanged:
+	case journal.WorkersChanged:
 		p.line(at, p.info, "workers", fmt.Sprintf("%d of %d again", e.Workers, p.state.workers))
-	case engine.SweepFinished:
+	case journal.SweepFinished:
 		if e.Pressure {
 			p.burst.add(at, e)
 		} else {
 			p.tellSweep(at, e)
 		}
-	case engine.Warning:
+	case journal.Warning:
 		p.tellWarning(at, warningText(e))
-	case engine.Stopping:
+	case journal.Stopping:
 		p.line(at, p.warn, "stopping", reason(e.Reason))
-	case engine.RunFinished:
+	case journal.RunFinished:
 		p.tellUntold(at)
 		_, built, skipped := e.Summary.Own()
 		p.line(at, p.bold, "finished", joined(", ", totals(built, skipped, e.Summary.Failed), keptText(e.Summary.Kept())))
@@ -194,7 +194,7 @@ func (p *plain) tellUntold(at time.Time) {
 }
 
 // tellRetry writes that a job is tried again, and why, as tellFailure does.
-func (p *plain) tellRetry(at time.Time, e engine.AttemptFailed) {
+func (p *plain) tellRetry(at time.Time, e journal.AttemptFailed) {
 	n := 1
 	if e.Failure != nil {
 		kind := e.Failure.Kind()
@@ -286,7 +286,7 @@ func skipText(e ledger.Entry) string {
 	return "its tag exists already"
 }
 
-func runText(e engine.RunStarted) string {
+func runText(e journal.RunStarted) string {
 	text := fmt.Sprintf("%s in %s, %s", plural(e.Jobs, "image"), plural(e.Batches, "batch"), plural(e.Workers, "worker"))
 	if e.Kept > 0 {
 		text += ", " + keptText(e.Kept)

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
@@ -48,22 +48,22 @@ func TestPlainLines(t *testing.T) {
 	long := "a-name-that-is-far-too-long-to-make-room-for-it-in-every-other-line"
 	got, err := plainOf(
 		told{0, runOf(500, 8)},
-		told{1, engine.JobStarted{Job: "a"}},
-		told{1, engine.AttemptStarted{Job: "a", Attempt: 1}},
-		told{2, engine.StepStarted{Job: "a", Step: "[1/2] RUN make"}},
+		told{1, journal.JobStarted{Job: "a"}},
+		told{1, journal.AttemptStarted{Job: "a", Attempt: 1}},
+		told{2, journal.StepStarted{Job: "a", Step: "[1/2] RUN make"}},
 		told{41, built("short", 41)},
 		told{42, built("a-longer-name", 12)},
 		told{43, skipped("b", "remote_exists")},
-		told{44, engine.AttemptFailed{Job: "c", Attempt: 1, Error: "failed to solve: exit code: 1", Retry: true, Delay: 5}},
-		told{45, engine.AttemptFailed{Job: "c", Attempt: 2, Error: "exit code: 1"}},
+		told{44, journal.AttemptFailed{Job: "c", Attempt: 1, Error: "failed to solve: exit code: 1", Retry: true, Delay: 5}},
+		told{45, journal.AttemptFailed{Job: "c", Attempt: 2, Error: "exit code: 1"}},
 		told{46, failed("c", "exit code: 1", 2)},
-		told{47, engine.BatchFinished{Batch: 1, Built: 2, Skipped: 1, Failed: 1}},
-		told{48, engine.Warning{Message: "disk is 91% full"}},
+		told{47, journal.BatchFinished{Batch: 1, Built: 2, Skipped: 1, Failed: 1}},
+		told{48, journal.Warning{Message: "disk is 91% full"}},
 		told{49, unknownEvent{}},
 		told{50, built("evil\r\x1b[2J 0:00:00 [500/500] done", 1)},
 		told{51, built(long, 1)},
-		told{3700, engine.Stopping{Reason: "interrupted"}},
-		told{3701, engine.RunFinished{Summary: ledger.Summary{Total: 500, Built: 4, Skipped: 1, Failed: 1, Unfinished: 494, WallClockSeconds: 3701}}},
+		told{3700, journal.Stopping{Reason: "interrupted"}},
+		told{3701, journal.RunFinished{Summary: ledger.Summary{Total: 500, Built: 4, Skipped: 1, Failed: 1, Unfinished: 494, WallClockSeconds: 3701}}},
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +91,7 @@ results in stoker-out
 }
 
 func TestPlainWithoutAnEnd(t *testing.T) {
-	got, err := plainOf(told{0, runOf(3, 1)}, told{5, built("a", 5)}, told{9, engine.Stopping{Reason: "interrupted"}})
+	got, err := plainOf(told{0, runOf(3, 1)}, told{5, built("a", 5)}, told{9, journal.Stopping{Reason: "interrupted"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,11 +126,11 @@ func TestHeartbeat(t *testing.T) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 
-	v.Observe(sec(6), engine.AttemptStarted{Job: "a", Attempt: 1})
+	v.Observe(sec(6), journal.AttemptStarted{Job: "a", Attempt: 1})
 	v.Observe(sec(36), built("a", 30))
 	<-out
 	for i := range 10 {
-		v.Observe(sec(30+float64(i)), engine.JobStarted{Job: fmt.Sprint("job-", i)})
+		v.Observe(sec(30+float64(i)), journal.JobStarted{Job: fmt.Sprint("job-", i)})
 	}
 	hand.ticks <- sec(96)
 	want = " 0:01:36 [ 1/20] running   1 built, 0 skipped, 0 failed; 40 images/h; about 28m30s left; 10 running: " +
@@ -153,7 +153,7 @@ func TestHeartbeatOnlyWhileRunning(t *testing.T) {
 		events []told
 	}{
 		{"before", nil},
-		{"after", []told{{0, runOf(20, 1)}, {5, engine.RunFinished{}}}},
+		{"after", []told{{0, runOf(20, 1)}, {5, journal.RunFinished{}}}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

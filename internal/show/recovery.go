@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 )
 
 // lose notes that a job waits for its builder, until its next attempt, or all do
 // that have not begun.
-func (s *state) lose(at time.Time, e engine.BuilderLost) {
+func (s *state) lose(at time.Time, e journal.BuilderLost) {
 	if e.Job == "" {
 		s.lostIdle = true
 		return
@@ -18,9 +18,9 @@ func (s *state) lose(at time.Time, e engine.BuilderLost) {
 }
 
 // recover notes what was mended for a job.
-func (s *state) recover(at time.Time, e engine.Recovered) {
+func (s *state) recover(at time.Time, e journal.Recovered) {
 	switch {
-	case e.Mending != engine.MendBuilder:
+	case e.Mending != journal.MendBuilder:
 	case e.Job == "":
 		s.lostIdle = false
 	default:
@@ -44,26 +44,26 @@ func (s *state) lost() (n int) {
 
 // tellLost writes that the builder is gone: once, though all that run side by
 // side lose it together.
-func (p *plain) tellLost(at time.Time, e engine.BuilderLost) {
+func (p *plain) tellLost(at time.Time, e journal.BuilderLost) {
 	if p.state.lost() == 1 {
 		p.line(at, p.warn, "lost", "the builder: "+reason(e.Error)+"; waiting for it")
 	}
 }
 
-func (p *plain) tellRecovered(at time.Time, e engine.Recovered) {
+func (p *plain) tellRecovered(at time.Time, e journal.Recovered) {
 	switch {
-	case e.Mending != engine.MendBuilder:
+	case e.Mending != journal.MendBuilder:
 		p.line(at, p.info, "mended", p.name(e.Job)+"  "+mendedText(e))
 	case p.state.lost() == 0:
 		p.line(at, p.info, "back", "the builder answers again")
 	}
 }
 
-func mendedText(e engine.Recovered) string {
+func mendedText(e journal.Recovered) string {
 	switch {
 	case e.Skipped:
 		return "its cache was mended for another job just now"
-	case e.Mending == engine.MendNoCache:
+	case e.Mending == journal.MendNoCache:
 		return "the next attempt goes without the cache"
 	}
 	return fmt.Sprintf("removed %s (%s) that may be broken", plural(e.Records, "record"), size(e.Bytes))

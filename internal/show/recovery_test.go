@@ -4,27 +4,27 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 )
 
 func TestPlainRecovery(t *testing.T) {
-	lost := func(job string) engine.BuilderLost {
-		return engine.BuilderLost{Job: job, Attempt: 1, Error: "failed to solve: rpc error: code = Unavailable desc = error reading from server: EOF"}
+	lost := func(job string) journal.BuilderLost {
+		return journal.BuilderLost{Job: job, Attempt: 1, Error: "failed to solve: rpc error: code = Unavailable desc = error reading from server: EOF"}
 	}
-	back := func(job string) engine.Recovered {
-		return engine.Recovered{Job: job, Attempt: 1, Mending: engine.MendBuilder}
+	back := func(job string) journal.Recovered {
+		return journal.Recovered{Job: job, Attempt: 1, Mending: journal.MendBuilder}
 	}
 	got, err := plainOf(
 		told{0, runOf(500, 8)},
-		told{1, engine.AttemptStarted{Job: "a", Attempt: 1}},
-		told{1, engine.AttemptStarted{Job: "b", Attempt: 1}},
+		told{1, journal.AttemptStarted{Job: "a", Attempt: 1}},
+		told{1, journal.AttemptStarted{Job: "b", Attempt: 1}},
 		told{2, lost("a")}, told{2, lost("b")},
-		told{3, engine.Warning{Message: "a sweep failed"}},
-		told{4, engine.Warning{Message: "a sweep failed"}},
+		told{3, journal.Warning{Message: "a sweep failed"}},
+		told{4, journal.Warning{Message: "a sweep failed"}},
 		told{5, back("a")}, told{5, back("b")},
-		told{6, engine.Recovered{Job: "a", Attempt: 2, Mending: engine.MendOwn, Records: 3, Bytes: 12e6}},
-		told{7, engine.Recovered{Job: "a", Attempt: 3, Mending: engine.MendBase, Skipped: true}},
-		told{8, engine.Recovered{Job: "a", Attempt: 4, Mending: engine.MendNoCache}},
+		told{6, journal.Recovered{Job: "a", Attempt: 2, Mending: journal.MendOwn, Records: 3, Bytes: 12e6}},
+		told{7, journal.Recovered{Job: "a", Attempt: 3, Mending: journal.MendBase, Skipped: true}},
+		told{8, journal.Recovered{Job: "a", Attempt: 4, Mending: journal.MendNoCache}},
 		told{9, lost("")}, told{10, back("")}, // no build runs
 	)
 	if err != nil {
@@ -47,12 +47,12 @@ func TestPlainRecovery(t *testing.T) {
 func TestAJobThatLostItsBuilderWaits(t *testing.T) {
 	var s state
 	s.apply(sec(0), runOf(2, 1))
-	s.apply(sec(1), engine.AttemptStarted{Job: "a", Attempt: 1})
-	s.apply(sec(2), engine.BuilderLost{Job: "a", Attempt: 1})
+	s.apply(sec(1), journal.AttemptStarted{Job: "a", Attempt: 1})
+	s.apply(sec(2), journal.BuilderLost{Job: "a", Attempt: 1})
 	if got := s.running[0].doing(sec(3)); got != "waiting for the builder" {
 		t.Errorf("it is %q", got)
 	}
-	s.apply(sec(4), engine.AttemptStarted{Job: "a", Attempt: 2})
+	s.apply(sec(4), journal.AttemptStarted{Job: "a", Attempt: 2})
 	if got := s.running[0].doing(sec(5)); got != "starting" {
 		t.Errorf("it is %q", got)
 	}

@@ -1,6 +1,6 @@
 // Package show is what people see of a run: a live view on a terminal, lines in
-// a log, JSON for programs, and the closing summary. It knows a run from the
-// engine's events alone, and nothing that a build writes can disturb its output.
+// a log, JSON for programs, and the closing summary. It knows a run from its
+// journal alone, and nothing that a build writes can disturb its output.
 package show
 
 import (
@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
@@ -55,15 +55,50 @@ func ParseMode(name string) (Mode, error) {
 
 // View shows one run.
 type View interface {
-	// Observe tells the view what happened. It returns quickly and must be
-	// called by one goroutine at a time.
-	Observe(at time.Time, e engine.Event)
+	// Observe tells the view what happened. It must be called by one goroutine at a
+	// time, and waits for whoever reads what the view writes.
+	Observe(at time.Time, e journal.Event)
 
 	// Close shows what is still to be shown, gives the terminal back and
 	// returns the first error of writing. It may be called more than once; a
 	// program that leaves early must call it too, or the terminal's cursor
 	// stays hidden.
 	Close() error
+}
+
+const (
+	// How many events may wait for a view: those of minutes, and some MB at most.
+	viewQueue = 20_000
+	// Patience is how long a reader that takes nothing is waited for at the end.
+	Patience = 5 * time.Second
+)
+
+// Attached is a view that is told what a journal tells. The run never waits for it.
+type Attached struct {
+	view View
+	told *journal.Subscription
+}
+
+// Attach has a view told what happens from now on.
+func Attach(j *journal.Journal, v View) *Attached {
+	return &Attached{view: v, told: j.Subscribe(viewQueue, v.Observe)}
+}
+
+// Close shows what is still to be shown and closes the view. Of a reader that takes
+// nothing any more it lets go: then the view stays as it is, and there is no error,
+// since there is nobody to tell.
+func (a *Attached) Close() error {
+	if a.told.Close(Patience) != nil {
+		return nil
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- a.view.Close() }()
+	select {
+	case err := <-closed:
+		return err
+	case <-time.After(Patience):
+		return nil
+	}
 }
 
 // Options adjust a view. The zero value is what a program needs; the fields

@@ -10,7 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
@@ -26,26 +26,26 @@ type unknownEvent struct{}
 
 func (unknownEvent) Kind() string { return "unknown" }
 
-func runOf(jobs, workers int) engine.RunStarted {
-	return engine.RunStarted{
+func runOf(jobs, workers int) journal.RunStarted {
+	return journal.RunStarted{
 		Jobs: jobs, Batches: 2, BatchSize: (jobs + 1) / 2, Workers: workers,
 		Nodes: []string{"node-a"}, OutputDir: "stoker-out",
 	}
 }
 
-func built(name string, seconds float64) engine.JobFinished {
-	return engine.JobFinished{Entry: ledger.Entry{
+func built(name string, seconds float64) journal.JobFinished {
+	return journal.JobFinished{Entry: ledger.Entry{
 		Name: name, Status: ledger.Built, Digest: "sha256:0123456789abcdef0123", AttemptCount: 1, DurationSeconds: seconds,
 	}}
 }
 
-func skipped(name, why string) engine.JobFinished {
-	return engine.JobFinished{Entry: ledger.Entry{Name: name, Status: ledger.Skipped, SkipReason: &why}}
+func skipped(name, why string) journal.JobFinished {
+	return journal.JobFinished{Entry: ledger.Entry{Name: name, Status: ledger.Skipped, SkipReason: &why}}
 }
 
-func failed(name, why string, attempts int) engine.JobFinished {
+func failed(name, why string, attempts int) journal.JobFinished {
 	log := "logs/" + name + ".log"
-	return engine.JobFinished{Entry: ledger.Entry{
+	return journal.JobFinished{Entry: ledger.Entry{
 		Name: name, Status: ledger.Failed, Error: &why, LogPath: &log, AttemptCount: attempts, DurationSeconds: 75,
 	}}
 }
@@ -123,7 +123,7 @@ func TestJSONLines(t *testing.T) {
 		t.Fatal(err)
 	}
 	evil := "a\u009b2J\u202eb\U000e0041\x1b[2J"
-	events := []engine.Event{runOf(2, 1), engine.StepStarted{Job: evil, Step: "x"}, unknownEvent{}}
+	events := []journal.Event{runOf(2, 1), journal.StepStarted{Job: evil, Step: "x"}, unknownEvent{}}
 	for i, e := range events {
 		v.Observe(sec(float64(i)), e)
 	}
@@ -154,7 +154,7 @@ func TestJSONLines(t *testing.T) {
 // Of a quiet run standard output has the images, those of an earlier run first,
 // and standard error what went wrong.
 func TestQuiet(t *testing.T) {
-	with := func(e engine.JobFinished, digest string, tags ...string) engine.JobFinished {
+	with := func(e journal.JobFinished, digest string, tags ...string) journal.JobFinished {
 		e.Entry.Digest, e.Entry.Tags = digest, tags
 		return e
 	}
@@ -181,12 +181,12 @@ go on with:
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, e := range []engine.Event{
+		for _, e := range []journal.Event{
 			runOf(3, 1), with(built("a", 1), "sha256:a", "r/a:1", "r/a:2"), with(skipped("b", "exists"), "sha256:b", "r/b:1"),
 			with(built("no tag", 1), "sha256:c"), with(built("went nowhere", 1), "", "r/c:1"),
-			with(built("into a file", 1), "sha256:f", "r/file:1"), engine.Warning{Message: "w"},
-			engine.AttemptFailed{Job: "c", Attempt: 1, Error: "first", Retry: true},
-			failed("c\nd", "failed to solve: line 1\nline 2", 2), unknownEvent{}, engine.RunFinished{Summary: tt.summary},
+			with(built("into a file", 1), "sha256:f", "r/file:1"), journal.Warning{Message: "w"},
+			journal.AttemptFailed{Job: "c", Attempt: 1, Error: "first", Retry: true},
+			failed("c\nd", "failed to solve: line 1\nline 2", 2), unknownEvent{}, journal.RunFinished{Summary: tt.summary},
 		} {
 			v.Observe(sec(1), e)
 		}

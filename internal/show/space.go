@@ -9,6 +9,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 )
 
 // waitingJob is the next job, which there is no space for yet.
@@ -20,7 +21,7 @@ type waitingJob struct {
 
 // runningSweep is a sweep that has not ended.
 type runningSweep struct {
-	engine.SweepStarted
+	journal.SweepStarted
 	since time.Time
 }
 
@@ -31,7 +32,7 @@ type tally struct {
 	reason                          string // of the last that failed
 }
 
-func (t *tally) add(e engine.SweepFinished) {
+func (t *tally) add(e journal.SweepFinished) {
 	if e.ReclaimedRecords == 0 && e.LiveRemovedRecords == 0 && e.Error == "" {
 		return
 	}
@@ -69,7 +70,7 @@ func (t *tally) String() string {
 }
 
 // wait notes which job waits for space. It does so until it starts.
-func (s *state) wait(at time.Time, e engine.WaitingForSpace) {
+func (s *state) wait(at time.Time, e journal.WaitingForSpace) {
 	s.waiting = &waitingJob{name: clean(e.Job), need: needText(e), since: at}
 }
 
@@ -83,8 +84,8 @@ func (s *state) waited(name string) {
 // setWorkers notes how many of the workers there are now.
 func (s *state) setWorkers(n int) { s.away = max(s.workers-n, 0) }
 
-func (s *state) endSweep(e engine.SweepFinished) {
-	began := engine.SweepStarted{Node: e.Node, Batch: e.Batch, Pressure: e.Pressure}
+func (s *state) endSweep(e journal.SweepFinished) {
+	began := journal.SweepStarted{Node: e.Node, Batch: e.Batch, Pressure: e.Pressure}
 	is := func(x runningSweep) bool { return x.SweepStarted == began }
 	if i := slices.IndexFunc(s.sweeps, is); i >= 0 {
 		s.sweeps = slices.Delete(s.sweeps, i, i+1)
@@ -164,13 +165,13 @@ func (f frame) waitingTexts() []string {
 	return append(texts, begin+w.need, "waiting for space")
 }
 
-func (p *plain) tellWaiting(at time.Time, e engine.WaitingForSpace) {
+func (p *plain) tellWaiting(at time.Time, e journal.WaitingForSpace) {
 	p.line(at, p.warn, "waiting", fmt.Sprintf("for space: %s needs %s, %s free, %d running",
 		clean(e.Job), needText(e), size(e.FreeBytes), e.Running))
 }
 
 // needText says what a job needs, as far as that is known.
-func needText(e engine.WaitingForSpace) string {
+func needText(e journal.WaitingForSpace) string {
 	if e.Guessed {
 		return "perhaps " + size(e.NeedBytes)
 	}
@@ -178,7 +179,7 @@ func needText(e engine.WaitingForSpace) string {
 }
 
 // tellSweep tells of one sweep after a batch, if it did something.
-func (p *plain) tellSweep(at time.Time, e engine.SweepFinished) {
+func (p *plain) tellSweep(at time.Time, e journal.SweepFinished) {
 	what := "the rest"
 	if e.Batch > 0 {
 		what = fmt.Sprintf("batch %d", e.Batch)
@@ -201,7 +202,7 @@ type burst struct {
 	since time.Time
 }
 
-func (b *burst) add(at time.Time, e engine.SweepFinished) {
+func (b *burst) add(at time.Time, e journal.SweepFinished) {
 	if b.sweeps == 0 {
 		b.since = at
 	}

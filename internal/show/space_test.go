@@ -7,41 +7,41 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
 const mega, giga = 1_000_000, 1_000_000_000
 
 // waits tells that a job waits for space.
-func waits(job string) engine.WaitingForSpace {
-	return engine.WaitingForSpace{Job: job, NeedBytes: 120 * mega, FreeBytes: 80 * mega, Running: 3, Bound: "--cache-budget"}
+func waits(job string) journal.WaitingForSpace {
+	return journal.WaitingForSpace{Job: job, NeedBytes: 120 * mega, FreeBytes: 80 * mega, Running: 3, Bound: "--cache-budget"}
 }
 
-func sweepBegan(batch int) engine.SweepStarted {
-	return engine.SweepStarted{Node: "node-a", Batch: batch}
+func sweepBegan(batch int) journal.SweepStarted {
+	return journal.SweepStarted{Node: "node-a", Batch: batch}
 }
 
-func sweepDone(batch, records int, bytes int64) engine.SweepFinished {
-	return engine.SweepFinished{Node: "node-a", Batch: batch, ReclaimedRecords: records, ReclaimedBytes: bytes}
+func sweepDone(batch, records int, bytes int64) journal.SweepFinished {
+	return journal.SweepFinished{Node: "node-a", Batch: batch, ReclaimedRecords: records, ReclaimedBytes: bytes}
 }
 
 // madeRoom is a sweep under pressure.
-func madeRoom(records int, bytes int64) engine.SweepFinished {
-	return engine.SweepFinished{Node: "node-a", Pressure: true, ReclaimedRecords: records, ReclaimedBytes: bytes}
+func madeRoom(records int, bytes int64) journal.SweepFinished {
+	return journal.SweepFinished{Node: "node-a", Pressure: true, ReclaimedRecords: records, ReclaimedBytes: bytes}
 }
 
 // tight is a run that is short of space.
 func tight() *state {
 	return stateOf(
 		told{0, runOf(500, 4)},
-		told{1, engine.JobStarted{Job: "sympy__sympy-20049"}},
-		told{2, engine.AttemptStarted{Job: "sympy__sympy-20049", Attempt: 1}},
-		told{3, engine.StepStarted{Job: "sympy__sympy-20049", Step: "[2/5] RUN make"}},
-		told{4, engine.JobStarted{Job: "django__django-11099"}},
+		told{1, journal.JobStarted{Job: "sympy__sympy-20049"}},
+		told{2, journal.AttemptStarted{Job: "sympy__sympy-20049", Attempt: 1}},
+		told{3, journal.StepStarted{Job: "sympy__sympy-20049", Step: "[2/5] RUN make"}},
+		told{4, journal.JobStarted{Job: "django__django-11099"}},
 		told{40, built("a", 10)},
 		told{50, sweepDone(1, 34, 14_200*mega)},
-		told{60, engine.DiskFull{Job: "django__django-11099", Attempt: 1, Error: "no space left on device", Workers: 3}},
+		told{60, journal.DiskFull{Job: "django__django-11099", Attempt: 1, Error: "no space left on device", Workers: 3}},
 		told{61, waits("django__django-11099")},
 		told{70, sweepBegan(2)},
 	)
@@ -65,8 +65,8 @@ func TestStateOfSpace(t *testing.T) {
 		t.Errorf("sweeping: %q", got)
 	}
 
-	s.apply(sec(80), engine.JobStarted{Job: "django__django-11099"})
-	s.apply(sec(80), engine.WorkersChanged{Workers: 4})
+	s.apply(sec(80), journal.JobStarted{Job: "django__django-11099"})
+	s.apply(sec(80), journal.WorkersChanged{Workers: 4})
 	s.apply(sec(80), sweepDone(2, 1, 800*mega))
 	if s.waiting != nil || s.away != 0 || len(s.sweeps) != 0 || s.reclaimed() != "15GB reclaimed" {
 		t.Errorf("after all went well: %+v", *s)
@@ -79,15 +79,15 @@ func TestStateOfSpace(t *testing.T) {
 func TestStateWaiting(t *testing.T) {
 	tests := []struct {
 		name  string
-		event engine.Event
+		event journal.Event
 		want  string // who waits; empty for nobody
 	}{
-		{"it starts", engine.JobStarted{Job: "a\x1b[1m"}, ""},
+		{"it starts", journal.JobStarted{Job: "a\x1b[1m"}, ""},
 		// A job's start may be told after the next began to wait.
-		{"another starts", engine.JobStarted{Job: "b"}, "a"},
+		{"another starts", journal.JobStarted{Job: "b"}, "a"},
 		{"another waits", waits("b"), "b"},
-		{"the run stops", engine.Stopping{Reason: "interrupted"}, ""},
-		{"the run ends", engine.RunFinished{}, ""},
+		{"the run stops", journal.Stopping{Reason: "interrupted"}, ""},
+		{"the run ends", journal.RunFinished{}, ""},
 		{"unknown", unknownEvent{}, "a"},
 	}
 	for _, test := range tests {
@@ -105,7 +105,7 @@ func TestStateWaiting(t *testing.T) {
 }
 
 func TestStateSweeping(t *testing.T) {
-	pressure := engine.SweepStarted{Node: "node-a", Pressure: true}
+	pressure := journal.SweepStarted{Node: "node-a", Pressure: true}
 	tests := []struct {
 		name   string
 		events []told
@@ -118,10 +118,10 @@ func TestStateSweeping(t *testing.T) {
 		{"room, for long", []told{{99, pressure}}, "making room"},
 		{"a batch, and room behind it", []told{{90, sweepBegan(3)}, {91, pressure}}, "sweeping batch 3"},
 		{"room is made, the batch goes on", []told{{90, sweepBegan(3)}, {91, pressure}, {92, madeRoom(1, 1)}}, "sweeping batch 3"},
-		{"the batch is done, another node's is not", []told{{90, sweepBegan(3)}, {91, engine.SweepStarted{Node: "node-b", Batch: 3}},
+		{"the batch is done, another node's is not", []told{{90, sweepBegan(3)}, {91, journal.SweepStarted{Node: "node-b", Batch: 3}},
 			{92, sweepDone(3, 1, 1)}}, "sweeping batch 3"},
 		{"an end without a beginning", []told{{92, sweepDone(3, 1, 1)}}, ""},
-		{"the run ended", []told{{90, sweepBegan(3)}, {99, engine.RunFinished{}}}, ""},
+		{"the run ended", []told{{90, sweepBegan(3)}, {99, journal.RunFinished{}}}, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -143,21 +143,21 @@ func TestStateWarnsOfLiveRecords(t *testing.T) {
 }
 
 func TestTally(t *testing.T) {
-	timedOut := engine.SweepFinished{Error: "the sweep\ntook longer than 5m"}
-	lost := engine.SweepFinished{ReclaimedRecords: 1, ReclaimedBytes: mega, Error: "\x1b[31mconnection refused"}
+	timedOut := journal.SweepFinished{Error: "the sweep\ntook longer than 5m"}
+	lost := journal.SweepFinished{ReclaimedRecords: 1, ReclaimedBytes: mega, Error: "\x1b[31mconnection refused"}
 	tests := []struct {
 		name    string
-		sweeps  []engine.SweepFinished
+		sweeps  []journal.SweepFinished
 		want    string
 		trouble bool
 	}{
-		{"one", []engine.SweepFinished{sweepDone(1, 34, 1200*mega)}, "1.2GB in 34 records removed", false},
-		{"two, one of which did nothing", []engine.SweepFinished{sweepDone(1, 1, mega), sweepDone(1, 0, 0)}, "1MB in 1 record removed", false},
-		{"three", []engine.SweepFinished{madeRoom(1, mega), madeRoom(1, mega), madeRoom(1, mega)}, "3MB in 3 records removed by 3 sweeps", false},
-		{"one failed", []engine.SweepFinished{timedOut}, "nothing removed; ended early: the sweep took longer than 5m", true},
-		{"two failed", []engine.SweepFinished{timedOut, lost},
+		{"one", []journal.SweepFinished{sweepDone(1, 34, 1200*mega)}, "1.2GB in 34 records removed", false},
+		{"two, one of which did nothing", []journal.SweepFinished{sweepDone(1, 1, mega), sweepDone(1, 0, 0)}, "1MB in 1 record removed", false},
+		{"three", []journal.SweepFinished{madeRoom(1, mega), madeRoom(1, mega), madeRoom(1, mega)}, "3MB in 3 records removed by 3 sweeps", false},
+		{"one failed", []journal.SweepFinished{timedOut}, "nothing removed; ended early: the sweep took longer than 5m", true},
+		{"two failed", []journal.SweepFinished{timedOut, lost},
 			"1MB in 1 record removed by 2 sweeps; 2 ended early, the last: connection refused", true},
-		{"live records", []engine.SweepFinished{{LiveRemovedRecords: 2}}, "nothing removed; 2 records removed that were not dead", true},
+		{"live records", []journal.SweepFinished{{LiveRemovedRecords: 2}}, "nothing removed; 2 records removed that were not dead", true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -178,8 +178,8 @@ func TestPlainTellsOfSpace(t *testing.T) {
 	got, err := plainOf(
 		told{0, runOf(500, 4)},
 		told{10, waits("evil\r\x1b[2Jjob")},
-		told{20, engine.DiskFull{Job: "evil\r\x1b[2Jjob", Attempt: 1, Error: "no space left on device", Workers: 1}},
-		told{30, engine.WorkersChanged{Workers: 4}},
+		told{20, journal.DiskFull{Job: "evil\r\x1b[2Jjob", Attempt: 1, Error: "no space left on device", Workers: 1}},
+		told{30, journal.WorkersChanged{Workers: 4}},
 		told{40, sweepBegan(1)},
 		told{41, sweepDone(1, 0, 0)},
 		told{42, sweepDone(2, 34, 1200*mega)},
@@ -187,7 +187,7 @@ func TestPlainTellsOfSpace(t *testing.T) {
 		told{50, madeRoom(2, 300*mega)},
 		told{51, madeRoom(0, 0)},
 		told{52, sweepDone(0, 1, 5*mega)},
-		told{53, engine.RunFinished{Summary: ledger.Summary{Total: 500}}},
+		told{53, journal.RunFinished{Summary: ledger.Summary{Total: 500}}},
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -236,7 +236,7 @@ func TestPlainCollapsesPressure(t *testing.T) {
 	for i := range 300 {
 		events = append(events, told{5 + float64(i)/10, madeRoom(2, 10*mega)}, told{5 + float64(i)/10, madeRoom(0, 0)})
 	}
-	got, err := plainOf(append(events, told{100, built("a", 1)}, told{101, madeRoom(1, mega)}, told{105, engine.Stopping{Reason: "interrupted"}})...)
+	got, err := plainOf(append(events, told{100, built("a", 1)}, told{101, madeRoom(1, mega)}, told{105, journal.Stopping{Reason: "interrupted"}})...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -424,7 +424,7 @@ func TestFinalTextOfSweeps(t *testing.T) {
 }
 
 func TestFullDiskInTheHeader(t *testing.T) {
-	s := stateOf(told{0, runOf(500, 4)}, told{1, engine.DiskFull{Workers: 2}})
+	s := stateOf(told{0, runOf(500, 4)}, told{1, journal.DiskFull{Workers: 2}})
 	for width, want := range map[int]string{
 		100: "2 of 4 workers (disk was full), 0 of 2 batches done",
 		72:  "2 of 4 workers, 0 of 2 batches done",
@@ -435,7 +435,7 @@ func TestFullDiskInTheHeader(t *testing.T) {
 			t.Errorf("at width %d: %q has no %q", width, header, want)
 		}
 	}
-	one := stateOf(told{0, runOf(500, 1)}, told{1, engine.DiskFull{Workers: 1}})
+	one := stateOf(told{0, runOf(500, 1)}, told{1, journal.DiskFull{Workers: 1}})
 	if header := (frame{state: one, width: 100}).header(); !strings.Contains(header, "1 worker,") {
 		t.Errorf("with one worker: %q", header)
 	}

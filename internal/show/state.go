@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
@@ -42,7 +42,7 @@ type state struct {
 
 	waiting *waitingJob // the next job, if there is no space for it
 	// throttled are the registries that ask for fewer requests, as was last told
-	throttled []engine.RegistryThrottled
+	throttled []journal.RegistryThrottled
 	// surveying says how far the builder has told what the jobs do; empty once jobs run
 	surveying string
 	sweeps    []runningSweep // in the order in which they began
@@ -66,66 +66,66 @@ type runningJob struct {
 
 // apply folds one event into the state. Events that it does not know change
 // nothing.
-func (s *state) apply(at time.Time, e engine.Event) {
+func (s *state) apply(at time.Time, e journal.Event) {
 	s.latest = at
 	switch e := e.(type) {
-	case engine.RunStarted:
+	case journal.RunStarted:
 		s.begin(at, e)
-	case engine.Surveying:
+	case journal.Surveying:
 		s.surveying = surveyText(e)
-	case engine.JobStarted:
+	case journal.JobStarted:
 		s.surveying = ""
 		s.waited(e.Job)
 		s.job(at, e.Job)
-	case engine.AttemptStarted:
+	case journal.AttemptStarted:
 		s.beginAttempt(at, e)
-	case engine.StepStarted:
+	case journal.StepStarted:
 		s.job(at, e.Job).step = stepText(e.Step)
-	case engine.AttemptFailed:
+	case journal.AttemptFailed:
 		if e.Retry {
 			j := s.job(at, e.Job)
 			j.step, j.retryAt = "", at.Add(ofSeconds(e.Delay))
 		}
-	case engine.JobFinished:
+	case journal.JobFinished:
 		s.finish(at, e.Entry)
-	case engine.BatchFinished:
+	case journal.BatchFinished:
 		s.batchesDone++
-	case engine.WaitingForSpace:
+	case journal.WaitingForSpace:
 		s.wait(at, e)
-	case engine.DiskFull:
+	case journal.DiskFull:
 		s.leave(clean(e.Job)) // and starts again later
 		s.setWorkers(e.Workers)
-	case engine.BuilderLost:
+	case journal.BuilderLost:
 		s.lose(at, e)
-	case engine.RegistryThrottled:
+	case journal.RegistryThrottled:
 		s.throttle(e)
-	case engine.RegistryAnswers:
+	case journal.RegistryAnswers:
 		s.answers(e.Registry)
-	case engine.JobWaiting:
+	case journal.JobWaiting:
 		s.leave(clean(e.Job)) // and starts again later
-	case engine.Recovered:
+	case journal.Recovered:
 		s.recover(at, e)
-	case engine.WorkersChanged:
+	case journal.WorkersChanged:
 		s.setWorkers(e.Workers)
-	case engine.SweepStarted:
+	case journal.SweepStarted:
 		s.sweeps = append(s.sweeps, runningSweep{e, at})
-	case engine.SweepFinished:
+	case journal.SweepFinished:
 		s.endSweep(e)
-	case engine.Warning:
+	case journal.Warning:
 		s.noteWarning(warningText(e))
-	case engine.Stopping:
+	case journal.Stopping:
 		s.stopping, s.waiting = reason(e.Reason), nil
-	case engine.RunFinished:
+	case journal.RunFinished:
 		s.running, s.waiting, s.throttled, s.sweeps, s.summary = nil, nil, nil, nil, &e.Summary
 	}
 }
 
 // surveyText says that the builder is asked what the jobs do.
-func surveyText(e engine.Surveying) string {
+func surveyText(e journal.Surveying) string {
 	return fmt.Sprintf("the builder what the builds will do: %d of %d known", e.Known, e.Jobs)
 }
 
-func (s *state) begin(at time.Time, e engine.RunStarted) {
+func (s *state) begin(at time.Time, e journal.RunStarted) {
 	*s = state{
 		started: at, latest: at, total: e.Jobs, batches: e.Batches, workers: e.Workers,
 		outputDir: clean(e.OutputDir), kept: e.Kept, batchesDone: e.KeptBatches,
@@ -151,7 +151,7 @@ func (s *state) job(at time.Time, name string) *runningJob {
 	return j
 }
 
-func (s *state) beginAttempt(at time.Time, e engine.AttemptStarted) {
+func (s *state) beginAttempt(at time.Time, e journal.AttemptStarted) {
 	j := s.job(at, e.Job)
 	j.attempt, j.step, j.retryAt, j.lost = e.Attempt, "", time.Time{}, false
 	if s.buildsBegan.IsZero() {
@@ -248,7 +248,7 @@ func (j *runningJob) doing(now time.Time) string {
 
 func isSkipped(e ledger.Entry) bool { return strings.HasPrefix(string(e.Status), "skipped") }
 
-func warningText(w engine.Warning) string {
+func warningText(w journal.Warning) string {
 	text := strings.Join(strings.Fields(clean(w.Message)), " ")
 	if w.Job != "" {
 		return clean(w.Job) + ": " + text

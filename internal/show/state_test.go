@@ -7,14 +7,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
 // told is an event and its time in seconds.
 type told struct {
 	at    float64
-	event engine.Event
+	event journal.Event
 }
 
 func stateOf(events ...told) *state {
@@ -28,15 +28,15 @@ func stateOf(events ...told) *state {
 func TestStateCounts(t *testing.T) {
 	s := stateOf(
 		told{0, runOf(6, 2)},
-		told{1, engine.JobStarted{Job: "a"}},
-		told{1, engine.JobStarted{Job: "b"}},
+		told{1, journal.JobStarted{Job: "a"}},
+		told{1, journal.JobStarted{Job: "b"}},
 		told{2, skipped("a", "exists")},
-		told{3, engine.JobFinished{Entry: ledger.Entry{Name: "x", Status: "skipped_otherwise"}}},
+		told{3, journal.JobFinished{Entry: ledger.Entry{Name: "x", Status: "skipped_otherwise"}}},
 		told{4, built("b", 3)},
 		told{5, failed("c", "failed to solve: no", 1)},
-		told{6, engine.BatchFinished{Batch: 1}},
-		told{7, engine.Warning{Job: "d\x1b[2J", Message: "slow\nnetwork"}},
-		told{8, engine.Stopping{Reason: "interrupted"}},
+		told{6, journal.BatchFinished{Batch: 1}},
+		told{7, journal.Warning{Job: "d\x1b[2J", Message: "slow\nnetwork"}},
+		told{8, journal.Stopping{Reason: "interrupted"}},
 		told{9, unknownEvent{}},
 	)
 	want := state{
@@ -51,7 +51,7 @@ func TestStateCounts(t *testing.T) {
 	if !s.live() {
 		t.Error("the run is not live before its end")
 	}
-	s.apply(sec(10), engine.RunFinished{Summary: ledger.Summary{Total: 6}})
+	s.apply(sec(10), journal.RunFinished{Summary: ledger.Summary{Total: 6}})
 	if s.live() || s.summary == nil || s.summary.Total != 6 {
 		t.Errorf("after the end: live %v, summary %+v", s.live(), s.summary)
 	}
@@ -61,16 +61,16 @@ func TestStateRunningJob(t *testing.T) {
 	s := stateOf(told{0, runOf(6, 2)})
 	steps := []struct {
 		at    float64
-		event engine.Event
+		event journal.Event
 		want  string
 	}{
-		{1, engine.JobStarted{Job: "a"}, "checking"},
-		{2, engine.AttemptStarted{Job: "a", Attempt: 1}, "starting"},
-		{3, engine.StepStarted{Job: "a", Step: "[1/2] RUN \x1b[31mmake\n"}, "[1/2] RUN make"},
-		{4, engine.AttemptFailed{Job: "a", Attempt: 1, Error: "no", Retry: true, Delay: 30}, "next attempt in 30s"},
-		{34, engine.AttemptStarted{Job: "a", Attempt: 2}, "starting"},
-		{35, engine.StepStarted{Job: "a", Step: "[2/2] COPY"}, "[2/2] COPY"},
-		{36, engine.AttemptFailed{Job: "a", Attempt: 2, Error: "no"}, "[2/2] COPY"},
+		{1, journal.JobStarted{Job: "a"}, "checking"},
+		{2, journal.AttemptStarted{Job: "a", Attempt: 1}, "starting"},
+		{3, journal.StepStarted{Job: "a", Step: "[1/2] RUN \x1b[31mmake\n"}, "[1/2] RUN make"},
+		{4, journal.AttemptFailed{Job: "a", Attempt: 1, Error: "no", Retry: true, Delay: 30}, "next attempt in 30s"},
+		{34, journal.AttemptStarted{Job: "a", Attempt: 2}, "starting"},
+		{35, journal.StepStarted{Job: "a", Step: "[2/2] COPY"}, "[2/2] COPY"},
+		{36, journal.AttemptFailed{Job: "a", Attempt: 2, Error: "no"}, "[2/2] COPY"},
 	}
 	for _, step := range steps {
 		s.apply(sec(step.at), step.event)
@@ -89,7 +89,7 @@ func TestStateRunningJob(t *testing.T) {
 func TestStateKeepsOnlyTheLast(t *testing.T) {
 	s := stateOf(told{0, runOf(500, 1)})
 	for i := range 300 {
-		s.apply(sec(float64(i)), engine.Warning{Message: fmt.Sprint(i)})
+		s.apply(sec(float64(i)), journal.Warning{Message: fmt.Sprint(i)})
 		s.apply(sec(float64(i)), failed(fmt.Sprint(i), "no "+strings.Repeat("x", i%50), 1))
 	}
 	if last := s.failures[keptFailures-1]; len(s.failures) != keptFailures || last.name != "299" || last.jobs != 6 {
@@ -104,7 +104,7 @@ func TestStateKeepsOnlyTheLast(t *testing.T) {
 }
 
 func TestTimeLeft(t *testing.T) {
-	begin := []told{{0, runOf(10, 2)}, {0, engine.JobStarted{Job: "a"}}, {10, engine.AttemptStarted{Job: "a", Attempt: 1}}}
+	begin := []told{{0, runOf(10, 2)}, {0, journal.JobStarted{Job: "a"}}, {10, journal.AttemptStarted{Job: "a", Attempt: 1}}}
 	tests := []struct {
 		name   string
 		events []told
@@ -119,7 +119,7 @@ func TestTimeLeft(t *testing.T) {
 		{"failures take time too", []told{{30, failed("a", "", 1)}, {50, built("b", 40)}}, 50, 160},
 		{"skipped jobs only shorten the rest", []told{{30, built("a", 20)}, {50, built("b", 40)}, {50, skipped("c", "")}}, 50, 140},
 		{"a stall shows", []told{{30, built("a", 20)}, {50, built("b", 40)}}, 90, 320},
-		{"stopping", []told{{30, built("a", 20)}, {50, built("b", 40)}, {51, engine.Stopping{}}}, 51, -1},
+		{"stopping", []told{{30, built("a", 20)}, {50, built("b", 40)}, {51, journal.Stopping{}}}, 51, -1},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -136,7 +136,7 @@ func TestTimeLeft(t *testing.T) {
 
 // When builds get slower, the estimate follows the last of them.
 func TestTimeLeftFollowsThePace(t *testing.T) {
-	s := stateOf(told{0, runOf(400, 1)}, told{0, engine.AttemptStarted{Job: "j", Attempt: 1}})
+	s := stateOf(told{0, runOf(400, 1)}, told{0, journal.AttemptStarted{Job: "j", Attempt: 1}})
 	at := 0.0
 	for i := range 200 {
 		if at++; i >= 100 {
@@ -153,7 +153,7 @@ func TestTimeLeftFollowsThePace(t *testing.T) {
 func TestKeptJobs(t *testing.T) {
 	begin := runOf(16, 2)
 	begin.Kept, begin.KeptBatches = 12, 1
-	s := stateOf(told{0, begin}, told{0, engine.JobStarted{Job: "a"}}, told{1800, built("a", 1)})
+	s := stateOf(told{0, begin}, told{0, journal.JobStarted{Job: "a"}}, told{1800, built("a", 1)})
 	if s.done() != 13 || s.built != 1 || s.batchesDone != 1 || s.imagesPerHour(sec(1800)) != 2 {
 		t.Errorf("%d done, %d built, %d batches, %v images/h", s.done(), s.built, s.batchesDone, s.imagesPerHour(sec(1800)))
 	}
@@ -168,7 +168,7 @@ func TestKeptJobs(t *testing.T) {
 }
 
 func TestImagesPerHour(t *testing.T) {
-	s := stateOf(told{0, runOf(10, 1)}, told{1, skipped("s", "")}, told{600, engine.JobStarted{Job: "a"}}, told{1800, built("a", 1)}, told{1800, built("b", 1)})
+	s := stateOf(told{0, runOf(10, 1)}, told{1, skipped("s", "")}, told{600, journal.JobStarted{Job: "a"}}, told{1800, built("a", 1)}, told{1800, built("b", 1)})
 	if got := s.imagesPerHour(sec(4200)); got != 2 {
 		t.Errorf("got %v, want the 2 that were built in an hour of building", got)
 	}

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
@@ -117,7 +117,7 @@ func (s *state) replay(events io.Reader) error {
 		if err != nil {
 			return err
 		}
-		if at, e, err := engine.UnmarshalEvent(line); err == nil {
+		if at, e, err := journal.Unmarshal(line); err == nil {
 			s.apply(at, e)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
@@ -18,7 +18,7 @@ func eventLines(t *testing.T, events ...told) *bytes.Buffer {
 	t.Helper()
 	var b bytes.Buffer
 	for _, e := range events {
-		line, err := engine.MarshalEvent(sec(e.at), e.event)
+		line, err := journal.Marshal(sec(e.at), e.event)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -41,16 +41,16 @@ func failedEntry(name, why string) ledger.Entry {
 
 func TestStatusOfARunningRun(t *testing.T) {
 	events := eventLines(t,
-		told{0, engine.RunStarted{Jobs: 9, Workers: 3, Nodes: []string{"node-a"}}}, // was killed, and resumed
-		told{1, engine.JobStarted{Job: "of the killed run"}},
-		told{100, engine.RunStarted{Jobs: 9, Kept: 3, Workers: 3, Nodes: []string{"node-a"}}},
-		told{101, engine.JobStarted{Job: "b"}}, told{101, engine.AttemptStarted{Job: "b", Attempt: 1}},
-		told{102, engine.JobStarted{Job: "c"}}, told{103, engine.AttemptStarted{Job: "c", Attempt: 2}},
-		told{104, engine.StepStarted{Job: "c", Step: "[2/3] RUN make"}},
+		told{0, journal.RunStarted{Jobs: 9, Workers: 3, Nodes: []string{"node-a"}}}, // was killed, and resumed
+		told{1, journal.JobStarted{Job: "of the killed run"}},
+		told{100, journal.RunStarted{Jobs: 9, Kept: 3, Workers: 3, Nodes: []string{"node-a"}}},
+		told{101, journal.JobStarted{Job: "b"}}, told{101, journal.AttemptStarted{Job: "b", Attempt: 1}},
+		told{102, journal.JobStarted{Job: "c"}}, told{103, journal.AttemptStarted{Job: "c", Attempt: 2}},
+		told{104, journal.StepStarted{Job: "c", Step: "[2/3] RUN make"}},
 		told{160, built("b", 59)},
 		told{161, failed("x", "no", 1)},
-		told{162, engine.SweepFinished{ReclaimedRecords: 3, ReclaimedBytes: 2e9}},
-		told{165, engine.WaitingForSpace{Job: "d", NeedBytes: 3e9, FreeBytes: 1e9}},
+		told{162, journal.SweepFinished{ReclaimedRecords: 3, ReclaimedBytes: 2e9}},
+		told{165, journal.WaitingForSpace{Job: "d", NeedBytes: 3e9, FreeBytes: 1e9}},
 	)
 	events.WriteString(`{"time":"2026-01-02T03:04:05Z","type":"of_tomorrow"}` + "\n" + `{"time":"2026-01-02T03:0`)
 	r := statusRecord(ledger.Entry{Name: "a", Status: ledger.Built}, ledger.Entry{Name: "b", Status: ledger.Built},
@@ -84,7 +84,7 @@ failed
 
 func TestStatusOfARunThatIsOver(t *testing.T) {
 	events := func() *bytes.Buffer {
-		return eventLines(t, told{0, runOf(9, 2)}, told{1, engine.JobStarted{Job: "a"}}, told{60, built("a", 59)}, told{61, engine.JobStarted{Job: "b"}})
+		return eventLines(t, told{0, runOf(9, 2)}, told{1, journal.JobStarted{Job: "a"}}, told{60, built("a", 59)}, told{61, journal.JobStarted{Job: "b"}})
 	}
 	all := make([]ledger.Entry, 9)
 	for i := range all {
@@ -134,7 +134,7 @@ func TestStatusGroupsFailuresAsTheRunDoes(t *testing.T) {
 		entries = append(entries, e)
 	}
 	step := strings.TrimSpace(strings.Repeat("a long step ", 20))
-	events := eventLines(t, told{0, runOf(9, 2)}, told{1, engine.StepStarted{Job: strings.Repeat("long-name-", 12), Step: step}})
+	events := eventLines(t, told{0, runOf(9, 2)}, told{1, journal.StepStarted{Job: strings.Repeat("long-name-", 12), Step: step}})
 	s, err := StatusOf(statusRecord(entries...), events, "here", sec(61))
 	if err != nil {
 		t.Fatal(err)
@@ -158,10 +158,10 @@ func TestStatusFits(t *testing.T) {
 	events = append(events, told{0, runOf(900, 30)})
 	var entries []ledger.Entry
 	for i := range 40 {
-		events = append(events, told{1, engine.JobStarted{Job: fmt.Sprintf("a-job-with-a-rather-long-name-%d", i)}})
+		events = append(events, told{1, journal.JobStarted{Job: fmt.Sprintf("a-job-with-a-rather-long-name-%d", i)}})
 		entries = append(entries, failedEntry(fmt.Sprintf("job-%d", i), fmt.Sprintf("a reason that is long enough for a line of its own, number %d of many, \x1b[2J", i%8)))
 	}
-	events = append(events, told{2, engine.Warning{Message: strings.Repeat("w ", 90)}}, told{2, engine.Stopping{Reason: "interrupted"}})
+	events = append(events, told{2, journal.Warning{Message: strings.Repeat("w ", 90)}}, told{2, journal.Stopping{Reason: "interrupted"}})
 	for width := 1; width < 130; width += 7 {
 		s, err := StatusOf(statusRecord(entries...), eventLines(t, events...), "here", time.Now())
 		if err != nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/throttle"
 )
 
@@ -14,19 +14,19 @@ import (
 const throttledClass = "throttled"
 
 // throttle notes that jobs wait for a registry, until it answers.
-func (s *state) throttle(e engine.RegistryThrottled) {
+func (s *state) throttle(e journal.RegistryThrottled) {
 	s.answers(e.Registry)
 	s.throttled = append(s.throttled, e)
 }
 
 // answers notes that nobody waits for a registry any more.
 func (s *state) answers(registry string) {
-	s.throttled = slices.DeleteFunc(s.throttled, func(e engine.RegistryThrottled) bool { return e.Registry == registry })
+	s.throttled = slices.DeleteFunc(s.throttled, func(e journal.RegistryThrottled) bool { return e.Registry == registry })
 }
 
 // waitsFor tells that an attempt failed since a registry asks for fewer requests, which
 // has been told of once for all jobs.
-func (s *state) waitsFor(e engine.AttemptFailed) bool {
+func (s *state) waitsFor(e journal.AttemptFailed) bool {
 	return e.Class == throttledClass && len(s.throttled) > 0
 }
 
@@ -41,7 +41,7 @@ func (s *state) awaited(now time.Time) []string {
 
 // throttledText says that a registry asks for fewer requests, what it told of its
 // limit, and what is done about it.
-func throttledText(e engine.RegistryThrottled, now time.Time) string {
+func throttledText(e journal.RegistryThrottled, now time.Time) string {
 	parts := []string{clean(e.Registry) + " asks for fewer requests"}
 	if e.MirrorOf != "" {
 		parts[0] = fmt.Sprintf("%s (mirror of %s) asks for fewer requests", clean(e.Registry), clean(e.MirrorOf))
@@ -65,7 +65,7 @@ func throttledText(e engine.RegistryThrottled, now time.Time) string {
 }
 
 // limitText says what a registry tells of its limit.
-func limitText(e engine.RegistryLimit, now time.Time) string {
+func limitText(e journal.RegistryLimit, now time.Time) string {
 	text := clean(e.Registry) + ": " + leftText(e.Registry, e.Limit)
 	if e.Window > 0 {
 		text += " in " + whole(ofSeconds(e.Window))
@@ -77,7 +77,7 @@ func limitText(e engine.RegistryLimit, now time.Time) string {
 }
 
 // leftText says how much of a limit is left. What Docker Hub counts are pulls.
-func leftText(registry string, l engine.Limit) string {
+func leftText(registry string, l journal.Limit) string {
 	counted := "requests"
 	if registry == throttle.DockerHub {
 		counted = "pulls"

@@ -10,7 +10,7 @@ import (
 	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
@@ -56,7 +56,7 @@ func (t *tty) run(program *tea.Program) {
 }
 
 // Observe implements View.
-func (t *tty) Observe(at time.Time, e engine.Event) { t.feed.add(at, e) }
+func (t *tty) Observe(at time.Time, e journal.Event) { t.feed.add(at, e) }
 
 // Close implements View.
 func (t *tty) Close() error {
@@ -72,28 +72,41 @@ func (t *tty) Close() error {
 	return t.closeErr
 }
 
-// feed hands events from the run to the live view, which takes them once per
-// frame: a burst of events never makes the run wait for the terminal.
+// feed hands events to the live view, which takes them once per frame. While the
+// terminal takes nothing, whoever adds more than a frame can have waits.
 type feed struct {
 	now    func() time.Time
 	closed chan struct{}
 
 	mu     sync.Mutex
 	events []observed
+	taken  chan struct{} // closed and replaced when the view takes the events
 }
+
+// frameEvents is how many events a frame can have.
+const frameEvents = 1000
 
 type observed struct {
 	at    time.Time
-	event engine.Event
+	event journal.Event
 }
 
 func newFeed(now func() time.Time) *feed {
-	return &feed{now: now, closed: make(chan struct{})}
+	return &feed{now: now, closed: make(chan struct{}), taken: make(chan struct{})}
 }
 
-func (f *feed) add(at time.Time, e engine.Event) {
+func (f *feed) add(at time.Time, e journal.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	for len(f.events) >= frameEvents && !f.isClosed() {
+		taken := f.taken
+		f.mu.Unlock()
+		select {
+		case <-taken:
+		case <-f.closed:
+		}
+		f.mu.Lock()
+	}
 	if !f.isClosed() {
 		f.events = append(f.events, observed{at, e})
 	}
@@ -129,6 +142,8 @@ func (f *feed) next() tea.Msg {
 	defer f.mu.Unlock()
 	news := newsMsg{now: f.now(), events: f.events, last: f.isClosed()}
 	f.events = nil
+	close(f.taken)
+	f.taken = make(chan struct{})
 	return news
 }
 
@@ -213,11 +228,11 @@ func repair() []tea.Cmd { return []tea.Cmd{tea.Raw("\r"), tea.ClearScreen} }
 // permanent is what an event leaves on the terminal above the view.
 func (m model) permanent(o observed) []tea.Cmd {
 	switch e := o.event.(type) {
-	case engine.JobFinished:
+	case journal.JobFinished:
 		if e.Entry.Status == ledger.Failed {
 			return m.failureLines(o.at, e.Entry)
 		}
-	case engine.Stopping:
+	case journal.Stopping:
 		return repair()
 	}
 	return nil

@@ -12,7 +12,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
@@ -40,7 +40,7 @@ func TestModelShowsTheRun(t *testing.T) {
 		t.Errorf("before all: %q", got)
 	}
 	m, _ = update(t, m, tea.WindowSizeMsg{Width: 80, Height: 10})
-	m, _ = update(t, m, newsOf(false, told{0, runOf(60, 3)}, told{40, engine.JobStarted{Job: "a"}}))
+	m, _ = update(t, m, newsOf(false, told{0, runOf(60, 3)}, told{40, journal.JobStarted{Job: "a"}}))
 	for _, want := range []string{"60 images", "0:01:40", "a  checking"} {
 		if got := m.View().Content; !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
@@ -62,7 +62,7 @@ func TestModelShowsTheRun(t *testing.T) {
 
 func TestModelNeverShrinks(t *testing.T) {
 	m, _ := update(t, modelOf(), tea.WindowSizeMsg{Width: 80, Height: 24})
-	m, _ = update(t, m, newsOf(false, told{0, runOf(60, 3)}, told{1, engine.JobStarted{Job: "a"}}, told{1, engine.JobStarted{Job: "b"}}))
+	m, _ = update(t, m, newsOf(false, told{0, runOf(60, 3)}, told{1, journal.JobStarted{Job: "a"}}, told{1, journal.JobStarted{Job: "b"}}))
 	before := strings.Count(m.View().Content, "\n")
 	m, _ = update(t, m, newsOf(false, told{2, built("a", 1)}, told{2, built("b", 1)}))
 	if after := strings.Count(m.View().Content, "\n"); after != before {
@@ -140,7 +140,7 @@ func TestModelRepairsTheFrame(t *testing.T) {
 	clear := tea.ClearScreen()
 	m, _ := update(t, modelOf(), tea.WindowSizeMsg{Width: 80, Height: 24})
 	m.feed.close()
-	m, cmd := update(t, m, newsOf(false, told{0, runOf(60, 3)}, told{1, engine.Stopping{Reason: "interrupted"}}))
+	m, cmd := update(t, m, newsOf(false, told{0, runOf(60, 3)}, told{1, journal.Stopping{Reason: "interrupted"}}))
 	if !slices.Contains(messages(cmd), clear) {
 		t.Error("nothing is drawn anew when the run begins to stop")
 	}
@@ -163,7 +163,7 @@ func TestFeedKeepsTheOrder(t *testing.T) {
 		t.Fatalf("got %+v", news)
 	}
 	for i, o := range news.events {
-		if name := o.event.(engine.JobFinished).Entry.Name; name != fmt.Sprint(i) {
+		if name := o.event.(journal.JobFinished).Entry.Name; name != fmt.Sprint(i) {
 			t.Errorf("event %d is of job %s", i, name)
 		}
 	}
@@ -193,7 +193,7 @@ func TestTTYLosesNoFailure(t *testing.T) {
 		events = append(events, told{1, failed(fmt.Sprintf("job-%03d", i), "no"+strings.Repeat("x", i%50)+strings.Repeat("y", i/50), 1)})
 	}
 	end := ledger.Summary{Total: 200, Failed: 200, WallClockSeconds: 9}
-	out := runTTY(t, append(events, told{9, engine.RunFinished{Summary: end}})...)
+	out := runTTY(t, append(events, told{9, journal.RunFinished{Summary: end}})...)
 	at := 0
 	for i := range 200 {
 		line := fmt.Sprintf("0:00:01 failed job-%03d: no", i)

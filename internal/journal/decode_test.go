@@ -1,4 +1,4 @@
-package engine
+package journal
 
 import (
 	"go/ast"
@@ -26,17 +26,17 @@ func TestEventsRoundTrip(t *testing.T) {
 		value := reflect.New(kind).Elem()
 		fill(t, value)
 		want := value.Interface().(Event)
-		line, err := MarshalEvent(at, want)
+		line, err := Marshal(at, want)
 		if err != nil {
 			t.Fatal(err)
 		}
-		when, got, err := UnmarshalEvent(line)
+		when, got, err := Unmarshal(line)
 		if err != nil || !when.Equal(at) || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %+v at %s (%v), want %+v\n%s", name, got, when, err, want, line)
 		}
 	}
 	for _, line := range []string{"", "{", `{"time":"2026-01-02T03:04:05Z","type":"job_fin`, `{"type":"of_tomorrow"}`, `{"type":"warning","message":3}`} {
-		if _, e, err := UnmarshalEvent([]byte(line)); err == nil {
+		if _, e, err := Unmarshal([]byte(line)); err == nil {
 			t.Errorf("%s is read as %+v", line, e)
 		}
 	}

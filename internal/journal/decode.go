@@ -1,4 +1,4 @@
-package engine
+package journal
 
 import (
 	"encoding/json"
@@ -16,15 +16,36 @@ var kinds = func() map[string]reflect.Type {
 		RunStarted{}, JobStarted{}, AttemptStarted{}, StepStarted{}, AttemptFailed{}, JobFinished{}, BatchFinished{},
 		Surveying{}, WaitingForSpace{}, DiskFull{}, BuilderLost{}, Recovered{}, WorkersChanged{}, SweepStarted{},
 		SweepFinished{}, Warning{}, Stopping{}, RunFinished{}, RegistryThrottled{}, RegistryAnswers{}, RegistryLimit{}, JobWaiting{},
+		Sampled{}, Lost{},
 	} {
 		types[e.Kind()] = reflect.TypeOf(e)
 	}
 	return types
 }()
 
-// UnmarshalEvent reads what MarshalEvent wrote. An event of a kind that is not
+// Marshal encodes an event as one flat JSON object that begins with its
+// time and type.
+func Marshal(at time.Time, e Event) ([]byte, error) {
+	head, err := json.Marshal(struct {
+		Time ledger.Time `json:"time"`
+		Type string      `json:"type"`
+	}{ledger.Time{Time: at}, e.Kind()})
+	if err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(e)
+	if err != nil {
+		return nil, err
+	}
+	if string(body) == "{}" {
+		return head, nil
+	}
+	return append(append(head[:len(head)-1], ','), body[1:]...), nil
+}
+
+// Unmarshal reads what Marshal wrote. An event of a kind that is not
 // known, such as a later version's, is an error.
-func UnmarshalEvent(line []byte) (time.Time, Event, error) {
+func Unmarshal(line []byte) (time.Time, Event, error) {
 	var head struct {
 		Time ledger.Time `json:"time"`
 		Type string      `json:"type"`

@@ -1,9 +1,9 @@
-package engine
+// Package journal is what happened in a run: typed events, in order, told once to
+// whoever wants to know. Terminal, files, report and status are made from these
+// alone, during the run or read back after it.
+package journal
 
 import (
-	"encoding/json"
-	"time"
-
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
@@ -14,9 +14,22 @@ type Event interface {
 	Kind() string
 }
 
-// Observer is told each event, in the order in which they happened, one at a
-// time. It must return quickly: the run waits for it.
-type Observer func(at time.Time, e Event)
+// Mending is one way to mend a builder.
+type Mending string
+
+// The ways.
+const (
+	// MendBuilder waited for a daemon that was lost, or started it again.
+	MendBuilder Mending = "builder"
+	// MendOwn removed the records of the job's own steps.
+	MendOwn Mending = "own_records"
+	// MendBase removed the job's base layers too, but those that other
+	// unfinished jobs share.
+	MendBase Mending = "base_records"
+	// MendNoCache removed those as well, with all that stands on them, and
+	// leaves the cache out of the next attempt.
+	MendNoCache Mending = "no_cache"
+)
 
 // Limit is what a registry tells of how often it may be asked.
 type Limit struct {
@@ -51,6 +64,8 @@ type (
 		Batch int    `json:"batch"`
 		// Images are those that its build reads, where no base image is given.
 		Images []string `json:"images,omitempty"`
+		// Node is the one that it is built on; empty where several build it together.
+		Node string `json:"node,omitempty"`
 	}
 
 	// AttemptStarted tells that a build of a job begins.
@@ -210,6 +225,30 @@ type (
 		Error              string  `json:"error,omitempty"`
 	}
 
+	// Sampled tells how full a node is, and how many jobs run there and wait for it.
+	Sampled struct {
+		Node string `json:"node"`
+		// Bound is what is nearest to be full; empty where nothing is bounded. Of it,
+		// UsedBytes are used, ReservedBytes promised to running jobs, and HighBytes the
+		// most that may be. Where it cannot be read, Unknown is set.
+		Bound         string `json:"bound,omitempty"`
+		UsedBytes     int64  `json:"used_bytes"`
+		ReservedBytes int64  `json:"reserved_bytes"`
+		HighBytes     int64  `json:"high_bytes"`
+		Unknown       bool   `json:"unknown,omitempty"`
+		// Workers of the node there are, of which Running are at work.
+		Workers int `json:"workers"`
+		Running int `json:"running"`
+		// Waiting counts the jobs that wait, by what they wait for: a worker, space, a
+		// registry, another job's image or the pause before their next attempt.
+		Waiting map[string]int `json:"waiting,omitempty"`
+	}
+
+	// Lost tells an observer that it was too slow for some events. It is in no file.
+	Lost struct {
+		Events int `json:"events"`
+	}
+
 	// Warning is something that a person should know and that stops nothing.
 	// Job is empty when it concerns the run.
 	Warning struct {
@@ -286,6 +325,12 @@ func (SweepStarted) Kind() string { return "sweep_started" }
 func (SweepFinished) Kind() string { return "sweep_finished" }
 
 // Kind implements Event.
+func (Sampled) Kind() string { return "sampled" }
+
+// Kind implements Event.
+func (Lost) Kind() string { return "events_lost" }
+
+// Kind implements Event.
 func (Warning) Kind() string { return "warning" }
 
 // Kind implements Event.
@@ -293,23 +338,3 @@ func (Stopping) Kind() string { return "stopping" }
 
 // Kind implements Event.
 func (RunFinished) Kind() string { return "run_finished" }
-
-// MarshalEvent encodes an event as one flat JSON object that begins with its
-// time and type.
-func MarshalEvent(at time.Time, e Event) ([]byte, error) {
-	head, err := json.Marshal(struct {
-		Time ledger.Time `json:"time"`
-		Type string      `json:"type"`
-	}{ledger.Time{Time: at}, e.Kind()})
-	if err != nil {
-		return nil, err
-	}
-	body, err := json.Marshal(e)
-	if err != nil {
-		return nil, err
-	}
-	if string(body) == "{}" {
-		return head, nil
-	}
-	return append(append(head[:len(head)-1], ','), body[1:]...), nil
-}
