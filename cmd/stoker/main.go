@@ -13,7 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/stoker-build/stoker/internal/cli"
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/run"
 )
 
 // Set by the linker: version in releases, commit where Go itself notes none.
@@ -32,7 +32,7 @@ func main() {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {
 		<-signals
-		cancel(engine.ErrInterrupted)
+		cancel(run.ErrInterrupted)
 		<-signals
 		if term.IsTerminal(int(os.Stderr.Fd())) {
 			fmt.Fprint(os.Stderr, showCursor)

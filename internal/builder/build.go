@@ -4,13 +4,16 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/docker/buildx/build"
+	buildxbuilder "github.com/docker/buildx/builder"
 	"github.com/docker/buildx/util/confutil"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
@@ -118,34 +121,23 @@ func localDirs(in build.Inputs) func(name string) string {
 	}
 }
 
-// nodesOf returns the names of the nodes that have certain workers.
-func (b *Builder) nodesOf(workers map[string]bool) string {
-	if len(b.nodes) == 1 {
-		return b.nodes[0].Name
-	}
+// namesOf returns the names of those nodes that have certain workers.
+func namesOf(nodes []*Node, workers map[string]bool) string {
 	var names []string
-	for i, n := range b.nodes {
-		if workers[b.workers[i].id] {
-			names = append(names, n.Name)
+	for _, n := range nodes {
+		if len(nodes) == 1 || workers[n.id] {
+			names = append(names, n.name)
 		}
 	}
 	return strings.Join(names, " ")
 }
 
-func (b *Builder) nodeNames() []string {
-	var names []string
-	for _, n := range b.nodes {
-		names = append(names, n.Name)
-	}
-	return names
-}
-
 // moveTimes finds out by how much buildx moves the times of a build's progress, until
 // the returned function is called. Where several nodes build, each for its platforms,
 // they are left as they are.
-func (b *Builder) moveTimes(ctx context.Context, ref string, p *progress) (stop func()) {
-	c, err := b.nodes[0].Driver.Client(ctx)
-	if len(b.nodes) > 1 || err != nil {
+func moveTimes(ctx context.Context, nodes []*Node, ref string, p *progress) (stop func()) {
+	c, err := nodes[0].node.Driver.Client(ctx)
+	if len(nodes) > 1 || err != nil {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -153,7 +145,7 @@ func (b *Builder) moveTimes(ctx context.Context, ref string, p *progress) (stop 
 	p.awaitMove()
 	asking.Go(func() {
 		if step, at, ok := firstStarted(ctx, c, ref); ok {
-			p.move(step, at.Add(-b.workers[0].clock.now(ctx, c)))
+			p.move(step, at.Add(-nodes[0].clock.now(ctx, c)))
 		}
 	})
 	return func() {
@@ -163,9 +155,28 @@ func (b *Builder) moveTimes(ctx context.Context, ref string, p *progress) (stop 
 	}
 }
 
-// Build makes one attempt at a job. It writes BuildKit's own plain progress to
-// log. The result holds the timings also when the build fails.
-func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch Watch) (Result, error) {
+// named returns the nodes with some names; all where there are none.
+func (b *Builder) named(names []string) (nodes []*Node) {
+	for _, n := range b.Nodes() {
+		if len(names) == 0 || slices.Contains(names, n.name) {
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes
+}
+
+// Build makes one attempt at a job on some nodes, by their names: several where each
+// builds for some of the platforms, all where none is named. It writes BuildKit's own plain progress to log. The
+// result holds the timings also when the build fails.
+func (b *Builder) Build(ctx context.Context, on []string, job *plan.Job, log io.Writer, watch Watch) (Result, error) {
+	nodes := b.named(on)
+	if len(nodes) == 0 {
+		return Result{}, fmt.Errorf("the builder has no node %s", strings.Join(on, " or "))
+	}
+	bxNodes := make([]buildxbuilder.Node, len(nodes))
+	for i, n := range nodes {
+		bxNodes[i] = n.node
+	}
 	watch = watch.whole()
 	export := b.exports.export(&watch)
 	defer export.end()
@@ -178,16 +189,16 @@ func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch
 	// solver/llbsolver/history).
 	o.ProvenanceResponseMode = confutil.MetadataProvenanceModeDisabled
 	o.Ref = identity.NewID()
-	defer func() { b.history.end(o.Ref, b.nodeNames()) }()
+	defer func() { b.history.end(o.Ref, on) }()
 	options := map[string]build.Options{target: b.options(o)}
 	if b.pushed != nil {
 		b.pushed.before(ctx, job)
 	}
-	moved := b.moveTimes(ctx, o.Ref, progress)
+	moved := moveTimes(ctx, nodes, o.Ref, progress)
 	start := time.Now()
 	var telling sync.Mutex // of a build for several platforms each of several nodes tells
 	building := map[string]bool{}
-	response, err := build.Build(ctx, b.nodes, options, b.docker(), b.config, progress, &build.Handler{
+	response, err := build.Build(ctx, bxNodes, options, b.docker(), b.config, progress, &build.Handler{
 		Evaluate: func(ctx context.Context, _ string, c gateway.Client, res *gateway.Result, _ build.Options) error {
 			telling.Lock()
 			defer telling.Unlock()
@@ -198,7 +209,7 @@ func (b *Builder) Build(ctx context.Context, job *plan.Job, log io.Writer, watch
 			return export.begin(ctx, res)
 		}})
 	moved()
-	result := Result{Node: b.nodesOf(building)}
+	result := Result{Node: namesOf(nodes, building)}
 	result.Timings = progress.close()
 	result.atMost(time.Since(start))
 	if err != nil {

@@ -290,9 +290,9 @@ func (b *Builder) reach(ctx context.Context) error {
 
 // worker is what a node says of itself.
 type worker struct {
-	id       string // which it keeps with its cache
-	platform ocispecs.Platform
-	clock    *clock
+	id        string              // which it keeps with its cache
+	platforms []ocispecs.Platform // the one of its machine first
+	clock     *clock
 }
 
 // bootNode makes sure that a node answers.
@@ -305,12 +305,13 @@ func bootNode(ctx context.Context, n buildxbuilder.Node) (worker, error) {
 	if err != nil {
 		return worker{}, err
 	}
-	w := worker{platform: platforms.DefaultSpec(), clock: &clock{}}
+	w := worker{platforms: n.Node.Platforms, clock: &clock{}}
 	if len(list) > 0 {
 		w.id = list[0].ID
-		if len(list[0].Platforms) > 0 {
-			w.platform = list[0].Platforms[0]
-		}
+		w.platforms = append(w.platforms, list[0].Platforms...)
+	}
+	if len(w.platforms) == 0 {
+		w.platforms = []ocispecs.Platform{platforms.DefaultSpec()}
 	}
 	return w, nil
 }

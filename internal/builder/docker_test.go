@@ -197,7 +197,7 @@ func (d docker) jobOn(base int, spec plan.Spec) *plan.Job {
 
 func (d docker) build(b *Builder, job *plan.Job) {
 	d.t.Helper()
-	if _, err := b.Build(d.t.Context(), job, io.Discard, Watch{}); err != nil {
+	if _, err := b.Build(d.t.Context(), nil, job, io.Discard, Watch{}); err != nil {
 		d.t.Fatal(err)
 	}
 }
@@ -252,7 +252,7 @@ func TestListingBesideBuilds(t *testing.T) {
 	for i := range d.bases {
 		job := d.jobOn(i, plan.Spec{Push: true, TagTemplates: []string{d.registry.Host() + "/{{.Name}}:1"}})
 		builds.Go(func() error {
-			if _, err := b.Build(t.Context(), job, io.Discard, Watch{}); err != nil {
+			if _, err := b.Build(t.Context(), nil, job, io.Discard, Watch{}); err != nil {
 				return err
 			}
 			return b.DropPushed(t.Context(), job)

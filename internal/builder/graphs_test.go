@@ -197,7 +197,7 @@ func (w world) build(t *testing.T, job *plan.Job) (graph.Graph, map[graph.ID][]t
 	var g graph.Graph
 	done := map[graph.ID][]time.Time{}
 	var mu sync.Mutex
-	_, err := w.b.Build(context.Background(), job, io.Discard, builder.Watch{
+	_, err := w.b.Build(context.Background(), nil, job, io.Discard, builder.Watch{
 		Graph: func(told graph.Graph) { g = told },
 		Made: func(m cache.Making) {
 			mu.Lock()

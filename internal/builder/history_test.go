@@ -76,16 +76,16 @@ func TestForget(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	if _, err := other.Build(t.Context(), strangers, io.Discard, builder.Watch{}); err != nil {
+	if _, err := other.Build(t.Context(), nil, strangers, io.Discard, builder.Watch{}); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 3 {
-		if _, err := w.b.Build(t.Context(), w.job(t, fmt.Sprint("ours-", i), dockerfiles["plain"]), io.Discard, builder.Watch{}); err != nil {
+		if _, err := w.b.Build(t.Context(), nil, w.job(t, fmt.Sprint("ours-", i), dockerfiles["plain"]), io.Discard, builder.Watch{}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	failing := w.job(t, "failing", "FROM BASE\nRUN exit 1")
-	if _, err := w.b.Build(t.Context(), failing, io.Discard, builder.Watch{}); err == nil {
+	if _, err := w.b.Build(t.Context(), nil, failing, io.Discard, builder.Watch{}); err == nil {
 		t.Fatal("no error")
 	}
 	if n := w.builds(t); n != 5 {

@@ -248,7 +248,7 @@ func (n *Node) Layers(ctx context.Context, refs []string, found func(ref string,
 			group.SetLimit(graphWorkers)
 			for _, ref := range refs {
 				group.Go(func() error {
-					if layers, err := n.builder.images.layers(ctx, c, graph.ImageSource{Ref: ref, Platform: pb.PlatformFromSpec(n.platform)}, ""); err == nil {
+					if layers, err := n.builder.images.layers(ctx, c, graph.ImageSource{Ref: ref, Platform: pb.PlatformFromSpec(n.Platform())}, ""); err == nil {
 						found(ref, layers)
 					}
 					return nil

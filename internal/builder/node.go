@@ -20,20 +20,20 @@ import (
 // Node is one BuildKit daemon of a builder. Its methods may be called
 // concurrently.
 type Node struct {
-	name     string
-	node     buildxbuilder.Node
-	id       string
-	platform ocispecs.Platform
-	root     string
-	clock    *clock
-	builder  *Builder
+	name      string
+	node      buildxbuilder.Node
+	id        string
+	platforms []ocispecs.Platform
+	root      string
+	clock     *clock
+	builder   *Builder
 }
 
 // Nodes returns the builder's nodes.
 func (b *Builder) Nodes() []*Node {
 	var out []*Node
 	for i, n := range b.nodes {
-		out = append(out, &Node{name: n.Name, node: n, id: b.workers[i].id, platform: b.workers[i].platform, root: b.roots[i], clock: b.workers[i].clock, builder: b})
+		out = append(out, &Node{name: n.Name, node: n, id: b.workers[i].id, platforms: b.workers[i].platforms, root: b.roots[i], clock: b.workers[i].clock, builder: b})
 	}
 	return out
 }
@@ -45,7 +45,11 @@ func (n *Node) Name() string { return n.name }
 func (n *Node) ID() string { return n.id }
 
 // Platform is the one that the node builds for by default.
-func (n *Node) Platform() ocispecs.Platform { return n.platform }
+func (n *Node) Platform() ocispecs.Platform { return n.platforms[0] }
+
+// Platforms are those that the node builds for: first those that it was given in
+// buildx, then its machine's own, then those that it emulates.
+func (n *Node) Platforms() []ocispecs.Platform { return n.platforms }
 
 // Root is a path on the disk that holds the node's cache, where it is on this
 // machine and could be found when the builder was connected to; else empty. It

@@ -17,29 +17,28 @@ const (
 	maxStarts = 3
 )
 
-// Recover returns when every node answers again. A private daemon that has
-// ended is started anew, on the same cache; one that hangs is ended first, but
-// not sooner than restartPause after it was started. Nodes of other builders are
-// booted, as docker buildx inspect --bootstrap does. It must not be called
-// concurrently.
-func (b *Builder) Recover(ctx context.Context, restartPause time.Duration) error {
+// Recover returns when the node answers again. A private daemon that has ended is
+// started anew, on the same cache; one that hangs is ended first, but not sooner than
+// restartPause after it was started. Other nodes are booted, as docker buildx inspect
+// --bootstrap does. It must not be called concurrently for one node.
+func (n *Node) Recover(ctx context.Context, restartPause time.Duration) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, recoverTimeout, fmt.Errorf("it did not answer for %s", recoverTimeout))
 	defer cancel()
 	pauses := backoff.NewExponentialBackOff()
 	pauses.InitialInterval, pauses.MaxInterval = 100*time.Millisecond, 10*time.Second
-	failedStarts := 0
+	private, failedStarts := n.builder.private, 0
 	try := func() (struct{}, error) {
-		err := b.answer(ctx)
+		err := n.Answers(ctx)
 		if err == nil {
 			return struct{}{}, nil
 		}
-		if b.private == nil {
-			return struct{}{}, b.boot(ctx)
+		if private == nil {
+			return struct{}{}, n.boot(ctx)
 		}
-		if !b.private.hasEnded() && time.Since(b.private.started) < restartPause {
+		if !private.hasEnded() && time.Since(private.started) < restartPause {
 			return struct{}{}, err
 		}
-		err = b.private.restart(ctx)
+		err = private.restart(ctx)
 		if errors.Is(err, errEndedAtOnce) {
 			if failedStarts++; failedStarts == maxStarts {
 				err = backoff.Permanent(err)
@@ -54,23 +53,10 @@ func (b *Builder) Recover(ctx context.Context, restartPause time.Duration) error
 	return err
 }
 
-// answer returns an error when a node does not answer.
-func (b *Builder) answer(ctx context.Context) error {
-	var errs []error
-	for _, n := range b.Nodes() {
-		errs = append(errs, n.Answers(ctx))
-	}
-	return errors.Join(errs...)
-}
-
-// boot starts the nodes that are not running, as far as their kind allows.
-func (b *Builder) boot(ctx context.Context) error {
+// boot starts the node if it is not running, as far as its kind allows.
+func (n *Node) boot(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
-	var errs []error
-	for _, n := range b.nodes {
-		_, err := bootNode(ctx, n)
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
+	_, err := bootNode(ctx, n.node)
+	return err
 }

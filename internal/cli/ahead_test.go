@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stoker-build/stoker/internal/engine"
 	"github.com/stoker-build/stoker/internal/journal"
+	"github.com/stoker-build/stoker/internal/run"
 )
 
 // While it is still asked what some jobs do, others are built. Nothing that an
@@ -55,7 +55,7 @@ func TestInterruptedWhileAsked(t *testing.T) {
 	w.write("bases.txt", silentRegistry(t)+"/swebench/none:1")
 	ctx, interrupt := context.WithCancelCause(t.Context())
 	go func() {
-		defer interrupt(engine.ErrInterrupted)
+		defer interrupt(run.ErrInterrupted)
 		if err := w.untilEvent("surveying"); err != nil {
 			t.Error(err)
 		}

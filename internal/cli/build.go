@@ -19,7 +19,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/stoker-build/stoker/internal/builder"
-	"github.com/stoker-build/stoker/internal/engine"
 	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/layers"
@@ -27,6 +26,7 @@ import (
 	"github.com/stoker-build/stoker/internal/plan"
 	"github.com/stoker-build/stoker/internal/recovery"
 	"github.com/stoker-build/stoker/internal/registry"
+	"github.com/stoker-build/stoker/internal/run"
 	"github.com/stoker-build/stoker/internal/show"
 )
 
@@ -158,15 +158,15 @@ func (o buildOptions) check() error {
 	return errors.Join(o.input.check(), o.run.check(), o.run.checkResume(), o.prune.check(), o.space.check())
 }
 
-// engine turns the flags into the engine's options, but for the parts that talk
+// options turns the flags into the run's options, but for the parts that talk
 // to a builder or write to disk.
-func (o buildOptions) engine(p *plan.Plan) (engine.Options, error) {
-	options := engine.Options{
-		Plan: p, Workers: o.run.workers, Retries: o.run.retries, RetriesStep: o.run.retryStep,
-		RetryDelay: o.run.retryDelay, RetryDelayMax: retryDelayMax,
-		RegistryPause: o.run.regPause, RegistryWait: o.run.regWait,
-		Timeout: o.run.timeout, StallTimeout: o.run.stall, MaxFailures: o.run.maxFail.of(len(p.Jobs)), FailFast: o.run.failFast, PostBuild: o.run.postBuild,
-		Attributions: ledger.Attributions{Dir: filepath.Join(o.builder.stateDir, "attributions")}, Order: engine.Order(o.space.order), Space: o.space.options(),
+func (o buildOptions) options(p *plan.Plan) (run.Options, error) {
+	options := run.Options{
+		Plan: p, Workers: o.run.workers, MaxFailures: o.run.maxFail.of(len(p.Jobs)), FailFast: o.run.failFast,
+		AttemptOptions: run.AttemptOptions{Retries: o.run.retries, RetriesStep: o.run.retryStep, RetryDelay: o.run.retryDelay, RetryDelayMax: retryDelayMax,
+			Timeout: o.run.timeout, StallTimeout: o.run.stall, PostBuild: o.run.postBuild},
+		Registries:   run.RegistryOptions{Pause: o.run.regPause, Wait: o.run.regWait},
+		Attributions: ledger.Attributions{Dir: filepath.Join(o.builder.stateDir, "attributions")}, Order: run.Order(o.space.order), Space: o.space.options(),
 		Prune: o.prune.options(), Redact: o.redactor(p),
 	}
 	learned := ledger.ReadLearned(o.builder.stateDir, p.Kind())
@@ -178,9 +178,9 @@ func (o buildOptions) engine(p *plan.Plan) (engine.Options, error) {
 	if err != nil {
 		return options, err
 	}
-	options.AskRegistry, options.Graphs = registries.Ask, builder.Offline{Config: registries.Config}
+	options.Registries.Ask, options.Graphs = registries.Ask, builder.Offline{Config: registries.Config}
 	if !o.run.force {
-		options.Registry = registries
+		options.Registries.Tags = registries
 	}
 	return options, nil
 }
@@ -192,7 +192,7 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 		return err
 	}
 	defer done()
-	options, err := o.engine(p)
+	options, err := o.options(p)
 	if err != nil {
 		return err
 	}
@@ -205,21 +205,21 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 		return err
 	}
 	limits, mirrors := &registry.Limits{}, b.Mirrors()
-	options.BuilderName, options.LayerSizes = b.Name(), o.builder.sizes(mirrors, limits).Of
-	options.Mirrors, options.Limits = mirrors.Of, limits.All
-	options.Builder, options.Graphs, options.Nodes, options.Prune.Owner = b, b, engineNodes(b), o.prune.owner(b)
+	options.BuilderName, options.Registries.LayerSizes = b.Name(), o.builder.sizes(mirrors, limits).Of
+	options.Registries.Mirrors, options.Registries.Limits = mirrors.Of, limits.All
+	options.Builder, options.Graphs, options.Nodes, options.Prune.Owner = b, b, nodesOf(b), o.prune.owner(b)
 	options.Recovery = o.recovery(b.Name())
 	if err := checkWithFrontend(ctx, p, b); err != nil {
 		return err
 	}
 
-	options.ResumeCommand = resumeCommand(streams, o.flags, os.LookupEnv, options.Redact)
-	record, resumed, err := o.openLedger(ctx, p, streams.Version, options.ResumeCommand)
+	command := resumeCommand(streams, o.flags, os.LookupEnv, options.Redact)
+	record, resumed, err := o.openLedger(ctx, p, streams.Version, command)
 	if err != nil {
 		return err
 	}
 	defer record.Close()
-	options.Ledger, options.Resumed, options.Again = record, resumed.Entries, o.again(resumed)
+	options.Ledger, options.Resume = record, run.ResumeOptions{Kept: resumed.Entries, Again: o.again(resumed), Command: command}
 	p.Notes = append(p.Notes, resumed.Notes...)
 	view, err := show.New(show.Mode(o.run.progress), viewStream(o.run, streams), show.Options{Results: streams.Out, Pushed: pushed(p), Kept: resumed.Entries})
 	if err != nil {
@@ -227,7 +227,7 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	}
 	options.Journal = journal.New()
 	shown := show.Attach(options.Journal, view)
-	summary, err := engine.Run(ctx, options)
+	summary, err := run.Run(ctx, options)
 	o.learn(p, summary)
 	err = errors.Join(err, shown.Close(), o.input.writeFiles(p, record.Entries()))
 	if err := appendStepSummary(summary); err != nil {
@@ -279,8 +279,8 @@ func (o buildOptions) learn(p *plan.Plan, s ledger.Summary) {
 	}
 }
 
-func engineNodes(b *builder.Builder) []engine.Node {
-	var nodes []engine.Node
+func nodesOf(b *builder.Builder) []run.Node {
+	var nodes []run.Node
 	for _, n := range b.Nodes() {
 		nodes = append(nodes, n)
 	}
@@ -309,7 +309,7 @@ func viewStream(ro runOptions, streams Streams) io.Writer {
 // outcome turns a summary into an exit code.
 func outcome(ctx context.Context, s ledger.Summary) error {
 	switch {
-	case errors.Is(context.Cause(ctx), engine.ErrInterrupted):
+	case errors.Is(context.Cause(ctx), run.ErrInterrupted):
 		return &exitError{ExitInterrupted}
 	case s.Failed > 0 || s.Unfinished > 0:
 		return &exitError{ExitFailed}

@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stoker-build/stoker/internal/engine"
 	"github.com/stoker-build/stoker/internal/lab"
 	"github.com/stoker-build/stoker/internal/lab/labtest"
 	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/run"
 )
 
 // workbench is a set of real parts with a list of base images on it.
@@ -84,10 +84,10 @@ func (w *workbench) build(ctx context.Context, more ...string) (code int, output
 	if dockerfile, err := os.ReadFile(w.path("ctx/Dockerfile")); err != nil || bytes.Contains(dockerfile, []byte("BUILDER_IMAGE")) {
 		args = append(args, "--build-arg", "BUILDER_IMAGE="+w.builder.Ref)
 	}
-	return run(ctx, append(args, w.path("ctx"))...)
+	return runStoker(ctx, append(args, w.path("ctx"))...)
 }
 
-func run(ctx context.Context, args ...string) (code int, output string) {
+func runStoker(ctx context.Context, args ...string) (code int, output string) {
 	var out bytes.Buffer
 	code = Main(ctx, "test", args, Streams{In: strings.NewReader(""), Out: &out, Err: &out})
 	return code, out.String()
@@ -279,7 +279,7 @@ func TestInterrupt(t *testing.T) {
 			found, _ := filepath.Glob(logs + "/*/attempt-1.log")
 			for _, path := range found {
 				if text, _ := os.ReadFile(path); strings.Contains(string(text), "sleep 120") {
-					cancel(engine.ErrInterrupted)
+					cancel(run.ErrInterrupted)
 					return
 				}
 			}
@@ -352,7 +352,7 @@ func TestPrivateBuilder(t *testing.T) {
 			"-t", w.registry.Host() + "/private/{{.Name}}:1", "--build-arg", "BUILDER_IMAGE=" + w.builder.Ref,
 			"--push", "--progress", "plain", "--output-dir", w.path("out"), "--state-dir", w.path("state"),
 			"--prune", "off", "--prune-threshold", "100"}, more...)
-		return run(t.Context(), append(args, w.path("ctx"))...)
+		return runStoker(t.Context(), append(args, w.path("ctx"))...)
 	}
 	if code, out := private(); code != ExitOK {
 		t.Fatalf("exit code %d\n%s", code, out)

@@ -10,9 +10,10 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/stoker-build/stoker/internal/builder"
-	"github.com/stoker-build/stoker/internal/engine"
 	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/node"
 	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/run"
 	"github.com/stoker-build/stoker/internal/show"
 	"github.com/stoker-build/stoker/internal/sweep"
 )
@@ -28,8 +29,8 @@ var completions = map[string]cobra.CompletionFunc{
 	"builder":  completeBuilder,
 	"target":   completeStage,
 	"run":      completeRun,
-	"order":    oneOfThese(engine.OrderShared, engine.OrderGiven),
-	"prune":    oneOfThese(engine.PruneAuto, engine.PruneCompleted, engine.PruneOff),
+	"order":    oneOfThese(run.OrderShared, run.OrderGiven),
+	"prune":    oneOfThese(node.PruneAuto, node.PruneCompleted, node.PruneOff),
 	"prune-by": oneOfThese(sweep.ByLineage, sweep.ByDescription),
 	"progress": oneOfThese(show.Modes()...),
 	"format":   oneOfThese(formatTable, formatJSON),

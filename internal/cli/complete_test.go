@@ -57,7 +57,7 @@ func TestCompletions(t *testing.T) {
 		{[]string{"status", "out", ""}, noFiles},
 	}
 	for _, tt := range tests {
-		_, out := run(t.Context(), append([]string{"__complete"}, tt.args...)...)
+		_, out := runStoker(t.Context(), append([]string{"__complete"}, tt.args...)...)
 		out, _, _ = strings.Cut(out, "\nCompletion ended")
 		if got := strings.Join(strings.Fields(out), " "); got != tt.want {
 			t.Errorf("%q: %q, want %q", tt.args, got, tt.want)
@@ -65,14 +65,14 @@ func TestCompletions(t *testing.T) {
 	}
 
 	t.Setenv("BUILDX_CONFIG", filepath.Join(dir, "nothing"))
-	if _, out := run(t.Context(), "__complete", "build", "--builder", ""); !strings.HasPrefix(out, noFiles) {
+	if _, out := runStoker(t.Context(), "__complete", "build", "--builder", ""); !strings.HasPrefix(out, noFiles) {
 		t.Errorf("without buildx: %q", out)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "nothing")); !os.IsNotExist(err) {
 		t.Errorf("to complete a name made buildx's directory: %v", err)
 	}
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
-		if code, out := run(t.Context(), "completion", shell); code != ExitOK || !strings.Contains(out, "stoker") {
+		if code, out := runStoker(t.Context(), "completion", shell); code != ExitOK || !strings.Contains(out, "stoker") {
 			t.Errorf("completion %s: exit code %d", shell, code)
 		}
 	}

@@ -34,7 +34,7 @@ func (w *workbench) on(builder string, more ...string) (code int, output string)
 	args := append([]string{"build", "--builder", builder, "--images", w.path("bases.txt"),
 		"-t", w.registry.Host() + "/agent/{{.Name}}:1", "--build-arg", "BUILDER_IMAGE=" + w.builder.Ref,
 		"--push", "--progress", "plain", "--output-dir", w.path("out"), "--state-dir", w.path("state")}, more...)
-	return run(w.t.Context(), append(args, w.path("ctx"))...)
+	return runStoker(w.t.Context(), append(args, w.path("ctx"))...)
 }
 
 // A builder as docker/setup-buildx-action makes it, on a disk that holds a third

@@ -13,7 +13,7 @@ import (
 func (w *workbench) du(args ...string) nodeUsage {
 	w.t.Helper()
 	args = append([]string{"du", "--builder", w.daemon.Addr(), "--state-dir", w.path("state"), "--format", "json"}, args...)
-	code, output := run(w.t.Context(), args...)
+	code, output := runStoker(w.t.Context(), args...)
 	var nodes []nodeUsage
 	if err := json.Unmarshal([]byte(output), &nodes); code != ExitOK || err != nil || len(nodes) != 1 {
 		w.t.Fatalf("exit code %d, %v\n%s", code, err, output)
@@ -140,7 +140,7 @@ SIZE    RECORDS  IN USE  LAST USED      unix:///b…
 func TestDuUsage(t *testing.T) {
 	for _, args := range [][]string{{"x"}, {"--format", "yaml"}, {"--run", t.TempDir()}} {
 		args = append([]string{"du", "--builder", "unix:///does/not/exist.sock"}, args...)
-		if code, out := run(t.Context(), args...); code != ExitUsage {
+		if code, out := runStoker(t.Context(), args...); code != ExitUsage {
 			t.Errorf("%v: exit code %d\n%s", args, code, out)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/node"
 )
 
 // foreign is a variable that means the same as a flag of ours, and how its
@@ -41,9 +41,9 @@ func suffixed(suffix string) func(string) string {
 // completedOrOff turns a switch into a policy.
 func completedOrOff(v string) string {
 	if isOff(v) {
-		return string(engine.PruneOff)
+		return string(node.PruneOff)
 	}
-	return string(engine.PruneCompleted)
+	return string(node.PruneCompleted)
 }
 
 // onOrOff turns a switch into a flag's value.

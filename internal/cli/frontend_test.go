@@ -20,7 +20,7 @@ func TestFrontendFindsMistake(t *testing.T) {
 		if exists(w.path("out")) {
 			t.Errorf("%s: there is a run", syntax)
 		}
-		code, out = run(t.Context(), "plan", "--builder", w.daemon.Addr(), "--images", w.path("bases.txt"), "--state-dir", w.path("state"), w.path("ctx"))
+		code, out = runStoker(t.Context(), "plan", "--builder", w.daemon.Addr(), "--images", w.path("bases.txt"), "--state-dir", w.path("state"), w.path("ctx"))
 		if code != ExitUsage || !strings.Contains(out, "unknown instruction: RUM") {
 			t.Errorf("%s: plan: exit code %d\n%s", syntax, code, out)
 		}

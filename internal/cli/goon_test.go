@@ -106,10 +106,10 @@ func TestGoOnAndStatus(t *testing.T) {
 		"--build-arg", "API_TOKEN=correct horse battery", "--push", "--progress", "quiet", "--order", "given",
 		"--state-dir", w.path("state"), "--retries", "0", "--post-build", "touch posted; while [ -e wait ]; do sleep 0.05; done"}
 
-	if code, out := run(t.Context(), append(slices.Clone(args), "--load", "ctx")...); code != ExitUsage || !strings.Contains(out, "--load and -o type=docker put images into the docker") {
+	if code, out := runStoker(t.Context(), append(slices.Clone(args), "--load", "ctx")...); code != ExitUsage || !strings.Contains(out, "--load and -o type=docker put images into the docker") {
 		t.Errorf("--load without docker: exit code %d, %s", code, out)
 	}
-	if code, out := run(t.Context(), "status"); code != ExitUsage || !strings.Contains(out, "there is no run in stoker-out") {
+	if code, out := runStoker(t.Context(), "status"); code != ExitUsage || !strings.Contains(out, "there is no run in stoker-out") {
 		t.Errorf("status of nothing: exit code %d, %s", code, out)
 	}
 
@@ -164,7 +164,7 @@ func TestGoOnAndStatus(t *testing.T) {
 	}
 
 	// The logs of a run that is archived are where its record says.
-	if code, out := run(t.Context(), append(slices.Clone(args), "ctx")...); code != ExitOK {
+	if code, out := runStoker(t.Context(), append(slices.Clone(args), "ctx")...); code != ExitOK {
 		t.Errorf("exit code %d\n%s", code, out)
 	}
 	archived, err := filepath.Glob("stoker-out/archive/*")
@@ -176,14 +176,14 @@ func TestGoOnAndStatus(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if code, out := run(t.Context(), "status", archived[0]); code != ExitOK || !strings.Contains(out, "3 built") {
+	if code, out := runStoker(t.Context(), "status", archived[0]); code != ExitOK || !strings.Contains(out, "3 built") {
 		t.Errorf("status of an archived run: exit code %d\n%s", code, out)
 	}
 }
 
 func statusJSON(t *testing.T) show.Status {
 	t.Helper()
-	code, out := run(t.Context(), "status", "--format", "json")
+	code, out := runStoker(t.Context(), "status", "--format", "json")
 	var s show.Status
 	if err := json.Unmarshal([]byte(out), &s); err != nil || code != ExitOK {
 		t.Fatal(errors.Join(err, errors.New(out)))
@@ -193,7 +193,7 @@ func statusJSON(t *testing.T) show.Status {
 
 func statusText(t *testing.T) string {
 	t.Helper()
-	code, out := run(t.Context(), "status")
+	code, out := runStoker(t.Context(), "status")
 	if code != ExitOK {
 		t.Errorf("exit code %d", code)
 	}

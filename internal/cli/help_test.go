@@ -44,7 +44,7 @@ func TestEveryFlagIsInAGroup(t *testing.T) {
 func TestHelpTexts(t *testing.T) {
 	for _, cmd := range append(ours(), newRoot(Streams{})) {
 		args := strings.Fields(strings.TrimPrefix(cmd.CommandPath(), "stoker"))
-		code, text := run(t.Context(), append(args, "--help")...)
+		code, text := runStoker(t.Context(), append(args, "--help")...)
 		if code != ExitOK {
 			t.Errorf("%s: exit code %d", cmd.CommandPath(), code)
 		}
@@ -103,7 +103,7 @@ func TestBadValues(t *testing.T) {
 
 func checkWords(t *testing.T, args, never []string) {
 	t.Helper()
-	_, out := run(t.Context(), args...)
+	_, out := runStoker(t.Context(), args...)
 	for _, word := range never {
 		if strings.Contains(out, word) && !strings.Contains(strings.Join(args, " "), word) {
 			t.Errorf("stoker %q says %q:\n%s", args, word, out)
@@ -137,7 +137,7 @@ func TestMistakesInWords(t *testing.T) {
 		{[]string{"prune", "--dry"}, "unknown flag --dry; did you mean --dry-run?"},
 	}
 	for _, tt := range tests {
-		code, out := run(t.Context(), tt.args...)
+		code, out := runStoker(t.Context(), tt.args...)
 		if see := `See "stoker ` + tt.args[0] + ` --help".`; code != ExitUsage || !strings.Contains(out, tt.says) || !strings.Contains(out, see) {
 			t.Errorf("%q: exit code %d, output %q, want %q", tt.args, code, out, tt.says)
 		}

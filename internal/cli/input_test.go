@@ -94,7 +94,7 @@ func TestBadInputStartsNoBuild(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "out")
 			args := append([]string{"build", "--builder", "unix:///does/not/exist.sock", "--output-dir", out}, tt.args...)
-			code, output := run(t.Context(), args...)
+			code, output := runStoker(t.Context(), args...)
 			if code != ExitUsage {
 				t.Errorf("exit code %d, want %d", code, ExitUsage)
 			}
@@ -113,23 +113,23 @@ func TestBadInputStartsNoBuild(t *testing.T) {
 func TestUnknownCommand(t *testing.T) {
 	for typed, meant := range map[string]string{"biuld": "build", "clean": "prune", "ps": "status", "pla": "plan", "versio": "version"} {
 		want := fmt.Sprintf("unknown command %q; did you mean %q?", typed, meant)
-		if code, out := run(t.Context(), typed); code != ExitUsage || !strings.Contains(out, want) {
+		if code, out := runStoker(t.Context(), typed); code != ExitUsage || !strings.Contains(out, want) {
 			t.Errorf("exit code %d, output %q, want %q", code, out, want)
 		}
 	}
 	const build = `unknown command "biuld"; did you mean "build"?`
 	for _, args := range [][]string{{"biuld", "--images", "bases.txt"}, {"biuld", "-t", "x", "."}, {"help", "biuld"}, {"help", "biuld", "x"}} {
-		if code, out := run(t.Context(), args...); code != ExitUsage || !strings.Contains(out, build) || strings.Contains(out, "flag -") {
+		if code, out := runStoker(t.Context(), args...); code != ExitUsage || !strings.Contains(out, build) || strings.Contains(out, "flag -") {
 			t.Errorf("%q: exit code %d, output %q, want %q", args, code, out, build)
 		}
 	}
-	if code, out := run(t.Context(), "help", "build"); code != ExitOK || !strings.Contains(out, "--images") {
+	if code, out := runStoker(t.Context(), "help", "build"); code != ExitOK || !strings.Contains(out, "--images") {
 		t.Errorf("help for build: exit code %d, output %q", code, out)
 	}
-	if code, out := run(t.Context(), "help"); code != ExitOK || !strings.Contains(out, "Commands:") {
+	if code, out := runStoker(t.Context(), "help"); code != ExitOK || !strings.Contains(out, "Commands:") {
 		t.Errorf("help: exit code %d, output %q", code, out)
 	}
-	if _, out := run(t.Context(), "frobnicate"); strings.Contains(out, "did you mean") {
+	if _, out := runStoker(t.Context(), "frobnicate"); strings.Contains(out, "did you mean") {
 		t.Errorf("nothing is near, but output %q", out)
 	}
 }
@@ -170,7 +170,7 @@ func TestUnreachableBuilder(t *testing.T) {
 			if tt.env[0] != "" {
 				t.Setenv(tt.env[0], tt.env[1])
 			}
-			code, output := run(t.Context(), append(append(args, tt.args...), dir)...)
+			code, output := runStoker(t.Context(), append(append(args, tt.args...), dir)...)
 			if code != ExitNoBuilder {
 				t.Errorf("exit code %d, want %d", code, ExitNoBuilder)
 			}
@@ -198,7 +198,7 @@ func TestDryRunAndEnvironment(t *testing.T) {
 	t.Setenv("STOKER_DRY_RUN", "true")
 	t.Setenv("BUILD_BATCH_SIZE", "7")
 	t.Setenv("STOKER_BATCH_SIZE", "2")
-	code, out := run(t.Context(), "build", dir)
+	code, out := runStoker(t.Context(), "build", dir)
 	want := "line 3: a/one:1 is the same as line 1; it is built once\n" +
 		"1\tbatch 1\tone\ta/one:1\tr.example/a:one,r.example/b:1\n" +
 		"2\tbatch 1\ttwo\ta/two:2\tr.example/a:two,r.example/b:2\n" +
@@ -208,14 +208,14 @@ func TestDryRunAndEnvironment(t *testing.T) {
 	}
 
 	t.Setenv("STOKER_BATCH_SIZE", "")
-	if _, out := run(t.Context(), "build", "--limit", "2", dir); strings.Contains(out, "batch 2") || strings.Contains(out, "three") {
+	if _, out := runStoker(t.Context(), "build", "--limit", "2", dir); strings.Contains(out, "batch 2") || strings.Contains(out, "three") {
 		t.Errorf("BUILD_BATCH_SIZE or --limit is not understood:\n%s", out)
 	}
-	if _, out := run(t.Context(), "build", "--batch-size", "1", dir); !strings.Contains(out, "batch 3") {
+	if _, out := runStoker(t.Context(), "build", "--batch-size", "1", dir); !strings.Contains(out, "batch 3") {
 		t.Errorf("a flag does not win:\n%s", out)
 	}
 	t.Setenv("STOKER_WORKERS", "many")
-	if code, out := run(t.Context(), "build", dir); code != ExitUsage || !strings.Contains(out, `--workers: "many" is not a whole number (from STOKER_WORKERS in the environment)`) {
+	if code, out := runStoker(t.Context(), "build", dir); code != ExitUsage || !strings.Contains(out, `--workers: "many" is not a whole number (from STOKER_WORKERS in the environment)`) {
 		t.Errorf("a bad variable: exit code %d, output %q", code, out)
 	}
 }
@@ -239,7 +239,7 @@ func TestDryRunOfRows(t *testing.T) {
 	t.Setenv("STOKER_TAG", "r.example/{{.Name}}:v{{.v.major}}")
 	t.Run("a variable", func(t *testing.T) {
 		t.Setenv("STOKER_ROWS", "rows.jsonl")
-		if code, out := run(t.Context(), args...); code != ExitOK || out != want {
+		if code, out := runStoker(t.Context(), args...); code != ExitOK || out != want {
 			t.Errorf("exit code %d, output\n%s\nwant\n%s", code, out, want)
 		}
 	})

@@ -35,7 +35,7 @@ func TestBaseOfAnotherJob(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.list(old, other.Ref, first.Ref)
-			code, out := run(t.Context(), "build", "--builder", w.daemon.Addr(), "--images", w.path("bases.txt"),
+			code, out := runStoker(t.Context(), "build", "--builder", w.daemon.Addr(), "--images", w.path("bases.txt"),
 				"-t", w.registry.Host()+`/agent/{{.Name}}:{{if eq .Tag "1"}}second{{else}}1{{end}}`,
 				"--push", "--force", "--order", order, "--workers", "3", "--progress", "plain", "--output-dir", w.path("out"),
 				"--state-dir", w.path("state"), "--prune", "completed", w.path("ctx"))
@@ -94,7 +94,7 @@ func TestBasesThatNeverWillBe(t *testing.T) {
 		row("circle-1", w.made("circle-2"), ""), row("circle-2", w.made("circle-1"), ""), row("on-circle", w.made("circle-1"), ""),
 	}
 	flags := []string{"--base", "{{.base}}", "--build-arg", "FAIL={{.fail}}", "-t", w.registry.Host() + "/agent/{{.id}}:1", "--retries", "0", "--order", "given", w.path("ctx")}
-	code, out := run(t.Context(), append([]string{"plan", "--builder", w.daemon.Addr(), "--rows", w.write("rows.jsonl", strings.Join(rows, "\n"))}, flags...)...)
+	code, out := runStoker(t.Context(), append([]string{"plan", "--builder", w.daemon.Addr(), "--rows", w.write("rows.jsonl", strings.Join(rows, "\n"))}, flags...)...)
 	if code != ExitOK || strings.Count(out, "will fail: ") != 3 || strings.Count(out, "circle-1, and that") != 1 || strings.Count(out, "circle-2, and that") != 1 ||
 		!strings.Contains(out, "circle-1, which will fail") || !strings.Contains(out, "note: nothing says where the images are to go") {
 		t.Errorf("plan: exit code %d\n%s", code, out)

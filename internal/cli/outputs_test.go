@@ -31,7 +31,7 @@ func TestOutputsOfTheirOwn(t *testing.T) {
 	build := func(more ...string) (int, string) {
 		args := append([]string{"build", "--builder", w.daemon.Addr(), "--images", w.path("bases.txt"), "-t", "local/{{.Name}}:1",
 			"--output-dir", w.path("out"), "--state-dir", w.path("state")}, more...)
-		return run(t.Context(), append(args, w.path("ctx"))...)
+		return runStoker(t.Context(), append(args, w.path("ctx"))...)
 	}
 	code, out := build("--check")
 	if code != ExitFailed || strings.Count(out, "JSONArgsRecommended") != 1 || !strings.Contains(out, "ctx/Dockerfile:4") ||

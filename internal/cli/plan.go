@@ -14,10 +14,10 @@ import (
 
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/bytesize"
-	"github.com/stoker-build/stoker/internal/engine"
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/plan"
 	"github.com/stoker-build/stoker/internal/registry"
+	"github.com/stoker-build/stoker/internal/run"
 	"github.com/stoker-build/stoker/internal/show"
 )
 
@@ -70,18 +70,18 @@ func runPlan(ctx context.Context, o buildOptions, format string, streams Streams
 		return err
 	}
 	defer done()
-	options, err := o.engine(p)
+	options, err := o.options(p)
 	if err != nil {
 		return err
 	}
 	limits := &registry.Limits{}
-	options.Limits = limits.All
+	options.Registries.Limits = limits.All
 	b, err := o.builder.connect(ctx, p.Registries())
 	switch {
 	case err == nil:
 		defer b.Close()
-		options.BuilderName, options.LayerSizes = b.Name(), o.builder.sizes(b.Mirrors(), limits).Of
-		options.Builder, options.Graphs, options.Nodes, options.Prune.Owner = b, b, engineNodes(b), o.prune.owner(b)
+		options.BuilderName, options.Registries.LayerSizes = b.Name(), o.builder.sizes(b.Mirrors(), limits).Of
+		options.Builder, options.Graphs, options.Nodes, options.Prune.Owner = b, b, nodesOf(b), o.prune.owner(b)
 		if err := checkWithFrontend(ctx, p, b); err != nil {
 			return err
 		}
@@ -89,7 +89,7 @@ func runPlan(ctx context.Context, o buildOptions, format string, streams Streams
 		return err
 	default:
 		fmt.Fprintf(streams.Err, "warning: no builder could be reached, so that what it has cached is not known (%s)\n", lastTried(err))
-		options.LayerSizes = o.builder.sizes(builder.Mirrors{}, limits).Of
+		options.Registries.LayerSizes = o.builder.sizes(builder.Mirrors{}, limits).Of
 		if options.Space.DiskPath == "" {
 			// A private builder would keep its cache here.
 			options.Space.DiskPath = existing(o.builder.stateDir)
@@ -97,7 +97,7 @@ func runPlan(ctx context.Context, o buildOptions, format string, streams Streams
 	}
 	options.Journal = journal.New()
 	shown := options.Journal.Subscribe(journal.Everything, show.Forecasting(streams.Err))
-	planned, err := engine.Forecast(ctx, options)
+	planned, err := run.Forecast(ctx, options)
 	_ = shown.Close(show.Patience) // before the plan; who does not read it gets the plan all the same
 	if err != nil {
 		return &runError{err}
@@ -123,7 +123,7 @@ func lastTried(err error) string {
 }
 
 // printPlanned writes a forecast for people.
-func printPlanned(w io.Writer, p *plan.Plan, f engine.Planned) error {
+func printPlanned(w io.Writer, p *plan.Plan, f run.Planned) error {
 	for _, note := range p.Notes {
 		fmt.Fprintf(w, "note: %s\n", note)
 	}
@@ -165,7 +165,7 @@ func printPlanned(w io.Writer, p *plan.Plan, f engine.Planned) error {
 }
 
 // boundText says what bounds the cache, and what is used of that now, by whom.
-func boundText(f engine.Planned) string {
+func boundText(f run.Planned) string {
 	text := fmt.Sprintf("%s: limit %s, %s used", f.Bound, human(f.Limit.High), human(f.UsedBytes))
 	if f.OtherBytes > 0 {
 		text += fmt.Sprintf(", %s of it not by the cache", human(f.OtherBytes))
@@ -182,7 +182,7 @@ func jobsDo(n int) string {
 }
 
 // printForecast writes how the cache will grow and shrink.
-func printForecast(row func(name, format string, args ...any), f engine.Planned) {
+func printForecast(row func(name, format string, args ...any), f run.Planned) {
 	c := f.Forecast
 	row("pull", "%s; sharing layers saves %s", human(c.PullBytes), human(c.SharedBytes))
 	switch {
@@ -197,7 +197,7 @@ func printForecast(row func(name, format string, args ...any), f engine.Planned)
 	row("use", "%s", sparkline(c.Curve))
 }
 
-func fits(f engine.Planned) string {
+func fits(f run.Planned) string {
 	c := f.Forecast
 	switch {
 	case c.Jobs+c.Unknown == 0:

@@ -9,20 +9,20 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stoker-build/stoker/internal/engine"
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/lab"
+	"github.com/stoker-build/stoker/internal/run"
 )
 
 // plan runs stoker plan with the flags of build and some more.
 func (w *workbench) plan(ctx context.Context, more ...string) (code int, output string) {
 	args := append([]string{"plan", "--builder", w.daemon.Addr(), "--images", w.path("bases.txt"),
 		"-t", w.registry.Host() + "/agent/{{.Name}}:1", "--state-dir", w.path("state")}, more...)
-	return run(ctx, append(args, w.path("ctx"))...)
+	return runStoker(ctx, append(args, w.path("ctx"))...)
 }
 
 // planned is the same as a program reads it.
-func (w *workbench) planned(more ...string) (p engine.Planned) {
+func (w *workbench) planned(more ...string) (p run.Planned) {
 	w.t.Helper()
 	code, out := w.plan(w.t.Context(), append(more, "--format", "json")...)
 	if code != ExitOK {
@@ -32,7 +32,7 @@ func (w *workbench) planned(more ...string) (p engine.Planned) {
 }
 
 // readPlan reads a plan from output; what is told meanwhile comes before it.
-func readPlan(t *testing.T, out string) (p engine.Planned) {
+func readPlan(t *testing.T, out string) (p run.Planned) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(out[max(strings.Index(out, "{"), 0):]), &p); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -128,7 +128,7 @@ func TestPlanWithoutBuilder(t *testing.T) {
 	t.Setenv("DOCKER_HOST", "unix:///does/not/exist/docker.sock")
 	plan := func(dockerfile string) string {
 		w.write("ctx/Dockerfile", dockerfile)
-		code, out := run(t.Context(), "plan", "--buildkitd", "does-not-exist", "--images", w.path("bases.txt"),
+		code, out := runStoker(t.Context(), "plan", "--buildkitd", "does-not-exist", "--images", w.path("bases.txt"),
 			"-t", w.registry.Host()+"/agent/{{.Name}}:1", "--state-dir", w.path("state"), w.path("ctx"))
 		if code != ExitOK {
 			t.Fatalf("exit code %d\n%s", code, out)

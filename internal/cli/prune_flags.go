@@ -9,7 +9,7 @@ import (
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/cache"
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/node"
 	"github.com/stoker-build/stoker/internal/sweep"
 )
 
@@ -27,7 +27,7 @@ type pruneOptions struct {
 
 func (o *pruneOptions) addTo(f *pflag.FlagSet) {
 	o.keep = sizeFlag{60e9, "60GB"}
-	f.StringVar(&o.policy, "prune", string(engine.PruneAuto), "when to sweep: auto (above the low watermark, the least useful first), completed (after each batch, all that no later image needs) or off")
+	f.StringVar(&o.policy, "prune", string(node.PruneAuto), "when to sweep: auto (above the low watermark, the least useful first), completed (after each batch, all that no later image needs) or off")
 	f.StringVar(&o.by, "prune-by", string(sweep.ByLineage), "how a sweep finds what it removes: lineage (exactly the dead records) or description (what is named after a batch's base images, one batch later: next to nothing)")
 	f.DurationVar(&o.pause, "prune-pause", 250*time.Millisecond, "how long one delete call of a sweep may make builds wait")
 	f.DurationVar(&o.timeout, "prune-timeout", 5*time.Minute, "bound on one sweep; what is left goes to the next")
@@ -39,7 +39,7 @@ func (o *pruneOptions) addTo(f *pflag.FlagSet) {
 
 func (o pruneOptions) check() error {
 	switch {
-	case !oneOf(o.policy, engine.PruneAuto, engine.PruneCompleted, engine.PruneOff):
+	case !oneOf(o.policy, node.PruneAuto, node.PruneCompleted, node.PruneOff):
 		return &flagError{fmt.Errorf("--prune %q: use auto, completed or off", o.policy)}
 	case !oneOf(o.by, sweep.ByLineage, sweep.ByDescription):
 		return &flagError{fmt.Errorf("--prune-by %q: use lineage or description", o.by)}
@@ -53,9 +53,9 @@ func (o pruneOptions) check() error {
 	return nil
 }
 
-func (o pruneOptions) options() engine.PruneOptions {
-	return engine.PruneOptions{
-		Policy: engine.PrunePolicy(o.policy), By: sweep.By(o.by),
+func (o pruneOptions) options() node.PruneOptions {
+	return node.PruneOptions{
+		Policy: node.PrunePolicy(o.policy), By: sweep.By(o.by),
 		Pause: o.pause, Timeout: o.timeout, Threshold: o.threshold, KeepBytes: o.keep.bytes, Foreign: o.foreign,
 	}
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/moby/buildkit/client"
 
 	"github.com/stoker-build/stoker/internal/cache"
-	"github.com/stoker-build/stoker/internal/engine"
 	"github.com/stoker-build/stoker/internal/lab"
+	"github.com/stoker-build/stoker/internal/run"
 	"github.com/stoker-build/stoker/internal/sweep"
 )
 
@@ -62,7 +62,7 @@ func (w *workbench) diskUsage() []*client.UsageInfo {
 // prune runs stoker prune on the daemon.
 func (w *workbench) prune(args ...string) (code int, output string) {
 	w.t.Helper()
-	return run(w.t.Context(), append([]string{"prune", "--builder", w.daemon.Addr(), "--state-dir", w.path("state")}, args...)...)
+	return runStoker(w.t.Context(), append([]string{"prune", "--builder", w.daemon.Addr(), "--state-dir", w.path("state")}, args...)...)
 }
 
 // pruneJSON runs stoker prune and reads what it writes; there is one node.
@@ -240,13 +240,13 @@ func TestPruneUsage(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			code, out := run(t.Context(), append([]string{"prune", "--builder", "unix:///does/not/exist.sock"}, tt.args...)...)
+			code, out := runStoker(t.Context(), append([]string{"prune", "--builder", "unix:///does/not/exist.sock"}, tt.args...)...)
 			if code != ExitUsage || !strings.Contains(out, tt.says) {
 				t.Errorf("exit code %d, output %q does not say %q", code, out, tt.says)
 			}
 		})
 	}
-	if code, _ := run(t.Context(), "prune", "--builder", "unix:///does/not/exist.sock", "--image", "a", "--yes"); code != ExitNoBuilder {
+	if code, _ := runStoker(t.Context(), "prune", "--builder", "unix:///does/not/exist.sock", "--image", "a", "--yes"); code != ExitNoBuilder {
 		t.Errorf("exit code %d without a builder", code)
 	}
 }
@@ -265,7 +265,7 @@ func TestConfirmInterrupted(t *testing.T) {
 	in, hold := io.Pipe()
 	defer hold.Close()
 	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(engine.ErrInterrupted)
+	cancel(run.ErrInterrupted)
 	yes, err := confirm(ctx, Streams{In: in, Out: io.Discard}, "Remove?")
 	if yes || exitCode(ctx, err) != ExitInterrupted {
 		t.Errorf("%v, %v", yes, err)

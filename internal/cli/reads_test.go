@@ -132,7 +132,7 @@ func (w *workbench) buildPrivately(more ...string) (code int, output string) {
 	args := append([]string{"build", "--buildkitd", tools.Buildkitd, "--images", w.path("bases.txt"),
 		"-t", w.registry.Host() + "/agent/{{.Name}}:1", "--build-arg", "BUILDER_IMAGE=" + w.builder.Ref,
 		"--push", "--progress", "plain", "--output-dir", w.path("out"), "--state-dir", w.path("state"), "--retry-delay", "10ms"}, more...)
-	return run(w.t.Context(), append(args, w.path("ctx"))...)
+	return runStoker(w.t.Context(), append(args, w.path("ctx"))...)
 }
 
 // Base images of a registry that only the builder can reach, through its mirror.
@@ -370,7 +370,7 @@ func TestBasesOfTheSameDaemon(t *testing.T) {
 // makeByStoker builds and pushes an image with a run of Stoker's.
 func (w *workbench) makeByStoker(base, tag string) {
 	w.t.Helper()
-	code, out := run(w.t.Context(), "build", "--builder", w.daemon.Addr(), "--images", w.write("one.txt", base+"\n"),
+	code, out := runStoker(w.t.Context(), "build", "--builder", w.daemon.Addr(), "--images", w.write("one.txt", base+"\n"),
 		"-t", tag, "--push", "--progress", "plain", "--output-dir", w.path("made"), "--state-dir", w.path("state"), w.path("make"))
 	if code != ExitOK {
 		w.t.Fatalf("exit code %d\n%s", code, out)

@@ -159,7 +159,7 @@ func TestResumeKeepsWhatIsFinished(t *testing.T) {
 	}
 	w.write("bases.txt", strings.Join([]string{tags[1], namesake, tags[0]}, "\n"))
 	tag := w.registry.Host() + `/agent/{{.Name}}:{{if eq .Tag "2"}}namesake{{else}}second{{end}}`
-	code, out := run(t.Context(), "build", "--builder", w.daemon.Addr(), "--images", w.path("bases.txt"), "-t", tag,
+	code, out := runStoker(t.Context(), "build", "--builder", w.daemon.Addr(), "--images", w.path("bases.txt"), "-t", tag,
 		"--build-arg", "BUILDER_IMAGE="+w.builder.Ref, "--push", "--progress", "plain", "--output-dir", w.path("out"),
 		"--state-dir", w.path("state"), "--resume", w.path("ctx"))
 	if code != ExitOK {

@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/stoker-build/stoker/internal/builder"
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/run"
 	"github.com/stoker-build/stoker/internal/show"
 )
 
@@ -44,7 +44,7 @@ type Streams struct {
 }
 
 // Main runs the command line and returns the exit code. The cause with which
-// ctx is cancelled should be engine.ErrInterrupted when a person asked to stop.
+// ctx is cancelled should be run.ErrInterrupted when a person asked to stop.
 func Main(ctx context.Context, version string, args []string, streams Streams) int {
 	streams.Version, streams.args = versionsOf(version, buildInfo()).Version, args
 	root := newRoot(streams)
@@ -97,18 +97,18 @@ func (e *runError) Unwrap() error { return e.error }
 func exitCode(ctx context.Context, err error) int {
 	var exit *exitError
 	var unreachable *builder.UnreachableError
-	var preflight *engine.PreflightError
-	var run *runError
+	var preflight *run.PreflightError
+	var failed *runError
 	switch {
 	case err == nil:
 		return ExitOK
 	case errors.As(err, &exit):
 		return exit.code
-	case errors.Is(context.Cause(ctx), engine.ErrInterrupted):
+	case errors.Is(context.Cause(ctx), run.ErrInterrupted):
 		return ExitInterrupted
 	case errors.As(err, &unreachable), errors.As(err, &preflight):
 		return ExitNoBuilder
-	case errors.As(err, &run):
+	case errors.As(err, &failed):
 		return ExitFailed
 	}
 	// What is left are mistakes in flags, arguments and input files.

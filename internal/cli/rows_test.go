@@ -18,7 +18,7 @@ func (w *workbench) rows(rows []string, more ...string) (code int, output string
 	w.t.Chdir(w.dir)
 	args := []string{"build", "--builder", w.daemon.Addr(), "--rows", w.write("rows.jsonl", strings.Join(rows, "\n")+"\n"),
 		"--push", "--progress", "plain", "--output-dir", w.path("out"), "--state-dir", w.path("state"), "--retry-delay", "10ms"}
-	return run(w.t.Context(), append(args, more...)...)
+	return runStoker(w.t.Context(), append(args, more...)...)
 }
 
 // Three rows with a Dockerfile and a context each: one with its own FROM, one

@@ -29,7 +29,7 @@ func TestSharedPrefix(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Chdir(w.dir)
-			code, out := run(t.Context(), "build", "--builder", w.daemon.Addr(), "--rows", lab.TasksFile, "--push", "--progress", "plain",
+			code, out := runStoker(t.Context(), "build", "--builder", w.daemon.Addr(), "--rows", lab.TasksFile, "--push", "--progress", "plain",
 				"-t", w.registry.Host()+"/tasks/{{.id}}:1", "--output-dir", w.path("out"), "--state-dir", w.path("state"), fmt.Sprintf("--exclusive=%t", owner == "exclusive"),
 				"--workers", "3", "--batch-size", "3", "--prune", "completed", "{{.dir}}")
 			w.checkSwept(code, out, jobs, 0)

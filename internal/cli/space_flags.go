@@ -7,7 +7,8 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/stoker-build/stoker/internal/engine"
+	"github.com/stoker-build/stoker/internal/node"
+	"github.com/stoker-build/stoker/internal/run"
 )
 
 // spaceOptions bound what a run may use.
@@ -22,7 +23,7 @@ type spaceOptions struct {
 }
 
 func (o *spaceOptions) addTo(f *pflag.FlagSet) {
-	f.StringVar(&o.order, "order", string(engine.OrderShared), "order of the jobs: shared (shared layers are needed for the shortest time) or given")
+	f.StringVar(&o.order, "order", string(run.OrderShared), "order of the jobs: shared (shared layers are needed for the shortest time) or given")
 	f.Var(&o.budget, "cache-budget", "`SIZE` that the builder's cache may take (default what the disk allows)")
 	f.StringVar(&o.diskPath, "disk-path", "", "`PATH` on the disk that holds the builder's cache (default found for private and local builders)")
 	f.Float64Var(&o.high, "disk-high", 92, "`PERCENT` of the disk that no job's start may bring its use above")
@@ -34,7 +35,7 @@ func (o *spaceOptions) addTo(f *pflag.FlagSet) {
 
 func (o spaceOptions) check() error {
 	switch {
-	case !oneOf(o.order, engine.OrderShared, engine.OrderGiven):
+	case !oneOf(o.order, run.OrderShared, run.OrderGiven):
 		return &flagError{fmt.Errorf("--order %q: use shared or given", o.order)}
 	case !(o.low > 0 && o.low <= o.high && o.high <= 100): // so that NaN is none, either
 		return &flagError{fmt.Errorf("--disk-low %v and --disk-high %v: they must be percentages, the low one not above the high one", o.low, o.high)}
@@ -54,8 +55,8 @@ func (o spaceOptions) check() error {
 // leastBudget is less than any image takes.
 const leastBudget = 1 << 20
 
-func (o spaceOptions) options() engine.SpaceOptions {
-	s := engine.SpaceOptions{Budget: o.budget.bytes, DiskPath: o.diskPath, High: o.high, Low: o.low, Wait: o.wait, PreflightFree: o.preflight.bytes}
+func (o spaceOptions) options() node.SpaceOptions {
+	s := node.SpaceOptions{Budget: o.budget.bytes, DiskPath: o.diskPath, High: o.high, Low: o.low, Wait: o.wait, PreflightFree: o.preflight.bytes}
 	s.Rates.Own = o.jobSize.bytes
 	return s
 }

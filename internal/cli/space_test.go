@@ -253,7 +253,7 @@ func TestPlanCommand(t *testing.T) {
 		args := append([]string{"plan", "--builder", w.daemon.Addr(), "--images", w.path("bases.txt"),
 			"-t", w.registry.Host() + "/agent/{{.Name}}:1", "--build-arg", "BUILDER_IMAGE=" + w.builder.Ref, "--state-dir", w.path("state"),
 			"--batch-size", "4", "--job-size", "45MB"}, more...)
-		code, out := run(t.Context(), append(args, w.path("ctx"))...)
+		code, out := runStoker(t.Context(), append(args, w.path("ctx"))...)
 		if code != ExitOK {
 			t.Fatalf("exit code %d\n%s", code, out)
 		}

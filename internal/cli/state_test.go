@@ -36,7 +36,7 @@ func TestPlacesThatCannotBeWritten(t *testing.T) {
 		{"du"},
 		{"prune", "--images", w.path("bases.txt"), "--yes"},
 	} {
-		if code, out := run(t.Context(), command...); code != ExitUsage || !strings.Contains(out, "name another with --state-dir") {
+		if code, out := runStoker(t.Context(), command...); code != ExitUsage || !strings.Contains(out, "name another with --state-dir") {
 			t.Errorf("%s without a builder: exit code %d\n%s", command[0], code, out)
 		}
 	}

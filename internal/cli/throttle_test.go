@@ -33,7 +33,7 @@ func TestThrottledRegistry(t *testing.T) {
 		args := append([]string{"build", "--builder", w.daemon.Addr(), "--images", w.path("bases.txt"), "-t", other.Host() + "/made/{{.Name}}-{{.Index}}:1",
 			"--push", "--progress", "plain", "--output-dir", w.path("out"), "--state-dir", w.path("state"),
 			"--workers", "3", "--retries", "0", "--registry-pause", "50ms"}, more...)
-		return run(t.Context(), append(args, w.path("ctx"))...)
+		return runStoker(t.Context(), append(args, w.path("ctx"))...)
 	}
 
 	remove := w.registry.Inject(limited)

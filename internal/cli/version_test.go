@@ -39,12 +39,12 @@ func TestVersion(t *testing.T) {
 		}
 	}
 
-	code, out := run(t.Context(), "version", "--format", "json")
+	code, out := runStoker(t.Context(), "version", "--format", "json")
 	var v versions
 	if err := json.Unmarshal([]byte(out), &v); err != nil || code != ExitOK || v.Version != "test" || v.Go == "" {
 		t.Errorf("exit code %d, %v: %s", code, err, out)
 	}
-	if code, out := run(t.Context(), "--version"); code != ExitOK || out != "stoker test\n" {
+	if code, out := runStoker(t.Context(), "--version"); code != ExitOK || out != "stoker test\n" {
 		t.Errorf("--version: exit code %d, %q", code, out)
 	}
 }

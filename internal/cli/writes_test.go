@@ -66,7 +66,7 @@ func TestWritesThatCollide(t *testing.T) {
 	} {
 		t.Run(tt.args, func(t *testing.T) {
 			args := append(strings.Fields("build --builder unix:///does/not/exist.sock --output-dir out --state-dir state -o type=cacheonly"), strings.Fields(tt.args)...)
-			code, output := run(t.Context(), args...)
+			code, output := runStoker(t.Context(), args...)
 			if want := map[bool]int{true: ExitNoBuilder, false: ExitUsage}[tt.says == ""]; code != want || !strings.Contains(output, tt.says) {
 				t.Errorf("exit code %d, want %d, and that it says %q:\n%s", code, want, tt.says, output)
 			}

@@ -142,6 +142,7 @@ type (
 		Job     string `json:"job"`
 		Attempt int    `json:"attempt"`
 		Error   string `json:"error"`
+		Node    string `json:"node,omitempty"`
 	}
 
 	// RegistryThrottled tells that a registry, or a mirror, asks for fewer requests. Jobs
@@ -174,10 +175,11 @@ type (
 	}
 
 	// JobWaiting tells that a job went back to the queue, since registries that it uses
-	// ask for fewer requests.
+	// ask for fewer requests, or since its node does not answer and another can build it.
 	JobWaiting struct {
 		Job        string   `json:"job"`
 		Registries []string `json:"registries"`
+		Node       string   `json:"node,omitempty"`
 	}
 
 	// Recovered tells that something was mended so that a failed attempt can be
@@ -186,6 +188,7 @@ type (
 		Job     string  `json:"job"`
 		Attempt int     `json:"attempt"`
 		Mending Mending `json:"mending"`
+		Node    string  `json:"node,omitempty"`
 		Skipped bool    `json:"skipped,omitempty"`
 		Records int     `json:"reclaimed_records,omitempty"`
 		Bytes   int64   `json:"reclaimed_bytes,omitempty"`

@@ -8,8 +8,8 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
-	"github.com/stoker-build/stoker/internal/engine"
 	"github.com/stoker-build/stoker/internal/journal"
+	"github.com/stoker-build/stoker/internal/node"
 )
 
 // waitingJob is the next job, which there is no space for yet.
@@ -268,7 +268,7 @@ func (f finalText) unswept() []string {
 		parts = append(parts, plural(n, "sweep")+" failed")
 	}
 	// The other policies leave what there is space for to a next run.
-	if p.LeftRecords > 0 && (len(parts) > 0 || p.Policy == string(engine.PruneCompleted)) {
+	if p.LeftRecords > 0 && (len(parts) > 0 || p.Policy == string(node.PruneCompleted)) {
 		parts = append(parts, fmt.Sprintf("%s in %s left", size(p.LeftBytes), plural(p.LeftRecords, "dead record")))
 	}
 	if len(parts) > 0 {

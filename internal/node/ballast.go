@@ -1,0 +1,77 @@
+package node
+
+import (
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/stoker-build/stoker/internal/builder"
+)
+
+// ballast is a file that takes up a little of the disk that holds a cache. On a
+// disk that is full to the last byte BuildKit can delete nothing, since it
+// writes to its database first (measured on v0.34.2); dropping the ballast
+// gives it the room to.
+type ballast struct {
+	path string
+	size int64
+	disk func(path string) (builder.Disk, error)
+
+	mu   sync.Mutex
+	held bool
+}
+
+const (
+	leastBallast = 4 << 20
+	mostBallast  = 64 << 20
+)
+
+// newBallast returns the ballast of a directory's disk. What a killed run left of it
+// is taken over.
+func newBallast(dir string, disk builder.Disk, of func(string) (builder.Disk, error)) *ballast {
+	b := &ballast{path: filepath.Join(dir, ".stoker-ballast"), size: min(max(disk.Total/50, leastBallast), mostBallast), disk: of}
+	_, err := os.Stat(b.path)
+	b.held = err == nil
+	return b
+}
+
+// hold takes the space, where there is plenty left. Where it cannot, the run
+// goes on without.
+func (b *ballast) hold() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	disk, err := b.disk(filepath.Dir(b.path))
+	if b.held || err != nil || disk.Free < 4*b.size {
+		return
+	}
+	f, err := os.OpenFile(b.path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	if allocate(f, b.size) != nil {
+		_ = os.Remove(b.path)
+		return
+	}
+	b.held = true
+}
+
+// drop gives the space back.
+func (b *ballast) drop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.held {
+		_ = os.Remove(b.path)
+		b.held = false
+	}
+}
+
+// dropWhenTight gives the space back where BuildKit may need it to delete. It
+// must have it before: a delete that fails halfway loses what it has begun to
+// delete, for as long as the cache lives (measured on v0.34.2).
+func (b *ballast) dropWhenTight() {
+	disk, err := b.disk(filepath.Dir(b.path))
+	if err == nil && disk.Free < b.size/2 {
+		b.drop()
+	}
+}

@@ -1,0 +1,89 @@
+package node
+
+import (
+	"context"
+
+	"github.com/stoker-build/stoker/internal/cache"
+	"github.com/stoker-build/stoker/internal/journal"
+	"github.com/stoker-build/stoker/internal/sweep"
+)
+
+// Freed is what was done to make room.
+type Freed struct {
+	Records int
+	Bytes   int64
+	Err     error // why a removal ended early; nil if none did
+}
+
+// remove runs one removal that somebody waits for, and tells of it.
+func (n *Node) remove(do func(*sweep.Sweeper) sweep.Sweep) Freed {
+	if n.sweeper == nil {
+		return Freed{}
+	}
+	if n.disk != nil {
+		n.disk.dropWhenTight()
+	}
+	n.Journal.Tell(journal.SweepStarted{Node: n.Name(), Pressure: true})
+	w := do(n.sweeper)
+	n.swept(w, true)
+	return Freed{Records: w.Removed.Records, Bytes: w.Removed.Bytes, Err: w.Err}
+}
+
+// freeDead removes what is dead, and then what is left over, up to a number of bytes.
+func (n *Node) freeDead(ctx context.Context, bytes int64) Freed {
+	return n.remove(func(s *sweep.Sweeper) sweep.Sweep { return s.Free(ctx, bytes) })
+}
+
+// evict removes live records that may allows, those that are needed latest first.
+func (n *Node) evict(ctx context.Context, bytes int64, may func(cache.Wanting) bool) Freed {
+	return n.remove(func(s *sweep.Sweeper) sweep.Sweep { return s.Evict(ctx, bytes, may) })
+}
+
+// FreeForeign removes left-over and foreign records, the least recently used first.
+func (n *Node) FreeForeign(ctx context.Context, bytes int64) Freed {
+	return n.remove(func(s *sweep.Sweeper) sweep.Sweep { return s.FreeForeign(ctx, bytes) })
+}
+
+// collect has the daemon free what no record holds. On a disk that is full to the last
+// byte that may fail; removing a record does the same then.
+func (n *Node) collect(ctx context.Context) { _ = n.Daemon.Collect(ctx) }
+
+// makeRoom removes what is dead, as much as a job is short of and down to the low
+// watermark, and where nothing is, what the daemon keeps of builds that have ended, and
+// what is foreign if that is allowed.
+// Where that is nothing either and nothing runs, it has the daemon free what failed
+// steps left, and under PruneAuto removes live records: those that are needed latest
+// first, the job's own last. It tells whether something was done that may help.
+func (n *Node) makeRoom(ctx context.Context, job int, s state, w *Wait) bool {
+	want := max(s.short(), s.limit.Surplus(s.used))
+	switch {
+	case n.freeDead(ctx, want).Bytes > 0, n.Daemon.Forget(ctx) > 0, n.Prune.Foreign && n.FreeForeign(ctx, want).Bytes > 0:
+		return true
+	case s.running > 0:
+		return false
+	case !w.collected:
+		w.collected = true
+		n.collect(ctx)
+		return true
+	case n.Prune.Policy != PruneAuto:
+		return false
+	}
+	others := func(w cache.Wanting) bool { return !w.Has(job) }
+	all := func(cache.Wanting) bool { return true }
+	return n.evict(ctx, s.short(), others).Bytes > 0 || n.evict(ctx, s.short(), all).Bytes > 0
+}
+
+// freeAfterFull removes all that is dead, and what failed attempts left. On a disk that
+// is full to the last byte BuildKit cannot, while attempts run that take what comes
+// free; one that cannot be seen may be.
+func (n *Node) freeAfterFull(ctx context.Context) Freed {
+	if n.disk == nil || n.DiskIsFull() {
+		release := n.attempts.calm(ctx, fullWait)
+		defer release()
+	}
+	freed := n.freeDead(ctx, everything)
+	n.Daemon.Forget(ctx)
+	n.collect(ctx)
+	n.disk.holdBallast() // the next attempts may fill the disk again
+	return freed
+}

@@ -1,0 +1,104 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/cache"
+	"github.com/stoker-build/stoker/internal/journal"
+	"github.com/stoker-build/stoker/internal/sweep"
+)
+
+// Begin returns when an attempt may begin on the node; end must be called once it has
+// ended. The error is the cause of ctx's end.
+func (n *Node) Begin(ctx context.Context) (end func(), err error) {
+	if err := n.attempts.begin(ctx); err != nil {
+		return nil, err
+	}
+	return n.attempts.end, nil
+}
+
+// Answers tells whether the daemon does.
+func (n *Node) Answers(ctx context.Context) bool { return n.Daemon.Answers(ctx) == nil }
+
+// Recover returns when a daemon that was lost answers again; a private one is started
+// anew. It is the turn of one at a time, among all processes that share it.
+func (n *Node) Recover(ctx context.Context) error {
+	if n.Recovery == nil {
+		return errNothingToMend
+	}
+	_, err := n.Recovery.Take(ctx, "", func(ctx context.Context) error {
+		return n.Daemon.Recover(ctx, n.Recovery.Interval)
+	})
+	if err != nil {
+		return fmt.Errorf("the builder did not come back: %w", err)
+	}
+	return nil
+}
+
+// NoteLost notes that the daemon was lost, which may leave its cache broken.
+func (n *Node) NoteLost() { n.lost.note(time.Now()) }
+
+// Broken is what a broken cache shows to a job, and how it is mended.
+type Broken struct {
+	Job  int
+	Way  journal.Mending
+	Base string // a name for what the job is built on
+	// Related tells of other jobs whether their base images have a layer in common
+	// with the job's.
+	Related func(job int) bool
+}
+
+// Mend removes what a broken cache would show to the next attempt: the job's own
+// records, then its own base layers too, and at last all that has to do with its base,
+// whoever needs it: what is broken is of no use to them either. What running builds use
+// stays; to wait for them would keep the others from building. It is skipped where the
+// same has just been done.
+func (n *Node) Mend(ctx context.Context, b Broken) (freed Freed, skipped bool, err error) {
+	if n.sweeper == nil || n.Recovery == nil {
+		return Freed{}, true, nil
+	}
+	done, err := n.Recovery.Take(ctx, b.thing(), func(ctx context.Context) error {
+		n.collect(ctx)
+		freed = n.mend(ctx, b)
+		return nil
+	})
+	return freed, !done, err
+}
+
+// thing is what other jobs and processes would mend, too; empty for nothing.
+func (b Broken) thing() string {
+	switch b.Way {
+	case journal.MendBase:
+		return "base " + b.Base
+	case journal.MendNoCache:
+		return "all of " + b.Base
+	}
+	return ""
+}
+
+func (n *Node) mend(ctx context.Context, b Broken) (all Freed) {
+	own := func(s *sweep.Sweeper) sweep.Sweep {
+		return s.Mend(ctx, b.Job, func(v cache.Verdict) bool { return !v.Layer || b.Way != journal.MendOwn })
+	}
+	ways := []func(*sweep.Sweeper) sweep.Sweep{own}
+	if b.Way == journal.MendNoCache {
+		related := func(w cache.Wanting) bool { return w.Any(b.Related) }
+		ways = append(ways,
+			func(s *sweep.Sweeper) sweep.Sweep { return s.Free(ctx, everything) },
+			func(s *sweep.Sweeper) sweep.Sweep { return s.Evict(ctx, everything, related) })
+	}
+	for _, way := range ways {
+		freed := n.remove(way)
+		all.Records += freed.Records
+		all.Bytes += freed.Bytes
+	}
+	return all
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}

@@ -1,0 +1,168 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/stoker-build/stoker/internal/bytesize"
+	"github.com/stoker-build/stoker/internal/cache"
+	"github.com/stoker-build/stoker/internal/node"
+	"github.com/stoker-build/stoker/internal/space"
+)
+
+// PlannedJob is a job in the order of a forecast.
+type PlannedJob struct {
+	Name  string   `json:"name"`
+	Base  string   `json:"base_image"`
+	Tags  []string `json:"tags"`
+	Batch int      `json:"batch"`
+	// Problem says why the job would fail before it is tried; empty if it would
+	// not.
+	Problem string `json:"problem,omitempty"`
+}
+
+// Planned is what a run would do.
+type Planned struct {
+	Jobs    []PlannedJob `json:"jobs"`
+	Batches int          `json:"batches"`
+	Workers int          `json:"workers"`
+	// Skipped jobs' images exist already.
+	Skipped int `json:"skipped"`
+	// Forecast tells how the cache will grow and shrink.
+	Forecast space.Forecast `json:"forecast"`
+	// Bound is what limits it, such as a disk; empty when nothing is known to.
+	Bound string      `json:"bound,omitempty"`
+	Limit space.Limit `json:"limit"`
+	// UsedBytes is what is used of that now, OtherBytes of it by others than the
+	// builder's cache. They are in the forecast's sizes, too.
+	UsedBytes  int64 `json:"used_bytes"`
+	OtherBytes int64 `json:"other_bytes"`
+}
+
+// Forecast tells what Run would do with the same options, and builds nothing.
+// It asks the registry, and the nodes if there are any; the ledger is not used.
+func Forecast(ctx context.Context, opt Options) (Planned, error) {
+	opt.Ledger = nil
+	if len(opt.Nodes) == 0 {
+		opt.Nodes = []Node{nowhere{}}
+	}
+	r := newRun(opt)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r.cancel = cancel
+	tasks := r.check(ctx)
+	r.openNodes(ctx)
+	defer func() {
+		cancel(nil) // nothing is swept
+		r.closeNodes(ctx)
+	}()
+	tasks = r.survey(ctx, tasks)
+	failUpon(tasks)
+	r.look(ctx, tasks)
+	p := Planned{Batches: opt.Plan.Batches(), Workers: opt.Workers, Forecast: r.outlooks[0].Forecast}
+	if t := r.scheduler.places[0].node.Tightest(ctx); t != nil {
+		p.Bound, p.Limit, p.UsedBytes, p.OtherBytes = t.Bound, t.Limit, t.Used, t.Others
+	}
+	for _, t := range tasks {
+		if t.done() {
+			p.Skipped++
+			continue
+		}
+		j := PlannedJob{Name: t.job.Name, Base: t.job.Base, Tags: t.job.Tags, Batch: t.result.batch}
+		if t.early != nil {
+			j.Problem = t.early.Error()
+		}
+		p.Jobs = append(p.Jobs, j)
+	}
+	return p, context.Cause(ctx)
+}
+
+// look makes the forecasts of all nodes.
+func (r *run) look(ctx context.Context, tasks []*task) {
+	for _, p := range r.scheduler.places {
+		var jobs []int
+		for _, t := range tasks {
+			if t.begun || !t.done() && t.early == nil {
+				jobs = append(jobs, t.number)
+			}
+		}
+		r.outlooks = append(r.outlooks, p.node.Outlook(ctx, jobs, r.Workers))
+	}
+}
+
+// PreflightError says that there is too little space to begin with.
+type PreflightError struct{ Reason string }
+
+func (e *PreflightError) Error() string { return e.Reason }
+
+// preflight looks at the space of each node before the first job. A disk that is nearly
+// full is worth a warning; less than was asked for is an error, unless foreign records may
+// be removed and that helps.
+func (r *run) preflight(ctx context.Context) error {
+	for i, p := range r.scheduler.places {
+		t := p.node.Tightest(ctx)
+		if t == nil || ctx.Err() != nil {
+			continue
+		}
+		free := t.Limit.High - t.Used
+		if want := r.Space.PreflightFree; want > 0 && free < want {
+			if r.Prune.Foreign {
+				free += p.node.FreeForeign(ctx, want-free).Bytes
+			}
+			if free < want {
+				return &PreflightError{fmt.Sprintf("--preflight-free %s: %s has only %s free below its limit of %s (%s used)",
+					size(want), t.Bound, size(max(free, 0)), size(t.Limit.High), size(t.Used))}
+			}
+		}
+		r.tellForeign(p.node, t.Limit)
+		r.tellTight(t, r.outlooks[i].Forecast)
+	}
+	return nil
+}
+
+// tellTight warns of a bound that is nearly reached, or too low for the run.
+func (r *run) tellTight(t *node.Tightest, f space.Forecast) {
+	free := t.Limit.High - t.Used
+	if f.Fits && free >= t.Limit.High/10 {
+		return
+	}
+	state := "nearly full"
+	if free >= t.Limit.High/10 {
+		state = "too small for this run"
+	}
+	message := fmt.Sprintf("%s is %s: %s are used, and the limit is %s", t.Bound, state, size(t.Used), size(t.Limit.High))
+	if more := f.SmallestBytes - t.Used; more > 0 {
+		message += fmt.Sprintf(", and this run needs at least %s more at once", size(more))
+	}
+	r.warn("", "%s", message)
+}
+
+// tellForeign says how much of what a bound allows is taken by others' cache, where
+// that is a part that matters, and how to get it back.
+func (r *run) tellForeign(n *node.Node, limit space.Limit) {
+	bytes := n.Foreign()
+	if bytes < limit.High/20 || bytes == 0 {
+		return
+	}
+	command := "docker buildx prune --builder " + r.BuilderName
+	if strings.Contains(r.BuilderName, "://") {
+		command = "buildctl --addr " + r.BuilderName + " prune"
+	}
+	r.warn("", "%s of the cache of %s are not this run's, or held by what is not, and stay: --prune-foreign removes what is in the way, "+
+		"--exclusive says that nobody else uses the builder, and %q removes all that nobody uses now, whoever made it", size(bytes), n.Name(), command)
+}
+
+func size(bytes int64) string { return bytesize.Text(bytes) }
+
+// nowhere stands for a builder that is not there yet: a node that holds nothing.
+type nowhere struct{ Node }
+
+func (nowhere) Name() string                                    { return "" }
+func (nowhere) ID() string                                      { return "" }
+func (nowhere) Root() string                                    { return "" }
+func (nowhere) Platforms() []ocispecs.Platform                  { return nil }
+func (nowhere) Records(context.Context) ([]cache.Record, error) { return nil, nil }
+func (nowhere) Answers(context.Context) error                   { return nil }

@@ -1,0 +1,65 @@
+package run
+
+import (
+	"fmt"
+
+	"github.com/stoker-build/stoker/internal/ledger"
+)
+
+// When the first jobs all fail for good in the same way, the rest would too.
+const hopelessAfter = 10
+
+func tooMany(failed int) error {
+	jobs := "jobs"
+	if failed == 1 {
+		jobs = "job"
+	}
+	return fmt.Errorf("%d %s failed, more than --max-failures allows", failed, jobs)
+}
+
+// hopeless returns why so many of the jobs failed in the same way, for good or in the
+// same step with the same code, that the others would too; empty where one was built,
+// or where they did not.
+func hopeless(entries []ledger.Entry) string {
+	alike := map[string][]ledger.FailedJob{}
+	for _, e := range entries {
+		if e.Status == ledger.Built {
+			return ""
+		}
+		if e.Status != ledger.Failed || e.Failure == nil || !tellsOfOthers(*e.Failure) {
+			continue
+		}
+		kind := e.Failure.Kind()
+		alike[kind] = append(alike[kind], ledger.FailedJob{Name: e.Name, Failure: *e.Failure})
+		if len(alike[kind]) == hopelessAfter {
+			return ledger.Groups(alike[kind])[0].Common().String()
+		}
+	}
+	return ""
+}
+
+// How often a full disk may end a job's attempts before that counts as the job's own
+// failure, and how often where nothing seems to help.
+const (
+	maxFull     = 5
+	hopefulFull = 2
+)
+
+// afterFull is what is known once a full disk has ended an attempt and what is dead was
+// removed.
+type afterFull struct {
+	times int   // how often that has happened to the job
+	alone bool  // no other job ran
+	freed int64 // bytes that were removed
+	swept bool  // nothing kept the rest from being removed
+	waits bool  // others took the space, and may give it back
+	fits  bool  // the job fits now
+}
+
+// hopeless tells that the job would only fill the disk again. At first it is not:
+// admission may still make room by removing what is live, and where the full disk kept
+// it from that, the next attempt has what this one left.
+func (a afterFull) hopeless() bool {
+	helpless := a.alone && a.freed == 0 && a.swept && !a.waits && !a.fits
+	return a.times > maxFull || a.times > hopefulFull && helpless
+}

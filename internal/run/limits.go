@@ -1,0 +1,124 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// timeoutError says that an attempt took too long.
+type timeoutError struct {
+	attempt int
+	limit   time.Duration
+}
+
+func (e *timeoutError) Error() string {
+	return fmt.Sprintf("attempt %d took longer than --timeout %s", e.attempt, e.limit)
+}
+
+// limited bounds how long an attempt may take; 0 does not.
+type limited struct {
+	next  attempter
+	limit time.Duration
+}
+
+func (l limited) attempt(ctx context.Context, a *attempt) error {
+	if l.limit <= 0 {
+		return l.next.attempt(ctx, a)
+	}
+	limit := &timeoutError{a.number, l.limit}
+	ctx, cancel := context.WithTimeoutCause(ctx, l.limit, limit)
+	defer cancel()
+	return causedBy(ctx, l.next.attempt(ctx, a), limit)
+}
+
+// causedBy returns the cause where that is why ctx, and so an attempt, has ended.
+func causedBy(ctx context.Context, err, cause error) error {
+	if err != nil && errors.Is(context.Cause(ctx), cause) {
+		return cause
+	}
+	return err
+}
+
+// stallError says that an attempt made no progress.
+type stallError struct{ limit time.Duration }
+
+func (e *stallError) Error() string {
+	return fmt.Sprintf("no progress for --stall-timeout %s", e.limit)
+}
+
+// watched ends an attempt that makes no progress; a limit of 0 does not.
+type watched struct {
+	next  attempter
+	limit time.Duration
+}
+
+func (w watched) attempt(ctx context.Context, a *attempt) error {
+	a.alive = func() {}
+	if w.limit <= 0 {
+		return w.next.attempt(ctx, a)
+	}
+	stalled := &stallError{w.limit}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	s := &silence{limit: w.limit}
+	a.alive = s.broken
+	stop := s.listen(func() { cancel(stalled) })
+	defer stop()
+	return causedBy(ctx, w.next.attempt(ctx, a), stalled)
+}
+
+// silence measures how long nothing was heard, while this process ran to hear it: one
+// that was stopped meanwhile, as by Ctrl-Z, has missed what there was to hear.
+type silence struct {
+	limit time.Duration
+
+	mu   sync.Mutex // guards heard and so
+	last time.Time  // when it was listened last
+	so   time.Duration
+}
+
+// How many times a limit is looked at within itself.
+const silenceLooks = 20
+
+// broken notes that something was heard.
+func (s *silence) broken() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.so = 0
+}
+
+// at notes the silence until a moment, and tells whether it has lasted too long. Of a gap
+// between two looks no more counts than two looks should be apart.
+func (s *silence) at(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.so += min(now.Sub(s.last), 2*s.limit/silenceLooks)
+	s.last = now
+	return s.so >= s.limit
+}
+
+// listen calls tooLong once, when nothing was heard for the limit, unless the returned
+// function is called before.
+func (s *silence) listen(tooLong func()) (stop func()) {
+	s.last = time.Now()
+	quit := make(chan struct{})
+	go func() {
+		tick := time.NewTicker(s.limit / silenceLooks)
+		defer tick.Stop()
+		for {
+			select {
+			case now := <-tick.C:
+				if s.at(now) {
+					tooLong()
+					return
+				}
+			case <-quit:
+				return
+			}
+		}
+	}()
+	return func() { close(quit) }
+}

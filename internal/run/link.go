@@ -1,0 +1,184 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/distribution/reference"
+
+	"github.com/stoker-build/stoker/internal/ledger"
+)
+
+// linkTasks finds the jobs that are built on other jobs' images, by what their
+// inputs name. Such a job is built after the other.
+func (r *run) linkTasks(tasks []*task) {
+	r.makers = map[string]*task{}
+	for _, t := range tasks {
+		for _, tag := range t.job.Tags {
+			r.makers[normalRef(tag)] = t
+		}
+	}
+	for _, t := range tasks {
+		r.link(t, t.job.Base)
+		for _, value := range t.job.Options.BuildArgs {
+			r.link(t, value)
+		}
+		for _, c := range t.job.Options.Inputs.NamedContexts {
+			if ref, ok := strings.CutPrefix(c.Path, "docker-image://"); ok {
+				r.link(t, ref)
+			}
+		}
+	}
+	refuseCircles(tasks)
+}
+
+// linkReads does the same by the images that a job's Dockerfile names, where the
+// builder cannot tell what the job does: it may be that an image is yet to be made.
+// It tells whether that is so.
+func (r *run) linkReads(ctx context.Context, t *task) bool {
+	for _, ref := range t.job.Reads(ctx) {
+		r.link(t, ref)
+	}
+	return len(t.after) > 0
+}
+
+// linkImages does the same by the images that the builder says the jobs read.
+func (r *run) linkImages(tasks []*task) {
+	for _, t := range tasks {
+		if t.begun {
+			continue // it reads none
+		}
+		for _, image := range t.known.images {
+			r.link(t, image.Ref)
+		}
+	}
+	refuseCircles(tasks)
+}
+
+// link has a task wait for the one that makes an image, if another does.
+func (r *run) link(t *task, ref string) {
+	maker := r.makers[normalRef(ref)]
+	if maker != nil && maker != t && !slices.Contains(t.after, maker) {
+		t.after = append(t.after, maker)
+	}
+}
+
+// normalRef returns a reference with registry and tag spelled out and without
+// its digest; empty for what is none.
+func normalRef(ref string) string {
+	ref, _, _ = strings.Cut(ref, "@")
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err != nil {
+		return ""
+	}
+	return reference.TagNameOnly(named).String()
+}
+
+// refuseCircles fails all tasks that would have to be built after themselves.
+func refuseCircles(tasks []*task) {
+	in := inCircles(tasks)
+	for _, t := range tasks {
+		if !in[t] {
+			continue
+		}
+		other := t.after[slices.IndexFunc(t.after, func(o *task) bool { return in[o] })]
+		t.early = fmt.Errorf("it is built on the image of %s, and that at last on this one's", other.job.Name)
+	}
+	for t := range in {
+		t.after = nil
+	}
+}
+
+// inCircles returns the tasks that stand on themselves at last, or between circles:
+// what is left when those are taken away, again and again, that stand on nothing, and
+// then those on which nothing stands.
+func inCircles(tasks []*task) map[*task]bool {
+	left := map[*task]bool{}
+	upon := map[*task][]*task{}
+	for _, t := range tasks {
+		left[t] = true
+		for _, other := range t.after {
+			upon[other] = append(upon[other], t)
+		}
+	}
+	peel(left, func(t *task) []*task { return t.after }, func(t *task) []*task { return upon[t] })
+	peel(left, func(t *task) []*task { return upon[t] }, func(t *task) []*task { return t.after })
+	return left
+}
+
+// peel takes away the tasks that lead to none that is left, until each does.
+func peel(left map[*task]bool, leads, back func(*task) []*task) {
+	count := map[*task]int{}
+	var free []*task
+	for t := range left {
+		for _, other := range leads(t) {
+			if left[other] {
+				count[t]++
+			}
+		}
+		if count[t] == 0 {
+			free = append(free, t)
+		}
+	}
+	for len(free) > 0 {
+		t := free[len(free)-1]
+		free = free[:len(free)-1]
+		delete(left, t)
+		for _, other := range back(t) {
+			if count[other]--; count[other] == 0 && left[other] {
+				free = append(free, other)
+			}
+		}
+	}
+}
+
+// failUpon fails the tasks that are built on the images of those that fail.
+func failUpon(tasks []*task) {
+	for _, t := range afterOthers(tasks) {
+		for _, other := range t.after {
+			if other.early != nil && t.early == nil {
+				t.early = fmt.Errorf("it is built on the image of %s, which will fail", other.job.Name)
+			}
+		}
+	}
+}
+
+// afterOthers puts tasks behind those that they are built on, and changes the
+// order no more than that takes.
+func afterOthers(order []*task) []*task {
+	out := make([]*task, 0, len(order))
+	placed := map[*task]bool{}
+	var place func(t *task)
+	place = func(t *task) {
+		if placed[t] {
+			return
+		}
+		placed[t] = true
+		for _, other := range t.after {
+			if !other.begun && !other.done() {
+				place(other)
+			}
+		}
+		out = append(out, t)
+	}
+	for _, t := range order {
+		place(t)
+	}
+	return out
+}
+
+// waitsFor tells whether a task has to wait for another's image, and whether that will
+// never be.
+func (t *task) waitsFor() (waits bool, failed *task) {
+	for _, other := range t.after {
+		switch other.ended {
+		case "":
+			waits = true
+		case ledger.Failed:
+			return false, other
+		}
+	}
+	return waits, nil
+}

@@ -1,0 +1,148 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/plan"
+)
+
+// lookup is what the registry said of a job's tags.
+type lookup struct {
+	digest  string
+	exists  bool // all tags do
+	err     error
+	took    time.Duration
+	started time.Time
+}
+
+// How many jobs are looked up, or surveyed, at once.
+const lookupWorkers = 16
+
+// check makes the tasks of the plan, and ends those whose images are in the
+// registry already. The registry is asked about many jobs at a time, so that a
+// run over what exists takes seconds.
+func (r *run) check(ctx context.Context) []*task {
+	tasks := make([]*task, len(r.Plan.Jobs))
+	answers := make([]chan lookup, len(tasks))
+	resumed, again := r.resumed(), map[string]bool{}
+	for _, name := range r.Resume.Again {
+		again[name] = true
+	}
+	for i, job := range r.Plan.Jobs {
+		tasks[i] = &task{number: i, job: job, result: result{batch: r.Plan.Batch(i)}}
+		answers[i] = make(chan lookup, 1)
+		if resumed[job.Name] {
+			r.kept(tasks[i])
+		}
+	}
+	var group errgroup.Group
+	group.SetLimit(lookupWorkers)
+	go func() {
+		for i, t := range tasks {
+			if resumed[t.job.Name] || again[t.job.Name] {
+				answers[i] <- lookup{}
+				continue
+			}
+			group.Go(func() error {
+				answers[i] <- r.lookUp(ctx, t.job)
+				return nil
+			})
+		}
+	}()
+	silent := 0
+	var why string
+	for i, t := range tasks {
+		found := <-answers[i]
+		if t.done() {
+			continue
+		}
+		r.skip(ctx, t, found)
+		if found.err != nil {
+			silent, why = silent+1, found.err.Error()
+		}
+	}
+	if silent > 0 {
+		r.warn("", "the registry did not say of %d of the jobs whether their images exist, so they are built (%s)", silent, firstLine(why))
+	}
+	return tasks
+}
+
+// resumed are the names of the jobs that an earlier run has finished.
+func (r *run) resumed() map[string]bool {
+	names := map[string]bool{}
+	for _, e := range r.Resume.Kept {
+		names[e.Name] = true
+	}
+	return names
+}
+
+// keptJobs counts the jobs that an earlier run has finished, and the batches of which
+// it has finished all.
+func (r *run) keptJobs() (jobs, batches int) {
+	resumed := r.resumed()
+	open := map[int]bool{}
+	for i, job := range r.Plan.Jobs {
+		if resumed[job.Name] {
+			jobs++
+		} else {
+			open[r.Plan.Batch(i)] = true
+		}
+	}
+	return jobs, r.Plan.Batches() - len(open)
+}
+
+// kept counts a job of a resumed run that is done.
+func (r *run) kept(t *task) {
+	b := &r.accounts.batches[t.result.batch-1]
+	b.open--
+	b.built++
+	t.ended = ledger.Built
+}
+
+// lookUp asks the registry about the tags of a job whose image is only pushed: of
+// another, files are wanted or an image in docker, whatever the registry has.
+func (r *run) lookUp(ctx context.Context, job *plan.Job) (l lookup) {
+	if r.Registries.Tags == nil || len(job.Tags) == 0 || !job.PushesOnly() || ctx.Err() != nil {
+		return lookup{}
+	}
+	l.started = time.Now()
+	defer func() { l.took = time.Since(l.started) }()
+	for i, tag := range job.Tags {
+		digest, exists, err := r.Registries.Tags.Exists(ctx, tag)
+		if err != nil || !exists {
+			l.err = err
+			return l
+		}
+		if i == 0 {
+			l.digest = digest
+		}
+	}
+	l.exists = true
+	return l
+}
+
+// skip ends a task whose image exists already.
+func (r *run) skip(ctx context.Context, t *task, l lookup) {
+	t.result.checked = l.took
+	if l.err != nil {
+		t.result.skip = fmt.Sprintf("the registry did not say whether %s exists, so it is built: %s", t.job.Tags[0], l.err)
+	}
+	if !l.exists {
+		return
+	}
+	t.result.began, t.result.skip, t.result.build.Digest = l.started, ledger.TagExists, l.digest
+	t.finish(ledger.Skipped, nil)
+	t.result.ended = l.started.Add(l.took)
+	if r.Ledger == nil { // a forecast: nothing is kept on record
+		t.ended = ledger.Skipped
+		return
+	}
+	if e, kept := r.keep(t); kept {
+		r.scheduler.account(ctx, t, e)
+	}
+}

@@ -1,0 +1,159 @@
+package run
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/journal"
+	"github.com/stoker-build/stoker/internal/ledger"
+)
+
+// batch counts the jobs of a batch.
+type batch struct{ open, built, skipped, failed int }
+
+// accounts are what has become of the jobs so far. They are the scheduler's alone.
+type accounts struct {
+	batches []batch
+	unswept []int // batches that ended before it was known what all jobs do
+	ended   []ledger.Entry
+	failed  int
+}
+
+// finish puts a task on record, which has a worker, and goes on when that is done.
+func (s *scheduler) finish(ctx context.Context, t *task, status ledger.Status, reason error) {
+	s.run.registries.leave(t)
+	t.release()
+	on := t.on[0]
+	s.fly(func() func() {
+		t.finish(status, reason)
+		e, kept := s.run.keep(t)
+		var finished int
+		var fewer bool
+		s.call(func() {
+			s.open--
+			if kept {
+				s.account(ctx, t, e)
+			}
+			finished, fewer = len(s.run.Ledger.Entries()), on.pool.away > 0
+		})
+		for _, n := range t.nodes() {
+			n.JobDone(ctx, finished)
+		}
+		another := fewer && ctx.Err() == nil && on.node.Fits(ctx, t.number)
+		return func() {
+			on.pool.give()
+			if another && on.pool.grow() {
+				s.run.Journal.Tell(journal.WorkersChanged{Workers: s.workers()})
+			}
+			if reason != nil {
+				s.stopEarly(e)
+			}
+			s.probation.settle(status == ledger.Built)
+		}
+	})
+}
+
+// keep puts a task on record. It tells whether it could.
+func (r *run) keep(t *task) (ledger.Entry, bool) {
+	e := t.entry()
+	if err := r.Ledger.Add(e); err != nil {
+		r.fail(fmt.Errorf("the manifest cannot be written: %w", err))
+		return e, false
+	}
+	r.Journal.Tell(journal.JobFinished{Entry: e})
+	r.dropPushed(t)
+	r.needs.Finish(t.number)
+	return e, true
+}
+
+// dropPushed lets go of what a built job left beside the cache, before what it needed is
+// swept, and also when the run is being ended. Where that fails, it only takes up space.
+func (r *run) dropPushed(t *task) {
+	if t.result.status != ledger.Built {
+		return
+	}
+	if err := r.Builder.DropPushed(context.Background(), t.job); err != nil {
+		r.warn(t.job.Name, "its image stays in docker's image store: %s", err)
+	}
+}
+
+// account counts a job that is on record, and has its batch swept where it was the last.
+func (s *scheduler) account(ctx context.Context, t *task, e ledger.Entry) {
+	a := &s.run.accounts
+	a.ended = append(a.ended, e)
+	t.ended = e.Status
+	b := &a.batches[e.Batch-1]
+	b.open--
+	switch e.Status {
+	case ledger.Built:
+		b.built++
+	case ledger.Skipped:
+		b.skipped++
+	default:
+		b.failed++
+		a.failed++
+	}
+	if b.open > 0 {
+		return
+	}
+	s.run.Journal.Tell(journal.BatchFinished{Batch: e.Batch, Built: b.built, Skipped: b.skipped, Failed: b.failed})
+	if !s.run.needs.Known() {
+		a.unswept = append(a.unswept, e.Batch)
+		return
+	}
+	s.sweep(ctx, e.Batch)
+}
+
+// sweep has what a batch left swept.
+func (s *scheduler) sweep(ctx context.Context, number int) {
+	var images []string
+	for i, job := range s.run.Plan.Jobs {
+		if s.run.Plan.Batch(i) == number && job.Base != "" {
+			images = append(images, job.Base)
+		}
+	}
+	s.fly(func() func() {
+		for _, p := range s.places {
+			p.node.BatchDone(ctx, number, images)
+		}
+		return func() {}
+	})
+}
+
+// failEarly ends a task without an attempt.
+func (s *scheduler) failEarly(ctx context.Context, t *task) {
+	t.begin()
+	if t.result.failure == nil {
+		t.result.failure = redactedFailure(s.run.Redact, ledger.Failure{Class: string(builder.Permanent), Message: t.early.Error()})
+	}
+	s.fly(func() func() {
+		t.finish(ledger.Failed, t.early)
+		e, kept := s.run.keep(t)
+		return func() {
+			s.open--
+			if kept {
+				s.account(ctx, t, e)
+				s.stopEarly(e)
+			}
+		}
+	})
+}
+
+// stopEarly ends the run after a failed job where going on makes no sense.
+func (s *scheduler) stopEarly(e ledger.Entry) {
+	r := s.run
+	switch {
+	case r.FailFast:
+		r.cancel(errFailFast)
+		return
+	case r.MaxFailures >= 0 && r.accounts.failed > r.MaxFailures:
+		r.cancel(tooMany(r.accounts.failed))
+		return
+	}
+	// What an earlier run has built says nothing of what is broken now.
+	if why := hopeless(r.accounts.ended); why != "" {
+		r.cancel(fmt.Errorf("no job was built and %d failed for the same reason; %d were not tried: %s",
+			hopelessAfter, len(r.Plan.Jobs)-len(r.Ledger.Entries()), why))
+	}
+}

@@ -1,0 +1,362 @@
+// Package run is one run: it keeps the workers of all nodes busy with the jobs of a plan,
+// in order, until every one is built, skipped or failed for good. What runs next is
+// decided by one loop, the scheduler's; what is true of one daemon is its node's; what
+// happens is told to the journal.
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/cache"
+	"github.com/stoker-build/stoker/internal/graph"
+	"github.com/stoker-build/stoker/internal/journal"
+	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/node"
+	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/recovery"
+	"github.com/stoker-build/stoker/internal/redact"
+)
+
+// Builder builds jobs. Its methods may be called concurrently.
+type Builder interface {
+	// Build makes one attempt at a job on some nodes, by their names, and writes its
+	// progress to log.
+	Build(ctx context.Context, on []string, job *plan.Job, log io.Writer, watch builder.Watch) (builder.Result, error)
+	// DropPushed removes the images that a job's build left beside the cache only
+	// to be pushed. It is called once the job is on record as built, and before
+	// what it needed may be swept. It ends in time by itself.
+	DropPushed(ctx context.Context, job *plan.Job) error
+}
+
+// Graphs tells what builds will do.
+type Graphs interface {
+	// Graphs tells found what each job's build does, from several goroutines.
+	Graphs(ctx context.Context, jobs []*plan.Job, found func(job *plan.Job, g graph.Graph, err error)) error
+}
+
+// Node is one daemon of the builder.
+type Node interface {
+	node.Daemon
+	// Platforms are those that it builds for, the one of its machine first.
+	Platforms() []ocispecs.Platform
+}
+
+// Registry tells which tags exist already. An error means that it did not say.
+type Registry interface {
+	Exists(ctx context.Context, tag string) (digest string, exists bool, err error)
+}
+
+// AttemptOptions say how often and how long a job is tried.
+type AttemptOptions struct {
+	// Retries is how many attempts a job gets after its first.
+	Retries int
+	// RetriesStep is how many of these may follow a step that exited with a code.
+	RetriesStep int
+	// RetryDelay is the pause before a job's second attempt; each further pause
+	// is twice as long, up to RetryDelayMax, with jitter.
+	RetryDelay, RetryDelayMax time.Duration
+	// Timeout bounds one attempt; 0 does not.
+	Timeout time.Duration
+	// StallTimeout bounds how long an attempt may make no progress; 0 does not.
+	StallTimeout time.Duration
+	// PostBuild is a shell command that runs after each built image; empty for
+	// none.
+	PostBuild string
+}
+
+// ResumeOptions say which earlier run is gone on with, and how to go on with this one.
+type ResumeOptions struct {
+	// Kept are the entries of an earlier run that still hold: their jobs are done, and
+	// in the ledger.
+	Kept []ledger.Entry
+	// Again are names of jobs that an earlier run has begun and not finished as it
+	// should: that their tags exist does not mean that they are done.
+	Again []string
+	// Command goes on with the run where it fails or stops; for the record.
+	Command string
+}
+
+// Options say how a plan is run.
+type Options struct {
+	Plan    *plan.Plan
+	Builder Builder
+	// Graphs tells what the builds will do; nil where nobody can.
+	Graphs Graphs
+	// BuilderName is what a person calls it: its name in buildx, or its address.
+	BuilderName string
+	Nodes       []Node
+	Ledger      *ledger.Ledger
+	// Journal is told what happens. Secrets are taken out of it.
+	Journal *journal.Journal
+	// Redact takes secrets out of all that is logged, told or kept on record.
+	Redact *redact.Redactor
+
+	// Workers is the number of jobs that run at once on each node.
+	Workers int
+	AttemptOptions
+	// MaxFailures ends the run when more jobs have failed; negative does not.
+	MaxFailures int
+	// FailFast ends the run at the first failed job.
+	FailFast   bool
+	Registries RegistryOptions
+	Resume     ResumeOptions
+	// Attributions are kept for later runs; nil for not at all.
+	Attributions node.Attributions
+	// Recovery gives turns at mending the builder; nil to mend nothing.
+	Recovery *recovery.Turns
+	// Prune says how the caches are swept.
+	Prune node.PruneOptions
+	// Space bounds what may be used.
+	Space node.SpaceOptions
+	// Order says in which order the jobs are built.
+	Order Order
+}
+
+// Why a run ended early, as causes of its context.
+var (
+	// ErrInterrupted is the cause with which a caller cancels a run that a
+	// person interrupted.
+	ErrInterrupted = errors.New("interrupted")
+	errFailFast    = errors.New("a job failed and --fail-fast is set")
+)
+
+// Run builds the plan. It returns the run's summary, which is on disk then. The
+// error is nil however the jobs ended, also when ctx was cancelled: it says that
+// the run could not be kept on record.
+func Run(ctx context.Context, opt Options) (summary ledger.Summary, err error) {
+	r := newRun(opt)
+	endEvents := keepEvents(r.Journal, r.Ledger)
+	defer func() { err = errors.Join(err, endEvents()) }()
+	tally := newTally(r.Journal)
+	kept, keptBatches := r.keptJobs()
+	r.Journal.Tell(journal.RunStarted{Jobs: len(opt.Plan.Jobs), Batches: opt.Plan.Batches(), BatchSize: opt.Plan.BatchSize,
+		Workers: opt.Workers * max(len(opt.Nodes), 1), Nodes: nodeNames(opt.Nodes), OutputDir: opt.Ledger.Dir(), Kept: kept, KeptBatches: keptBatches})
+	for _, note := range opt.Plan.Notes {
+		r.warn("", "%s", note)
+	}
+	jobs, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r.cancel = cancel
+	tasks := r.check(jobs)
+	r.openNodes(jobs)
+	r.scheduler.loop(jobs, func() { r.prepare(jobs, tasks) })
+	r.closeNodes(jobs)
+	return r.finish(jobs, tally)
+}
+
+// prepare surveys the tasks and queues them. The first may be built already
+// meanwhile.
+func (r *run) prepare(ctx context.Context, tasks []*task) {
+	tasks = r.survey(ctx, tasks)
+	r.look(ctx, tasks)
+	if err := r.preflight(ctx); err != nil {
+		r.cancel(err)
+		r.fail(err)
+	}
+	r.scheduler.call(func() {
+		for _, t := range tasks {
+			switch {
+			case t.begun || t.done():
+			case t.early == nil:
+				r.scheduler.enqueue(t)
+			case ctx.Err() == nil:
+				r.scheduler.open++
+				r.scheduler.failEarly(ctx, t)
+			}
+		}
+	})
+}
+
+func nodeNames(nodes []Node) []string {
+	var names []string
+	for _, n := range nodes {
+		names = append(names, n.Name())
+	}
+	return names
+}
+
+// run is the wiring of one run: its parts own what they are about. What has no comment
+// is set once, before the scheduler begins.
+type run struct {
+	Options
+	started    time.Time
+	cancel     context.CancelCauseFunc
+	scheduler  *scheduler
+	registries *registries
+	attempts   attempter
+	needs      node.Needs
+	allKnown   func()           // closes needs.All
+	makers     map[string]*task // of images, by their tags
+	tasks      []*task          // in the order of the run, once all are known
+	outlooks   []node.Outlook   // by place, what its forecast was made from
+	accounts   accounts
+
+	mu  sync.Mutex // guards err
+	err error      // the first failure to keep the record
+}
+
+func newRun(opt Options) *run {
+	if opt.Redact == nil {
+		opt.Redact = redact.New()
+	}
+	if opt.Journal == nil {
+		opt.Journal = journal.New()
+	}
+	known := make(chan struct{})
+	r := &run{Options: opt, started: time.Now(), cancel: func(error) {},
+		needs: node.Needs{Needs: needsOf(opt.Plan), All: known}, allKnown: func() { close(known) },
+		accounts: accounts{batches: make([]batch, opt.Plan.Batches())}}
+	r.scheduler = newScheduler(r)
+	r.registries = newRegistries(opt.Registries, opt.Journal, r.scheduler.wake)
+	for i := range opt.Plan.Jobs {
+		r.accounts.batches[opt.Plan.Batch(i)-1].open++
+	}
+	build := building{opt.Builder, opt.Redact, opt.Journal}
+	r.attempts = logged{limited{watched{hooked{build, opt.PostBuild}, opt.StallTimeout}, opt.Timeout}, opt.Ledger, opt.Redact, opt.Journal}
+	return r
+}
+
+// openNodes begins to keep what is true of each node.
+func (r *run) openNodes(ctx context.Context) {
+	for _, d := range r.Nodes {
+		p := &place{platforms: d.Platforms(), pool: pool{size: r.Workers}}
+		p.node = node.Open(ctx, node.Options{Daemon: d, Builder: r.BuilderName, Needs: r.needs, Imports: r.Plan.Imports(), Prune: r.Prune,
+			Space: r.Space, Recovery: r.Recovery, Attributions: r.Attributions, Journal: r.Journal,
+			Freed: func() {
+				p.freed.Store(true)
+				r.scheduler.wake()
+			}})
+		r.scheduler.places = append(r.scheduler.places, p)
+	}
+}
+
+// closeNodes has all nodes swept a last time, side by side.
+func (r *run) closeNodes(ctx context.Context) {
+	var closing sync.WaitGroup
+	for _, p := range r.scheduler.places {
+		closing.Go(func() { p.node.Close(ctx) })
+	}
+	closing.Wait()
+}
+
+// try makes an attempt at a task, if its registries may be asked, and once nobody needs
+// the nodes for themselves.
+func (r *run) try(ctx context.Context, t *task) error {
+	for _, n := range t.nodes() {
+		end, err := n.Begin(ctx)
+		if err != nil {
+			return err
+		}
+		defer end()
+	}
+	if r.registries.mayAsk(t) > 0 {
+		return errWaits
+	}
+	t.tries.attempt++
+	a := &attempt{job: t.job, number: t.tries.attempt, on: t.nodeNames(), noCache: t.tries.noCache,
+		reach: func(ctx context.Context) error { return r.reach(ctx, t) },
+		told: teller{
+			exporting: func() {
+				for _, n := range t.nodes() {
+					n.Exporting(t.number)
+				}
+			},
+			graph: func(g graph.Graph) {
+				r.learnGraph(t, g)
+				r.registries.answered(t)
+			},
+			made: func(m cache.Making) {
+				for _, n := range t.nodes() {
+					n.Made(m)
+				}
+			},
+		}}
+	err := r.attempts.attempt(ctx, a)
+	t.result.log, t.result.build, t.result.built, t.result.after = a.path, a.result, a.build, a.after
+	if err == nil {
+		r.registries.gotThrough(t)
+	}
+	return err
+}
+
+// mend has the nodes of a task remove what a broken cache would show to its next attempt,
+// more each time. last tells that the next attempt is the last.
+func (r *run) mend(ctx context.Context, t *task, last bool) {
+	if r.needs.Await(ctx) != nil {
+		return
+	}
+	t.tries.healed++
+	way := mendingOf(t.tries.healed, last)
+	t.tries.noCache = t.tries.noCache || way == journal.MendNoCache
+	related := func(job int) bool { return r.tasks[job].sharesBase(t) }
+	for _, n := range t.nodes() {
+		freed, skipped, err := n.Mend(ctx, node.Broken{Job: t.number, Way: way, Base: t.baseName(), Related: related})
+		if err != nil {
+			r.warn(t.job.Name, "the cache could not be mended: %s", err)
+			return
+		}
+		r.Journal.Tell(journal.Recovered{Job: t.job.Name, Attempt: t.tries.attempt, Mending: way, Node: n.Name(),
+			Skipped: skipped, Records: freed.Records, Bytes: freed.Bytes})
+	}
+}
+
+// mendingOf tells how the cache is mended after a job's nth failure that a
+// broken cache explains, when only one more attempt may be left.
+func mendingOf(n int, last bool) journal.Mending {
+	switch {
+	case last || n > 2:
+		return journal.MendNoCache
+	case n == 2:
+		return journal.MendBase
+	}
+	return journal.MendOwn
+}
+
+// fail ends the run, since what happens could not be kept on record any more.
+func (r *run) fail(err error) {
+	r.mu.Lock()
+	if r.err == nil {
+		r.err = err
+	}
+	r.mu.Unlock()
+	r.cancel(err)
+}
+
+// warn tells a person something that stops nothing, about a job or, where its name is
+// empty, about the run.
+func (r *run) warn(job, format string, args ...any) {
+	r.Journal.Tell(journal.Warning{Job: job, Message: r.Redact.String(fmt.Sprintf(format, args...))})
+}
+
+// eventsPatience is how long the disk may take nothing before the file of events is
+// given up.
+const eventsPatience = 30 * time.Second
+
+// keepEvents puts the events on record from now on. The returned function ends that and
+// returns the first error.
+func keepEvents(j *journal.Journal, l *ledger.Ledger) (end func() error) {
+	var first error // of the observer, until it has ended
+	s := j.Subscribe(journal.Everything, func(at time.Time, e journal.Event) {
+		line, err := journal.Marshal(at, e)
+		if err == nil {
+			err = l.Event(line)
+		}
+		if err != nil && first == nil {
+			first = fmt.Errorf("events cannot be written: %w", err)
+		}
+	})
+	return func() error {
+		if err := s.Close(eventsPatience); err != nil {
+			return fmt.Errorf("events cannot be written: %w", err)
+		}
+		return first
+	}
+}

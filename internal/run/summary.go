@@ -1,0 +1,99 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/journal"
+	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/node"
+)
+
+// tally counts how often something was mended, from the journal alone.
+type tally struct {
+	told *journal.Subscription
+
+	mu     sync.Mutex // guards mended
+	mended map[string]int
+}
+
+func newTally(j *journal.Journal) *tally {
+	t := &tally{}
+	t.told = j.Subscribe(journal.Everything, func(_ time.Time, e journal.Event) {
+		m, is := e.(journal.Recovered)
+		if !is {
+			return
+		}
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.mended == nil {
+			t.mended = map[string]int{}
+		}
+		t.mended[string(m.Mending)]++
+	})
+	return t
+}
+
+// recoveries counts what was mended, by its way; nil for nothing. Nothing is counted
+// after.
+func (t *tally) recoveries() map[string]int {
+	_ = t.told.Close(eventsPatience) // counting never takes that long
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.mended
+}
+
+// finish sums the run up.
+func (r *run) finish(ctx context.Context, t *tally) (ledger.Summary, error) {
+	s := ledger.Summarize(r.Ledger.Entries(), len(r.Plan.Jobs), r.started, time.Now())
+	s.Prune, s.Cache = &ledger.Prune{Policy: string(r.Prune.Policy), By: string(r.Prune.By)}, &ledger.Cache{}
+	for _, p := range r.scheduler.places {
+		p.node.Totals(s.Prune, s.Cache)
+	}
+	s.Space = r.tightestOutcome()
+	onePeak(s.Space, s.Cache)
+	s.Recoveries = t.recoveries()
+	if cause := context.Cause(ctx); cause != nil {
+		s.Interrupted = errors.Is(cause, ErrInterrupted)
+		s.StopReason = cause.Error()
+		if given := (*RegistriesError)(nil); errors.As(cause, &given) {
+			s.ResumeAfter = &ledger.Time{Time: given.After}
+		}
+	}
+	if s.Failed > 0 || s.Unfinished > 0 {
+		s.ResumeCommand = r.Resume.Command
+	}
+	s, err := r.Ledger.Finish(s)
+	r.Journal.Tell(journal.RunFinished{Summary: s})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return s, errors.Join(r.err, err)
+}
+
+// tightestOutcome is what became of the space on the node that had the least left; nil
+// where none is bounded.
+func (r *run) tightestOutcome() (tightest *ledger.Space) {
+	for i, p := range r.scheduler.places {
+		var before node.Outlook
+		if i < len(r.outlooks) {
+			before = r.outlooks[i]
+		}
+		s := p.node.Outcome(context.Background(), before)
+		if s != nil && (tightest == nil || s.HighBytes-s.PeakBytes < tightest.HighBytes-tightest.PeakBytes) {
+			tightest = s
+		}
+	}
+	return tightest
+}
+
+// onePeak has the peak of the cache be the same wherever it is told: it was looked at by
+// the sweeps, and where it is what is bounded, by admission too.
+func onePeak(s *ledger.Space, c *ledger.Cache) {
+	if s == nil || c == nil || s.Bound != node.BudgetName {
+		return
+	}
+	s.PeakBytes = max(s.PeakBytes, c.PeakBytes)
+	c.PeakBytes = s.PeakBytes
+}

@@ -1,0 +1,298 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/cache"
+	"github.com/stoker-build/stoker/internal/graph"
+	"github.com/stoker-build/stoker/internal/journal"
+	"github.com/stoker-build/stoker/internal/node"
+	"github.com/stoker-build/stoker/internal/plan"
+)
+
+const (
+	// How often a survey that takes long tells how far it is.
+	surveyInterval = 2 * time.Second
+	// How long the sizes of layers are asked for: they only make forecasts better.
+	sizesTimeout = 15 * time.Second
+)
+
+// survey asks the builder what every job's build does, orders the jobs by what
+// they share, and fails those early of which it says that they cannot be built.
+//
+// Where that takes long, the first jobs are built meanwhile.
+func (r *run) survey(ctx context.Context, tasks []*task) []*task {
+	if !slices.ContainsFunc(tasks, func(t *task) bool { return !t.done() }) {
+		r.tellKnown(ctx, tasks)
+		return tasks // nothing is built, and so nothing swept
+	}
+	r.linkTasks(tasks)
+	s := r.ask(ctx, tasks)
+	var unknown []error
+	tasks = s.tasks
+	for _, t := range tasks {
+		if t.begun {
+			continue
+		}
+		a := s.answers[t]
+		t.take(a)
+		if r.Ledger != nil {
+			r.registries.throttledInSurvey(ctx, t, a.err)
+		}
+		if a.err != nil && !a.known && !t.done() && !r.linkReads(ctx, t) && !r.refused(t, a.err) {
+			unknown = append(unknown, fmt.Errorf("%s: %w", t.job.Name, a.err))
+		}
+	}
+	if ctx.Err() == nil {
+		r.tellUnknown(unknown)
+	}
+	r.linkImages(tasks)
+	r.scheduler.call(func() { tasks = r.arrange(tasks) })
+	r.sizeLayers(ctx, slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return t.begun }))
+	for _, t := range tasks {
+		if !t.begun && t.done() {
+			r.needs.Finish(t.number)
+		}
+	}
+	r.registries.tellLimits()
+	r.know(tasks)
+	r.askStrangers(ctx)
+	r.tellKnown(ctx, tasks)
+	return tasks
+}
+
+// know tells the nodes what tasks do.
+func (r *run) know(tasks []*task) {
+	jobs := make([]node.Job, len(tasks))
+	for i, t := range tasks {
+		jobs[i] = node.Job{Number: t.number, Kind: t.job.Kind}
+	}
+	for _, p := range r.scheduler.places {
+		p.node.Know(jobs)
+	}
+}
+
+// needsOf are the needs of a plan's jobs, of which nothing is known yet.
+func needsOf(p *plan.Plan) *cache.Needs {
+	jobs := make([]cache.Job, len(p.Jobs))
+	for i, job := range p.Jobs {
+		jobs[i].Name = job.Name
+	}
+	return cache.NewNeeds(jobs)
+}
+
+// answer is what the builder said of one job, but for its graph.
+type answer struct {
+	images []graph.Image
+	parts  *graph.Graph // only where several nodes build a part each
+	known  bool         // what the job does
+	err    error
+}
+
+// take notes what the builder said.
+func (t *task) take(a answer) {
+	t.known.images, t.known.parts = a.images, a.parts
+	if errors.Is(a.err, builder.ErrUnreachable) {
+		t.known.unreached = time.Now()
+	}
+	for _, image := range t.known.images {
+		t.job.Images = append(t.job.Images, image.Ref)
+	}
+}
+
+// surveying is what a survey has come to.
+type surveying struct {
+	mu      sync.Mutex
+	tasks   []*task // in the order of their numbers
+	answers map[*task]answer
+}
+
+// ask asks the builder about all jobs, but for those that are built on another
+// job's image: what that will be is not known yet. The graphs go into what the
+// run needs as they come: a hundred thousand of them, each for itself, take
+// gigabytes.
+func (r *run) ask(ctx context.Context, tasks []*task) *surveying {
+	s := &surveying{tasks: tasks, answers: make(map[*task]answer, len(tasks))}
+	if r.Graphs == nil {
+		return s
+	}
+	var jobs []*plan.Job
+	of := make(map[*plan.Job]*task, len(tasks))
+	for _, t := range tasks {
+		if len(t.after) == 0 {
+			jobs = append(jobs, t.job)
+			of[t.job] = t
+		}
+	}
+	stop := every(surveyInterval, func() {
+		s.mu.Lock()
+		known := len(s.answers)
+		s.mu.Unlock()
+		r.Journal.Tell(journal.Surveying{Jobs: len(jobs), Known: known})
+		r.sendAhead(ctx, s)
+	})
+	err := r.Graphs.Graphs(ctx, jobs, func(job *plan.Job, g graph.Graph, err error) {
+		a := answer{images: g.Images, known: len(g.Vertices) > 0, err: redacted(r.Redact, err)}
+		if len(r.Nodes) > 1 && len(job.Options.Platforms) > 1 {
+			a.parts = &g
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		t := of[job]
+		r.needs.Learn(t.number, g)
+		s.answers[t] = a
+	})
+	stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil && ctx.Err() == nil {
+		for _, t := range of {
+			if _, known := s.answers[t]; !known {
+				s.answers[t] = answer{err: redacted(r.Redact, err)}
+			}
+		}
+	}
+	return s
+}
+
+// every calls do again and again, until the returned function is called.
+func every(interval time.Duration, do func()) (stop func()) {
+	quit, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(interval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				do()
+			case <-quit:
+				return
+			}
+		}
+	}()
+	return func() {
+		close(quit)
+		<-ended
+	}
+}
+
+// reach asks again about a job of which the builder could not tell, since a registry
+// did not answer it: a build would wait for that for minutes.
+func (r *run) reach(ctx context.Context, t *task) error {
+	if t.known.unreached.IsZero() || r.Graphs == nil {
+		return nil
+	}
+	var g graph.Graph
+	var answer error
+	err := r.Graphs.Graphs(ctx, []*plan.Job{t.job}, func(_ *plan.Job, told graph.Graph, err error) { g, answer = told, err })
+	if err != nil || errors.Is(answer, builder.ErrUnreachable) {
+		t.known.unreached = time.Now()
+		return errors.Join(err, answer)
+	}
+	if answer != nil && isThrottled(answer) {
+		return answer
+	}
+	t.known.unreached = time.Time{}
+	if answer == nil {
+		r.learnGraph(t, g)
+	}
+	return nil
+}
+
+// restForReach is how long a job has to wait before it is asked about again: a
+// registry that did not answer is left alone, while other jobs are built.
+func (t *task) restForReach() time.Duration {
+	if t.known.unreached.IsZero() {
+		return 0
+	}
+	return max(builder.UnreachablePause-time.Since(t.known.unreached), 0)
+}
+
+// refused tells whether an error means that a job cannot be built at all, as the
+// builder says, and fails it then.
+func (r *run) refused(t *task, err error) bool {
+	class, why := builder.Classify(unredacted(err))
+	if class != builder.Permanent {
+		return false
+	}
+	t.result.failure = explain(r.Redact, t, err, class, why)
+	t.early = &explainedError{err, t.result.failure.String()}
+	return true
+}
+
+// tellUnknown says once of how many jobs it is not known what they do.
+func (r *run) tellUnknown(errs []error) {
+	if len(errs) == 0 {
+		return
+	}
+	r.warn("", "the builder did not tell what %d of the jobs do, which is learned when they are built; until then nothing is kept for them and nothing reserved (%s)",
+		len(errs), firstLine(errs[0].Error()))
+}
+
+// learnGraph takes what a build that has begun will really do. It may be
+// something else than was planned: a tag may have moved.
+func (r *run) learnGraph(t *task, g graph.Graph) {
+	if t.known.parts != nil {
+		t.known.parts.Join(g)
+		g = *t.known.parts
+	}
+	if !r.needs.Learn(t.number, g) {
+		return
+	}
+	r.know([]*task{t})
+	if len(t.known.images) == 0 || len(t.after) > 0 {
+		return // it was not known before, or another job has made it
+	}
+	for _, image := range g.Images {
+		name, _, _ := strings.Cut(image.Ref, "@")
+		for _, planned := range t.known.images {
+			if was, _, _ := strings.Cut(planned.Ref, "@"); was == name && planned.Digest != image.Digest {
+				r.warn(t.job.Name, "%s has moved since the run began, from %s to %s: the job is built on what it is now",
+					name, planned.Digest, image.Digest)
+			}
+		}
+	}
+	t.known.images = g.Images
+}
+
+// sizeLayers asks the registries for the compressed sizes of layers, as far as
+// they answer soon. What they do not tell is learned from the cache.
+func (r *run) sizeLayers(ctx context.Context, tasks []*task) {
+	if r.Registries.LayerSizes == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, sizesTimeout)
+	defer cancel()
+	var group errgroup.Group
+	group.SetLimit(lookupWorkers)
+	asked := map[string]bool{}
+	for _, t := range tasks {
+		for _, image := range t.known.images {
+			key := image.Ref + " " + image.Platform
+			if image.Unknown || image.Digest == "" || asked[key] {
+				continue
+			}
+			asked[key] = true
+			group.Go(func() error {
+				sizes, err := r.Registries.LayerSizes(ctx, image.Ref, image.Platform)
+				if err == nil && len(sizes) == len(image.Layers) {
+					for i, layer := range image.Layers {
+						r.needs.SetSize(layer, sizes[i])
+					}
+				}
+				return nil
+			})
+		}
+	}
+	_ = group.Wait()
+}
