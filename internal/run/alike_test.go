@@ -13,6 +13,8 @@ import (
 
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/node"
+	"github.com/stoker-build/stoker/internal/node/nodetest"
 	"github.com/stoker-build/stoker/internal/plan"
 )
 
@@ -86,7 +88,7 @@ type steps struct {
 	all      int
 }
 
-func (b *steps) Build(_ context.Context, job *plan.Job, _ io.Writer, _ builder.Watch) (builder.Result, error) {
+func (b *steps) Build(_ context.Context, _ []string, job *plan.Job, _ io.Writer, _ builder.Watch) (builder.Result, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.all++
@@ -97,8 +99,7 @@ func (b *steps) Build(_ context.Context, job *plan.Job, _ io.Writer, _ builder.W
 	return builder.Result{}, errors.New(`failed to solve: process "/bin/sh -c x" did not complete successfully: exit code: 1`)
 }
 
-func (*steps) Recover(context.Context, time.Duration) error { return nil }
-func (*steps) DropPushed(context.Context, *plan.Job) error  { return nil }
+func (*steps) DropPushed(context.Context, *plan.Job) error { return nil }
 
 func (b *steps) run(t *testing.T, jobs, workers int) ledger.Summary {
 	t.Helper()
@@ -122,8 +123,9 @@ func (b *steps) goOn(t *testing.T, jobs, workers int, dir string) ledger.Summary
 	}
 	defer record.Close()
 	b.attempts = map[string]int{}
-	s, err := Run(t.Context(), Options{Plan: p, Builder: b, Ledger: record, Resumed: resumed.Entries, Workers: workers, Retries: 2, RetriesStep: 1,
-		RetryDelay: 5 * time.Millisecond, RetryDelayMax: 5 * time.Millisecond, MaxFailures: -1, Prune: PruneOptions{Policy: PruneOff}})
+	s, err := Run(t.Context(), Options{Plan: p, Builder: b, Nodes: []Node{nodetest.New("one", 0)}, Ledger: record, Resume: ResumeOptions{Kept: resumed.Entries}, Workers: workers,
+		AttemptOptions: AttemptOptions{Retries: 2, RetriesStep: 1, RetryDelay: 5 * time.Millisecond, RetryDelayMax: 5 * time.Millisecond},
+		MaxFailures:    -1, Prune: node.PruneOptions{Policy: node.PruneOff, Pause: time.Second, Timeout: time.Second}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,16 +181,13 @@ func TestBrokenStepOfSomeJobs(t *testing.T) {
 // A job that goes back to the queue, to wait for a registry, does not keep others
 // from starting.
 func TestProbationOfJobsThatWait(t *testing.T) {
-	p := newProbation()
-	for range hopelessAfter {
-		p.begin()
-	}
+	p := probation{started: hopelessAfter}
 	p.fail(stepFailure("RUN a"))
-	if holds, _ := p.state(); !holds {
+	if !p.holds() {
 		t.Error("after the first failure of as many as it takes, more may start")
 	}
-	p.putBack()
-	if holds, _ := p.state(); holds {
+	p.started--
+	if p.holds() {
 		t.Error("a job that waits counts as one that has started")
 	}
 }

@@ -11,9 +11,9 @@ import (
 )
 
 // linked makes tasks: each is "NAME TAG BASE", with more words for build arguments.
-func linked(t *testing.T, lines ...string) (*run, []*task) {
+func linked(t *testing.T, lines ...string) []*task {
 	t.Helper()
-	r := &run{ended: map[*task]ledger.Status{}}
+	r := &run{}
 	var tasks []*task
 	for _, line := range lines {
 		words := strings.Fields(line)
@@ -24,7 +24,7 @@ func linked(t *testing.T, lines ...string) (*run, []*task) {
 		tasks = append(tasks, &task{job: &plan.Job{Name: words[0], Tags: []string{words[1]}, Base: words[2], Options: build.Options{BuildArgs: args}}})
 	}
 	r.linkTasks(tasks)
-	return r, tasks
+	return tasks
 }
 
 func names(tasks []*task) string {
@@ -36,7 +36,7 @@ func names(tasks []*task) string {
 }
 
 func TestJobsOnOtherJobsImages(t *testing.T) {
-	r, tasks := linked(t,
+	tasks := linked(t,
 		"top registry.example/top:1 registry.example/middle:1",
 		"middle registry.example/middle:1 debian tool",
 		"free registry.example/free:1 debian 3",
@@ -44,22 +44,22 @@ func TestJobsOnOtherJobsImages(t *testing.T) {
 	if got := names(afterOthers(tasks)); got != "tool middle top free" {
 		t.Errorf("order %q, want each behind what it is built on", got)
 	}
-	if waits, _ := r.waitsFor(tasks[0]); !waits {
+	if waits, _ := tasks[0].waitsFor(); !waits {
 		t.Error("the first does not wait for what it is built on")
 	}
-	r.ended[tasks[1]] = ledger.Built
-	if waits, failed := r.waitsFor(tasks[0]); waits || failed != nil {
+	tasks[1].ended = ledger.Built
+	if waits, failed := tasks[0].waitsFor(); waits || failed != nil {
 		t.Error("it still waits for what was built")
 	}
-	r.ended[tasks[3]] = ledger.Failed
-	if _, failed := r.waitsFor(tasks[1]); failed != tasks[3] {
+	tasks[3].ended = ledger.Failed
+	if _, failed := tasks[1].waitsFor(); failed != tasks[3] {
 		t.Error("it is not told that what it is built on has failed")
 	}
 }
 
 // All of a circle are refused, and what is built on one fails with it; nothing else.
 func TestCirclesAreRefused(t *testing.T) {
-	_, tasks := linked(t, "a r.example/a:1 r.example/c:1", "b r.example/b:1 r.example/a:1", "c r.example/c:1 r.example/b:1", "d r.example/d:1 debian",
+	tasks := linked(t, "a r.example/a:1 r.example/c:1", "b r.example/b:1 r.example/a:1", "c r.example/c:1 r.example/b:1", "d r.example/d:1 debian",
 		"on-a r.example/on-a:1 r.example/a:1", "on-on-a r.example/on-on-a:1 r.example/on-a:1", "e r.example/e:1 r.example/f:1", "f r.example/f:1 r.example/e:1", "on-d r.example/on-d:1 r.example/d:1")
 	check := func(when string, want map[string]string) {
 		t.Helper()

@@ -11,6 +11,8 @@ import (
 	"github.com/moby/buildkit/client"
 
 	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/node"
+	"github.com/stoker-build/stoker/internal/node/nodetest"
 	"github.com/stoker-build/stoker/internal/plan"
 )
 
@@ -42,7 +44,7 @@ func TestWhatTheRegistryHas(t *testing.T) {
 			t.Fatal(err)
 		}
 		b := &steps{ok: func(string, int) bool { return true }, attempts: map[string]int{}}
-		s, err := Run(t.Context(), Options{Plan: p, Builder: b, Ledger: record, Registry: full{}, Workers: 1, MaxFailures: -1, Prune: PruneOptions{Policy: PruneOff}})
+		s, err := Run(t.Context(), Options{Plan: p, Builder: b, Nodes: []Node{nodetest.New("one", 0)}, Ledger: record, Registries: RegistryOptions{Tags: full{}}, Workers: 1, MaxFailures: -1, Prune: node.PruneOptions{Policy: node.PruneOff, Pause: time.Second, Timeout: time.Second}})
 		record.Close()
 		if err != nil || (s.Skipped == 1) != tt.skipped || s.Built+s.Skipped != 1 {
 			t.Errorf("%v: %d skipped, %d built (%v)", tt.exports, s.Skipped, s.Built, err)

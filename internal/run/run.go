@@ -116,6 +116,8 @@ type Options struct {
 	Prune node.PruneOptions
 	// Space bounds what may be used.
 	Space node.SpaceOptions
+	// DiskOf tells of the file system that holds a path; builder.DiskOf when nil.
+	DiskOf func(path string) (builder.Disk, error)
 	// Order says in which order the jobs are built.
 	Order Order
 }
@@ -229,7 +231,7 @@ func (r *run) openNodes(ctx context.Context) {
 	for _, d := range r.Nodes {
 		p := &place{platforms: d.Platforms(), pool: pool{size: r.Workers}}
 		p.node = node.Open(ctx, node.Options{Daemon: d, Builder: r.BuilderName, Needs: r.needs, Imports: r.Plan.Imports(), Prune: r.Prune,
-			Space: r.Space, Recovery: r.Recovery, Attributions: r.Attributions, Journal: r.Journal,
+			Space: r.Space, DiskOf: r.DiskOf, Recovery: r.Recovery, Attributions: r.Attributions, Journal: r.Journal,
 			Freed: func() {
 				p.freed.Store(true)
 				r.scheduler.wake()

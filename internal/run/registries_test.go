@@ -1,11 +1,12 @@
 package run
 
 import (
-	"slices"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/plan"
 	"github.com/stoker-build/stoker/internal/throttle"
 )
@@ -14,15 +15,18 @@ func taskOn(base, tag string) *task {
 	return &task{job: &plan.Job{Base: base, Tags: []string{tag}}}
 }
 
-func throttledRun(wait time.Duration) *run {
-	return &run{Options: Options{RegistryWait: wait}, queue: newQueue(), mirrors: newMirrors(nil),
-		throttles: throttle.New(throttle.Options{First: time.Second, Longest: time.Hour, Patience: wait})}
+func throttled(wait time.Duration) *scheduler {
+	s := newScheduler(&run{Options: Options{Journal: journal.New()}})
+	s.places = []*place{{pool: pool{size: 10}}}
+	s.run.registries = newRegistries(RegistryOptions{Pause: time.Second, Wait: wait}, s.run.Journal, s.wake)
+	return s
 }
 
 // Only jobs that use a throttling registry wait for it. A build argument is no image,
 // whatever it looks like.
 func TestWhoWaits(t *testing.T) {
-	r := throttledRun(time.Hour)
+	s := throttled(time.Hour)
+	r := s.run.registries
 	r.throttles.Refused("docker.io", nil, time.Time{})
 	r.throttles.Refused("mirror.example", nil, time.Time{})
 	r.mirrors.learn("quay.io", "mirror.example")
@@ -42,7 +46,7 @@ func TestWhoWaits(t *testing.T) {
 		{"an image that its Dockerfile names", reads, true},
 		{"the registry of a throttling mirror", taskOn("quay.io/a/x:1", "push.example/x:1"), true},
 	} {
-		if got := r.pause(tt.task) > 0; got != tt.waits {
+		if got := s.pause(tt.task) > 0; got != tt.waits {
 			t.Errorf("%s: waits %v, want %v", tt.name, got, tt.waits)
 		}
 	}
@@ -72,7 +76,7 @@ func TestImagesAtMirrors(t *testing.T) {
 			t.Errorf("%s at %s: %q, want %q", tt.ref, tt.host, got, tt.want)
 		}
 	}
-	r := &run{mirrors: m}
+	r := &registries{mirrors: m}
 	job := taskOn("debian", "docker.io/me/x:1").job
 	if got := r.imageAt("docker.io", job, "POST https://registry-1.docker.io/v2/me/x/blobs/uploads/: 429"); got != "docker.io/me/x:1" {
 		t.Errorf("of a refused push it is asked for %q", got)
@@ -83,76 +87,51 @@ func TestImagesAtMirrors(t *testing.T) {
 }
 
 // Jobs on other registries pass by; one of those that wait asks when the pause is over,
-// and the others come when it got through. Jobs that wait for ever end the queue, and
-// so do jobs that are built on theirs.
+// and the others come when it got through. Jobs that wait for ever end the run, and so do
+// jobs that are built on theirs.
 func TestQueueOfAThrottledRegistry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := throttledRun(time.Hour)
+		s := throttled(time.Hour)
+		p := s.places[0]
 		first, second, other := taskOn("debian:12", "p.example/1:1"), taskOn("debian:13", "p.example/2:1"), taskOn("a.example/x:1", "p.example/3:1")
-		for _, task := range []*task{first, second, other} {
-			r.queue.add(task)
-		}
-		r.queue.complete()
-		s, _ := r.throttles.Refused("docker.io", nil, time.Time{})
-		if got := r.queue.take(t.Context(), r.pause); got != other || !time.Now().Before(s.Until) {
+		s.enqueue(first, second, other)
+		state, _ := s.run.registries.throttles.Refused("docker.io", nil, time.Time{})
+		if got, _ := s.next(t.Context(), p); got != other {
 			t.Fatalf("took %+v", got)
 		}
-		r.queue.drop()
-		if got := r.queue.take(t.Context(), r.pause); got != first || time.Now().Before(s.Until) {
+		got, wait := s.next(t.Context(), p)
+		if got != nil || time.Now().Add(wait).Before(state.Until) {
+			t.Fatalf("took %+v, or looks again in %s", got, wait)
+		}
+		time.Sleep(wait)
+		if got, _ := s.next(t.Context(), p); got != first {
 			t.Fatalf("took %+v", got)
 		}
-		taken := make(chan *task)
-		go func() { taken <- r.queue.take(t.Context(), r.pause) }()
-		synctest.Wait()
-		select {
-		case got := <-taken:
+		if got, _ := s.next(t.Context(), p); got != nil {
 			t.Fatalf("took %+v beside the one that asks for all", got)
-		default:
 		}
-		r.answered(first)
-		if got := <-taken; got != second {
+		s.run.registries.answered(first)
+		select {
+		case <-s.woken:
+		default:
+			t.Error("nobody is told that others may go on")
+		}
+		if got, _ := s.next(t.Context(), p); got != second {
 			t.Fatalf("took %+v", got)
 		}
 
 		third := taskOn("p.example/1:1", "p.example/4:1")
 		third.after = []*task{first}
 		for _, task := range []*task{first, second} {
-			r.throttles.Refused("docker.io", task, time.Now().Add(3*time.Hour))
-			r.queue.later(task)
+			s.run.registries.throttles.Refused("docker.io", task, time.Now().Add(3*time.Hour))
 		}
-		r.queue.add(third)
-		if got := r.queue.take(t.Context(), r.pause); got != nil || r.queue.size() != 3 {
-			t.Errorf("took %+v, of which a registry is given up", got)
+		s.queue = []*task{first, second, third}
+		if got, wait := s.next(t.Context(), p); got != nil || wait != throttle.Never {
+			t.Errorf("took %+v, of which a registry is given up, or waits %s", got, wait)
 		}
-		if err := r.givenUp(); time.Until(err.After) < 3*time.Hour || time.Until(err.After) > 3*time.Hour+time.Minute {
-			t.Errorf("it goes on at %s: %s", err.After, err)
-		}
-	})
-}
-
-// Jobs that must wait are passed by, and come when their time has come.
-func TestQueuePassesBy(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		q := newQueue()
-		first, second := &task{index: 1}, &task{index: 2}
-		q.add(first)
-		q.add(second)
-		ready := time.Now().Add(50 * time.Millisecond)
-		pause := func(t *task) time.Duration {
-			if t == first {
-				return time.Until(ready)
-			}
-			return 0
-		}
-		got := []*task{q.take(t.Context(), pause), q.take(t.Context(), pause)}
-		if !slices.Equal(got, []*task{second, first}) || time.Now().Before(ready) {
-			t.Errorf("took %+v", got)
-		}
-		q.drop()
-		q.drop()
-		q.complete()
-		if got := q.take(t.Context(), pause); got != nil {
-			t.Errorf("took %+v of an empty queue", got)
+		var given *RegistriesError
+		if err := s.stuck(); !errors.As(err, &given) || time.Until(given.After) < 3*time.Hour || time.Until(given.After) > 3*time.Hour+time.Minute {
+			t.Errorf("it ends with %v", err)
 		}
 	})
 }

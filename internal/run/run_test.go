@@ -1,0 +1,402 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/cache"
+	"github.com/stoker-build/stoker/internal/journal"
+	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/node"
+	"github.com/stoker-build/stoker/internal/node/nodetest"
+	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/recovery"
+	"github.com/stoker-build/stoker/internal/sweep"
+)
+
+const mb = 1_000_000
+
+// stage is a run on daemons in memory, in no time.
+type stage struct {
+	*nodetest.Builder
+	Options
+	t *testing.T
+
+	mu     sync.Mutex // guards events
+	events []journal.Event
+}
+
+// newStage has some projects of so many jobs each, on daemons with these disks: each image
+// has a layer of its own on that of its project on one of all, of 100 MB each, and a job adds
+// 50 MB. A layer or a step takes 10 s.
+func newStage(t *testing.T, projects, each int, daemons ...*nodetest.Daemon) *stage {
+	t.Helper()
+	s := &stage{t: t, Builder: &nodetest.Builder{Daemons: daemons, Layer: 100 * mb, Own: 50 * mb, Takes: 10 * time.Second}}
+	p := &plan.Plan{BatchSize: 5}
+	for i := range projects {
+		for j := range each {
+			p.Jobs = append(p.Jobs, nodetest.Job(fmt.Sprintf("job-%d-%d", i, j), fmt.Sprintf("os/project%d/image%d-%d", i, i, j)))
+		}
+	}
+	s.Options = Options{Plan: p, Builder: s.Builder, Graphs: s.Builder, BuilderName: "fake", Journal: journal.New(), Workers: 2, MaxFailures: -1, Order: OrderShared,
+		AttemptOptions: AttemptOptions{Retries: 2, RetriesStep: 1, RetryDelay: time.Second, RetryDelayMax: time.Minute, StallTimeout: 5 * time.Minute},
+		Registries:     RegistryOptions{Pause: time.Second, Wait: time.Hour},
+		Recovery:       &recovery.Turns{Path: filepath.Join(t.TempDir(), "lock"), Interval: time.Minute},
+		Prune:          node.PruneOptions{Policy: node.PruneAuto, By: sweep.ByLineage, Pause: time.Second, Timeout: 5 * time.Minute},
+		Space:          node.SpaceOptions{High: 90, Low: 70, Wait: time.Minute},
+		DiskOf: func(path string) (builder.Disk, error) {
+			i := slices.IndexFunc(daemons, func(d *nodetest.Daemon) bool { return strings.HasPrefix(path, "/"+d.Name()) })
+			return daemons[i].DiskOf(path)
+		}}
+	for _, d := range daemons {
+		s.Nodes = append(s.Nodes, d)
+	}
+	return s
+}
+
+// run runs it to its end.
+func (s *stage) run(ctx context.Context) ledger.Summary {
+	s.t.Helper()
+	record, _, err := ledger.Start(filepath.Join(s.t.TempDir(), "out"), ledger.StartOptions{Now: time.Now()})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer record.Close()
+	s.Ledger = record
+	told := s.Journal.Subscribe(journal.Everything, func(_ time.Time, e journal.Event) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.events = append(s.events, e)
+	})
+	summary, err := Run(ctx, s.Options)
+	if err != nil {
+		s.t.Error(err)
+	}
+	if err := told.Close(time.Minute); err != nil {
+		s.t.Error(err)
+	}
+	return summary
+}
+
+// of returns the events of a kind.
+func of[E journal.Event](s *stage) (list []E) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.events {
+		if e, is := e.(E); is {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// allBuilt checks that all jobs were built, each by so many attempts that count.
+func (s *stage) allBuilt(sum ledger.Summary, attempts int) {
+	s.t.Helper()
+	if sum.Built != len(s.Plan.Jobs) || sum.StopReason != "" {
+		s.t.Errorf("%d of %d built, stopped for %q: %v", sum.Built, len(s.Plan.Jobs), sum.StopReason, of[journal.Warning](s))
+	}
+	for _, e := range s.Ledger.Entries() {
+		if e.AttemptCount != attempts {
+			s.t.Errorf("%s took %d attempts that count, want %d", e.Name, e.AttemptCount, attempts)
+		}
+	}
+	if removed := sum.Prune.LiveRemovedRecords; removed > 0 {
+		s.t.Errorf("%d records were removed unasked", removed)
+	}
+}
+
+// inMemory runs a test with a clock of its own.
+func inMemory(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, test)
+}
+
+// Forty images are built on a disk that holds a handful, and no layer is pulled twice.
+func TestRunOnASmallDisk(t *testing.T) {
+	inMemory(t, func(t *testing.T) {
+		d := nodetest.New("one", 1500*mb)
+		s := newStage(t, 4, 10, d)
+		s.allBuilt(s.run(t.Context()), 1)
+		if all, different := d.Pulls(); all != different || different != 1+4+40 {
+			t.Errorf("%d layers were pulled, %d of them different", all, different)
+		}
+		if full := of[journal.DiskFull](s); len(full) > 0 {
+			t.Errorf("the disk was full: %+v", full)
+		}
+		if most := s.Most("one"); most != 2 {
+			t.Errorf("%d jobs ran at once, want 2", most)
+		}
+	})
+}
+
+// A daemon that stops to answer holds up a run for as long as it is waited for, wherever
+// that strikes, and no longer than until it is ended.
+func TestDaemonThatStopsToAnswer(t *testing.T) {
+	for name, when := range map[string]func(s *stage, d *nodetest.Daemon){
+		"before the first listing": func(_ *stage, d *nodetest.Daemon) { d.Stop() },
+		"during a job": func(s *stage, d *nodetest.Daemon) {
+			time.AfterFunc(15*time.Second, d.Stop)
+		},
+		"after a job": func(s *stage, d *nodetest.Daemon) {
+			s.Fail = func(job string, _ int) error {
+				if job == "job-0-1" {
+					d.Stop()
+				}
+				return nil
+			}
+		},
+	} {
+		t.Run(name+", for a while", func(t *testing.T) {
+			inMemory(t, func(t *testing.T) {
+				d := nodetest.New("one", 1500*mb)
+				s := newStage(t, 1, 8, d)
+				s.Space.Budget = 900 * mb
+				when(s, d)
+				time.AfterFunc(8*time.Minute, d.Continue)
+				s.allBuilt(s.run(t.Context()), 1)
+				if len(of[journal.BuilderLost](s)) == 0 {
+					t.Error("nobody is told that it was lost")
+				}
+			})
+		})
+		t.Run(name+", for good", func(t *testing.T) {
+			inMemory(t, func(t *testing.T) {
+				d := nodetest.New("one", 1500*mb)
+				s := newStage(t, 1, 8, d)
+				s.Space.Budget = 900 * mb
+				when(s, d)
+				start := time.Now()
+				sum := s.run(t.Context())
+				if !strings.Contains(sum.StopReason, "the builder did not come back") {
+					t.Errorf("%d built, stopped for %q after %s", sum.Built, sum.StopReason, time.Since(start))
+				}
+			})
+		})
+		t.Run(name+", and is left", func(t *testing.T) {
+			inMemory(t, func(t *testing.T) {
+				d := nodetest.New("one", 1500*mb)
+				s := newStage(t, 1, 8, d)
+				s.Space.Budget = 900 * mb
+				when(s, d)
+				ctx, cancel := context.WithCancelCause(t.Context())
+				time.AfterFunc(2*time.Minute, func() { cancel(ErrInterrupted) })
+				start := time.Now()
+				if sum := s.run(ctx); !sum.Interrupted {
+					t.Errorf("stopped for %q", sum.StopReason)
+				}
+				if took := time.Since(start) - 2*time.Minute; took > 30*time.Second {
+					t.Errorf("it took %s to leave", took)
+				}
+			})
+		})
+	}
+}
+
+// A budget that cannot be read lifts no bound: the disk bounds as before, and jobs start
+// one at a time.
+func TestBudgetThatCannotBeRead(t *testing.T) {
+	inMemory(t, func(t *testing.T) {
+		d := nodetest.New("one", 1500*mb)
+		s := newStage(t, 1, 8, d)
+		s.Space.Budget, s.Workers = 100_000*mb, 6
+		s.Fail = func(job string, _ int) error {
+			d.Unlisted(errors.New("it is confused")) // from the first job on
+			return nil
+		}
+		sum := s.run(t.Context())
+		if full := of[journal.DiskFull](s); len(full) > 0 || sum.Built == 0 {
+			t.Errorf("%d built, the disk was full %d times", sum.Built, len(full))
+		}
+		unread := 0
+		for _, w := range of[journal.Warning](s) {
+			if strings.Contains(w.Message, "cannot be read") {
+				unread++
+			}
+		}
+		if unread != 1 {
+			t.Errorf("it is said %d times that the budget cannot be read", unread)
+		}
+	})
+}
+
+// With the policy "completed" the cache is trimmed after a batch, others' records too
+// where that is allowed.
+func TestTrimAfterABatch(t *testing.T) {
+	for policy, keep := range map[node.PrunePolicy]int64{node.PruneCompleted: 10 * mb, node.PruneOff: 10 * mb} {
+		inMemory(t, func(t *testing.T) {
+			d := nodetest.New("one", 5000*mb)
+			for range 5 {
+				d.Put("[2/2] RUN something else", 500*mb)
+			}
+			s := newStage(t, 1, 5, d)
+			s.Prune.Policy, s.Prune.Threshold, s.Prune.KeepBytes, s.Prune.Foreign = policy, 20, keep, true
+			s.allBuilt(s.run(t.Context()), 1)
+			if left := d.Bytes(); left > keep {
+				t.Errorf("%s: %d MB are left, want no more than %d", policy, left/mb, keep/mb)
+			}
+		})
+	}
+}
+
+// A node that has no part in a run, and dies, ends nothing.
+func TestUnusedNodeThatDies(t *testing.T) {
+	inMemory(t, func(t *testing.T) {
+		used, unused := nodetest.New("one", 1500*mb), nodetest.New("two", 1500*mb).For("arm64")
+		s := newStage(t, 1, 6, used, unused)
+		time.AfterFunc(5*time.Second, func() { unused.Kill(false) })
+		s.Fail = func(job string, attempt int) error {
+			if job == "job-0-1" && attempt < 3 {
+				return errors.New("something that gets better")
+			}
+			return nil
+		}
+		start := time.Now()
+		if sum := s.run(t.Context()); sum.Built != 6 || time.Since(start) > 10*time.Minute {
+			t.Errorf("%d built, stopped for %q, in %s", sum.Built, sum.StopReason, time.Since(start))
+		}
+	})
+}
+
+// A cache that is mended keeps no other job from building.
+func TestMendingHoldsUpNobody(t *testing.T) {
+	inMemory(t, func(t *testing.T) {
+		d := nodetest.New("one", 5000*mb)
+		s := newStage(t, 1, 6, d)
+		s.Workers, s.Retries, s.Order = 3, 1, OrderGiven
+		s.Fail = func(job string, attempt int) error {
+			switch {
+			case job == "job-0-0":
+				time.Sleep(time.Hour) // the longest of all
+			case job == "job-0-1" && attempt == 1:
+				return errors.New("failed to get edge: blob sha256:0123 not found") // the last way of mending follows
+			}
+			return nil
+		}
+		s.StallTimeout = 2 * time.Hour
+		s.run(t.Context())
+		var last time.Time
+		for _, e := range s.Ledger.Entries() {
+			if e.Name != "job-0-0" && e.FinishedAt.After(last) {
+				last = e.FinishedAt.Time
+			}
+		}
+		first := s.Ledger.Entries()[0].StartedAt
+		if took := last.Sub(first.Time); took > 30*time.Minute || s.Attempts("job-0-1") != 2 {
+			t.Errorf("the others took %s, and %d attempts were made at the job whose cache is broken", took, s.Attempts("job-0-1"))
+		}
+	})
+}
+
+// On two nodes jobs are built side by side, and what the jobs of a project share is pulled
+// by one node, but for what was split.
+func TestTwoNodes(t *testing.T) {
+	inMemory(t, func(t *testing.T) {
+		one, two := nodetest.New("one", 1500*mb), nodetest.New("two", 1500*mb)
+		alone := newStage(t, 4, 10, nodetest.New("alone", 1500*mb))
+		start := time.Now()
+		alone.allBuilt(alone.run(t.Context()), 1)
+		took := time.Since(start)
+
+		s := newStage(t, 4, 10, one, two)
+		start = time.Now()
+		s.allBuilt(s.run(t.Context()), 1)
+		if both := time.Since(start); float64(took)/float64(both) < 1.8 {
+			t.Errorf("two nodes took %s, one %s", both, took)
+		}
+		if a, b := s.BuiltOn("one"), s.BuiltOn("two"); a < 15 || b < 15 {
+			t.Errorf("%d jobs were built on one node, %d on the other", a, b)
+		}
+		pulls, _ := one.Pulls()
+		more, _ := two.Pulls()
+		if all := pulls + more; all > 45+3 {
+			t.Errorf("%d layers were pulled, of 45 different ones", all)
+		}
+		for _, e := range s.Ledger.Entries() {
+			if e.Node != "one" && e.Node != "two" {
+				t.Errorf("%s was built on %q", e.Name, e.Node)
+			}
+		}
+	})
+}
+
+// A node that dies is left out, and its jobs go to the others at no cost; once it answers
+// it is taken in again.
+func TestNodeThatDiesAndComesBack(t *testing.T) {
+	inMemory(t, func(t *testing.T) {
+		one, two := nodetest.New("one", 1500*mb), nodetest.New("two", 1500*mb)
+		s := newStage(t, 4, 10, one, two)
+		time.AfterFunc(65*time.Second, func() { two.Kill(false) })
+		time.AfterFunc(3*time.Minute, func() { two.Kill(true) })
+		s.allBuilt(s.run(t.Context()), 1)
+		if lost := of[journal.BuilderLost](s); len(lost) == 0 || slices.ContainsFunc(lost, func(e journal.BuilderLost) bool { return e.Node != "two" }) {
+			t.Errorf("lost: %+v", lost)
+		}
+		nodes := map[string]int{}
+		for _, e := range of[journal.JobStarted](s)[20:] {
+			nodes[e.Node]++
+		}
+		if nodes["one"] < 5 || nodes["two"] < 5 {
+			t.Errorf("of the later jobs these were begun: %v", nodes)
+		}
+	})
+}
+
+// What nobody asked for stays: another's records are on the disk, however tight it is.
+func TestOthersRecordsStay(t *testing.T) {
+	inMemory(t, func(t *testing.T) {
+		d := nodetest.New("one", 1700*mb)
+		d.Put("mount / from exec job-0-1", 300*mb) // has the same step
+		s := newStage(t, 1, 12, d)
+		s.Prune.Owner = cache.Shared
+		s.allBuilt(s.run(t.Context()), 1)
+		records, err := d.Records(t.Context())
+		if err != nil || !slices.ContainsFunc(records, func(r cache.Record) bool { return strings.Contains(r.ID, "other") }) {
+			t.Errorf("it is gone, of %d records (%v)", len(records), err)
+		}
+	})
+}
+
+// A run that waits for nothing that will come says so instead of standing still.
+func TestRunThatIsStuck(t *testing.T) {
+	inMemory(t, func(t *testing.T) {
+		s := newStage(t, 1, 1, nodetest.New("one", 1500*mb))
+		r := newRun(s.Options)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		r.cancel = cancel
+		r.openNodes(ctx)
+		defer r.closeNodes(ctx)
+		stuck := &task{job: s.Plan.Jobs[0], after: []*task{{job: s.Plan.Jobs[0]}}}
+		r.scheduler.loop(ctx, func() { r.scheduler.call(func() { r.scheduler.enqueue(stuck) }) })
+		if err := context.Cause(ctx); err == nil || !strings.Contains(err.Error(), "mistake in Stoker") || !strings.Contains(err.Error(), "job-0-0") {
+			t.Errorf("it ends with %v", err)
+		}
+	})
+}
+
+// Reasons to stop are told as they are, and what was cut short has no entry.
+func TestInterrupted(t *testing.T) {
+	inMemory(t, func(t *testing.T) {
+		s := newStage(t, 1, 8, nodetest.New("one", 1500*mb))
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(45*time.Second, func() { cancel(ErrInterrupted) })
+		sum := s.run(ctx)
+		names := map[string]bool{}
+		for _, e := range s.Ledger.Entries() {
+			names[e.Name] = e.Status == ledger.Built
+		}
+		if !sum.Interrupted || sum.Built != 2 || sum.Failed != 0 || len(names) != 2 || slices.Contains(slices.Collect(maps.Values(names)), false) {
+			t.Errorf("%d built, %d failed, on record %v", sum.Built, sum.Failed, names)
+		}
+	})
+}
