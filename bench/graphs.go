@@ -82,7 +82,7 @@ func measureGraphs(ctx context.Context, b *bench, name, syntax string, jobs int)
 		return row, err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	client, err := builder.Connect(ctx, builder.Options{Name: d.Addr(), StateDir: filepath.Join(dir, "state")})
+	client, err := builder.Connect(ctx, builder.Options{Names: []string{d.Addr()}, StateDir: filepath.Join(dir, "state")})
 	if err != nil {
 		return row, err
 	}

@@ -89,7 +89,7 @@ func sweeper(ctx context.Context, d *lab.Buildkitd, _ *client.Client, ids []stri
 
 // onNode does something with a daemon as Stoker sees it.
 func onNode(ctx context.Context, d *lab.Buildkitd, do func(*builder.Node) error) error {
-	b, err := builder.Connect(ctx, builder.Options{Name: d.Addr(), StateDir: d.Root()})
+	b, err := builder.Connect(ctx, builder.Options{Names: []string{d.Addr()}, StateDir: d.Root()})
 	if err != nil {
 		return err
 	}

@@ -39,9 +39,9 @@ import (
 
 // Options say which builder to use.
 type Options struct {
-	// Name is a buildx builder's name or an address such as
-	// unix:///run/buildkit/buildkitd.sock; empty to find one.
-	Name string
+	// Names are buildx builders' names or addresses such as
+	// unix:///run/buildkit/buildkitd.sock, whose nodes build together; none to find one.
+	Names []string
 	// Buildkitd is the path of the buildkitd to start when no builder is found;
 	// empty to look beside the program and on PATH.
 	Buildkitd string
@@ -116,11 +116,13 @@ type Builder struct {
 	private *daemon
 	history history
 	pushed  *pushed // nil where docker's own image store has no part
-	exports *exports
+	// unreached says which of several builders could not be reached.
+	unreached []string
+	exports   *exports
 }
 
 // Connect finds a builder and makes sure that it answers. It looks, in this
-// order, at opt.Name, BUILDX_BUILDER, BUILDKIT_HOST and docker's current
+// order, at opt.Names, BUILDX_BUILDER, BUILDKIT_HOST and docker's current
 // builder, and then starts a private buildkitd. A builder that was asked for by
 // name is never replaced by another. The result must be closed. When nothing
 // can be reached the error is an *UnreachableError.
@@ -136,16 +138,19 @@ func Connect(ctx context.Context, opt Options) (*Builder, error) {
 	b := &Builder{cli: cli, auth: dockerconfig.LoadAuthConfig(cli), images: newImages(), around: &surroundings{contents: newContents()},
 		config: confutil.NewConfig(cli, confutil.WithDir(filepath.Join(opt.StateDir, "buildx")))}
 
-	for _, asked := range []struct{ from, name string }{
-		{"--builder", opt.Name},
-		{"BUILDX_BUILDER", getenv("BUILDX_BUILDER")},
-		{"BUILDKIT_HOST", getenv("BUILDKIT_HOST")},
+	for _, asked := range []struct {
+		from  string
+		names []string
+	}{
+		{"--builder", opt.Names},
+		{"BUILDX_BUILDER", oneName(getenv("BUILDX_BUILDER"))},
+		{"BUILDKIT_HOST", oneName(getenv("BUILDKIT_HOST"))},
 	} {
-		if asked.name == "" {
+		if len(asked.names) == 0 {
 			continue
 		}
-		if err := b.open(ctx, asked.name); err != nil {
-			return nil, &UnreachableError{Asked: asked.from, Tried: []string{fmt.Sprintf("%s %s: %s", asked.from, asked.name, reason(err))}}
+		if err := b.openAll(ctx, asked.from, asked.names); err != nil {
+			return nil, err
 		}
 		return b, nil
 	}
@@ -192,6 +197,51 @@ func reason(err error) string {
 	}
 	return s
 }
+
+func oneName(name string) []string {
+	if name == "" {
+		return nil
+	}
+	return []string{name}
+}
+
+// openAll opens builders whose nodes build together. Of several, those that cannot be
+// reached are left out, as nodes of one are, where others can.
+func (b *Builder) openAll(ctx context.Context, from string, names []string) error {
+	var opened []*Builder
+	var tried []string
+	for _, name := range names {
+		one := *b
+		if err := one.open(ctx, name); err != nil {
+			tried = append(tried, fmt.Sprintf("%s %s: %s", from, name, reason(err)))
+			continue
+		}
+		opened = append(opened, &one)
+	}
+	if len(opened) == 0 {
+		return &UnreachableError{Asked: from, Tried: tried}
+	}
+	*b = *opened[0]
+	b.unreached = tried
+	for _, one := range opened[1:] {
+		b.name += ", " + one.name
+		b.nodes, b.workers, b.roots = append(b.nodes, one.nodes...), append(b.workers, one.workers...), append(b.roots, one.roots...)
+		if b.pushed != nil || one.pushed != nil {
+			return fmt.Errorf("%s: docker's own builder cannot build together with others: name those alone, or \"docker buildx create\" one beside it", from)
+		}
+	}
+	seen := map[string]bool{}
+	for _, n := range b.nodes {
+		if seen[n.Name] {
+			return fmt.Errorf("%s: the node %s is named twice", from, n.Name)
+		}
+		seen[n.Name] = true
+	}
+	return nil
+}
+
+// Unreached says which of several builders that were named could not be reached.
+func (b *Builder) Unreached() []string { return b.unreached }
 
 func (b *Builder) open(ctx context.Context, name string) error {
 	if strings.Contains(name, "://") {

@@ -57,7 +57,7 @@ func TestClocks(t *testing.T) {
 			controlapi.RegisterControlServer(server, &otherClock{ahead: ahead, made: made})
 			go func() { _ = server.Serve(listener) }()
 			t.Cleanup(server.Stop)
-			b, err := Connect(t.Context(), Options{Name: "unix://" + listener.Addr().String(), StateDir: t.TempDir()})
+			b, err := Connect(t.Context(), Options{Names: []string{"unix://" + listener.Addr().String()}, StateDir: t.TempDir()})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -77,7 +77,7 @@ func TestClocks(t *testing.T) {
 
 // A real daemon tells its time. This machine's has the same clock.
 func TestClockIsTold(t *testing.T) {
-	b, err := Connect(t.Context(), Options{Name: labtest.Buildkitd(t).Addr(), StateDir: t.TempDir()})
+	b, err := Connect(t.Context(), Options{Names: []string{labtest.Buildkitd(t).Addr()}, StateDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

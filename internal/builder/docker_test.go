@@ -40,7 +40,7 @@ func newDocker(t *testing.T, root string) docker {
 
 func (d docker) connect(name string) *Builder {
 	d.t.Helper()
-	b, err := Connect(d.t.Context(), Options{Name: name, StateDir: d.t.TempDir()})
+	b, err := Connect(d.t.Context(), Options{Names: []string{name}, StateDir: d.t.TempDir()})
 	if err != nil {
 		d.t.Fatal(err)
 	}

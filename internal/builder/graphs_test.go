@@ -129,7 +129,7 @@ func newWorldBehind(t *testing.T, registry *lab.Registry, mirror string) world {
 	}
 	w := world{daemon: labtest.BuildkitdWith(t, lab.BuildkitdOptions{Upstreams: lab.Mirrored(mirror, "docker.io")}, registry)}
 	w.base = labtest.Bases(t, registry, lab.Shape{Instances: []string{"a-1"}, EnvBytes: 1000, OwnBytes: 1000})[0]
-	b, err := builder.Connect(t.Context(), builder.Options{Name: w.daemon.Addr(), StateDir: t.TempDir()})
+	b, err := builder.Connect(t.Context(), builder.Options{Names: []string{w.daemon.Addr()}, StateDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,7 +71,7 @@ func TestForget(t *testing.T) {
 		t.Errorf("%d builds forgotten before any", n)
 	}
 	strangers := w.job(t, "stranger", dockerfiles["plain"])
-	other, err := builder.Connect(t.Context(), builder.Options{Name: w.daemon.Addr(), StateDir: t.TempDir()})
+	other, err := builder.Connect(t.Context(), builder.Options{Names: []string{w.daemon.Addr()}, StateDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

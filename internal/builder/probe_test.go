@@ -13,7 +13,7 @@ import (
 func TestDiskFull(t *testing.T) {
 	disk := labtest.Disk(t, 100<<20)
 	daemon := labtest.BuildkitdWith(t, lab.BuildkitdOptions{Root: filepath.Join(disk.Path(), "root")})
-	b, err := builder.Connect(t.Context(), builder.Options{Name: daemon.Addr(), StateDir: t.TempDir()})
+	b, err := builder.Connect(t.Context(), builder.Options{Names: []string{daemon.Addr()}, StateDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,6 +28,8 @@ const (
 type View struct {
 	Records []Record
 	Needs   *Needs
+	// Node is the number of the node that the records are of, as Needs counts them.
+	Node int
 	// Memory is what is known of how records were made; nil for nothing. A
 	// Classify adds to it what it finds out.
 	Memory *Memory
@@ -128,7 +130,7 @@ func (c *classifier) decide(v *Verdict, i int) {
 	latest := 0
 	v.State, v.Reason = Dead, Finished
 	for _, vertex := range c.of[i] {
-		if job := c.Needs.first(vertex); job != NoJob {
+		if job := c.Needs.first(vertex, c.Node); job != NoJob {
 			v.State, v.Reason, v.Job = Live, Needed, job
 			return
 		}

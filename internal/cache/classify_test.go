@@ -769,8 +769,8 @@ func TestNeedsMemoryAndReportsInParallel(t *testing.T) {
 	wg.Wait()
 	v.Owner = Exclusive
 	check(t, Classify(v), "run dead: all its jobs are finished: one\nb2 dead: all its jobs are finished: two")
-	if open := slices.IndexFunc(v.Needs.open, func(n int32) bool { return n != 0 }); open >= 0 {
-		t.Errorf("vertex %d is needed by %d jobs when all are finished", open, v.Needs.open[open])
+	if open := slices.IndexFunc(v.Needs.all.open, func(n int32) bool { return n != 0 }); open >= 0 {
+		t.Errorf("vertex %d is needed by %d jobs when all are finished", open, v.Needs.all.open[open])
 	}
 }
 

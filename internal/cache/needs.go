@@ -17,30 +17,46 @@ type Job struct {
 	Graph graph.Graph
 }
 
-// Needs counts, for every vertex of a plan, the unfinished jobs that need it.
-// Jobs have the numbers that they have in the plan: their place in the order of
-// the run. It may be used by several goroutines. A Classify sees one moment of
-// it: Finish and Learn wait for it.
+// Needs counts, for every vertex of a plan, the unfinished jobs that need it: in all,
+// and on each node, once it is known that jobs are built there only. Jobs have the
+// numbers that they have in the plan: their place in the order of the run. It may be used
+// by several goroutines. A Classify sees one moment of it: Finish and Learn wait for it.
 type Needs struct {
 	mu     sync.RWMutex
 	shared *graph.Shared
 	jobs   []jobState
-	open   []int32 // unfinished jobs, by vertex
-	done   []int   // by vertex, how many of its first jobs are known to be finished
-	left   int     // unfinished jobs
-	clock  int     // counts the finished
+	all    counts
+	nodes  []*counts // by node; none where there is one node
+	left   int       // unfinished jobs
+	clock  int       // counts the finished
 }
 
 type jobState struct {
 	name     string
 	finished int // the clock when it finished; 0 while it is unfinished
+	home     int // the only node that it is built on; anywhere where that is open
+}
+
+// anywhere is the home of a job that may be built on any node.
+const anywhere = -1
+
+// counts are the unfinished jobs that need vertices, on all nodes or on one.
+type counts struct {
+	node int     // anywhere for all
+	open []int32 // jobs, by vertex
+	done []int   // by vertex, how many of its first jobs are known not to need it
+}
+
+// has tells whether a job's needs count here.
+func (c *counts) has(j *jobState) bool {
+	return j.finished == 0 && (c.node == anywhere || j.home == anywhere || j.home == c.node)
 }
 
 // NewNeeds counts the needs of jobs, all of them unfinished.
 func NewNeeds(jobs []Job) *Needs {
-	n := &Needs{shared: graph.NewShared(), jobs: make([]jobState, len(jobs)), left: len(jobs)}
+	n := &Needs{shared: graph.NewShared(), jobs: make([]jobState, len(jobs)), all: counts{node: anywhere}, left: len(jobs)}
 	for i, j := range jobs {
-		n.jobs[i].name = j.Name
+		n.jobs[i].name, n.jobs[i].home = j.Name, anywhere
 		n.shared.Set(i, j.Graph)
 	}
 	n.grow()
@@ -50,26 +66,85 @@ func NewNeeds(jobs []Job) *Needs {
 	return n
 }
 
+// Spread counts for so many nodes from now on. It must be called before any Classify.
+func (n *Needs) Spread(nodes int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for node := range nodes {
+		c := &counts{node: node, open: slices.Clone(n.all.open), done: slices.Clone(n.all.done)}
+		n.nodes = append(n.nodes, c)
+	}
+}
+
+// Place says on which node alone jobs are built; on any again with a negative one.
+func (n *Needs) Place(jobs []int, node int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, job := range jobs {
+		j := &n.jobs[job]
+		if j.home == max(node, anywhere) {
+			continue
+		}
+		if j.finished != 0 {
+			j.home = max(node, anywhere)
+			continue
+		}
+		n.count(job, -1)
+		j.home = max(node, anywhere)
+		n.count(job, +1)
+		for _, c := range n.nodes {
+			for _, v := range n.shared.Path(job) {
+				c.done[v] = 0 // the job may need it again
+				n.skip(c, v)
+			}
+		}
+	}
+}
+
+// at returns what counts on a node. The caller holds mu.
+func (n *Needs) at(node int) *counts {
+	if node < len(n.nodes) {
+		return n.nodes[node]
+	}
+	return &n.all
+}
+
+// everyCount calls do with all counts.
+func (n *Needs) everyCount(do func(*counts)) {
+	do(&n.all)
+	for _, c := range n.nodes {
+		do(c)
+	}
+}
+
 // grow makes room for vertices that have come.
 func (n *Needs) grow() {
-	for len(n.open) < n.shared.Len() {
-		n.open = append(n.open, 0)
-		n.done = append(n.done, 0)
-	}
+	n.everyCount(func(c *counts) {
+		for len(c.open) < n.shared.Len() {
+			c.open = append(c.open, 0)
+			c.done = append(c.done, 0)
+		}
+	})
 }
 
-// count adds by to the counts of a job's vertices.
+// count adds by to the counts of a job's vertices, wherever the job is to be built.
 func (n *Needs) count(job int, by int32) {
-	for _, v := range n.shared.Path(job) {
-		n.open[v] += by
-		n.skip(v)
-	}
+	j := &n.jobs[job]
+	n.everyCount(func(c *counts) {
+		here := c.node == anywhere || j.home == anywhere || j.home == c.node
+		for _, v := range n.shared.Path(job) {
+			if here {
+				c.open[v] += by
+			}
+			n.skip(c, v)
+		}
+	})
 }
 
-// skip counts the first jobs of a vertex that are finished.
-func (n *Needs) skip(v int32) {
-	for jobs := n.shared.JobsOf(v); n.done[v] < len(jobs) && n.jobs[jobs[n.done[v]]].finished != 0; {
-		n.done[v]++
+// skip counts the first jobs of a vertex that do not need it.
+func (n *Needs) skip(c *counts, v int32) {
+	for jobs := n.shared.JobsOf(v); c.done[v] < len(jobs) && !c.has(&n.jobs[jobs[c.done[v]]]); {
+		c.done[v]++
 	}
 }
 
@@ -113,8 +188,10 @@ func (n *Needs) Learn(job int, g graph.Graph) bool {
 		n.count(job, +1)
 	}
 	for _, v := range slices.Concat(before, n.shared.Path(job)) {
-		n.done[v] = 0 // the places of its jobs have changed
-		n.skip(v)
+		n.everyCount(func(c *counts) {
+			c.done[v] = 0 // the places of its jobs have changed
+			n.skip(c, v)
+		})
 	}
 	return true
 }
@@ -174,17 +251,18 @@ func (n *Needs) SetSize(layer graph.ID, bytes int64) {
 	n.shared.SetSize(layer, bytes)
 }
 
-// first returns the first unfinished job that needs a vertex, or NoJob. The
+// first returns the first unfinished job that needs a vertex on a node, or NoJob. The
 // caller holds mu.
-func (n *Needs) first(v int32) int {
-	if n.open[v] == 0 {
+func (n *Needs) first(v int32, node int) int {
+	c := n.at(node)
+	if c.open[v] == 0 {
 		return NoJob
 	}
-	return int(n.shared.JobsOf(v)[n.done[v]])
+	return int(n.shared.JobsOf(v)[c.done[v]])
 }
 
 // anyFinished tells whether a job that has a vertex is finished. The caller holds mu.
-func (n *Needs) anyFinished(v int32) bool { return int(n.open[v]) < len(n.shared.JobsOf(v)) }
+func (n *Needs) anyFinished(v int32) bool { return int(n.all.open[v]) < len(n.shared.JobsOf(v)) }
 
 // last returns the job of a vertex that finished last, and when. The caller holds
 // mu.
@@ -198,9 +276,10 @@ func (n *Needs) last(v int32) (job, clock int) {
 	return job, clock
 }
 
-// Wanting is the unfinished jobs that need one record.
+// Wanting is the unfinished jobs that need one record of a node.
 type Wanting struct {
 	needs    *Needs
+	node     int
 	vertices []int32
 }
 
@@ -210,7 +289,7 @@ func (w Wanting) First() int {
 	defer w.needs.mu.RUnlock()
 	first := NoJob
 	for _, v := range w.vertices {
-		if job := w.needs.first(v); job != NoJob && (first == NoJob || job < first) {
+		if job := w.needs.first(v, w.node); job != NoJob && (first == NoJob || job < first) {
 			first = job
 		}
 	}
@@ -223,7 +302,7 @@ func (w Wanting) Any(is func(job int) bool) bool {
 	defer w.needs.mu.RUnlock()
 	for _, v := range w.vertices {
 		for _, job := range w.needs.shared.JobsOf(v) {
-			if w.needs.jobs[job].finished == 0 && is(int(job)) {
+			if w.needs.at(w.node).has(&w.needs.jobs[job]) && is(int(job)) {
 				return true
 			}
 		}
@@ -250,7 +329,7 @@ func (n *Needs) Renumber(order []int) {
 		jobs[i] = n.jobs[was]
 	}
 	n.jobs = jobs
-	clear(n.done) // the places of jobs have changed
+	n.everyCount(func(c *counts) { clear(c.done) }) // the places of jobs have changed
 	for job := range jobs {
 		n.count(job, 0)
 	}

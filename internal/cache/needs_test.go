@@ -102,16 +102,26 @@ func TestNeedsCount(t *testing.T) {
 			jobs[i] = job("", drawn.Draw(t, "graph"))
 		}
 		n := NewNeeds(jobs)
-		finished := map[int]int{}
+		n.Spread(2)
+		finished, home := map[int]int{}, map[int]int{}
+		for i := range jobs {
+			home[i] = anywhere
+		}
 		for clock := range rapid.IntRange(0, 20).Draw(t, "changes") {
 			id := rapid.IntRange(-1, len(jobs)).Draw(t, "job")
 			known := id >= 0 && id < len(jobs)
-			if rapid.Bool().Draw(t, "finish") {
+			switch rapid.IntRange(0, 2).Draw(t, "change") {
+			case 0:
 				n.Finish(id)
 				if known && finished[id] == 0 {
 					finished[id] = clock + 1
 				}
-			} else {
+			case 1:
+				if known {
+					home[id] = rapid.IntRange(anywhere, 1).Draw(t, "home")
+					n.Place([]int{id}, home[id])
+				}
+			default:
 				g := job("", drawn.Draw(t, "graph"))
 				n.Learn(id, g.Graph)
 				if known {
@@ -119,21 +129,23 @@ func TestNeedsCount(t *testing.T) {
 				}
 			}
 			for v := range int32(n.shared.Len()) {
-				first, last := NoJob, NoJob
+				first, last := [2]int{NoJob, NoJob}, NoJob
 				for id, j := range jobs {
 					if !slices.ContainsFunc(j.Graph.Vertices, func(x graph.Vertex) bool { return x.ID == n.shared.ID(v) }) {
 						continue
 					}
-					switch {
-					case finished[id] == 0 && first == NoJob:
-						first = id
-					case finished[id] > 0 && (last == NoJob || finished[id] > finished[last]):
+					for node := range first {
+						if finished[id] == 0 && first[node] == NoJob && (home[id] == anywhere || home[id] == node) {
+							first[node] = id
+						}
+					}
+					if finished[id] > 0 && (last == NoJob || finished[id] > finished[last]) {
 						last = id
 					}
 				}
 				gotLast, _ := n.last(v)
-				if got := n.first(v); got != first || gotLast != last {
-					t.Fatalf("of %q the first unfinished job is %d, want %d; the last finished is %d, want %d", n.shared.Name(v), got, first, gotLast, last)
+				if got := [2]int{n.first(v, 0), n.first(v, 1)}; got != first || gotLast != last {
+					t.Fatalf("of %q the first unfinished jobs are %v, want %v; the last finished is %d, want %d", n.shared.Name(v), got, first, gotLast, last)
 				}
 			}
 		}

@@ -204,6 +204,9 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	if err := b.CanLoad(ctx, p.Jobs); err != nil {
 		return err
 	}
+	for _, why := range b.Unreached() {
+		p.Notes = append(p.Notes, "a builder is left out: "+why)
+	}
 	limits, mirrors := &registry.Limits{}, b.Mirrors()
 	options.BuilderName, options.Registries.LayerSizes = b.Name(), o.builder.sizes(mirrors, limits).Of
 	options.Registries.Mirrors, options.Registries.Limits = mirrors.Of, limits.All
@@ -488,7 +491,7 @@ func buildArgs(flags []string) (args, plain map[string]string, err error) {
 // builder is started.
 func (o builderOptions) options(registries []string, existingOnly bool) builder.Options {
 	return builder.Options{
-		Name: o.name, Buildkitd: o.buildkitd, BuildkitdConfig: o.config, StateDir: o.stateDir, ExistingOnly: existingOnly,
+		Names: o.names, Buildkitd: o.buildkitd, BuildkitdConfig: o.config, StateDir: o.stateDir, ExistingOnly: existingOnly,
 		InsecureRegistries: append(slices.Clip(o.insecure), loopback(registries)...),
 	}
 }

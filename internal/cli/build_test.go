@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -76,10 +77,13 @@ func (w *workbench) path(name string) string { return filepath.Join(w.dir, name)
 // build runs stoker build with the usual flags and some more.
 func (w *workbench) build(ctx context.Context, more ...string) (code int, output string) {
 	w.t.Helper()
-	args := append([]string{"build", "--builder", w.daemon.Addr(), "--images", w.path("bases.txt"),
+	args := append([]string{"build", "--images", w.path("bases.txt"),
 		"-t", w.registry.Host() + "/agent/{{.Name}}:1",
 		"--push", "--progress", "plain", "--output-dir", w.path("out"), "--state-dir", w.path("state"),
 		"--retry-delay", "10ms"}, more...)
+	if !slices.Contains(more, "--builder") {
+		args = append(args, "--builder", w.daemon.Addr())
+	}
 	// An argument that the Dockerfile does not have would be warned of.
 	if dockerfile, err := os.ReadFile(w.path("ctx/Dockerfile")); err != nil || bytes.Contains(dockerfile, []byte("BUILDER_IMAGE")) {
 		args = append(args, "--build-arg", "BUILDER_IMAGE="+w.builder.Ref)

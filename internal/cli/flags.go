@@ -107,7 +107,7 @@ func defaultPlatforms() []string {
 
 // builderOptions say which builder builds.
 type builderOptions struct {
-	name      string
+	names     []string
 	buildkitd string
 	config    string
 	stateDir  string
@@ -115,7 +115,7 @@ type builderOptions struct {
 }
 
 func (o *builderOptions) addTo(f *pflag.FlagSet) {
-	f.StringVar(&o.name, "builder", "", "a buildx builder's `NAME` or an address: unix://, tcp://, docker-container://, kube-pod://, ssh:// (default BUILDX_BUILDER, BUILDKIT_HOST, docker's current builder, a private buildkitd)")
+	f.StringArrayVar(&o.names, "builder", nil, "a buildx builder's `NAME` or an address: unix://, tcp://, docker-container://, kube-pod://, ssh://; several times for builders that build together (default BUILDX_BUILDER, BUILDKIT_HOST, docker's current builder, a private buildkitd)")
 	f.StringVar(&o.buildkitd, "buildkitd", "", "`PATH` of the buildkitd to start as a private builder (default beside stoker, or on PATH)")
 	f.StringVar(&o.config, "buildkitd-config", "", "`FILE` with the configuration of a private builder, a buildkitd.toml")
 	f.StringVar(&o.stateDir, "state-dir", stateDir(), "`DIR` for a private builder's cache")

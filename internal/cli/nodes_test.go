@@ -33,22 +33,53 @@ func nodeOf(name string, daemon *lab.Buildkitd, architectures ...string) store.N
 	return n
 }
 
-// With a second node that builds nothing, the budget is kept as with one: what the
-// first node has stays known.
-func TestSecondNodeBuildsNothing(t *testing.T) {
-	w := newWorkbench(t, modest(1, 5))
+// On two nodes the images of two projects are built side by side. What a project's images
+// share is pulled by one of them, each keeps its own budget, and it is on record which of
+// them built what.
+func TestTwoNodes(t *testing.T) {
+	w := newWorkbench(t, modest(2, 4))
 	w.write("ctx/Dockerfile", ownStepOf("own", modestOwn))
-	idle := labtest.Buildkitd(t, w.registry)
-	w.nodes("two", nodeOf("first", w.daemon), nodeOf("second", idle))
+	second := labtest.Buildkitd(t, w.registry)
 	w.registry.Reset()
-	code, out := w.build(t.Context(), "--builder", "two", "--workers", "2", "--cache-budget", "250MB", "--job-size", "45MB")
-	w.checkAllBuilt(code, out, 5)
-	w.checkPulledOnce()
-	if peak := w.summary().Cache.PeakBytes; peak > 270*mb {
-		t.Errorf("the cache grew to %d MB\n%s", peak/mb, out)
+	code, out := w.build(t.Context(), "--builder", w.daemon.Addr(), "--builder", second.Addr(), "--workers", "1", "--cache-budget", "250MB", "--job-size", "45MB")
+	w.checkAllBuilt(code, out, 8)
+	if n := w.pulledAgain(); n > 2 {
+		t.Errorf("%d layers were pulled by both nodes\n%s", n, out)
 	}
-	if tight := w.warnings("may not fit"); len(tight) > 0 {
-		t.Errorf("warnings %v", tight)
+	nodes := map[string]int{}
+	for _, e := range w.manifest() {
+		nodes[e.Node]++
+	}
+	if len(nodes) != 2 || nodes[w.daemon.Addr()] < 3 || nodes[second.Addr()] < 3 {
+		t.Errorf("built on %v", nodes)
+	}
+	if peak := w.summary().Cache.PeakBytes; peak > 2*270*mb {
+		t.Errorf("the caches grew to %d MB\n%s", peak/mb, out)
+	}
+}
+
+// A node that dies is left out, and its jobs go to the other at no cost. One that cannot be
+// reached from the start is told of.
+func TestNodeThatDies(t *testing.T) {
+	w := newWorkbench(t, modest(2, 4))
+	w.write("ctx/Dockerfile", ownStepOf("own", modestOwn))
+	second := labtest.Buildkitd(t, w.registry)
+	wait := w.during(2, second.Kill)
+	code, out := w.build(t.Context(), "--builder", w.daemon.Addr(), "--builder", second.Addr(), "--builder", "unix:///does/not/exist.sock", "--workers", "2")
+	if err := wait(); err != nil {
+		t.Error(err)
+	}
+	w.checkAllBuilt(code, out, 8)
+	for _, e := range w.manifest() {
+		if e.AttemptCount != 1 {
+			t.Errorf("%s took %d attempts that count", e.Name, e.AttemptCount)
+		}
+	}
+	if lost := events[journal.BuilderLost](w, "builder_lost"); len(lost) == 0 || lost[0].Node != second.Addr() {
+		t.Errorf("lost %+v\n%s", lost, out)
+	}
+	if len(w.warnings("a builder is left out: --builder unix:///does/not/exist.sock")) != 1 {
+		t.Errorf("nobody says that one could not be reached\n%s", out)
 	}
 }
 

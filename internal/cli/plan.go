@@ -85,7 +85,7 @@ func runPlan(ctx context.Context, o buildOptions, format string, streams Streams
 		if err := checkWithFrontend(ctx, p, b); err != nil {
 			return err
 		}
-	case o.builder.name != "" || !errors.As(err, new(*builder.UnreachableError)):
+	case len(o.builder.names) > 0 || !errors.As(err, new(*builder.UnreachableError)):
 		return err
 	default:
 		fmt.Fprintf(streams.Err, "warning: no builder could be reached, so that what it has cached is not known (%s)\n", lastTried(err))

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -34,7 +33,7 @@ func (o *builderOptions) openState(warn io.Writer) (done func(), err error) {
 	if err == nil {
 		return func() {}, nil
 	}
-	named := cmp.Or(o.name, os.Getenv("BUILDX_BUILDER"), os.Getenv("BUILDKIT_HOST")) != ""
+	named := len(o.names) > 0 || os.Getenv("BUILDX_BUILDER") != "" || os.Getenv("BUILDKIT_HOST") != ""
 	if !named || o.stateDir != stateDir() {
 		return nil, fmt.Errorf("the state directory cannot be written: %w; name another with --state-dir", err)
 	}

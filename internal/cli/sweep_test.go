@@ -85,6 +85,20 @@ func (w *workbench) pulled() (pulled int) {
 	return pulled
 }
 
+// pulledAgain counts the layers that were pulled more than once.
+func (w *workbench) pulledAgain() (again int) {
+	gets, seen := w.registry.Requests().BlobGets, map[string]bool{}
+	for _, b := range w.bases {
+		for _, l := range b.Layers {
+			if gets[l.Digest] > 1 && !seen[l.Digest] {
+				seen[l.Digest] = true
+				again++
+			}
+		}
+	}
+	return again
+}
+
 func (w *workbench) shuffle(seed uint64) {
 	w.t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 0))

@@ -81,7 +81,9 @@ type Options struct {
 	Daemon Daemon
 	// Builder is what a person calls the builder that the daemon is of.
 	Builder string
-	Needs   Needs
+	// Number is the node's, as Needs counts them.
+	Number int
+	Needs  Needs
 	// Imports says that jobs import cache from elsewhere.
 	Imports bool
 	Prune   PruneOptions

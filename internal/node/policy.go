@@ -50,7 +50,7 @@ func (n *Node) sweepOptions(background context.Context, before []cache.Record) s
 			if n.Needs.Known() {
 				n.keep.strangers.ask(background, n.Needs.Strangers(records)) // the next look knows
 			}
-			return cache.View{Records: records, Needs: n.Needs.Needs, Memory: n.keep.memory, Before: n.keep.before,
+			return cache.View{Records: records, Needs: n.Needs.Needs, Node: n.Number, Memory: n.keep.memory, Before: n.keep.before,
 				Owner: n.Prune.Owner, Imports: n.Imports, Explain: n.keep.strangers.explain}
 		},
 		Surplus: n.surplus,

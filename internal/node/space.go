@@ -67,6 +67,13 @@ func (n *Node) Know(jobs []Job) {
 	})
 }
 
+// Holds tells how much of what a job needs is on the node, in bytes, as far as is known.
+func (n *Node) Holds(job int) (bytes int64) {
+	n.space.mu.Lock()
+	defer n.space.mu.Unlock()
+	return n.space.book.Held(n.space.jobs[job])
+}
+
 // learn takes from a look what is there, how much it takes, and what finished jobs
 // added of their own.
 func (a *room) learn(needs *cache.Needs, report *cache.Report) {

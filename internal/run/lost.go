@@ -86,6 +86,13 @@ func (s *scheduler) moveAway(p *place) {
 	if t := p.head; t != nil && !p.admitting && s.putElsewhere(t) {
 		p.head = nil
 	}
+	var homeless []*task
+	for _, t := range s.queue {
+		if t.home == p && s.elsewhere(t) {
+			homeless = append(homeless, t)
+		}
+	}
+	s.settle(nil, homeless...)
 	p.ready = slices.DeleteFunc(p.ready, s.putElsewhere)
 	p.orphans = slices.DeleteFunc(p.orphans, func(o orphan) bool { return s.putElsewhere(o.task) })
 	s.rests = slices.DeleteFunc(s.rests, func(r *rest) bool { return r.task.on[0] == p && s.putElsewhere(r.task) })
@@ -98,6 +105,7 @@ func (s *scheduler) putElsewhere(t *task) bool {
 		return false
 	}
 	t.release()
+	s.settle(nil, t)
 	s.run.Journal.Tell(journal.JobWaiting{Job: t.job.Name, Node: strings.Join(t.nodeNames(), " ")})
 	t.on = nil
 	s.probation.started--

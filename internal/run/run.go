@@ -164,6 +164,7 @@ func (r *run) prepare(ctx context.Context, tasks []*task) {
 		r.fail(err)
 	}
 	r.scheduler.call(func() {
+		defer r.scheduler.share()
 		for _, t := range tasks {
 			switch {
 			case t.begun || t.done():
@@ -228,9 +229,12 @@ func newRun(opt Options) *run {
 
 // openNodes begins to keep what is true of each node.
 func (r *run) openNodes(ctx context.Context) {
-	for _, d := range r.Nodes {
-		p := &place{platforms: d.Platforms(), pool: pool{size: r.Workers}}
-		p.node = node.Open(ctx, node.Options{Daemon: d, Builder: r.BuilderName, Needs: r.needs, Imports: r.Plan.Imports(), Prune: r.Prune,
+	if len(r.Nodes) > 1 {
+		r.needs.Spread(len(r.Nodes))
+	}
+	for number, d := range r.Nodes {
+		p := &place{number: number, platforms: d.Platforms(), pool: pool{size: r.Workers}}
+		p.node = node.Open(ctx, node.Options{Daemon: d, Builder: r.BuilderName, Number: number, Needs: r.needs, Imports: r.Plan.Imports(), Prune: r.Prune,
 			Space: r.Space, DiskOf: r.DiskOf, Recovery: r.Recovery, Attributions: r.Attributions, Journal: r.Journal,
 			Freed: func() {
 				p.freed.Store(true)

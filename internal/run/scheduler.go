@@ -39,6 +39,7 @@ type scheduler struct {
 
 // place is a node as the scheduler has it. It is the scheduler's alone.
 type place struct {
+	number    int // the node's
 	node      *node.Node
 	platforms []ocispecs.Platform // the one of its machine first
 	pool      pool
@@ -171,10 +172,13 @@ func (s *scheduler) admit(ctx context.Context, p *place) (wait time.Duration) {
 		return throttle.Never // until something ends
 	}
 	if p.head == nil {
-		p.head, wait = s.next(ctx, p)
+		if p.head, wait = s.next(ctx, p); p.head == nil && s.takeOver(p) {
+			p.head, wait = s.next(ctx, p)
+		}
 		if p.head == nil {
 			return wait
 		}
+		s.settle(p, p.head)
 		s.probation.started++
 	}
 	if rest := time.Until(p.again); rest > 0 && !p.freed.Load() {
@@ -257,7 +261,7 @@ func (s *scheduler) next(ctx context.Context, p *place) (*task, time.Duration) {
 			continue
 		}
 		on := s.placesFor(t, p)
-		if len(on) == 0 {
+		if len(on) == 0 || t.home != nil && t.home != p {
 			continue
 		}
 		pause := s.pause(t)

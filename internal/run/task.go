@@ -25,6 +25,7 @@ type task struct {
 	early  error         // why it fails before its first attempt; nil if it does not
 	tries  tries
 	result result
+	home   *place // where it is to be built; nil where that is open
 	// on are the places where it is built: where it is in line for a worker or has one.
 	// The first has its worker.
 	on   []*place

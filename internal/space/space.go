@@ -80,6 +80,14 @@ func (b *Book) Holds(present map[int32]int64) {
 	}
 }
 
+// Held returns the bytes that a cache holds of what a job needs.
+func (b *Book) Held(job Job) (bytes int64) {
+	for _, v := range job.Vertices {
+		bytes += b.present[v]
+	}
+	return bytes
+}
+
 // Need returns the bytes that a job would add: what is neither there nor being
 // made by another job. Known tells that this rests on something seen, of this
 // job or of others.

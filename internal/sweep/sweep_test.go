@@ -39,7 +39,7 @@ func newFixture(t *testing.T, images int) *fixture {
 			t.Fatal(err)
 		}
 	}
-	b, err := builder.Connect(t.Context(), builder.Options{Name: f.daemon.Addr(), StateDir: t.TempDir()})
+	b, err := builder.Connect(t.Context(), builder.Options{Names: []string{f.daemon.Addr()}, StateDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,173 @@
+package run
+
+import (
+	"slices"
+
+	"github.com/stoker-build/stoker/internal/graph"
+)
+
+// share gives the queued jobs homes, where there are several nodes: each node a stretch of
+// the queue for each of its workers as long as the others', cut where neighbours have the
+// least in common. So what jobs share is on one node, but where a cut goes through it. A
+// job of which a node holds more than any other stays there.
+func (s *scheduler) share() {
+	if len(s.places) < 2 {
+		return
+	}
+	var open []*task
+	for _, t := range s.queue {
+		if p := s.holder(t); p != nil {
+			s.settle(p, t)
+		} else {
+			open = append(open, t)
+		}
+	}
+	workers := make([]int, len(s.places))
+	for i, p := range s.places {
+		workers[i] = p.pool.workers()
+	}
+	from := 0
+	for i, to := range cuts(len(open), workers, func(i int) int64 { return s.common(open[i-1], open[i]) }) {
+		s.settle(s.places[i], able(s.places[i], open[from:to], s)...)
+		from = to
+	}
+}
+
+// able are those of some jobs that a node can build; the others' homes stay open.
+func able(p *place, tasks []*task, s *scheduler) []*task {
+	return slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return !p.canAll(s.platformsOf(t)) })
+}
+
+// settle gives jobs a home, or none with nil. What they need counts there alone from now
+// on.
+func (s *scheduler) settle(p *place, tasks ...*task) {
+	if len(s.places) < 2 {
+		return
+	}
+	number := -1
+	var jobs []int
+	for _, t := range tasks {
+		if len(t.on) > 1 {
+			continue // each node builds a part of it
+		}
+		t.home = p
+		jobs = append(jobs, t.number)
+	}
+	if p != nil {
+		number = p.number
+	}
+	s.run.needs.Place(jobs, number)
+}
+
+// holder is the node that holds more of what a job needs than any other; nil where none
+// does that can build it.
+func (s *scheduler) holder(t *task) (holder *place) {
+	var most, second int64
+	for _, p := range s.places {
+		held := p.node.Holds(t.number)
+		switch {
+		case !p.canAll(s.platformsOf(t)):
+		case held > most:
+			holder, most, second = p, held, most
+		case held > second:
+			second = held
+		}
+	}
+	if most == second {
+		return nil
+	}
+	return holder
+}
+
+// takeOver gives a node that has nothing to build the last part of another's queue: of
+// that with the most left for each worker, as much as it has workers itself, cut where
+// the least is shared. It tells whether there was any.
+func (s *scheduler) takeOver(p *place) bool {
+	var victim *place
+	var left []*task
+	for _, other := range s.places {
+		theirs := s.homedAt(other, p)
+		if other != p && len(theirs)*max(victim.workers(), 1) > len(left)*other.workers() {
+			victim, left = other, theirs
+		}
+	}
+	if len(left) == 0 {
+		return false
+	}
+	parts := []int{victim.workers(), p.workers()}
+	cut := cuts(len(left), parts, func(i int) int64 { return s.common(left[i-1], left[i]) })[0]
+	s.settle(p, left[min(cut, len(left)-1):]...)
+	return true
+}
+
+// homedAt are the queued jobs of a node that another can build as well, in order.
+func (s *scheduler) homedAt(home, other *place) (tasks []*task) {
+	for _, t := range s.queue {
+		if t.home == home && other.canAll(s.platformsOf(t)) {
+			tasks = append(tasks, t)
+		}
+	}
+	return tasks
+}
+
+// workers are those that there are now.
+func (p *place) workers() int {
+	if p == nil {
+		return 0
+	}
+	return p.pool.workers()
+}
+
+// common is what two jobs have in common, in bytes, as the order of jobs weighs it.
+func (s *scheduler) common(a, b *task) (bytes int64) {
+	s.run.needs.Read(func(g *graph.Shared) {
+		weigh, of := weight(g), map[int32]bool{}
+		for _, v := range g.Path(a.number) {
+			of[v] = true
+		}
+		for _, v := range g.Path(b.number) {
+			if of[v] {
+				bytes += weigh(v)
+			}
+		}
+	})
+	return bytes
+}
+
+// cuts divides n things in a row into stretches, one for each part, about as long as the
+// parts are large, and returns the ends of these. Each cut is made where the least is
+// shared by the things before and behind it, in the quarter of a stretch around where it
+// would be exact; of equal ones where it is the most exact.
+func cuts(n int, parts []int, shared func(i int) int64) []int {
+	all := 0
+	for _, p := range parts {
+		all += p
+	}
+	ends := make([]int, len(parts))
+	from, done := 0, 0
+	for i, p := range parts {
+		done += p
+		exact := n * done / all
+		ends[i] = max(from, min(exact, n))
+		if slack := (exact - from) / 4; i < len(parts)-1 && slack > 0 {
+			ends[i] = cheapest(max(from+1, exact-slack), min(n-1, exact+slack), exact, shared)
+		}
+		from = ends[i]
+	}
+	ends[len(ends)-1] = n
+	return ends
+}
+
+// cheapest is the place from low to high where the least is shared, nearest to the exact
+// one.
+func cheapest(low, high, exact int, shared func(i int) int64) int {
+	best, least := exact, int64(-1)
+	for i := low; i <= high; i++ {
+		cost := shared(i)
+		nearer := (i-exact)*(i-exact) < (best-exact)*(best-exact)
+		if least < 0 || cost < least || cost == least && nearer {
+			best, least = i, cost
+		}
+	}
+	return best
+}
