@@ -56,13 +56,15 @@ func (s *scheduler) lose(ctx context.Context, p *place, t *task, cause error, br
 // search waits for a node that does not answer. Where it is the last and does not come
 // back, the run ends: every further job would wait as long.
 func (s *scheduler) search(ctx context.Context, p *place, idle bool) {
+	s.searches++
 	s.fly(func() func() {
-		err := p.node.Recover(ctx)
+		err := p.node.Recover(s.searching)
 		return func() {
+			s.searches--
 			switch {
 			case err == nil:
 				s.found(ctx, p, idle)
-			case ctx.Err() != nil:
+			case s.searching.Err() != nil:
 			case s.others(p):
 				s.search(ctx, p, idle)
 			default:

@@ -352,6 +352,20 @@ func TestNodeThatDiesAndComesBack(t *testing.T) {
 	})
 }
 
+// A run does not wait for a node that nobody needs any more.
+func TestNodeThatDiesForGood(t *testing.T) {
+	inMemory(t, func(t *testing.T) {
+		one, two := nodetest.New("one", 1500*mb), nodetest.New("two", 1500*mb)
+		s := newStage(t, 2, 4, one, two)
+		time.AfterFunc(35*time.Second, func() { two.Kill(false) })
+		start := time.Now()
+		s.allBuilt(s.run(t.Context()), 1)
+		if took := time.Since(start); took > 4*time.Minute {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
 // What nobody asked for stays: another's records are on the disk, however tight it is.
 func TestOthersRecordsStay(t *testing.T) {
 	inMemory(t, func(t *testing.T) {

@@ -27,12 +27,15 @@ type scheduler struct {
 	woken     chan struct{} // holds one: that something came free
 	looping   bool          // the loop runs, so that only it may change what follows
 	places    []*place
-	queue     []*task // that wait for a worker, in order
-	rests     []*rest // jobs between two attempts
-	open      int     // tasks that are queued and not done
-	complete  bool    // no more will be queued
-	flying    int     // goroutines that will hand in a function
-	stopping  bool    // nothing is begun any more
+	queue     []*task         // that wait for a worker, in order
+	rests     []*rest         // jobs between two attempts
+	open      int             // tasks that are queued and not done
+	complete  bool            // no more will be queued
+	flying    int             // goroutines that will hand in a function
+	searches  int             // of these, those that wait for a node that does not answer
+	searching context.Context // of these
+	endSearch context.CancelFunc
+	stopping  bool // nothing is begun any more
 	probation probation
 	scouts    scouts
 }
@@ -104,6 +107,9 @@ func (s *scheduler) call(do func()) {
 // ends it. It returns when nothing flies any more.
 func (s *scheduler) loop(ctx context.Context, first func()) {
 	s.looping = true
+	search, endSearch := context.WithCancel(ctx)
+	defer endSearch()
+	s.searching, s.endSearch = search, endSearch
 	s.fly(func() func() {
 		first()
 		return func() { s.complete = true }
@@ -117,6 +123,9 @@ func (s *scheduler) loop(ctx context.Context, first func()) {
 			s.run.Journal.Tell(journal.Stopping{Reason: context.Cause(ctx).Error()})
 		}
 		wait := s.begin(ctx)
+		if s.complete && s.open == 0 && s.flying == s.searches {
+			s.endSearch() // nobody needs the node any more
+		}
 		if s.flying == 0 && (s.stopping || s.complete && s.open == 0) {
 			break
 		}
