@@ -39,6 +39,7 @@ type room struct {
 	looked time.Time        // when last only to learn
 	seen   map[int]bool     // jobs whose own records were seen
 	peaks  map[string]int64 // the most seen in each bound
+	last   map[string]int64 // what was seen last in each
 	unread map[string]bool  // bounds that could not be read when last asked
 	tried  map[string]int64 // by bound, the most that a job needed which was tried without room
 	waits  int              // how often a job waited
@@ -46,7 +47,7 @@ type room struct {
 
 func newRoom(o SpaceOptions) *room {
 	return &room{book: space.NewBook(space.NewSizes(o.Rates)), jobs: map[int]space.Job{}, seen: map[int]bool{},
-		peaks: map[string]int64{}, unread: map[string]bool{}, tried: map[string]int64{}}
+		peaks: map[string]int64{}, last: map[string]int64{}, unread: map[string]bool{}, tried: map[string]int64{}}
 }
 
 // Job is a job by its number, and its kind, of which sizes are learned together.
@@ -150,6 +151,7 @@ func (a *room) noteUsed(bound string, used int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.peaks[bound] = max(a.peaks[bound], used)
+	a.last[bound] = used
 }
 
 // noteRead notes whether a bound could be read, and tells whether that it could not is

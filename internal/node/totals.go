@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/stoker-build/stoker/internal/cache"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/space"
 )
@@ -58,6 +59,22 @@ func (n *Node) Tightest(ctx context.Context) *Tightest {
 		return nil
 	}
 	return &Tightest{Bound: g.name, Limit: g.limit, Used: used, Others: g.others}
+}
+
+// Sample is how full the node was when that was last seen; it asks nobody.
+func (n *Node) Sample() journal.Sampled {
+	a := n.space
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := journal.Sampled{Node: n.Name(), ReservedBytes: a.book.Reserved()}
+	for _, g := range a.bounds {
+		used := a.last[g.name]
+		if s.Bound == "" || g.limit.High-used < s.HighBytes-s.UsedBytes {
+			s.Bound, s.UsedBytes, s.HighBytes = g.name, used, g.limit.High
+		}
+		s.Unknown = s.Unknown || a.unread[g.name]
+	}
+	return s
 }
 
 // Totals adds what was swept on the node to what was on others.

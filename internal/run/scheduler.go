@@ -115,8 +115,9 @@ func (s *scheduler) loop(ctx context.Context, first func()) {
 		return func() { s.complete = true }
 	})
 	ended := ctx.Done()
-	timer := time.NewTimer(throttle.Never)
+	timer, sampler := time.NewTimer(throttle.Never), time.NewTicker(sampleInterval)
 	defer timer.Stop()
+	defer sampler.Stop()
 	for {
 		if ctx.Err() != nil && !s.stopping {
 			s.stopping, ended = true, nil
@@ -139,6 +140,8 @@ func (s *scheduler) loop(ctx context.Context, first func()) {
 			do()
 		case <-s.woken:
 		case <-timer.C:
+		case <-sampler.C:
+			s.sample()
 		case <-ended:
 		}
 	}
