@@ -173,9 +173,9 @@ func (b *Builder) Build(ctx context.Context, on []string, job *plan.Job, log io.
 	if len(nodes) == 0 {
 		return Result{}, fmt.Errorf("the builder has no node %s", strings.Join(on, " or "))
 	}
-	bxNodes := make([]buildxbuilder.Node, len(nodes))
+	bxNodes, names := make([]buildxbuilder.Node, len(nodes)), make([]string, len(nodes))
 	for i, n := range nodes {
-		bxNodes[i] = n.node
+		bxNodes[i], names[i] = n.node, n.name
 	}
 	watch = watch.whole()
 	export := b.exports.export(&watch)
@@ -189,7 +189,7 @@ func (b *Builder) Build(ctx context.Context, on []string, job *plan.Job, log io.
 	// solver/llbsolver/history).
 	o.ProvenanceResponseMode = confutil.MetadataProvenanceModeDisabled
 	o.Ref = identity.NewID()
-	defer func() { b.history.end(o.Ref, on) }()
+	defer func() { b.history.end(o.Ref, names) }()
 	options := map[string]build.Options{target: b.options(o)}
 	if b.pushed != nil {
 		b.pushed.before(ctx, job)

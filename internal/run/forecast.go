@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -61,11 +62,10 @@ func Forecast(ctx context.Context, opt Options) (Planned, error) {
 	}()
 	tasks = r.survey(ctx, tasks)
 	failUpon(tasks)
+	r.scheduler.share(slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return !t.isOpen() }))
 	r.look(ctx, tasks)
-	p := Planned{Batches: opt.Plan.Batches(), Workers: opt.Workers, Forecast: r.outlooks[0].Forecast}
-	if t := r.scheduler.places[0].node.Tightest(ctx); t != nil {
-		p.Bound, p.Limit, p.UsedBytes, p.OtherBytes = t.Bound, t.Limit, t.Used, t.Others
-	}
+	p := Planned{Batches: opt.Plan.Batches(), Workers: opt.Workers}
+	r.tellTightest(ctx, &p)
 	for _, t := range tasks {
 		if t.done() {
 			p.Skipped++
@@ -80,12 +80,31 @@ func Forecast(ctx context.Context, opt Options) (Planned, error) {
 	return p, context.Cause(ctx)
 }
 
-// look makes the forecasts of all nodes.
+// tellTightest takes the forecast of the node that is the least sure to have the space for
+// its jobs; what is pulled is told of all.
+func (r *run) tellTightest(ctx context.Context, p *Planned) {
+	var pull, shared int64
+	var tightest *node.Tightest
+	for i, place := range r.scheduler.places {
+		f := r.outlooks[i].Forecast
+		pull, shared = pull+f.PullBytes, shared+f.SharedBytes
+		t := place.node.Tightest(ctx)
+		if i == 0 || t != nil && (tightest == nil || t.Limit.High-f.SmallestBytes < tightest.Limit.High-p.Forecast.SmallestBytes) {
+			tightest, p.Forecast = t, f
+		}
+	}
+	p.Forecast.PullBytes, p.Forecast.SharedBytes = pull, shared
+	if t := tightest; t != nil {
+		p.Bound, p.Limit, p.UsedBytes, p.OtherBytes = t.Bound, t.Limit, t.Used, t.Others
+	}
+}
+
+// look makes the forecasts of all nodes, each of the jobs that are to be built there.
 func (r *run) look(ctx context.Context, tasks []*task) {
 	for _, p := range r.scheduler.places {
 		var jobs []int
 		for _, t := range tasks {
-			if t.begun || !t.done() && t.early == nil {
+			if (t.begun || t.isOpen()) && (t.home == p || t.home == nil && p.number == 0) {
 				jobs = append(jobs, t.number)
 			}
 		}

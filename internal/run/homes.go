@@ -6,16 +6,16 @@ import (
 	"github.com/stoker-build/stoker/internal/graph"
 )
 
-// share gives the queued jobs homes, where there are several nodes: each node a stretch of
-// the queue for each of its workers as long as the others', cut where neighbours have the
+// share gives open jobs homes, where there are several nodes: each node a stretch of
+// their order for each of its workers as long as the others', cut where neighbours have the
 // least in common. So what jobs share is on one node, but where a cut goes through it. A
 // job of which a node holds more than any other stays there.
-func (s *scheduler) share() {
+func (s *scheduler) share(tasks []*task) {
 	if len(s.places) < 2 {
 		return
 	}
 	var open []*task
-	for _, t := range s.queue {
+	for _, t := range tasks {
 		if p := s.holder(t); p != nil {
 			s.settle(p, t)
 		} else {

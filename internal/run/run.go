@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -158,19 +159,20 @@ func Run(ctx context.Context, opt Options) (summary ledger.Summary, err error) {
 // meanwhile.
 func (r *run) prepare(ctx context.Context, tasks []*task) {
 	tasks = r.survey(ctx, tasks)
+	r.scheduler.call(func() {
+		r.scheduler.share(slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return !t.isOpen() }))
+	})
 	r.look(ctx, tasks)
 	if err := r.preflight(ctx); err != nil {
 		r.cancel(err)
 		r.fail(err)
 	}
 	r.scheduler.call(func() {
-		defer r.scheduler.share()
 		for _, t := range tasks {
 			switch {
-			case t.begun || t.done():
-			case t.early == nil:
+			case t.isOpen():
 				r.scheduler.enqueue(t)
-			case ctx.Err() == nil:
+			case t.early != nil && !t.begun && !t.done() && ctx.Err() == nil:
 				r.scheduler.open++
 				r.scheduler.failEarly(ctx, t)
 			}

@@ -272,8 +272,11 @@ func (s *scheduler) next(ctx context.Context, p *place) (*task, time.Duration) {
 			s.failEarly(ctx, t)
 			continue
 		}
+		if t.home != nil && t.home != p {
+			continue
+		}
 		on := s.placesFor(t, p)
-		if len(on) == 0 || t.home != nil && t.home != p {
+		if len(on) == 0 {
 			continue
 		}
 		pause := s.pause(t)

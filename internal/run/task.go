@@ -35,6 +35,9 @@ type task struct {
 // done tells that the job is on record.
 func (t *task) done() bool { return t.ended != "" }
 
+// isOpen tells that the job is still to be queued.
+func (t *task) isOpen() bool { return !t.begun && !t.done() && t.early == nil }
+
 // knowledge is what the builder has told of a job's build.
 type knowledge struct {
 	images []graph.Image // that it reads
