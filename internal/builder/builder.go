@@ -102,23 +102,28 @@ const reachTimeout = 20 * time.Second
 // Builder is a builder that was reached: one or more nodes that build together.
 // Its methods may be called concurrently.
 type Builder struct {
-	name  string
-	cli   command.Cli
-	nodes []buildxbuilder.Node
-	// workers and roots are what the nodes say of themselves, and where they keep
-	// their caches, at the same places.
-	workers []worker
-	roots   []string
+	reached
+	cli     command.Cli
 	config  *confutil.Config
 	auth    authprovider.AuthConfigProvider
 	images  *images
 	around  *surroundings
 	private *daemon
 	history history
-	pushed  *pushed // nil where docker's own image store has no part
 	// unreached says which of several builders could not be reached.
 	unreached []string
-	exports   *exports
+}
+
+// reached is the nodes that answered.
+type reached struct {
+	name  string
+	nodes []buildxbuilder.Node
+	// workers and roots are what the nodes say of themselves, and where they keep
+	// their caches, at the same places.
+	workers []worker
+	roots   []string
+	pushed  *pushed // nil where docker's own image store has no part
+	exports *exports
 }
 
 // Connect finds a builder and makes sure that it answers. It looks, in this
@@ -208,35 +213,39 @@ func oneName(name string) []string {
 // openAll opens builders whose nodes build together. Of several, those that cannot be
 // reached are left out, as nodes of one are, where others can.
 func (b *Builder) openAll(ctx context.Context, from string, names []string) error {
-	var opened []*Builder
-	var tried []string
+	var all []reached
 	for _, name := range names {
-		one := *b
-		if err := one.open(ctx, name); err != nil {
-			tried = append(tried, fmt.Sprintf("%s %s: %s", from, name, reason(err)))
+		b.reached = reached{}
+		if err := b.open(ctx, name); err != nil {
+			b.unreached = append(b.unreached, fmt.Sprintf("%s %s: %s", from, name, reason(err)))
 			continue
 		}
-		opened = append(opened, &one)
+		all = append(all, b.reached)
 	}
-	if len(opened) == 0 {
-		return &UnreachableError{Asked: from, Tried: tried}
+	if len(all) == 0 {
+		return &UnreachableError{Asked: from, Tried: b.unreached}
 	}
-	*b = *opened[0]
-	b.unreached = tried
-	for _, one := range opened[1:] {
-		b.name += ", " + one.name
-		b.nodes, b.workers, b.roots = append(b.nodes, one.nodes...), append(b.workers, one.workers...), append(b.roots, one.roots...)
-		if b.pushed != nil || one.pushed != nil {
-			return fmt.Errorf("%s: docker's own builder cannot build together with others: name those alone, or \"docker buildx create\" one beside it", from)
+	b.reached = all[0]
+	for _, one := range all[1:] {
+		if err := b.join(one); err != nil {
+			return fmt.Errorf("%s: %w", from, err)
 		}
 	}
-	seen := map[string]bool{}
-	for _, n := range b.nodes {
-		if seen[n.Name] {
-			return fmt.Errorf("%s: the node %s is named twice", from, n.Name)
-		}
-		seen[n.Name] = true
+	return nil
+}
+
+// join adds the nodes of another builder.
+func (r *reached) join(other reached) error {
+	if r.pushed != nil || other.pushed != nil {
+		return errors.New("docker's own builder cannot build together with others: name those alone, or \"docker buildx create\" one beside it")
 	}
+	for _, n := range other.nodes {
+		if slices.ContainsFunc(r.nodes, func(has buildxbuilder.Node) bool { return has.Name == n.Name }) {
+			return fmt.Errorf("the node %s is named twice", n.Name)
+		}
+	}
+	r.name += ", " + other.name
+	r.nodes, r.workers, r.roots = append(r.nodes, other.nodes...), append(r.workers, other.workers...), append(r.roots, other.roots...)
 	return nil
 }
 
@@ -310,7 +319,7 @@ func (b *Builder) reach(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
 	err := errors.New("it has no nodes")
-	var reached []buildxbuilder.Node
+	var answering []buildxbuilder.Node
 	var workers []worker
 	for _, n := range b.nodes {
 		if n.Err != nil {
@@ -322,13 +331,13 @@ func (b *Builder) reach(ctx context.Context) error {
 			err = bootErr
 			continue
 		}
-		reached, workers = append(reached, n), append(workers, w)
+		answering, workers = append(answering, n), append(workers, w)
 	}
-	if len(reached) == 0 {
+	if len(answering) == 0 {
 		return err
 	}
-	b.nodes, b.workers, b.roots = reached, workers, make([]string, len(reached))
-	for i, n := range reached {
+	b.nodes, b.workers, b.roots = answering, workers, make([]string, len(answering))
+	for i, n := range answering {
 		b.roots[i] = b.rootOf(ctx, n)
 		if n.Driver.IsMobyDriver() { // it has one node
 			b.pushed = &pushed{api: n.Driver.Config().DockerAPI, tags: map[string]pushedTag{}}

@@ -121,22 +121,28 @@ func (s *scheduler) sweep(ctx context.Context, number int) {
 	})
 }
 
-// failEarly ends a task without an attempt.
-func (s *scheduler) failEarly(ctx context.Context, t *task) {
-	t.begin()
-	if t.result.failure == nil {
-		t.result.failure = redactedFailure(s.run.Redact, ledger.Failure{Class: string(builder.Permanent), Message: t.early.Error()})
-	}
+// failEarly ends tasks without an attempt, one after the other, until that ends the run.
+func (s *scheduler) failEarly(ctx context.Context, tasks ...*task) {
 	s.fly(func() func() {
-		t.finish(ledger.Failed, t.early)
-		e, kept := s.run.keep(t)
-		return func() {
-			s.open--
-			if kept {
-				s.account(ctx, t, e)
-				s.stopEarly(e)
+		for _, t := range tasks {
+			if ctx.Err() != nil {
+				break
 			}
+			t.begin()
+			if t.result.failure == nil {
+				t.result.failure = redactedFailure(s.run.Redact, ledger.Failure{Class: string(builder.Permanent), Message: t.early.Error()})
+			}
+			t.finish(ledger.Failed, t.early)
+			e, kept := s.run.keep(t)
+			s.call(func() {
+				s.open--
+				if kept {
+					s.account(ctx, t, e)
+					s.stopEarly(e)
+				}
+			})
 		}
+		return func() {}
 	})
 }
 

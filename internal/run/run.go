@@ -168,15 +168,17 @@ func (r *run) prepare(ctx context.Context, tasks []*task) {
 		r.fail(err)
 	}
 	r.scheduler.call(func() {
+		var failing []*task
 		for _, t := range tasks {
 			switch {
 			case t.isOpen():
 				r.scheduler.enqueue(t)
-			case t.early != nil && !t.begun && !t.done() && ctx.Err() == nil:
+			case t.early != nil && !t.begun && !t.done():
 				r.scheduler.open++
-				r.scheduler.failEarly(ctx, t)
+				failing = append(failing, t)
 			}
 		}
+		r.scheduler.failEarly(ctx, failing...)
 	})
 }
 
