@@ -21,6 +21,7 @@ import (
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/engine"
 	"github.com/stoker-build/stoker/internal/graph"
+	"github.com/stoker-build/stoker/internal/imageref"
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/layers"
 	"github.com/stoker-build/stoker/internal/ledger"
@@ -487,9 +488,10 @@ func buildArgs(flags []string) (args, plain map[string]string, err error) {
 // options turns the flags into the builder's; with existingOnly no private
 // builder is started.
 func (o builderOptions) options(registries []string, existingOnly bool) builder.Options {
+	loopback := slices.DeleteFunc(slices.Clone(registries), func(host string) bool { return !imageref.Loopback(host) })
 	return builder.Options{
 		Name: o.name, Buildkitd: o.buildkitd, BuildkitdConfig: o.config, StateDir: o.stateDir, ExistingOnly: existingOnly,
-		InsecureRegistries: append(slices.Clip(o.insecure), loopback(registries)...),
+		InsecureRegistries: slices.Concat(o.insecure, loopback),
 	}
 }
 
