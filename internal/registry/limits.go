@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/stoker-build/stoker/internal/imageref"
 	"github.com/stoker-build/stoker/internal/throttle"
 )
 
@@ -44,7 +45,7 @@ func (l *Limits) note(host string, h http.Header) {
 	if l.known == nil {
 		l.known = map[string]throttle.Limit{}
 	}
-	l.known[throttle.Host(host)] = limit
+	l.known[imageref.Registry(host)] = limit
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
