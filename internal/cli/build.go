@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/docker/buildx/util/buildflags"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -21,8 +20,8 @@ import (
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/engine"
 	"github.com/stoker-build/stoker/internal/graph"
+	"github.com/stoker-build/stoker/internal/imageref"
 	"github.com/stoker-build/stoker/internal/journal"
-	"github.com/stoker-build/stoker/internal/layers"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plan"
 	"github.com/stoker-build/stoker/internal/recovery"
@@ -160,7 +159,7 @@ func (o buildOptions) check() error {
 
 // engine turns the flags into the engine's options, but for the parts that talk
 // to a builder or write to disk.
-func (o buildOptions) engine(p *plan.Plan) (engine.Options, error) {
+func (o buildOptions) engine(p *plan.Plan) engine.Options {
 	options := engine.Options{
 		Plan: p, Workers: o.run.workers, Retries: o.run.retries, RetriesStep: o.run.retryStep,
 		RetryDelay: o.run.retryDelay, RetryDelayMax: retryDelayMax,
@@ -174,15 +173,15 @@ func (o buildOptions) engine(p *plan.Plan) (engine.Options, error) {
 	if options.Space.Rates.Own == 0 {
 		options.Space.Rates.Own = learned.OwnBytesPerJob
 	}
-	registries, err := registry.New(o.builder.insecure)
-	if err != nil {
-		return options, err
-	}
-	options.AskRegistry, options.Graphs = registries.Ask, builder.Offline{Config: registries.Config}
+	return options
+}
+
+// askRegistries has the engine ask registries through a client.
+func (o buildOptions) askRegistries(options *engine.Options, c *registry.Client) {
+	options.AskRegistry, options.LayerSizes, options.Limits = c.Ask, c.Sizes, c.Limits
 	if !o.run.force {
-		options.Registry = registries
+		options.Registry = c
 	}
-	return options, nil
 }
 
 // execute builds a plan: connect, open the record, run, say how it went.
@@ -192,10 +191,7 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 		return err
 	}
 	defer done()
-	options, err := o.engine(p)
-	if err != nil {
-		return err
-	}
+	options := o.engine(p)
 	b, err := o.builder.connect(ctx, p.Registries())
 	if err != nil {
 		return err
@@ -204,9 +200,13 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	if err := b.CanLoad(ctx, p.Jobs); err != nil {
 		return err
 	}
-	limits, mirrors := &registry.Limits{}, b.Mirrors()
-	options.BuilderName, options.LayerSizes = b.Name(), o.builder.sizes(mirrors, limits).Of
-	options.Mirrors, options.Limits = mirrors.Of, limits.All
+	mirrors := b.Mirrors()
+	client, err := o.builder.registries(mirrors)
+	if err != nil {
+		return err
+	}
+	o.askRegistries(&options, client)
+	options.BuilderName, options.Mirrors = b.Name(), mirrors.Of
 	options.Builder, options.Graphs, options.Nodes, options.Prune.Owner = b, b, engineNodes(b), o.prune.owner(b)
 	options.Recovery = o.recovery(b.Name())
 	if err := checkWithFrontend(ctx, p, b); err != nil {
@@ -214,7 +214,7 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	}
 
 	options.ResumeCommand = resumeCommand(streams, o.flags, os.LookupEnv, options.Redact)
-	record, resumed, err := o.openLedger(ctx, p, streams.Version, options.ResumeCommand)
+	record, resumed, err := o.openLedger(ctx, p, client, streams.Version, options.ResumeCommand)
 	if err != nil {
 		return err
 	}
@@ -287,11 +287,9 @@ func engineNodes(b *builder.Builder) []engine.Node {
 	return nodes
 }
 
-// sizes asks for the sizes of layers where the builder does, once and without
-// patience: they only make forecasts better.
-func (o builderOptions) sizes(mirrors builder.Mirrors, limits *registry.Limits) *layers.Sizes {
-	return layers.NewSizes(layers.Options{Dir: filepath.Join(o.stateDir, "chains"), Tries: 1,
-		Insecure: append(mirrors.Plain, o.insecure...), Mirrors: mirrors.Of, Transport: limits.Read(remote.DefaultTransport)})
+// registries asks them where a builder does that has mirrors.
+func (o builderOptions) registries(mirrors builder.Mirrors) (*registry.Client, error) {
+	return registry.New(registry.Options{Insecure: slices.Concat(mirrors.Plain, o.insecure), Mirrors: mirrors.Of, Chains: filepath.Join(o.stateDir, "chains")})
 }
 
 // The longest pause between two attempts at a job.
@@ -487,9 +485,10 @@ func buildArgs(flags []string) (args, plain map[string]string, err error) {
 // options turns the flags into the builder's; with existingOnly no private
 // builder is started.
 func (o builderOptions) options(registries []string, existingOnly bool) builder.Options {
+	loopback := slices.DeleteFunc(slices.Clone(registries), func(host string) bool { return !imageref.Loopback(host) })
 	return builder.Options{
 		Name: o.name, Buildkitd: o.buildkitd, BuildkitdConfig: o.config, StateDir: o.stateDir, ExistingOnly: existingOnly,
-		InsecureRegistries: append(slices.Clip(o.insecure), loopback(registries)...),
+		InsecureRegistries: slices.Concat(o.insecure, loopback),
 	}
 }
 

@@ -126,7 +126,7 @@ func runDu(ctx context.Context, o duOptions, streams Streams) (err error) {
 			fmt.Fprintln(streams.Out)
 		}
 		t := duTable{now: time.Now(), plan: o.images.given(), width: widthOf(streams.Out)}
-		if err := t.write(streams.Out, c.node.Name(), c.report.Tree()); err != nil {
+		if err := t.write(streams.Out, c.node.Name(), c.Report.Tree()); err != nil {
 			return err
 		}
 	}
@@ -136,9 +136,9 @@ func runDu(ctx context.Context, o duOptions, streams Streams) (err error) {
 // warnUnknown tells which images count as foreign for want of knowledge.
 func warnUnknown(w io.Writer, caches []nodeCache) {
 	for _, c := range caches {
-		for i, problem := range c.problems {
+		for i, problem := range c.Problems {
 			if problem != nil {
-				fmt.Fprintf(w, "%s: not all of %s can be told: %s\n", c.node.Name(), c.images[i].Ref, problem)
+				fmt.Fprintf(w, "%s: not all of %s can be told: %s\n", c.node.Name(), c.Images[i].Ref, problem)
 			}
 		}
 	}
@@ -361,7 +361,7 @@ type sum struct {
 func usagesOf(caches []nodeCache, plan bool) []nodeUsage {
 	usages := make([]nodeUsage, len(caches))
 	for i, c := range caches {
-		tree := c.report.Tree()
+		tree := c.Report.Tree()
 		bytes, use := tree.Total()
 		usages[i] = nodeUsage{
 			Node: c.node.Name(), Total: usageOf(bytes, use, plan),

@@ -17,7 +17,6 @@ import (
 	"github.com/stoker-build/stoker/internal/engine"
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/plan"
-	"github.com/stoker-build/stoker/internal/registry"
 	"github.com/stoker-build/stoker/internal/show"
 )
 
@@ -70,17 +69,13 @@ func runPlan(ctx context.Context, o buildOptions, format string, streams Streams
 		return err
 	}
 	defer done()
-	options, err := o.engine(p)
-	if err != nil {
-		return err
-	}
-	limits := &registry.Limits{}
-	options.Limits = limits.All
+	options := o.engine(p)
+	var mirrors builder.Mirrors
 	b, err := o.builder.connect(ctx, p.Registries())
 	switch {
 	case err == nil:
 		defer b.Close()
-		options.BuilderName, options.LayerSizes = b.Name(), o.builder.sizes(b.Mirrors(), limits).Of
+		options.BuilderName, mirrors = b.Name(), b.Mirrors()
 		options.Builder, options.Graphs, options.Nodes, options.Prune.Owner = b, b, engineNodes(b), o.prune.owner(b)
 		if err := checkWithFrontend(ctx, p, b); err != nil {
 			return err
@@ -89,11 +84,18 @@ func runPlan(ctx context.Context, o buildOptions, format string, streams Streams
 		return err
 	default:
 		fmt.Fprintf(streams.Err, "warning: no builder could be reached, so that what it has cached is not known (%s)\n", lastTried(err))
-		options.LayerSizes = o.builder.sizes(builder.Mirrors{}, limits).Of
 		if options.Space.DiskPath == "" {
 			// A private builder would keep its cache here.
 			options.Space.DiskPath = existing(o.builder.stateDir)
 		}
+	}
+	client, err := o.builder.registries(mirrors)
+	if err != nil {
+		return err
+	}
+	o.askRegistries(&options, client)
+	if options.Graphs == nil {
+		options.Graphs = builder.Offline{Config: client.Config}
 	}
 	options.Journal = journal.New()
 	shown := options.Journal.Subscribe(journal.Everything, show.Forecasting(streams.Err))

@@ -40,16 +40,16 @@ type imagePlan struct {
 func newPrunePlan(caches []nodeCache) prunePlan {
 	var p prunePlan
 	for _, c := range caches {
-		n := &nodePlan{node: c.node.Name(), list: c.report.Removable(), target: c.node}
-		own, shared := c.report.Shares()
+		n := &nodePlan{node: c.node.Name(), list: c.Report.Removable(), target: c.node}
+		own, shared := c.Report.Shares()
 		n.shared = shared
-		for i, image := range c.images {
-			n.images = append(n.images, imagePlan{image.Ref, own[i], c.problems[i]})
+		for i, image := range c.Images {
+			n.images = append(n.images, imagePlan{image.Ref, own[i], c.Problems[i]})
 		}
 		for _, r := range n.list {
 			n.remove = plus(n.remove, cache.Sum{Records: 1, Bytes: r.Size})
 		}
-		for _, r := range c.report.Records {
+		for _, r := range c.Report.Records {
 			n.inUse = n.inUse || r.InUse
 		}
 		p = append(p, n)

@@ -8,13 +8,14 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/stoker-build/stoker/internal/imageref"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plan"
 	"github.com/stoker-build/stoker/internal/registry"
 )
 
 // openLedger begins the record of a run, or goes on with the earlier one's.
-func (o buildOptions) openLedger(ctx context.Context, p *plan.Plan, version, command string) (*ledger.Ledger, ledger.Resumed, error) {
+func (o buildOptions) openLedger(ctx context.Context, p *plan.Plan, client *registry.Client, version, command string) (*ledger.Ledger, ledger.Resumed, error) {
 	start := ledger.StartOptions{Now: time.Now(), Version: version, ResumeCommand: command}
 	for _, j := range p.Jobs {
 		start.Plan.Jobs = append(start.Plan.Jobs, ledger.PlanJob{Name: j.Name, Base: j.Base, Tags: j.Tags, Digest: j.Hash})
@@ -26,10 +27,6 @@ func (o buildOptions) openLedger(ctx context.Context, p *plan.Plan, version, com
 		start.Mode = ledger.Fresh
 	}
 	if slices.ContainsFunc(p.Jobs, (*plan.Job).Pushes) {
-		client, err := registry.New(o.builder.insecure)
-		if err != nil {
-			return nil, ledger.Resumed{}, err
-		}
 		start.Keep = func(kept []ledger.Kept) []ledger.Kept { return stillThere(ctx, client, kept, pushed(p)) }
 	}
 	record, resumed, err := ledger.Start(o.run.outputDir, start)
@@ -106,7 +103,7 @@ func hasAll(ctx context.Context, client *registry.Client, e ledger.Entry) bool {
 func addTags(ctx context.Context, client *registry.Client, k *ledger.Kept) {
 	for len(k.Missing) > 0 {
 		tag := k.Missing[0]
-		same := func(other string) bool { return client.SameRepository(tag, other) }
+		same := func(other string) bool { return imageref.SameRepository(tag, other) }
 		if !slices.ContainsFunc(k.Entry.Tags, same) || client.AddTag(ctx, k.Entry.Digest, tag) != nil {
 			return
 		}
