@@ -706,7 +706,7 @@ func TestJobsWithoutSteps(t *testing.T) {
 
 func TestNothingAtAll(t *testing.T) {
 	r := Classify(View{Needs: NewNeeds(nil)})
-	if len(r.Verdicts) != 0 || r.Removable() != nil || r.LeftOver() != nil || r.Totals() != (Totals{}) || r.Tree().Layers != nil {
+	if len(r.Verdicts) != 0 || r.Pick(Policy{LeftOver: true, Foreign: true}) != nil || r.Totals() != (Totals{}) || r.Tree().Layers != nil {
 		t.Errorf("report of nothing = %+v", r)
 	}
 }
@@ -759,7 +759,7 @@ func TestNeedsMemoryAndReportsInParallel(t *testing.T) {
 		wg.Go(func() {
 			for range 50 {
 				r := Classify(v)
-				r.Removable()
+				r.Pick(Policy{})
 				r.Evictable(func(w Wanting) bool { return w.First() != NoJob })
 				r.Own(id, func(Verdict) bool { return true })
 				r.Sizes()
@@ -851,17 +851,20 @@ func TestOrdersOfRemoval(t *testing.T) {
 	if got := ids(Classify(v).Own(0, func(Verdict) bool { return true })); got != "r1" {
 		t.Errorf("own %q: want what no other unfinished job needs", got)
 	}
-	if got := ids(Classify(v).LeftOver()); got != "old new" {
+	if got := ids(Classify(v).Pick(Policy{LeftOver: true})); got != "old new" {
 		t.Errorf("left over %q: want the least recently used first", got)
 	}
 	finish(v, 0, 1, 2)
-	if got := ids(Classify(v).Removable()); got != "r3 r2 r1 b2 a2 a1 a0" {
+	if got := ids(Classify(v).Pick(Policy{})); got != "r3 r2 r1 b2 a2 a1 a0" {
 		t.Errorf("order %q: want steps by last use, then layers of few jobs before those of many", got)
 	}
 	v.Records[4].InUse = true // r1
 	r := Classify(v)
-	if got := ids(r.Removable()); got != "r3 r2 b2" {
+	if got := ids(r.Pick(Policy{})); got != "r3 r2 b2" {
 		t.Errorf("order %q: want nothing of what r1, in use, stands on", got)
+	}
+	if got := ids(r.Pick(Policy{LeftOver: true})); got != "r3 r2 b2 old new" {
+		t.Errorf("order %q: want what is dead before what is left over", got)
 	}
 	if got := r.Totals(); got.Dead.Records != 7 || got.Busy != (Sum{1, 1}) || got.LeftOver.Records != 2 {
 		t.Errorf("totals = %+v, want 7 dead, 1 of them busy, and 2 left over", got)
@@ -870,7 +873,7 @@ func TestOrdersOfRemoval(t *testing.T) {
 		t.Error("a0 has children, r1 has none")
 	}
 	v.Owner, v.Before, v.Memory = Shared, nil, nil
-	if got := ids(Classify(v).Foreign()); got != "r3 b2 r2 old new" {
+	if got := ids(Classify(v).Pick(Policy{Foreign: true})); got != "r3 b2 r2 old new" {
 		t.Errorf("foreign %q: want the least recently used first, and nothing in use", got)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/stoker-build/stoker/internal/show"
@@ -271,4 +272,12 @@ func loopback(hosts []string) []string {
 		}
 	}
 	return out
+}
+
+// noArguments refuses what is no flag.
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return &flagError{fmt.Errorf("no arguments are taken, got %q", args)}
+	}
+	return nil
 }
