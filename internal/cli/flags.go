@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"runtime"
 	"strconv"
@@ -256,22 +255,6 @@ func (f *failuresFlag) of(jobs int) int {
 		return jobs * f.n / 100
 	}
 	return f.n
-}
-
-// loopback returns the hosts that are on this machine.
-func loopback(hosts []string) []string {
-	var out []string
-	for _, h := range hosts {
-		host := h
-		if name, _, err := net.SplitHostPort(h); err == nil {
-			host = name
-		}
-		ip := net.ParseIP(strings.Trim(host, "[]"))
-		if host == "localhost" || ip != nil && ip.IsLoopback() {
-			out = append(out, h)
-		}
-	}
-	return out
 }
 
 // noArguments refuses what is no flag.
