@@ -121,13 +121,6 @@ func (r *Report) Owners(i int) []int {
 	return slices.Compact(owners)
 }
 
-// Vertices returns the numbers of the vertices that the record at i may be the
-// result of, by the graph that its Needs have. The caller must not change it.
-func (r *Report) Vertices(i int) []int32 { return r.of[i] }
-
-// HasChildren tells whether other records are stacked on the record at i.
-func (r *Report) HasChildren(i int) bool { return len(r.children[i]) > 0 }
-
 // Seen is what a look at a cache tells of the sizes of its vertices, in bytes.
 type Seen struct {
 	// Vertices are what the records of each vertex take, where they are nobody

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
+
 	"github.com/stoker-build/stoker/internal/cache"
 )
 
@@ -80,6 +82,28 @@ func TestNamesOnNarrowTerminals(t *testing.T) {
 	} {
 		if got := row.beside(cells, width); got != want {
 			t.Errorf("at %d: %q, want %q", width, got, want)
+		}
+	}
+}
+
+// Whatever the width, no line of a table is wider, and a name does not end its line.
+func TestUsageFitsTheTerminal(t *testing.T) {
+	now := time.Now()
+	u := Usage{Node: "unix:///run/buildkit/buildkitd.sock", Tree: exampleTree(now), Plan: true}
+	u.Tree.Layers[0].Layers[0].Layers[0].Ref = "registry.example/swebench\x1b[2J/sweb.eval.x86_64.django_1776_django-10097:latest\nand more"
+	for _, width := range []int{1, 40, 80, 120, 160} {
+		var out strings.Builder
+		if err := u.Write(&out, now, width); err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+		if len(lines) != 6 || strings.Contains(out.String(), "\x1b") {
+			t.Errorf("at %d, %d lines:\n%s", width, len(lines), &out)
+		}
+		for _, line := range lines {
+			if got := ansi.StringWidth(line); got > width {
+				t.Errorf("at %d a line is %d wide: %q", width, got, line)
+			}
 		}
 	}
 }
