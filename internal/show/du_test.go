@@ -86,7 +86,7 @@ func TestNamesOnNarrowTerminals(t *testing.T) {
 	}
 }
 
-// Whatever the width, no line of a table is wider, and a name does not end its line.
+// Whatever the width, no line of a table is wider, and no name breaks its line.
 func TestUsageFitsTheTerminal(t *testing.T) {
 	now := time.Now()
 	u := Usage{Node: "unix:///run/buildkit/buildkitd.sock", Tree: exampleTree(now), Plan: true}
