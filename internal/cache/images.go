@@ -240,8 +240,12 @@ func (r *ImageReport) why(i int) string {
 }
 
 // keepingChild returns the child for which the record at i is kept. There is
-// one: the record has its state from it.
+// one: the record has its state from it. Of several it is always the same one, in
+// whatever order the records are listed.
 func (r *ImageReport) keepingChild(i int) int {
-	children := r.children[i]
-	return children[slices.IndexFunc(children, func(c int) bool { return r.Verdicts[c].State == r.Verdicts[i].State })]
+	keeping := slices.DeleteFunc(slices.Clone(r.children[i]), func(c int) bool { return r.Verdicts[c].State != r.Verdicts[i].State })
+	return slices.MinFunc(keeping, func(a, b int) int {
+		x, y := &r.Records[a], &r.Records[b]
+		return cmp.Or(cmp.Compare(x.Description, y.Description), cmp.Compare(x.ID, y.ID))
+	})
 }

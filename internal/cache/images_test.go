@@ -86,6 +86,21 @@ func TestClassifyImagesInUse(t *testing.T) {
 	}
 }
 
+// Why something is kept is told in the same words, in whatever order a builder lists
+// its records.
+func TestWhyIsTheSameInAnyOrder(t *testing.T) {
+	a, b, c := image("r/a:1", "os a"), image("r/b:1", "os b"), image("r/c:1", "os c")
+	records := append(stack("a", a), rec("c", "a0", pulled(c)), rec("b", "a0", pulled(b)))
+	for range 2 {
+		slices.Reverse(records)
+		r := ClassifyImages(records, []Image{{Ref: a.Ref, Chains: []graph.ImageLayers{a}}}, nil, knowing(b, c))
+		own, _ := r.Shares(r.Pick(Policy{}))
+		if want := []Kept{{"r/b:1 has it too", Sum{1, 1}}}; !slices.Equal(own[0].Keep, want) {
+			t.Errorf("keeps %+v, want %+v", own[0].Keep, want)
+		}
+	}
+}
+
 // Every record of an image is in one share, and what is removed is all that can be.
 func TestSharesAddUp(t *testing.T) {
 	a, b, c := image("r/a:1", "os env a"), image("r/b:1", "os env b"), image("r/c:1", "os c")
