@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/stoker-build/stoker/internal/show"
@@ -254,4 +255,12 @@ func (f *failuresFlag) of(jobs int) int {
 		return jobs * f.n / 100
 	}
 	return f.n
+}
+
+// noArguments refuses what is no flag.
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return &flagError{fmt.Errorf("no arguments are taken, got %q", args)}
+	}
+	return nil
 }
