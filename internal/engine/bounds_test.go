@@ -63,7 +63,7 @@ func TestBoundThatCannotBeRead(t *testing.T) {
 		Plan: &plan.Plan{Jobs: []*plan.Job{{Name: "a"}}, BatchSize: 1}, Workers: 1, Nodes: []Node{node},
 		Prune: PruneOptions{Policy: PruneAuto, Pause: time.Second, Timeout: time.Second},
 		// Whatever the disk holds is more than this part of it.
-		Space: SpaceOptions{Budget: 1 << 40, DiskPath: t.TempDir(), High: 0.0001, Low: 0.0001},
+		Space:   SpaceOptions{Budget: 1 << 40, DiskPath: t.TempDir(), High: 0.0001, Low: 0.0001},
 		Journal: events,
 	})
 	stop := r.startSweepers(t.Context())
