@@ -138,7 +138,7 @@ func oneByOne(ctx context.Context, d *lab.Buildkitd, c *client.Client, ids []str
 		if err != nil {
 			return err
 		}
-		list := cache.Classify(allDead(records, ids)).Removable()
+		list := cache.Classify(allDead(records, ids)).Pick(cache.Policy{})
 		for _, r := range list[:min(singles, len(list))] {
 			took, err := prune(ctx, c, client.WithFilter(exactly([]string{r.ID})))
 			longest = max(longest, took)

@@ -8,6 +8,8 @@ import (
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/stoker-build/stoker/internal/imageref"
 )
 
 // considerate asks a builder about images, but no registry that has refused one
@@ -25,7 +27,7 @@ func newConsiderate(c gateway.Client) *considerate {
 
 // ResolveImageConfig implements the gateway's Client.
 func (c *considerate) ResolveImageConfig(ctx context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
-	host := hostOf(ref)
+	host := imageref.HostOf(ref)
 	c.mu.Lock()
 	refused := c.refused[host]
 	c.mu.Unlock()

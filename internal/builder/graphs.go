@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/containerd/platforms"
-	"github.com/distribution/reference"
 	"github.com/docker/buildx/util/urlutil"
 	"github.com/docker/cli/opts"
 	"github.com/moby/buildkit/client"
@@ -30,6 +29,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/graph"
+	"github.com/stoker-build/stoker/internal/imageref"
 	"github.com/stoker-build/stoker/internal/plan"
 )
 
@@ -193,11 +193,11 @@ func (s *survey) answer(ctx context.Context, q question) (graph.Graph, error) {
 // answer that there is none is: it would wait for minutes for a registry that does
 // not answer.
 func (s *survey) reach(ctx context.Context, syntax string) error {
-	named, err := reference.ParseNormalizedNamed(syntax)
+	ref, err := imageref.Parse(syntax)
 	if err != nil {
 		return nil // the builder will say so
 	}
-	_, err = s.images.resolve(ctx, s.Client, reference.TagNameOnly(named).String(), sourceresolver.Opt{ImageOpt: &sourceresolver.ResolveImageOpt{}})
+	_, err = s.images.resolve(ctx, s.Client, ref.String(), sourceresolver.Opt{ImageOpt: &sourceresolver.ResolveImageOpt{}})
 	if err == nil {
 		return nil
 	}

@@ -84,7 +84,7 @@ func TestOfflineGraphs(t *testing.T) {
 	}
 	jobs = append(jobs, w.job(t, "docker's", "# syntax=docker/dockerfile:1\n"+dockerfiles["plain"]))
 	asked := w.ask(t, jobs...)
-	client, err := registry.New(nil)
+	client, err := registry.New(registry.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

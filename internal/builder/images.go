@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/containerd/platforms"
-	"github.com/distribution/reference"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
@@ -22,6 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stoker-build/stoker/internal/graph"
+	"github.com/stoker-build/stoker/internal/imageref"
 )
 
 // images are the base images that the builder was asked about, each once. It may
@@ -168,7 +168,7 @@ func (m *images) patience(ctx context.Context, ref string) (context.Context, con
 
 // host returns what is known of a reference's registry. The caller holds mu.
 func (m *images) host(ref string) *hostState {
-	name := hostOf(ref)
+	name := imageref.HostOf(ref)
 	if m.hosts[name] == nil {
 		m.hosts[name] = newHostState()
 	}
@@ -186,7 +186,7 @@ func (m *images) answers(ref string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if h := m.host(ref); h.hopeless.Err() != nil {
-		m.hosts[hostOf(ref)] = newHostState()
+		m.hosts[imageref.HostOf(ref)] = newHostState()
 	}
 	m.host(ref).answered = true
 }
@@ -198,7 +198,7 @@ func (m *images) reachable(ref string) error {
 	h := m.host(ref)
 	if h.hopeless.Err() != nil && time.Since(h.given) > UnreachablePause {
 		h = newHostState()
-		m.hosts[hostOf(ref)] = h
+		m.hosts[imageref.HostOf(ref)] = h
 	}
 	if h.hopeless.Err() != nil {
 		return fmt.Errorf("%w; %s was not asked for", context.Cause(h.hopeless), ref)
@@ -222,16 +222,8 @@ func (m *images) note(ref string, err error) {
 	}
 	if !h.answered && h.failures >= hopelessHost {
 		h.given = time.Now()
-		h.giveUp(fmt.Errorf("%w: %s has not answered %d requests", ErrUnreachable, hostOf(ref), h.failures))
+		h.giveUp(fmt.Errorf("%w: %s has not answered %d requests", ErrUnreachable, imageref.HostOf(ref), h.failures))
 	}
-}
-
-func hostOf(ref string) string {
-	named, err := reference.ParseNormalizedNamed(ref)
-	if err != nil {
-		return ""
-	}
-	return reference.Domain(named)
 }
 
 // Layers asks the node of what layers images consist, for the platform that it

@@ -81,8 +81,8 @@ func (n Name) key() string {
 // by its base images only.
 type ImageReport struct {
 	*Report
-	images []Image
-	others []Job // images that are not of the plan and end within its layers
+	Images []Image // of the plan
+	others []Job   // images that are not of the plan and end within its layers
 }
 
 // ClassifyImages judges records as Classify does, for a plan of which only the
@@ -96,7 +96,7 @@ type ImageReport struct {
 // does not know is taken to end there. Explain is View's, and may be nil.
 func ClassifyImages(records []Record, images []Image, explain func(digest.Digest) ([]graph.ID, bool),
 	ask func(Name) (layers int, known bool)) *ImageReport {
-	r := &ImageReport{images: images}
+	r := &ImageReport{Images: images}
 	r.Report = Classify(r.view(records, explain))
 	if r.others = r.findOthers(ask); len(r.others) == 0 {
 		return r
@@ -109,11 +109,11 @@ func ClassifyImages(records []Record, images []Image, explain func(digest.Digest
 // view takes the images, and the others, for the base images of one job each.
 func (r *ImageReport) view(records []Record, explain func(digest.Digest) ([]graph.ID, bool)) View {
 	var jobs []Job
-	for _, image := range r.images {
+	for _, image := range r.Images {
 		jobs = append(jobs, Job{Name: image.Ref, Graph: graph.Upon(image.Chains...)})
 	}
 	needs := NewNeeds(append(jobs, r.others...))
-	for i, image := range r.images {
+	for i, image := range r.Images {
 		if !image.Needed {
 			needs.Finish(i)
 		}
@@ -145,7 +145,7 @@ func (r *ImageReport) findOthers(ask func(Name) (int, bool)) []Job {
 // plan. The verdict's Job stays, to tell why.
 func (r *ImageReport) disown() {
 	for i := range r.Verdicts {
-		if v := &r.Verdicts[i]; v.State == Live && v.Job >= len(r.images) {
+		if v := &r.Verdicts[i]; v.State == Live && v.Job >= len(r.Images) {
 			v.State = Foreign
 		}
 	}
@@ -164,19 +164,19 @@ type Kept struct {
 	Sum
 }
 
-// Shares returns what removing the dead does to each image, at the place that
-// it has in the plan, and to what several images of the plan share. Each record
-// is in one Remove or Keep.
-func (r *ImageReport) Shares() (own []Share, shared Share) {
+// Shares returns what a removal does to each image, at the place that it has in the
+// plan, and to what several images of the plan share. Each record of an image is in
+// one Remove or Keep.
+func (r *ImageReport) Shares(removal []Record) (own []Share, shared Share) {
 	removed := map[string]bool{}
-	for _, rec := range r.Removable() {
+	for _, rec := range removal {
 		removed[rec.ID] = true
 	}
-	own = make([]Share, len(r.images))
+	own = make([]Share, len(r.Images))
 	for i := range r.Records {
 		rec, owners := &r.Records[i], r.imagesOf(i)
 		for _, o := range owners {
-			own[o].All.add(rec)
+			own[o].All.Add(rec)
 		}
 		into := &shared
 		switch len(owners) {
@@ -185,10 +185,10 @@ func (r *ImageReport) Shares() (own []Share, shared Share) {
 		case 1:
 			into = &own[owners[0]]
 		default:
-			shared.All.add(rec)
+			shared.All.Add(rec)
 		}
 		if removed[rec.ID] {
-			into.Remove.add(rec)
+			into.Remove.Add(rec)
 		} else {
 			into.keep(rec, r.why(i))
 		}
@@ -198,7 +198,7 @@ func (r *ImageReport) Shares() (own []Share, shared Share) {
 
 // imagesOf returns the images of the plan that the record at i is of.
 func (r *ImageReport) imagesOf(i int) []int {
-	return slices.DeleteFunc(r.Owners(i), func(id int) bool { return id >= len(r.images) })
+	return slices.DeleteFunc(r.Owners(i), func(id int) bool { return id >= len(r.Images) })
 }
 
 func (s *Share) keep(rec *Record, why string) {
@@ -207,7 +207,7 @@ func (s *Share) keep(rec *Record, why string) {
 		at = len(s.Keep)
 		s.Keep = append(s.Keep, Kept{Why: why})
 	}
-	s.Keep[at].add(rec)
+	s.Keep[at].Add(rec)
 	slices.SortFunc(s.Keep, func(a, b Kept) int {
 		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.Why, b.Why))
 	})
@@ -227,8 +227,8 @@ func (r *ImageReport) why(i int) string {
 		return "a running build uses it"
 	case v.State == Dead:
 		return "a running build uses what stands on it"
-	case v.Job >= len(r.images):
-		return r.others[v.Job-len(r.images)].Name + " has it too"
+	case v.Job >= len(r.Images):
+		return r.others[v.Job-len(r.Images)].Name + " has it too"
 	case v.State == Live:
 		return v.Reason.String()
 	case keeper == i:
@@ -240,8 +240,12 @@ func (r *ImageReport) why(i int) string {
 }
 
 // keepingChild returns the child for which the record at i is kept. There is
-// one: the record has its state from it.
+// one: the record has its state from it. Of several it is always the same one, in
+// whatever order the records are listed.
 func (r *ImageReport) keepingChild(i int) int {
-	children := r.children[i]
-	return children[slices.IndexFunc(children, func(c int) bool { return r.Verdicts[c].State == r.Verdicts[i].State })]
+	keeping := slices.DeleteFunc(slices.Clone(r.children[i]), func(c int) bool { return r.Verdicts[c].State != r.Verdicts[i].State })
+	return slices.MinFunc(keeping, func(a, b int) int {
+		x, y := &r.Records[a], &r.Records[b]
+		return cmp.Or(cmp.Compare(x.Description, y.Description), cmp.Compare(x.ID, y.ID))
+	})
 }

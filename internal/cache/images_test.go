@@ -23,7 +23,7 @@ func knowing(images ...graph.ImageLayers) func(Name) (int, bool) {
 
 func removable(r *ImageReport) string {
 	var ids []string
-	for _, rec := range r.Removable() {
+	for _, rec := range r.Pick(Policy{}) {
 		ids = append(ids, rec.ID)
 	}
 	return strings.Join(ids, " ")
@@ -63,7 +63,7 @@ func TestClassifyImages(t *testing.T) {
 			if live := r.Totals().Live; live.Records != 0 {
 				t.Errorf("%d records are live, although no image is needed", live.Records)
 			}
-			images, _ := r.Shares()
+			images, _ := r.Shares(r.Pick(Policy{}))
 			switch keep := images[0].Keep; {
 			case tt.why == "" && len(keep) > 0:
 				t.Errorf("keeps %+v", keep)
@@ -79,10 +79,25 @@ func TestClassifyImagesInUse(t *testing.T) {
 	records := append(stack("a", a), rec("run", "a1", "mount / from exec x"))
 	records[2].InUse = true
 	r := ClassifyImages(records, []Image{{Ref: a.Ref, Chains: []graph.ImageLayers{a}}}, nil, knowing())
-	images, _ := r.Shares()
+	images, _ := r.Shares(r.Pick(Policy{}))
 	want := []Kept{{"a running build uses what stands on it", Sum{2, 2}}, {"a running build uses it", Sum{1, 1}}}
 	if !slices.Equal(images[0].Keep, want) || images[0].Remove.Records != 0 {
 		t.Errorf("%+v", images[0])
+	}
+}
+
+// Why something is kept is told in the same words, in whatever order a builder lists
+// its records.
+func TestWhyIsTheSameInAnyOrder(t *testing.T) {
+	a, b, c := image("r/a:1", "os a"), image("r/b:1", "os b"), image("r/c:1", "os c")
+	records := append(stack("a", a), rec("c", "a0", pulled(c)), rec("b", "a0", pulled(b)))
+	for range 2 {
+		slices.Reverse(records)
+		r := ClassifyImages(records, []Image{{Ref: a.Ref, Chains: []graph.ImageLayers{a}}}, nil, knowing(b, c))
+		own, _ := r.Shares(r.Pick(Policy{}))
+		if want := []Kept{{"r/b:1 has it too", Sum{1, 1}}}; !slices.Equal(own[0].Keep, want) {
+			t.Errorf("keeps %+v, want %+v", own[0].Keep, want)
+		}
 	}
 }
 
@@ -92,14 +107,14 @@ func TestSharesAddUp(t *testing.T) {
 	records := append(stack("a", a), rec("b", "a1", pulled(b)), rec("c", "a0", pulled(c)), rec("run", "b", "[2/2] RUN x"))
 	images := []Image{{Ref: a.Ref, Chains: []graph.ImageLayers{a}}, {Ref: b.Ref, Chains: []graph.ImageLayers{b}}, {Ref: "r/none:1"}}
 	r := ClassifyImages(records, images, nil, knowing())
-	own, shared := r.Shares()
+	own, shared := r.Shares(r.Pick(Policy{}))
 	if own[0].All.Records != 3 || own[0].Remove.Records != 1 || own[1].All.Records != 4 || own[1].Remove.Records != 2 || own[2].All.Records != 0 {
 		t.Errorf("own %+v", own)
 	}
 	if shared.All.Records != 2 || shared.Remove.Records != 1 || len(shared.Keep) != 1 || shared.Keep[0].Why != "r/c:1 has it too" {
 		t.Errorf("shared %+v", shared)
 	}
-	if n := len(r.Removable()); n != 4 {
+	if n := len(r.Pick(Policy{})); n != 4 {
 		t.Errorf("%d records are removed, want 4", n)
 	}
 }

@@ -1,8 +1,6 @@
 package cache
 
 import (
-	"cmp"
-	"container/heap"
 	"maps"
 	"slices"
 )
@@ -24,12 +22,7 @@ type Totals struct {
 
 // Sum is the records of all states.
 func (t Totals) Sum() Sum {
-	var sum Sum
-	for _, s := range []Sum{t.Live, t.Dead, t.Foreign, t.LeftOver} {
-		sum.Records += s.Records
-		sum.Bytes += s.Bytes
-	}
-	return sum
+	return t.Live.Plus(t.Dead).Plus(t.Foreign).Plus(t.LeftOver)
 }
 
 // Sum is a number of records and their size in bytes.
@@ -38,9 +31,24 @@ type Sum struct {
 	Bytes   int64
 }
 
-func (s *Sum) add(r *Record) {
+// Add counts a record.
+func (s *Sum) Add(r *Record) {
 	s.Records++
 	s.Bytes += r.Size
+}
+
+// Plus returns both sums as one.
+func (s Sum) Plus(o Sum) Sum { return Sum{s.Records + o.Records, s.Bytes + o.Bytes} }
+
+// Minus returns what is left of a sum without a part of it.
+func (s Sum) Minus(o Sum) Sum { return Sum{s.Records - o.Records, s.Bytes - o.Bytes} }
+
+// SumOf adds records up.
+func SumOf(list []Record) (s Sum) {
+	for i := range list {
+		s.Add(&list[i])
+	}
+	return s
 }
 
 // Totals adds the records up.
@@ -50,19 +58,19 @@ func (r *Report) Totals() Totals {
 		rec := &r.Records[i]
 		switch v := r.Verdicts[i]; v.State {
 		case Live:
-			t.Live.add(rec)
+			t.Live.Add(rec)
 			if v.Reason == Held {
-				t.Held.add(rec)
+				t.Held.Add(rec)
 			}
 		case Dead:
-			t.Dead.add(rec)
+			t.Dead.Add(rec)
 			if rec.InUse {
-				t.Busy.add(rec)
+				t.Busy.Add(rec)
 			}
 		case Foreign:
-			t.Foreign.add(rec)
+			t.Foreign.Add(rec)
 		case LeftOver:
-			t.LeftOver.add(rec)
+			t.LeftOver.Add(rec)
 		}
 	}
 	return t
@@ -111,145 +119,6 @@ func (r *Report) Owners(i int) []int {
 	}
 	slices.Sort(owners)
 	return slices.Compact(owners)
-}
-
-// Vertices returns the numbers of the vertices that the record at i may be the
-// result of, by the graph that its Needs have. The caller must not change it.
-func (r *Report) Vertices(i int) []int32 { return r.of[i] }
-
-// HasChildren tells whether other records are stacked on the record at i.
-func (r *Report) HasChildren(i int) bool { return len(r.children[i]) > 0 }
-
-// Removable returns the dead records that can be deleted now, children before
-// parents, so that any cut of the list into slices can be deleted slice by
-// slice. Where children leave the choice, what is of the least use to a later
-// run comes first: what few jobs have, steps' results before layers, and among
-// equals the least recently used. Records that running builds hold, and
-// their ancestors, are left out.
-//
-// BuildKit takes parent and child in one delete call in any order, because it
-// repeats until nothing more matches (measured; prune in its cache/manager.go).
-func (r *Report) Removable() []Record {
-	r.Needs.mu.RLock()
-	defer r.Needs.mu.RUnlock()
-	sharing := make([]int, len(r.Records))
-	for i := range r.Records {
-		sharing[i] = r.sharing(i)
-	}
-	return r.leavesFirst(func(i int) bool { return r.Verdicts[i].State == Dead }, func(a, b int) int {
-		return cmp.Or(cmp.Compare(sharing[a], sharing[b]), cmp.Compare(r.layerOrStep(a), r.layerOrStep(b)), r.byUse(a, b))
-	})
-}
-
-// Foreign returns the foreign records that can be deleted now, least recently
-// used first, children before parents.
-func (r *Report) Foreign() []Record {
-	return r.leavesFirst(func(i int) bool { return r.Verdicts[i].State == Foreign }, r.byUse)
-}
-
-// LeftOver returns the left-over records that can be deleted now, least recently
-// used first, children before parents.
-func (r *Report) LeftOver() []Record {
-	return r.leavesFirst(func(i int) bool { return r.Verdicts[i].State == LeftOver }, r.byUse)
-}
-
-// Evictable returns the live records that can be deleted now and that may allows
-// by the unfinished jobs that need them: those that are needed latest first,
-// where the job with the lower number comes earlier, children before parents.
-// What is removed of them will be made again.
-func (r *Report) Evictable(may func(Wanting) bool) []Record {
-	next := make([]int, len(r.Records)) // the first unfinished job that needs the record
-	allowed := make([]bool, len(r.Records))
-	for i, v := range r.Verdicts {
-		if v.Reason != Needed {
-			continue
-		}
-		w := r.wanting(i)
-		if next[i] = w.First(); next[i] != NoJob {
-			allowed[i] = may(w)
-		}
-	}
-	return r.leavesFirst(func(i int) bool { return allowed[i] }, func(a, b int) int {
-		return cmp.Or(cmp.Compare(next[b], next[a]), r.byUse(a, b))
-	})
-}
-
-// Own returns the records that can be deleted now, that job is the only
-// unfinished one to need, and that may allows; children before parents.
-func (r *Report) Own(job int, may func(Verdict) bool) []Record {
-	own := make([]bool, len(r.Records))
-	for i, v := range r.Verdicts {
-		own[i] = v.Reason == Needed && may(v) && r.wanting(i).Only(job)
-	}
-	return r.leavesFirst(func(i int) bool { return own[i] }, r.byUse)
-}
-
-// wanting are the unfinished jobs that need the record at i.
-func (r *Report) wanting(i int) Wanting { return Wanting{r.Needs, r.Node, r.of[i]} }
-
-// sharing is how many jobs of the plan have what the record is.
-func (r *Report) sharing(i int) (jobs int) {
-	for _, v := range r.of[i] {
-		jobs = max(jobs, len(r.shared.JobsOf(v)))
-	}
-	return jobs
-}
-
-// layerOrStep is 1 for a layer, and 0 for a step's result.
-func (r *Report) layerOrStep(i int) int {
-	if r.Verdicts[i].Layer {
-		return 1
-	}
-	return 0
-}
-
-// byUse compares two records by their last use.
-func (r *Report) byUse(a, b int) int {
-	x, y := &r.Records[a], &r.Records[b]
-	return cmp.Or(x.used().Compare(y.used()), cmp.Compare(x.ID, y.ID))
-}
-
-// leavesFirst returns the records that want picks and that can be deleted, in
-// the order that compare gives as far as children come before parents.
-func (r *Report) leavesFirst(want func(i int) bool, compare func(a, b int) int) []Record {
-	blocked := make([]int, len(r.Records)) // children that are still there
-	ready := &queue{compare: compare}
-	can := func(i int) bool { return want(i) && !r.Records[i].InUse && blocked[i] == 0 }
-	for i := range r.Records {
-		blocked[i] = len(r.children[i])
-		if can(i) {
-			ready.items = append(ready.items, i)
-		}
-	}
-	heap.Init(ready)
-	var list []Record
-	for ready.Len() > 0 {
-		i := heap.Pop(ready).(int)
-		list = append(list, r.Records[i])
-		for _, p := range r.parents[i] {
-			if blocked[p]--; can(p) {
-				heap.Push(ready, p)
-			}
-		}
-	}
-	return list
-}
-
-// queue is a heap of records' indexes.
-type queue struct {
-	items   []int
-	compare func(a, b int) int
-}
-
-func (q *queue) Len() int           { return len(q.items) }
-func (q *queue) Less(i, j int) bool { return q.compare(q.items[i], q.items[j]) < 0 }
-func (q *queue) Swap(i, j int)      { q.items[i], q.items[j] = q.items[j], q.items[i] }
-func (q *queue) Push(x any)         { q.items = append(q.items, x.(int)) }
-func (q *queue) Pop() any {
-	last := len(q.items) - 1
-	x := q.items[last]
-	q.items = q.items[:last]
-	return x
 }
 
 // Seen is what a look at a cache tells of the sizes of its vertices, in bytes.

@@ -110,7 +110,7 @@ func (r *Report) Tree() Tree {
 			continue
 		}
 		if on[i] = under; under != nil {
-			under.Steps.add(&rec)
+			under.Steps.Add(&rec)
 			under.Total.add(v.State, rec.Size)
 			under.Use.add(&rec)
 		}

@@ -240,13 +240,19 @@ func checkReport(t fataler, r *Report) {
 			}
 		}
 		r.Owners(i)
-		if !slices.IsSorted(r.Vertices(i)) {
-			t.Fatalf("the vertices of %s are %v", rec.ID, r.Vertices(i))
+		if !slices.IsSorted(r.of[i]) {
+			t.Fatalf("the vertices of %s are %v", rec.ID, r.of[i])
 		}
 	}
-	in := func(s State) func(Verdict) bool { return func(v Verdict) bool { return v.State == s } }
-	checkOrder(t, r, r.Removable(), children, in(Dead))
-	checkOrder(t, r, r.LeftOver(), children, in(LeftOver))
+	in := func(s ...State) func(Verdict) bool {
+		return func(v Verdict) bool { return slices.Contains(s, v.State) }
+	}
+	checkOrder(t, r, r.Pick(Policy{}), children, in(Dead))
+	checkOrder(t, r, r.Pick(Policy{LeftOver: true}), children, in(Dead, LeftOver))
+	if !slices.ContainsFunc(r.Verdicts, func(v Verdict) bool { return v.Reason == Unreadable }) {
+		checkOrder(t, r, r.Pick(Policy{Foreign: true}), children, in(Dead, Foreign))
+		checkOrder(t, r, r.Pick(Policy{LeftOver: true, Foreign: true}), children, in(Dead, LeftOver, Foreign))
+	}
 	checkOrder(t, r, r.Evictable(func(Wanting) bool { return true }), children, func(v Verdict) bool { return v.Reason == Needed })
 	checkBytes(t, r)
 }
@@ -279,7 +285,7 @@ func checkBytes(t fataler, r *Report) {
 	t.Helper()
 	var want Sum
 	for i := range r.Records {
-		want.add(&r.Records[i])
+		want.Add(&r.Records[i])
 	}
 	totals := r.Totals()
 	if got := totals.Sum(); got != want {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/lint"
 	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/plural"
 )
 
 // check has the builder check the jobs' Dockerfiles, and prints what it found. As
@@ -26,7 +27,7 @@ func check(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams) (
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	fmt.Fprintf(streams.Err, "checking the Dockerfiles of %s\n", count(len(p.Jobs), "job"))
+	fmt.Fprintf(streams.Err, "checking the Dockerfiles of %s\n", plural.Of(len(p.Jobs), "job"))
 	results, errs := make([]buildkit.LintResults, len(p.Jobs)), make([]error, len(p.Jobs))
 	var group errgroup.Group
 	group.SetLimit(o.run.workers)

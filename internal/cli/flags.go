@@ -3,13 +3,13 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"runtime"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/stoker-build/stoker/internal/show"
@@ -257,18 +257,10 @@ func (f *failuresFlag) of(jobs int) int {
 	return f.n
 }
 
-// loopback returns the hosts that are on this machine.
-func loopback(hosts []string) []string {
-	var out []string
-	for _, h := range hosts {
-		host := h
-		if name, _, err := net.SplitHostPort(h); err == nil {
-			host = name
-		}
-		ip := net.ParseIP(strings.Trim(host, "[]"))
-		if host == "localhost" || ip != nil && ip.IsLoopback() {
-			out = append(out, h)
-		}
+// noArguments refuses what is no flag.
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return &flagError{fmt.Errorf("no arguments are taken, got %q", args)}
 	}
-	return out
+	return nil
 }

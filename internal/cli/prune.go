@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
+
+	"github.com/stoker-build/stoker/internal/cache"
+	"github.com/stoker-build/stoker/internal/prune"
+	"github.com/stoker-build/stoker/internal/show"
+	"github.com/stoker-build/stoker/internal/sweep"
 )
 
 // pruneByHandOptions are the flags of stoker prune.
@@ -95,18 +98,13 @@ func (o pruneByHandOptions) check(stdin io.Reader) error {
 		return &flagError{fmt.Errorf("--prune-timeout %s: it must be more than 0", o.timeout)}
 	case !agreed && o.format == formatJSON:
 		return &flagError{errors.New("--format json asks nothing: use --yes to remove, or --dry-run to see what would be removed")}
-	case !agreed && (o.images.list == "-" || !isTerminal(stdin)):
+	case !agreed && (o.images.list == "-" || !show.IsTerminal(stdin)):
 		return &flagError{errors.New("standard input is no terminal to ask on: use --yes to remove, or --dry-run to see what would be removed")}
 	}
 	return nil
 }
 
-func isTerminal(r io.Reader) bool {
-	f, ok := r.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-func runPrune(ctx context.Context, o pruneByHandOptions, streams Streams) (err error) {
+func runPrune(ctx context.Context, o pruneByHandOptions, streams Streams) error {
 	if err := o.check(streams.In); err != nil {
 		return err
 	}
@@ -117,56 +115,57 @@ func runPrune(ctx context.Context, o pruneByHandOptions, streams Streams) (err e
 	for i := range images {
 		images[i].Needed = false
 	}
-	done, err := o.builder.openState(streams.Err)
-	if err != nil {
-		return err
-	}
-	defer done()
-	b, err := o.builder.connect(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.Close()) }()
-	caches, err := o.builder.examine(ctx, b, images, o.images.platforms)
-	if err != nil {
-		return err
-	}
-	return o.carryOut(ctx, newPrunePlan(caches), streams)
+	return o.builder.withCaches(ctx, streams.Err, images, o.images.platforms, func(caches []nodeCache) error {
+		var judged []prune.Cache
+		var nodes []sweep.Node
+		for _, c := range caches {
+			judged = append(judged, prune.Cache{Node: c.node.Name(), Report: c.Report, Problems: c.Problems})
+			nodes = append(nodes, c.node)
+		}
+		return o.carryOut(ctx, prune.New(judged, cache.Policy{}), nodes, streams)
+	})
 }
 
 // carryOut shows the plan, removes what it says once that is agreed to, and
 // tells what came of it.
-func (o pruneByHandOptions) carryOut(ctx context.Context, p prunePlan, streams Streams) error {
+func (o pruneByHandOptions) carryOut(ctx context.Context, p prune.Plan, nodes []sweep.Node, streams Streams) error {
 	if o.format == formatTable {
-		if err := p.write(streams.Out); err != nil {
+		if err := show.PrunePlan(streams.Out, p); err != nil {
 			return err
 		}
 	}
-	if agreed, err := o.agreed(ctx, p, streams); err != nil {
+	agreed, err := o.agreed(ctx, p, streams)
+	if err != nil {
 		return err
-	} else if agreed {
-		p.execute(ctx, o)
-		if o.format == formatTable {
-			p.writeResults(streams.Out)
-		}
+	}
+	var outcome prune.Outcome
+	if agreed {
+		outcome = p.Execute(ctx, nodes, prune.Pace{Pause: o.pause, Timeout: o.timeout})
 	}
 	if o.format == formatJSON {
-		if err := writeJSON(streams.Out, p.json(o.dryRun)); err != nil {
-			return err
-		}
+		err = writeJSON(streams.Out, show.PruneJSONOf(p, outcome, o.dryRun))
+	} else {
+		show.Pruned(streams.Out, p, outcome)
 	}
-	return p.err()
+	switch failed := outcome.Err(); {
+	case err != nil:
+		return err
+	case failed != nil:
+		return &runError{failed}
+	case p.Unknown():
+		return &exitError{ExitFailed} // why was shown already
+	}
+	return nil
 }
 
-func (o pruneByHandOptions) agreed(ctx context.Context, p prunePlan, streams Streams) (bool, error) {
-	total := p.remove()
+func (o pruneByHandOptions) agreed(ctx context.Context, p prune.Plan, streams Streams) (bool, error) {
 	switch {
-	case total.Records == 0 || o.dryRun:
+	case p.Remove().Records == 0 || o.dryRun:
 		return false, nil
 	case o.yes:
 		return true, nil
 	}
-	yes, err := confirm(ctx, streams, fmt.Sprintf("Remove %s (%s)?", count(total.Records, "record"), size(total.Bytes)))
+	yes, err := confirm(ctx, streams, show.PruneQuestion(p))
 	if err == nil && !yes {
 		fmt.Fprintln(streams.Out, "Nothing was removed.")
 	}

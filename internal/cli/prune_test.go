@@ -3,8 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -12,14 +10,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/moby/buildkit/client"
 
-	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/lab"
 	"github.com/stoker-build/stoker/internal/run"
-	"github.com/stoker-build/stoker/internal/sweep"
+	"github.com/stoker-build/stoker/internal/show"
 )
 
 // Steps of agentDockerfile that BuildKit calls cached.
@@ -66,10 +62,10 @@ func (w *workbench) prune(args ...string) (code int, output string) {
 }
 
 // pruneJSON runs stoker prune and reads what it writes; there is one node.
-func (w *workbench) pruneJSON(args ...string) nodeOutput {
+func (w *workbench) pruneJSON(args ...string) show.NodePruneJSON {
 	w.t.Helper()
 	code, output := w.prune(append(args, "--format", "json")...)
-	var out pruneOutput
+	var out show.PruneJSON
 	if err := json.Unmarshal([]byte(output), &out); code != ExitOK || err != nil || len(out.Nodes) != 1 {
 		w.t.Fatalf("exit code %d, %v\n%s", code, err, output)
 	}
@@ -108,7 +104,7 @@ func TestPruneRemovesOneLineage(t *testing.T) {
 	w.buildAgents()
 	a, b := w.bases[0], w.bases[1]
 
-	var dry nodeOutput
+	var dry show.NodePruneJSON
 	if gone := w.removedBy(func() { dry = w.pruneJSON("--image", a.Ref, "--dry-run") }); len(gone) > 0 {
 		t.Errorf("--dry-run removed %d records", len(gone))
 	}
@@ -122,7 +118,7 @@ func TestPruneRemovesOneLineage(t *testing.T) {
 		}
 	}
 
-	var done nodeOutput
+	var done show.NodePruneJSON
 	gone := w.removedBy(func() { done = w.pruneJSON("--image", a.Ref, "--yes") })
 	var bytes int64
 	for _, u := range gone {
@@ -131,7 +127,7 @@ func TestPruneRemovesOneLineage(t *testing.T) {
 			t.Errorf("removed %q", u.Description)
 		}
 	}
-	if got := (sum{len(gone), bytes}); got != dry.Remove || done.Removed == nil || got != *done.Removed || done.Refused.Records != 0 {
+	if got := (show.SumJSON{Records: len(gone), Bytes: bytes}); got != dry.Remove || done.Removed == nil || got != *done.Removed || done.Refused.Records != 0 {
 		t.Errorf("removed %+v, planned %+v, told %+v", got, dry.Remove, done.Removed)
 	}
 	w.registry.Reset()
@@ -269,64 +265,5 @@ func TestConfirmInterrupted(t *testing.T) {
 	yes, err := confirm(ctx, Streams{In: in, Out: io.Discard}, "Remove?")
 	if yes || exitCode(ctx, err) != ExitInterrupted {
 		t.Errorf("%v, %v", yes, err)
-	}
-}
-
-func examplePlan() prunePlan {
-	return prunePlan{{
-		node: "unix:///b.sock", remove: cache.Sum{Records: 6, Bytes: 5_200_000},
-		images: []imagePlan{
-			{ref: "r.example/a:1", Share: cache.Share{All: cache.Sum{Records: 6, Bytes: 4_000_000}, Remove: cache.Sum{Records: 4, Bytes: 1_200_000},
-				Keep: []cache.Kept{{Why: "r.example/b:1 has it too", Sum: cache.Sum{Records: 2, Bytes: 2_800_000}}}}},
-			{ref: "r.example/none:1"},
-			{ref: "r.example/odd:1", problem: errors.New("resolve r.example/odd:1: access denied")},
-		},
-		shared: cache.Share{All: cache.Sum{Records: 2, Bytes: 4_000_000}, Remove: cache.Sum{Records: 2, Bytes: 4_000_000}},
-	}}
-}
-
-func TestPrunePlanText(t *testing.T) {
-	var out strings.Builder
-	if err := examplePlan().write(&out); err != nil {
-		t.Fatal(err)
-	}
-	want := `REMOVE            KEEP              unix:///b.sock
-4 records, 1.2MB  -                 r.example/a:1
-                  2 records, 2.8MB    kept: r.example/b:1 has it too
--                 -                 r.example/none:1: not in the cache
--                 -                 r.example/odd:1
-                                      not all of it can be told: resolve r.example/odd:1: access denied
-2 records, 4MB    -                 shared by several of these images
-6 records, 5.2MB                    total
-`
-	if out.String() != want {
-		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
-	}
-}
-
-func TestPruneResultsText(t *testing.T) {
-	p := examplePlan()
-	p[0].done = &sweep.Sweep{Removed: cache.Sum{Records: 5, Bytes: 5_000_000}, Refused: cache.Sum{Records: 1, Bytes: 200_000}, Duration: 1234567 * time.Microsecond}
-	var out strings.Builder
-	p.writeResults(&out)
-	want := "unix:///b.sock: removed 5 records (5MB) in 1.235s\n" +
-		"unix:///b.sock: BuildKit kept 1 record (200kB) that came into use meanwhile\n"
-	if out.String() != want {
-		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
-	}
-	if code := exitCode(t.Context(), p.err()); code != ExitFailed {
-		t.Errorf("exit code %d, although an image is not known", code)
-	}
-	p[0].images[2].problem = nil
-	if err := p.err(); err != nil {
-		t.Error(err)
-	}
-	p[0].done.Astray = cache.Sum{Records: 1, Bytes: 1000}
-	if err := p.err(); exitCode(t.Context(), err) != ExitFailed || !strings.Contains(err.Error(), "BuildKit removed 1 record (1kB) that it was not asked for") {
-		t.Error(err)
-	}
-	p[0].done.Err = fmt.Errorf("deleting 10 records: broken")
-	if err := p.err(); exitCode(t.Context(), err) != ExitFailed || !strings.Contains(err.Error(), "unix:///b.sock: deleting") {
-		t.Error(err)
 	}
 }

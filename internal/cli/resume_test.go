@@ -221,7 +221,7 @@ func (w *workbench) entriesOnDisk() map[string]string {
 }
 
 func (w *workbench) exists(tag string) (string, bool, error) {
-	client, err := registry.New(nil)
+	client, err := registry.New(registry.Options{})
 	if err != nil {
 		return "", false, err
 	}

@@ -81,7 +81,7 @@ func runStatus(dir, format string, streams Streams) error {
 	if format == formatJSON {
 		return writeJSON(streams.Out, status)
 	}
-	width := widthOf(streams.Out)
+	width := show.Width(streams.Out)
 	_, err = io.WriteString(streams.Out, status.Text(width, width > 0 && os.Getenv("NO_COLOR") == ""))
 	return err
 }

@@ -2,14 +2,14 @@ package cli
 
 import (
 	"cmp"
-	"fmt"
 	"io"
 	"runtime"
 	"runtime/debug"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+
+	"github.com/stoker-build/stoker/internal/show"
 )
 
 func newVersion(streams Streams) *cobra.Command {
@@ -109,12 +109,8 @@ func (v versions) write(w io.Writer) error {
 	if v.Time != "" {
 		commit += " (" + v.Time + ")"
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, row := range [][2]string{
+	return show.Pairs(w, [][2]string{
 		{"stoker", v.Version}, {"commit", commit}, {"go", v.Go + " " + v.Platform},
 		{"buildkit", cmp.Or(v.BuildKit, "unknown")}, {"buildx", cmp.Or(v.Buildx, "unknown")},
-	} {
-		fmt.Fprintf(t, "%s\t%s\n", row[0], row[1])
-	}
-	return t.Flush()
+	})
 }

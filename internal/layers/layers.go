@@ -1,11 +1,8 @@
-// Package layers asks registries what images are made of: it resolves references
-// to their chains of layers with as few requests as possible. What a builder can
-// be asked is asked of that; this is for what a builder does not tell, such as
-// compressed sizes, and for images that nobody builds on now.
+// Package layers knows what images are made of: it reads manifests, and keeps chains
+// of layers on disk by their digests.
 package layers
 
 import (
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 	digest "github.com/opencontainers/go-digest"
 
 	"github.com/stoker-build/stoker/internal/graph"
@@ -25,7 +22,7 @@ type Layer struct {
 // are values, share their slices, must not be changed, and may be used by several
 // goroutines.
 type Chain struct {
-	// Ref is the normalized reference that was asked for, such as
+	// Ref is the reference that was asked for with all spelled out, such as
 	// docker.io/library/debian:12. It is empty in a chain that was looked up by
 	// digest alone.
 	Ref string
@@ -36,17 +33,24 @@ type Chain struct {
 	// Manifest is the digest of the platform's own manifest; it equals Digest
 	// where there is no index.
 	Manifest digest.Digest
-	// Platform is the one that was asked for.
-	Platform v1.Platform
 	Layers   []Layer
+}
+
+// Sizes returns the sizes of the compressed layers.
+func (c Chain) Sizes() []int64 {
+	sizes := make([]int64, len(c.Layers))
+	for i, l := range c.Layers {
+		sizes[i] = l.Size
+	}
+	return sizes
 }
 
 // Image returns what the graphs of builds need of the chain. Its layers have the
 // digests of the compressed blobs.
 func (c Chain) Image() graph.ImageLayers {
-	i := graph.ImageLayers{Ref: c.Ref, Digest: c.Digest.String(), Manifest: c.Manifest.String()}
+	i := graph.ImageLayers{Ref: c.Ref, Digest: c.Digest.String(), Manifest: c.Manifest.String(), Sizes: c.Sizes()}
 	for _, l := range c.Layers {
-		i.Digests, i.Sizes = append(i.Digests, l.Digest.String()), append(i.Sizes, l.Size)
+		i.Digests = append(i.Digests, l.Digest.String())
 	}
 	return i
 }

@@ -7,17 +7,17 @@ import (
 	"path/filepath"
 	"strings"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/containerd/platforms"
 	"github.com/google/renameio/v2/maybe"
 	digest "github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// store keeps chains on disk by digest and platform. What a digest stands for
+// Store keeps chains on disk by digest and platform. What a digest stands for
 // never changes, so entries are never stale. It may be used by several
 // goroutines and processes: files appear by renaming.
-type store struct {
-	dir      string // empty: nothing is kept
-	platform v1.Platform
+type Store struct {
+	Dir string // empty: nothing is kept
 }
 
 // stored is the content of one file. Sum repeats the layers, so that a damaged
@@ -29,13 +29,13 @@ type stored struct {
 	Sum      digest.Digest `json:"sum"`
 }
 
-// get returns the chain of a digest. A file that cannot be read or makes no
-// sense is as good as none; the next put replaces it.
-func (s store) get(d digest.Digest) (Chain, bool) {
-	if s.dir == "" || d.Validate() != nil {
+// Get returns the chain of an index's or a manifest's digest, without Ref. A file
+// that cannot be read or makes no sense is as good as none; the next Put replaces it.
+func (s Store) Get(d digest.Digest, p ocispecs.Platform) (Chain, bool) {
+	if s.Dir == "" || d.Validate() != nil {
 		return Chain{}, false
 	}
-	b, err := os.ReadFile(s.file(d))
+	b, err := os.ReadFile(s.file(d, p))
 	if err != nil {
 		return Chain{}, false
 	}
@@ -43,29 +43,29 @@ func (s store) get(d digest.Digest) (Chain, bool) {
 	if json.Unmarshal(b, &f) != nil || f.Digest != d {
 		return Chain{}, false
 	}
-	return Chain{Digest: f.Digest, Manifest: f.Manifest, Platform: s.platform, Layers: f.Layers}, sum(f.Layers) == f.Sum
+	return Chain{Digest: f.Digest, Manifest: f.Manifest, Layers: f.Layers}, sum(f.Layers) == f.Sum
 }
 
 func sum(list []Layer) digest.Digest { return digest.FromString(fmt.Sprint(list)) }
 
-// put keeps c under its own digest and under its manifest's, because both can
+// Put keeps a chain under its own digest and under its manifest's, because both can
 // stand in a record's name.
-func (s store) put(c Chain) error {
-	if s.dir == "" {
+func (s Store) Put(c Chain, p ocispecs.Platform) error {
+	if s.Dir == "" {
 		return nil
 	}
-	if err := s.write(c.Digest, c); err != nil || c.Digest == c.Manifest {
+	if err := s.write(c.Digest, p, c); err != nil || c.Digest == c.Manifest {
 		return err
 	}
-	return s.write(c.Manifest, c)
+	return s.write(c.Manifest, p, c)
 }
 
-func (s store) write(d digest.Digest, c Chain) error {
+func (s Store) write(d digest.Digest, p ocispecs.Platform, c Chain) error {
 	b, err := json.Marshal(stored{Digest: d, Manifest: c.Manifest, Layers: c.Layers, Sum: sum(c.Layers)})
 	if err != nil {
 		return err
 	}
-	file := s.file(d)
+	file := s.file(d, p)
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return fmt.Errorf("keep chain of %s: %w", d, err)
 	}
@@ -77,7 +77,7 @@ func (s store) write(d digest.Digest, c Chain) error {
 
 // file spreads the entries over folders by platform and the digest's first two
 // digits.
-func (s store) file(d digest.Digest) string {
-	platform := strings.NewReplacer("/", "-", ":", "-").Replace(s.platform.String())
-	return filepath.Join(s.dir, platform, d.Algorithm().String(), d.Encoded()[:2], d.Encoded()+".json")
+func (s Store) file(d digest.Digest, p ocispecs.Platform) string {
+	platform := strings.ReplaceAll(platforms.FormatAll(p), "/", "-")
+	return filepath.Join(s.Dir, platform, d.Algorithm().String(), d.Encoded()[:2], d.Encoded()+".json")
 }

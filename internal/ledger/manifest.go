@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/stoker-build/stoker/internal/plural"
 )
 
 const (
@@ -56,7 +58,7 @@ func ReadManifest(r io.Reader) (entries []Entry, notes []string, goodBytes int64
 	}
 	last := lastOfEach(entries)
 	if again := len(entries) - len(last); again > 0 {
-		notes = append(notes, fmt.Sprintf("%s has jobs more than once: their last lines count, %s left out", ManifestFile, plural(again, "line")))
+		notes = append(notes, fmt.Sprintf("%s has jobs more than once: their last lines count, %s left out", ManifestFile, plural.Of(again, "line")))
 	}
 	return last, notes, goodBytes, nil
 }

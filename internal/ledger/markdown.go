@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stoker-build/stoker/internal/bytesize"
+	"github.com/stoker-build/stoker/internal/plural"
 )
 
 // Markdown renders the summary for summary.md, with links to the logs, and for
@@ -46,7 +47,7 @@ func (s Summary) Markdown(links bool) string {
 		row("Images per hour", fmt.Sprintf("%.0f", s.ImagesPerHour))
 	}
 	if p, c := s.Prune, s.Cache; p != nil && c != nil {
-		row("Reclaimed in "+plural(p.Sweeps, "sweep"), fmt.Sprintf("%s of %s dead", size(p.ReclaimedBytes), size(p.DeadBytes)))
+		row("Reclaimed in "+plural.Of(p.Sweeps, "sweep"), fmt.Sprintf("%s of %s dead", size(p.ReclaimedBytes), size(p.DeadBytes)))
 		row("Cache at start, peak, end", fmt.Sprintf("%s, %s, %s", size(c.StartBytes), size(c.PeakBytes), size(c.EndBytes)))
 	}
 	if sp := s.Space; s.SpaceWasTight() {
@@ -122,7 +123,7 @@ func (s Summary) writeFailures(b *strings.Builder, links bool) {
 		shown++
 	}
 	if more := len(s.FailureGroups) - shown; more > 0 {
-		fmt.Fprintf(b, "\n… and %s, in `%s`.\n", plural(more, "more reason"), SummaryFile)
+		fmt.Fprintf(b, "\n… and %s, in `%s`.\n", plural.Of(more, "more reason"), SummaryFile)
 	}
 	s.writeLogs(b, links)
 }
@@ -131,7 +132,7 @@ func (s Summary) writeFailures(b *strings.Builder, links bool) {
 func (s Summary) group(g FailureGroup) string {
 	var b strings.Builder
 	f := g.Failure
-	fmt.Fprintf(&b, "\n#### %s: %s\n\n", plural(g.Jobs, "image"), code(g.Common().Reason()))
+	fmt.Fprintf(&b, "\n#### %s: %s\n\n", plural.Of(g.Jobs, "image"), code(g.Common().Reason()))
 	if f.Step != "" {
 		fmt.Fprintf(&b, "%s in %s", code(f.Step), code(cmp.Or(f.Place(), "the Dockerfile")))
 		if g.SeveralFiles {
@@ -169,7 +170,7 @@ func (s Summary) writeLogs(b *strings.Builder, links bool) {
 	b.WriteString("\n<details><summary>Logs</summary>\n\n")
 	shown := 0
 	for _, j := range s.FailedBuilds[:min(len(s.FailedBuilds), namesShown)] {
-		line := "- " + j.log(links) + ", " + plural(j.AttemptCount, "attempt") + "\n"
+		line := "- " + j.log(links) + ", " + plural.Of(j.AttemptCount, "attempt") + "\n"
 		if b.Len()+len(line) > largestMarkdown {
 			break
 		}
@@ -241,13 +242,6 @@ func (s Summary) writeUnswept(b *strings.Builder) {
 }
 
 func size(bytes int64) string { return bytesize.Text(bytes) }
-
-func plural(n int, word string) string {
-	if n == 1 {
-		return "1 " + word
-	}
-	return fmt.Sprintf("%d %ss", n, word)
-}
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 

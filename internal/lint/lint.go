@@ -10,6 +10,8 @@ import (
 
 	"github.com/moby/buildkit/frontend/subrequests/lint"
 	"github.com/moby/buildkit/solver/pb"
+
+	"github.com/stoker-build/stoker/internal/plural"
 )
 
 // Findings are what checks found, in the order in which it was first found. The
@@ -96,7 +98,7 @@ func (f *Findings) Print(w io.Writer) error {
 	if f.Any() {
 		b.WriteByte('\n')
 	}
-	fmt.Fprintf(&b, "Check complete, %s found in %s.\n", f.count(), plural(f.jobs, "job"))
+	fmt.Fprintf(&b, "Check complete, %s found in %s.\n", f.count(), plural.Of(f.jobs, "job"))
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -110,7 +112,7 @@ func (f *Findings) in(jobs []string) string {
 	if more := len(jobs) - jobsNamed; more > 0 {
 		names += fmt.Sprintf(" and %d more", more)
 	}
-	return fmt.Sprintf("in %d of %s: %s", len(jobs), plural(f.jobs, "job"), names)
+	return fmt.Sprintf("in %d of %s: %s", len(jobs), plural.Of(f.jobs, "job"), names)
 }
 
 func (f *Findings) count() string {
@@ -118,16 +120,9 @@ func (f *Findings) count() string {
 	case !f.Any():
 		return "no warnings"
 	case len(f.errors) == 0:
-		return plural(len(f.warnings), "warning")
+		return plural.Of(len(f.warnings), "warning")
 	case len(f.warnings) == 0:
-		return plural(len(f.errors), "error")
+		return plural.Of(len(f.errors), "error")
 	}
-	return plural(len(f.warnings), "warning") + " and " + plural(len(f.errors), "error")
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return plural.Of(len(f.warnings), "warning") + " and " + plural.Of(len(f.errors), "error")
 }

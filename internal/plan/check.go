@@ -22,6 +22,8 @@ import (
 	"github.com/moby/buildkit/util/suggest"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/stoker-build/stoker/internal/imageref"
 )
 
 // check finds what is wrong with the Dockerfile before anything is built with
@@ -108,8 +110,8 @@ func (s *Source) syntax(o build.Options) (covered, sure bool) {
 	if !named {
 		return true, true
 	}
-	ref, err := parseRef(image)
-	return err == nil && ref.Name() == dockerfileFrontend, false
+	ref, err := imageref.Parse(image)
+	return err == nil && ref.Repository() == dockerfileFrontend, false
 }
 
 // InDoubt returns a job for all where they have one Dockerfile that only the

@@ -10,6 +10,7 @@ import (
 	"github.com/docker/buildx/util/buildflags"
 	"github.com/moby/buildkit/client"
 
+	"github.com/stoker-build/stoker/internal/imageref"
 	"github.com/stoker-build/stoker/internal/paths"
 )
 
@@ -88,8 +89,8 @@ func (p *Plan) UsesStdout() bool {
 
 // spelledOut returns a reference with registry and tag, or the text of what is none.
 func spelledOut(ref string) string {
-	if named, err := parseRef(ref); err == nil {
-		return named.String()
+	if parsed, err := imageref.Parse(ref); err == nil {
+		return parsed.String()
 	}
 	return ref
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/distribution/reference"
+	"github.com/stoker-build/stoker/internal/imageref"
 )
 
 // InputError tells everything that is wrong with one input, so that it can be
@@ -72,16 +72,16 @@ func ReadImages(name string, r io.Reader) (images []Image, notes []string, err e
 		if ref == "" {
 			continue
 		}
-		named, err := parseRef(ref)
+		parsed, err := imageref.Parse(ref)
 		if err != nil {
 			found.add(line, fmt.Errorf("%q: %s", begin(ref), begin(err.Error())))
 			continue
 		}
-		if first, again := seen[named.String()]; again {
+		if first, again := seen[parsed.String()]; again {
 			notes = append(notes, fmt.Sprintf("%s line %d: %s is the same as line %d; it is built once", name, line, ref, first))
 			continue
 		}
-		seen[named.String()] = line
+		seen[parsed.String()] = line
 		images = append(images, Image{Line: line, Ref: ref})
 	}
 	if err := scanner.Err(); err != nil {
@@ -135,17 +135,4 @@ func listEntry(line []byte, first bool) string {
 		}
 	}
 	return strings.TrimSpace(s)
-}
-
-// parseRef reads an image reference the way docker does and returns it with
-// registry and tag spelled out.
-func parseRef(ref string) (reference.Named, error) {
-	if strings.ContainsFunc(ref, unicode.IsSpace) {
-		return nil, fmt.Errorf("holds white space; one reference per line")
-	}
-	named, err := reference.ParseNormalizedNamed(ref)
-	if err != nil {
-		return nil, err
-	}
-	return reference.TagNameOnly(named), nil
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/docker/buildx/util/platformutil"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/stoker-build/stoker/internal/imageref"
 )
 
 // maker makes the jobs of a spec.
@@ -268,7 +270,7 @@ func (m *maker) baseOf(row Row, columns map[string]any) (string, error) {
 	if err != nil || base == "" {
 		return "", err
 	}
-	if _, err := parseRef(base); err != nil {
+	if _, err := imageref.Parse(base); err != nil {
 		return "", m.base.wrong(fmt.Sprintf("the result %q is no image reference: %s", base, err))
 	}
 	return base, nil

@@ -10,6 +10,8 @@ import (
 	"github.com/docker/buildx/build"
 	"github.com/docker/buildx/util/buildflags"
 	"github.com/moby/buildkit/client"
+
+	"github.com/stoker-build/stoker/internal/imageref"
 )
 
 // outputs are the templates that say what comes of a job's build, and where its
@@ -263,7 +265,7 @@ func withInsecure(exports []client.ExportEntry, tags, insecure []string) []clien
 		if len(names) == 0 {
 			names = strings.Split(e.Attrs["name"], ",")
 		}
-		if e.Type == client.ExporterImage && slices.ContainsFunc(names, func(name string) bool { return slices.Contains(insecure, registryOf(name)) }) {
+		if e.Type == client.ExporterImage && slices.ContainsFunc(names, func(name string) bool { return slices.Contains(insecure, imageref.HostOf(name)) }) {
 			exports[i].Attrs = maps.Clone(e.Attrs)
 			exports[i].Attrs["registry.insecure"] = "true"
 		}

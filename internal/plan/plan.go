@@ -8,8 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/distribution/reference"
 	"github.com/docker/buildx/build"
+
+	"github.com/stoker-build/stoker/internal/imageref"
 )
 
 // Plan is all that one run is to build, in order. It may be read concurrently
@@ -132,7 +133,7 @@ func (p *Plan) Registries() []string {
 			hosts[host] = true
 		}
 		for _, value := range j.Options.BuildArgs {
-			hosts[registryOf(value)] = true
+			hosts[imageref.HostOf(value)] = true
 		}
 	}
 	delete(hosts, "")
@@ -143,7 +144,7 @@ func (p *Plan) Registries() []string {
 func (j *Job) Registries() []string {
 	hosts := map[string]bool{}
 	for _, ref := range j.References() {
-		hosts[registryOf(ref)] = true
+		hosts[imageref.HostOf(ref)] = true
 	}
 	delete(hosts, "")
 	return slices.Sorted(maps.Keys(hosts))
@@ -173,25 +174,12 @@ func (p *Plan) checkShared() error {
 	return checkShared(writers)
 }
 
-// registryOf returns the host of a reference's registry; empty for none.
-func registryOf(ref string) string {
-	named, err := reference.ParseNormalizedNamed(ref)
-	if err != nil {
-		return ""
-	}
-	return reference.Domain(named)
-}
-
 // tagOf returns the tag that a reference stands for, with registry and tag
 // spelled out; empty where it is a digest alone.
 func tagOf(ref string) string {
-	named, err := parseRef(ref)
-	if err != nil {
+	parsed, err := imageref.Parse(ref)
+	if err != nil || parsed.Tag() == "" {
 		return ""
 	}
-	tagged, ok := named.(reference.Tagged)
-	if !ok {
-		return ""
-	}
-	return named.Name() + ":" + tagged.Tag()
+	return parsed.Repository() + ":" + parsed.Tag()
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"testing/quick"
+
+	"github.com/stoker-build/stoker/internal/imageref"
 )
 
 const dockerfile = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE} AS main\nRUN true\n"
@@ -438,7 +440,7 @@ func FuzzTemplate(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if _, err := parseRef(tag); err != nil {
+		if _, err := imageref.Parse(tag); err != nil {
 			t.Fatalf("template %q gives %q: %v", text, tag, err)
 		}
 	})

@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
-	"github.com/distribution/reference"
+	"github.com/stoker-build/stoker/internal/imageref"
 )
 
 // Input is the rows that a plan is made of: one job for each.
@@ -66,15 +66,11 @@ func ImageRows(images []Image) ([]Row, error) {
 // out, Repo without tag and digest, Name as the last path element of that, and
 // Tag, which is empty when the image is given by digest alone.
 func imageColumns(ref string) (map[string]any, error) {
-	named, err := parseRef(ref)
+	parsed, err := imageref.Parse(ref)
 	if err != nil {
 		return nil, err
 	}
-	tag := ""
-	if tagged, ok := named.(reference.Tagged); ok {
-		tag = tagged.Tag()
-	}
-	return map[string]any{"Ref": named.String(), "Repo": named.Name(), "Name": path.Base(named.Name()), "Tag": tag}, nil
+	return map[string]any{"Ref": parsed.String(), "Repo": parsed.Repository(), "Name": path.Base(parsed.Path()), "Tag": parsed.Tag()}, nil
 }
 
 // The longest line that rows may have, in bytes: rows of a dataset may hold

@@ -11,7 +11,8 @@ import (
 	"text/template/parse"
 
 	"github.com/Masterminds/sprig/v3"
-	"github.com/distribution/reference"
+
+	"github.com/stoker-build/stoker/internal/imageref"
 )
 
 // The functions that a template can use: those of sprig that make
@@ -231,14 +232,14 @@ func (t *templated) tag(columns map[string]any) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	named, err := parseRef(text)
+	tag, err := imageref.Parse(text)
 	if err != nil {
 		return "", t.wrong(fmt.Sprintf("the result %q is not a valid tag: %s", text, err))
 	}
-	if _, digested := named.(reference.Digested); digested {
+	if tag.Digest() != "" {
 		return "", t.wrong(fmt.Sprintf("the result %q has a digest; a tag cannot", text))
 	}
-	return named.String(), nil
+	return tag.String(), nil
 }
 
 // The longest text that a template may produce, in bytes.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+	"github.com/opencontainers/go-digest"
 )
 
 // How often another process is asked whether it has finished mending.
@@ -29,6 +30,11 @@ type Turns struct {
 	Interval time.Duration
 
 	mu sync.Mutex
+}
+
+// Of returns the turns at mending one part of the builder, such as a node of it.
+func (t *Turns) Of(part string) *Turns {
+	return &Turns{Path: t.Path + "." + digest.FromString(part).Encoded()[:16], Interval: t.Interval}
 }
 
 // Take waits for its turn and calls mend. With a thing to mend that has been

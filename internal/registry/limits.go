@@ -1,53 +1,56 @@
 package registry
 
 import (
+	"context"
 	"maps"
 	"net/http"
 	"sync"
 	"time"
 
+	"github.com/stoker-build/stoker/internal/imageref"
 	"github.com/stoker-build/stoker/internal/throttle"
 )
 
-// Limits are what registries have told of how often they may be asked, by their
-// hosts. They may be used by several goroutines.
-type Limits struct {
+// limits is a transport that reads from all answers how often registries may be asked.
+type limits struct {
+	next http.RoundTripper
+
 	mu    sync.Mutex
-	known map[string]throttle.Limit
+	known map[string]throttle.Limit // by host
 }
 
-// All returns the limits that were told last.
-func (l *Limits) All() map[string]throttle.Limit {
+type listenerKey struct{}
+
+// listening has all that registries say in a context of how often they may be asked
+// added up.
+func listening(ctx context.Context, said *throttle.Answer) context.Context {
+	return context.WithValue(ctx, listenerKey{}, said)
+}
+
+// RoundTrip implements http.RoundTripper.
+func (l *limits) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := l.next.RoundTrip(req)
+	if err != nil {
+		return resp, err
+	}
+	now := time.Now()
+	if limit, told := throttle.LimitOf(resp.Header, now); told {
+		l.note(imageref.Registry(req.URL.Host), limit)
+	}
+	if said, asks := req.Context().Value(listenerKey{}).(*throttle.Answer); asks {
+		said.Add(resp, now)
+	}
+	return resp, nil
+}
+
+func (l *limits) note(host string, limit throttle.Limit) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.known[host] = limit
+}
+
+func (l *limits) all() map[string]throttle.Limit {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return maps.Clone(l.known)
 }
-
-// Read returns a transport that reads the limits from all answers of another.
-func (l *Limits) Read(next http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(req *http.Request) (*http.Response, error) {
-		resp, err := next.RoundTrip(req)
-		if err == nil {
-			l.note(req.URL.Host, resp.Header)
-		}
-		return resp, err
-	})
-}
-
-func (l *Limits) note(host string, h http.Header) {
-	limit, told := throttle.LimitOf(h, time.Now())
-	if !told {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.known == nil {
-		l.known = map[string]throttle.Limit{}
-	}
-	l.known[throttle.Host(host)] = limit
-}
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-// RoundTrip implements http.RoundTripper.
-func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }

@@ -1,148 +1,185 @@
-// Package registry asks registries which images exist, and gives images further
-// tags. It reads credentials from docker's configuration.
+// Package registry is all that is asked of registries: which images exist, what they
+// are made of, how often they may be asked. It also gives images further tags. It reads
+// credentials from docker's configuration. All that it asks has a bound in time.
 package registry
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"net/http"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	"github.com/moby/buildkit/util/flightcontrol"
 
+	"github.com/stoker-build/stoker/internal/imageref"
+	"github.com/stoker-build/stoker/internal/layers"
 	"github.com/stoker-build/stoker/internal/throttle"
 )
 
-// Client asks registries. It may be used concurrently.
+// Options say how registries are asked. The zero value is usable.
+type Options struct {
+	// Insecure are registries (host or host:port) that are asked without TLS, as
+	// those on loopback are. HTTPS is tried first everywhere. The library that asks
+	// does the same for private IPv4 addresses.
+	Insecure []string
+	// Mirrors are asked of what images are made of, before a registry itself, by its
+	// host: hosts, perhaps with a path.
+	Mirrors map[string][]string
+	// Chains is the directory where chains are kept between runs; empty keeps none.
+	Chains string
+}
+
+// Client asks registries. It stands for one run: what it was told of an image it does
+// not ask again. It may be used by several goroutines.
 type Client struct {
-	insecure []string
-	puller   *remote.Puller
-	retries  uint
-	pause    time.Duration
+	options Options
+	limits  *limits
+	puller  *remote.Puller
+	pusher  *remote.Pusher
+	store   layers.Store
+	found   flightcontrol.CachedGroup[layers.Chain] // by reference and platform
+	// How long one registry is waited for, and the first pause between two tries.
+	patience, pause time.Duration
+
+	mu       sync.Mutex
+	failures map[string]int // in a row, by registries asked for sizes
 }
 
 const (
-	// How often a registry is asked that does not answer.
-	defaultTries = 3
+	// How often a registry is asked that does not answer: whether an image exists, or to
+	// give it a tag; what it is made of, where a person waits for that and may ask
+	// again; its sizes, which only make forecasts better.
+	existsTries, chainTries, sizesTries = 3, 2, 1
 	// The first pause between two tries.
 	defaultPause = 250 * time.Millisecond
-	// How long one answer may take.
-	answerTimeout = 15 * time.Second
+	// How long one registry is waited for, each time.
+	defaultPatience = 15 * time.Second
 )
 
-// New returns a client that talks to the insecure hosts without TLS, as it does
-// to loopback addresses.
-func New(insecure []string) (*Client, error) {
+// New returns a client; it does no I/O.
+func New(o Options) (*Client, error) {
+	c := &Client{options: o, limits: &limits{next: remote.DefaultTransport, known: map[string]throttle.Limit{}}, store: layers.Store{Dir: o.Chains},
+		patience: defaultPatience, pause: defaultPause, failures: map[string]int{}}
 	// The library's own retries are off: they would multiply with ours.
-	puller, err := remote.NewPuller(remote.WithAuthFromKeychain(authn.DefaultKeychain),
-		remote.WithUserAgent("stoker"), remote.WithRetryBackoff(remote.Backoff{Steps: 1}))
-	if err != nil {
+	options := []remote.Option{remote.WithAuthFromKeychain(&keychain{}), remote.WithUserAgent("stoker"),
+		remote.WithTransport(&pings{next: c.limits, known: map[string]pong{}}), remote.WithRetryBackoff(remote.Backoff{Steps: 1})}
+	var err error
+	if c.puller, err = remote.NewPuller(options...); err != nil {
 		return nil, err
 	}
-	return &Client{insecure: insecure, puller: puller, retries: defaultTries, pause: defaultPause}, nil
-}
-
-// Reference parses an image reference, marked so that loopback and insecure
-// registries are talked to without TLS.
-func (c *Client) Reference(ref string) (name.Reference, error) {
-	parsed, err := name.ParseReference(ref, name.WeakValidation)
-	if err != nil {
-		return nil, err
-	}
-	if slices.Contains(c.insecure, parsed.Context().RegistryStr()) {
-		return name.ParseReference(ref, name.WeakValidation, name.Insecure)
-	}
-	return parsed, nil
+	c.pusher, err = remote.NewPusher(options...)
+	return c, err
 }
 
 // Exists tells whether a tag is in its registry, and its digest there. An error
 // means that the registry did not say, also after some tries, or that it denies
 // access; it never means that the tag does not exist.
 func (c *Client) Exists(ctx context.Context, tag string) (digest string, exists bool, err error) {
-	ref, err := c.Reference(tag)
+	ref, err := c.locate(tag)
 	if err != nil {
 		return "", false, err
 	}
-	pauses := backoff.NewExponentialBackOff()
-	pauses.InitialInterval = c.pause
-	ask := func() (string, error) {
-		ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	digest, err = patiently(ctx, c, existsTries, func() (string, error) {
+		ctx, cancel := context.WithTimeout(ctx, c.patience)
 		defer cancel()
 		desc, err := c.puller.Head(ctx, ref)
 		if err != nil {
-			if code := statusCode(err); code == http.StatusNotFound || code == http.StatusUnauthorized || code == http.StatusForbidden {
-				return "", backoff.Permanent(err)
-			}
 			return "", err
 		}
 		return desc.Digest.String(), nil
-	}
-	digest, err = backoff.Retry(ctx, ask, backoff.WithBackOff(pauses), backoff.WithMaxTries(c.retries))
+	})
 	if statusCode(err) == http.StatusNotFound {
 		return "", false, nil
 	}
 	return digest, err == nil, err
 }
 
-// SameRepository tells whether two references are of one repository.
-func (c *Client) SameRepository(a, b string) bool {
-	one, err := c.Reference(a)
-	if err != nil {
-		return false
-	}
-	other, err := c.Reference(b)
-	return err == nil && one.Context().Name() == other.Context().Name()
-}
-
 // AddTag has a tag stand for the image of a digest that is in the tag's
 // repository already. Nothing but a manifest is written.
 func (c *Client) AddTag(ctx context.Context, digest, tag string) error {
-	to, err := c.Reference(tag)
+	to, err := c.locate(tag)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
-	options := []remote.Option{remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain),
-		remote.WithUserAgent("stoker"), remote.WithRetryBackoff(remote.Backoff{Steps: int(c.retries), Duration: c.pause, Factor: 2})}
-	image, err := remote.Get(to.Context().Digest(digest), options...)
-	if err != nil {
-		return err
-	}
-	return remote.Put(to, image, options...)
+	_, err = patiently(ctx, c, existsTries, func() (struct{}, error) {
+		ctx, cancel := context.WithTimeout(ctx, c.patience)
+		defer cancel()
+		image, err := c.puller.Get(ctx, to.Context().Digest(digest))
+		if err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, c.pusher.Put(ctx, to, image)
+	})
+	return err
 }
 
 // Ask asks for an image once, and returns what its registry says of how often it may
 // be asked: nothing where it says nothing, or does not answer.
 func (c *Client) Ask(ctx context.Context, image string) (said throttle.Answer) {
-	ref, err := c.Reference(image)
+	ref, err := c.locate(image)
 	if err != nil {
 		return throttle.Answer{}
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	reading := roundTripper(func(req *http.Request) (*http.Response, error) {
-		resp, err := remote.DefaultTransport.RoundTrip(req)
-		if err == nil {
-			said.Add(resp, time.Now())
-		}
-		return resp, err
-	})
-	_, _ = remote.Head(ref, remote.WithContext(ctx), remote.WithTransport(reading), remote.WithAuthFromKeychain(authn.DefaultKeychain),
-		remote.WithUserAgent("stoker"), remote.WithRetryBackoff(remote.Backoff{Steps: 1}))
+	_, _ = c.puller.Head(listening(ctx, &said), ref)
 	return said
 }
 
-// statusCode returns the HTTP status that a registry answered with; 0 for none.
-func statusCode(err error) int {
-	var t *transport.Error
-	if errors.As(err, &t) {
-		return t.StatusCode
+// Limits are what registries have told of how often they may be asked, the last of
+// each, by their hosts.
+func (c *Client) Limits() map[string]throttle.Limit { return c.limits.all() }
+
+// locate returns how an image is asked for at its registry.
+func (c *Client) locate(text string) (name.Reference, error) {
+	ref, err := parse(text)
+	if err != nil {
+		return nil, err
 	}
-	return 0
+	return c.locateAt(ref.Host(), ref)
+}
+
+func parse(text string) (imageref.Ref, error) {
+	ref, err := imageref.Parse(text)
+	if err != nil {
+		return ref, fmt.Errorf("image reference %q: %w", text, err)
+	}
+	return ref, nil
+}
+
+// locateAt does the same at a host, which may have a path: a mirror.
+func (c *Client) locateAt(place string, ref imageref.Ref) (name.Reference, error) {
+	host, below, _ := strings.Cut(place, "/")
+	var options []name.Option
+	if slices.Contains(c.options.Insecure, host) || imageref.Loopback(host) {
+		options = append(options, name.Insecure)
+	}
+	registry, err := name.NewRegistry(host, options...)
+	if err != nil {
+		return nil, err
+	}
+	repository := registry.Repo(below, ref.Path())
+	if d := ref.Digest(); d != "" {
+		return repository.Digest(d.String()), nil
+	}
+	return repository.Tag(ref.Tag()), nil
+}
+
+// patiently asks again and again while the failure may pass.
+func patiently[T any](ctx context.Context, c *Client, tries uint, ask func() (T, error)) (T, error) {
+	pauses := backoff.NewExponentialBackOff()
+	pauses.InitialInterval = c.pause
+	return backoff.Retry(ctx, func() (T, error) {
+		answer, err := ask()
+		if err != nil && !mayPass(err) {
+			return answer, backoff.Permanent(err)
+		}
+		return answer, err
+	}, backoff.WithBackOff(pauses), backoff.WithMaxTries(tries))
 }

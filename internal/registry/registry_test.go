@@ -2,21 +2,26 @@ package registry
 
 import (
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+
 	"github.com/stoker-build/stoker/internal/lab"
 	"github.com/stoker-build/stoker/internal/lab/labtest"
-	"github.com/stoker-build/stoker/internal/layers"
 	"github.com/stoker-build/stoker/internal/throttle"
 )
 
 func TestMain(m *testing.M) { labtest.Main(m) }
 
-func newClient(t *testing.T, insecure ...string) *Client {
+func newClient(t *testing.T, o Options) *Client {
 	t.Helper()
-	c, err := New(insecure)
+	c, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +51,7 @@ func TestExists(t *testing.T) {
 			if tt.fault.Status != 0 {
 				defer r.Inject(tt.fault)()
 			}
-			digest, exists, err := newClient(t).Exists(t.Context(), tt.ref)
+			digest, exists, err := newClient(t, Options{}).Exists(t.Context(), tt.ref)
 			if exists != tt.exists || exists != (digest != "") || (err != nil) != tt.fails {
 				t.Errorf("%s: digest %q, exists %v, error %v", tt.ref, digest, exists, err)
 			}
@@ -57,16 +62,13 @@ func TestExists(t *testing.T) {
 func TestAddTag(t *testing.T) {
 	r := labtest.Registry(t)
 	base := labtest.Bases(t, r, lab.Shape{Instances: lab.Instances(1, 1)})[0].Ref
-	c := newClient(t)
+	c := newClient(t, Options{})
 	digest, _, err := c.Exists(t.Context(), base)
 	if err != nil {
 		t.Fatal(err)
 	}
 	repository, _, _ := strings.Cut(base, ":latest")
 	tag := repository + ":second"
-	if !c.SameRepository(base, tag) || c.SameRepository(base, r.Host()+"/other:1") {
-		t.Errorf("repositories of %s and %s", base, tag)
-	}
 	defer r.Inject(lab.Fault{Status: http.StatusInternalServerError, Times: 1, Kind: lab.KindManifest})()
 	if err := c.AddTag(t.Context(), digest, tag); err != nil {
 		t.Fatal(err)
@@ -79,14 +81,14 @@ func TestAddTag(t *testing.T) {
 	}
 }
 
-func TestReference(t *testing.T) {
-	c := newClient(t, "reg.example:5000")
+func TestScheme(t *testing.T) {
+	c := newClient(t, Options{Insecure: []string{"reg.example:5000"}})
 	for ref, scheme := range map[string]string{
-		"reg.example:5000/a:1": "http", "other.example/a:1": "https", "127.0.0.1:5000/a:1": "http",
+		"reg.example:5000/a:1": "http", "other.example/a:1": "https", "127.1.2.3:5000/a:1": "http", "localhost/a:1": "http", "debian": "https",
 	} {
-		parsed, err := c.Reference(ref)
-		if err != nil || parsed.Context().Scheme() != scheme {
-			t.Errorf("%s is asked by %s, want %s (%v)", ref, parsed.Context().Scheme(), scheme, err)
+		at, err := c.locate(ref)
+		if err != nil || at.Context().Scheme() != scheme {
+			t.Errorf("%s is asked by %s, want %s (%v)", ref, at.Context().Scheme(), scheme, err)
 		}
 	}
 }
@@ -96,7 +98,7 @@ func TestReference(t *testing.T) {
 func TestLimits(t *testing.T) {
 	r := labtest.Registry(t)
 	bases := labtest.Bases(t, r, lab.Shape{Instances: lab.Instances(1, 1)})
-	c := newClient(t)
+	c := newClient(t, Options{})
 	image := bases[0].Ref
 	if said := c.Ask(t.Context(), image); said != (throttle.Answer{}) {
 		t.Errorf("it does not throttle, and yet says %+v", said)
@@ -108,16 +110,60 @@ func TestLimits(t *testing.T) {
 	}
 	remove()
 	remove = r.Inject(lab.Fault{Kind: lab.KindManifest, Header: lab.LimitHeader(100, 76, 6*time.Hour)})
-	var limits Limits
-	sizes := layers.NewSizes(layers.Options{Transport: limits.Read(http.DefaultTransport)})
 	want.Remaining = 76
-	if _, err := sizes.Of(t.Context(), image, ""); err != nil || limits.All()[r.Host()] != want {
-		t.Errorf("%v, and the limits are %+v, want %+v", err, limits.All(), want)
+	if _, err := c.Sizes(t.Context(), image, ""); err != nil || c.Limits()[r.Host()] != want {
+		t.Errorf("%v, and the limits are %+v, want %+v", err, c.Limits(), want)
 	}
 	remove()
 	r.Down()
 	defer r.Up()
 	if said := c.Ask(t.Context(), image); said != (throttle.Answer{}) {
 		t.Errorf("it does not answer, and yet says %+v", said)
+	}
+}
+
+// Nobody waits for ever: neither for a registry nor for a program that has credentials.
+func TestSilence(t *testing.T) {
+	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	t.Cleanup(silent.Close)
+	host := strings.TrimPrefix(silent.URL, "http://")
+	c := newClient(t, Options{})
+	c.patience = 50 * time.Millisecond
+	check := func(says string) {
+		t.Helper()
+		_, exists, err := c.Exists(t.Context(), host+"/x:1")
+		if err == nil || exists || !strings.Contains(err.Error(), says) {
+			t.Errorf("it exists: %t, error %v, want %q", exists, err, says)
+		}
+		if err := c.AddTag(t.Context(), "sha256:"+strings.Repeat("0", 64), host+"/x:1"); err == nil {
+			t.Error("it has got a tag")
+		}
+		if _, err := c.Resolve(t.Context(), host+"/x:1", amd64); err == nil {
+			t.Error("it has a chain")
+		}
+		if _, _, err := c.Config(t.Context(), host+"/x:1", nil); err == nil {
+			t.Error("it has a config")
+		}
+		if said := c.Ask(t.Context(), host+"/x:1"); said != (throttle.Answer{}) {
+			t.Errorf("it says %+v", said)
+		}
+	}
+	check("deadline exceeded")
+
+	dir, calls := t.TempDir(), filepath.Join(t.TempDir(), "calls")
+	ends := filepath.Join(dir, "ends")
+	must(t, os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"credsStore": "silent"}`), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, "docker-credential-silent"),
+		[]byte("#!/bin/sh\necho call >> "+calls+"\nuntil [ -e "+ends+" ]; do sleep 0.01; done\n"), 0o700))
+	t.Setenv("HOME", dir)
+	t.Setenv("DOCKER_CONFIG", dir)
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	c = newClient(t, Options{})
+	c.patience = 50 * time.Millisecond
+	check("credential helper does not answer for " + host)
+	must(t, os.WriteFile(ends, nil, 0o600))
+	_, _ = authn.DefaultKeychain.Resolve(name.Registry{}) // after the other has ended
+	if text, err := os.ReadFile(calls); err != nil || string(text) != "call\ncall\n" {
+		t.Errorf("it was asked beside this: %s (%v), want once", text, err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/stoker-build/stoker/internal/graph"
+	"github.com/stoker-build/stoker/internal/imageref"
 )
 
 // How many of the known jobs are looked at to find those that are sent ahead.
@@ -66,7 +67,7 @@ func (r *run) canGoAhead(t *task, a answer) bool {
 	if t.begun || t.done() || t.early != nil || a.err != nil || len(t.after) > 0 {
 		return false
 	}
-	return !slices.ContainsFunc(a.images, func(image graph.Image) bool { return r.makers[normalRef(image.Ref)] != nil })
+	return !slices.ContainsFunc(a.images, func(image graph.Image) bool { return r.makers[imageref.WithoutDigest(image.Ref)] != nil })
 }
 
 // inFront returns tasks with some in the first places of open ones, which get theirs.

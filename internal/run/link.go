@@ -6,8 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/distribution/reference"
-
+	"github.com/stoker-build/stoker/internal/imageref"
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
@@ -17,7 +16,7 @@ func (r *run) linkTasks(tasks []*task) {
 	r.makers = map[string]*task{}
 	for _, t := range tasks {
 		for _, tag := range t.job.Tags {
-			r.makers[normalRef(tag)] = t
+			r.makers[imageref.WithoutDigest(tag)] = t
 		}
 	}
 	for _, t := range tasks {
@@ -59,21 +58,10 @@ func (r *run) linkImages(tasks []*task) {
 
 // link has a task wait for the one that makes an image, if another does.
 func (r *run) link(t *task, ref string) {
-	maker := r.makers[normalRef(ref)]
+	maker := r.makers[imageref.WithoutDigest(ref)]
 	if maker != nil && maker != t && !slices.Contains(t.after, maker) {
 		t.after = append(t.after, maker)
 	}
-}
-
-// normalRef returns a reference with registry and tag spelled out and without
-// its digest; empty for what is none.
-func normalRef(ref string) string {
-	ref, _, _ = strings.Cut(ref, "@")
-	named, err := reference.ParseNormalizedNamed(ref)
-	if err != nil {
-		return ""
-	}
-	return reference.TagNameOnly(named).String()
 }
 
 // refuseCircles fails all tasks that would have to be built after themselves.

@@ -82,11 +82,3 @@ func TestCirclesAreRefused(t *testing.T) {
 	want["on-a"], want["on-on-a"] = "image of a, which will fail", "image of on-a, which will fail"
 	check("in a forecast", want)
 }
-
-func TestNormalRef(t *testing.T) {
-	for ref, want := range map[string]string{"debian": "docker.io/library/debian:latest", "r.example/a:1@sha256:" + strings.Repeat("0", 64): "r.example/a:1", "Not A Ref": "", "": ""} {
-		if got := normalRef(ref); got != want {
-			t.Errorf("%q is %q, want %q", ref, got, want)
-		}
-	}
-}

@@ -13,6 +13,7 @@ import (
 	"github.com/distribution/reference"
 
 	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/imageref"
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plan"
@@ -107,7 +108,7 @@ func (m *mirrors) hosts(registries []string) []string {
 // at returns how an image is asked for at a host: as it is, or by its name on a mirror;
 // empty where it is not asked for there.
 func (m *mirrors) at(ref, host string) string {
-	registry := domain(ref)
+	registry := imageref.HostOf(ref)
 	if registry == host {
 		return ref
 	}
@@ -115,7 +116,7 @@ func (m *mirrors) at(ref, host string) string {
 	defer m.mu.Unlock()
 	for _, mirror := range m.of[registry] {
 		if hostOf(mirror) == host {
-			return mirror + strings.TrimPrefix(normalRef(ref), registry)
+			return mirror + strings.TrimPrefix(imageref.WithoutDigest(ref), registry)
 		}
 	}
 	return ""
@@ -124,15 +125,6 @@ func (m *mirrors) at(ref, host string) string {
 func hostOf(mirror string) string {
 	host, _, _ := strings.Cut(mirror, "/")
 	return host
-}
-
-// domain is the registry of a reference; empty for what is none.
-func domain(ref string) string {
-	named, err := reference.ParseNormalizedNamed(ref)
-	if err != nil {
-		return ""
-	}
-	return reference.Domain(named)
 }
 
 // hosts are the registries and mirrors that a job asks.
@@ -186,7 +178,7 @@ func (r *registries) throttledBy(ctx context.Context, t *task, err error) *throt
 func readsFrom(job *plan.Job) string {
 	hosts := map[string]bool{}
 	for _, ref := range append([]string{job.Base}, job.Images...) {
-		if host := throttle.Host(domain(ref)); host != "" {
+		if host := imageref.Registry(imageref.HostOf(ref)); host != "" {
 			hosts[host] = true
 		}
 	}
@@ -236,7 +228,7 @@ func (r *registries) answered(t *task) {
 	}
 	pushes := map[string]bool{}
 	for _, tag := range t.job.Tags {
-		pushes[domain(tag)] = true
+		pushes[imageref.HostOf(tag)] = true
 	}
 	reads := slices.DeleteFunc(r.hosts(t.job), func(host string) bool { return pushes[host] })
 	if r.throttles.Opened(t, reads) {

@@ -237,9 +237,13 @@ func (r *run) openNodes(ctx context.Context) {
 		r.needs.Spread(len(r.Nodes))
 	}
 	for number, d := range r.Nodes {
+		turns := r.Recovery
+		if turns != nil && len(r.Nodes) > 1 {
+			turns = turns.Of(d.Name()) // one that is lost keeps nobody from mending another
+		}
 		p := &place{number: number, platforms: d.Platforms(), pool: pool{size: r.Workers}}
 		p.node = node.Open(ctx, node.Options{Daemon: d, Builder: r.BuilderName, Number: number, Needs: r.needs, Imports: r.Plan.Imports(), Prune: r.Prune,
-			Space: r.Space, DiskOf: r.DiskOf, Recovery: r.Recovery, Attributions: r.Attributions, Journal: r.Journal,
+			Space: r.Space, DiskOf: r.DiskOf, Recovery: turns, Attributions: r.Attributions, Journal: r.Journal,
 			Freed: func() {
 				p.freed.Store(true)
 				r.scheduler.wake()

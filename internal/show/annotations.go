@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/plural"
 )
 
 // GitHub shows no more annotations of a step.
@@ -18,7 +19,7 @@ func annotations(groups []ledger.FailureGroup, workspace, dir string) []string {
 	var out []string
 	for _, g := range groups[:min(len(groups), mostAnnotations)] {
 		f := g.Failure
-		title := plural(g.Jobs, "image") + " failed"
+		title := plural.Of(g.Jobs, "image") + " failed"
 		if f.Step != "" {
 			title += ": " + shorten(clean(f.Step), 80)
 		}

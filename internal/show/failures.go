@@ -8,6 +8,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/plural"
 )
 
 // failure is a job that failed for good, or several for the same cause: then it is
@@ -109,7 +110,7 @@ func (f finalText) failures() []string {
 		lines = append(lines, f.group(g)...)
 	}
 	if more := len(f.FailureGroups) - finalGroups; more > 0 {
-		lines = append(lines, fmt.Sprintf("  … and for %s, in summary.json", plural(more, "more reason")))
+		lines = append(lines, fmt.Sprintf("  … and for %s, in summary.json", plural.Of(more, "more reason")))
 	}
 	return lines
 }
@@ -138,7 +139,7 @@ func (f finalText) group(g ledger.FailureGroup) []string {
 // heading says whom a cause concerns.
 func (f finalText) heading(g ledger.FailureGroup) string {
 	if g.Jobs > 1 {
-		return "  " + plural(g.Jobs, "image")
+		return "  " + plural.Of(g.Jobs, "image")
 	}
 	return "  " + f.name(g.Examples[0], 2)
 }

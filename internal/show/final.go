@@ -8,6 +8,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/plural"
 )
 
 // FinalText is what stays on the screen when a run has ended: totals, pace,
@@ -44,7 +45,7 @@ func (f finalText) headline() []string {
 		word = f.bad("done")
 	}
 	total, built, skipped := f.Own()
-	outcome := fmt.Sprintf("%d of %s built in %s", built, plural(total, "image"), short(ofSeconds(f.WallClockSeconds)))
+	outcome := fmt.Sprintf("%d of %s built in %s", built, plural.Of(total, "image"), short(ofSeconds(f.WallClockSeconds)))
 	if total == 0 {
 		outcome = "nothing was left to build"
 	}
@@ -81,7 +82,7 @@ func (f finalText) pace() []string {
 		"longest " + short(ofSeconds(f.MaxSeconds)),
 	}
 	if f.Retried > 0 {
-		parts = append(parts, plural(f.Retried, "job")+" retried")
+		parts = append(parts, plural.Of(f.Retried, "job")+" retried")
 	}
 	return f.flow(parts)
 }
@@ -95,7 +96,7 @@ func (f finalText) slowest() []string {
 		took := padLeft(short(ofSeconds(job.DurationSeconds)), 6)
 		attempts := ""
 		if job.AttemptCount > 1 {
-			attempts = " (" + plural(job.AttemptCount, "attempt") + ")"
+			attempts = " (" + plural.Of(job.AttemptCount, "attempt") + ")"
 		}
 		name := f.name(job.Name, len(took)+4+len(attempts))
 		lines = append(lines, "  "+took+"  "+name+f.dim(attempts))

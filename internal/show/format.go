@@ -12,6 +12,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/stoker-build/stoker/internal/bytesize"
+	"github.com/stoker-build/stoker/internal/plural"
 )
 
 // palette colours text, or leaves it alone.
@@ -67,18 +68,6 @@ func whole(d time.Duration) string {
 }
 
 func ofSeconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
-
-// plural is a count with its noun: 1 image, 2 images, 2 batches.
-func plural(n int, noun string) string {
-	switch {
-	case n == 1:
-	case strings.HasSuffix(noun, "ch"):
-		noun += "es"
-	default:
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
-}
 
 func perHour(rate float64) string {
 	if rate < 10 {
@@ -141,7 +130,7 @@ func reason(text string) string {
 func effort(attempts int, seconds float64) string {
 	took := short(ofSeconds(seconds))
 	if attempts > 1 {
-		took += ", " + plural(attempts, "attempt")
+		took += ", " + plural.Of(attempts, "attempt")
 	}
 	return took
 }

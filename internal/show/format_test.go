@@ -75,9 +75,6 @@ func TestShorten(t *testing.T) {
 
 func TestSmallFormats(t *testing.T) {
 	tests := []struct{ got, want string }{
-		{plural(1, "batch"), "1 batch"},
-		{plural(0, "batch"), "0 batches"},
-		{plural(2, "image"), "2 images"},
 		{perHour(4.25), "4.2 images/h"},
 		{perHour(412.6), "413 images/h"},
 		{shortDigest("sha256:0123456789abcdef"), "sha256:0123456789ab"},

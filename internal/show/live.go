@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/charmbracelet/x/ansi"
+
+	"github.com/stoker-build/stoker/internal/plural"
 )
 
 // frame draws the live view of a state. It is a pure function: the same state,
@@ -63,14 +65,14 @@ func (f frame) header() string {
 
 // title is the parts of the header; why tells what took workers away.
 func (f frame) title(why string) []string {
-	workers := plural(f.workers, "worker")
+	workers := plural.Of(f.workers, "worker")
 	if f.away > 0 {
 		workers = f.warn(fmt.Sprintf("%d of %s", f.workers-f.away, workers+why))
 	}
 	if len(f.nodes) > 1 {
 		workers += fmt.Sprintf(" on %d nodes", len(f.nodes))
 	}
-	parts := []string{f.bold("stoker") + "  " + plural(f.total, "image"), workers}
+	parts := []string{f.bold("stoker") + "  " + plural.Of(f.total, "image"), workers}
 	if f.batches > 1 {
 		parts = append(parts, fmt.Sprintf("%d of %d batches done", f.batchesDone, f.batches))
 	}
@@ -239,7 +241,7 @@ func (f frame) trouble(room int) []string {
 func (f frame) failure(x failure) string {
 	name := x.name
 	if x.jobs > 1 {
-		name = plural(x.jobs, "image")
+		name = plural.Of(x.jobs, "image")
 	}
 	name = shorten(name, f.width/2-2)
 	return name + "  " + shorten(x.reason, max(f.width-ansi.StringWidth(name)-4, 1))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/plural"
 )
 
 const (
@@ -118,7 +119,7 @@ func (p *plain) tell(at time.Time, e journal.Event) {
 	case journal.WaitingForSpace:
 		p.tellWaiting(at, e)
 	case journal.DiskFull:
-		p.line(at, p.warn, "disk", fmt.Sprintf("full during %s; %s now", clean(e.Job), plural(e.Workers, "worker")))
+		p.line(at, p.warn, "disk", fmt.Sprintf("full during %s; %s now", clean(e.Job), plural.Of(e.Workers, "worker")))
 	case journal.BuilderLost:
 		p.tellLost(at, e)
 	case journal.RegistryThrottled:
@@ -287,7 +288,7 @@ func skipText(e ledger.Entry) string {
 }
 
 func runText(e journal.RunStarted) string {
-	text := fmt.Sprintf("%s in %s, %s", plural(e.Jobs, "image"), plural(e.Batches, "batch"), plural(e.Workers, "worker"))
+	text := fmt.Sprintf("%s in %s, %s", plural.Of(e.Jobs, "image"), plural.Of(e.Batches, "batch"), plural.Of(e.Workers, "worker"))
 	if e.Kept > 0 {
 		text += ", " + keptText(e.Kept)
 	}

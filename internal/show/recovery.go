@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stoker-build/stoker/internal/journal"
+	"github.com/stoker-build/stoker/internal/plural"
 )
 
 // lose notes that a job waits for its builder, until its next attempt, or all do
@@ -66,5 +67,5 @@ func mendedText(e journal.Recovered) string {
 	case e.Mending == journal.MendNoCache:
 		return "the next attempt goes without the cache"
 	}
-	return fmt.Sprintf("removed %s (%s) that may be broken", plural(e.Records, "record"), size(e.Bytes))
+	return fmt.Sprintf("removed %s (%s) that may be broken", plural.Of(e.Records, "record"), size(e.Bytes))
 }

@@ -1,6 +1,7 @@
-// Package show is what people see of a run: a live view on a terminal, lines in
-// a log, JSON for programs, and the closing summary. It knows a run from its
-// journal alone, and nothing that a build writes can disturb its output.
+// Package show is what people see: of a run a live view on a terminal, lines in a
+// log, JSON for programs, and the closing summary; of a cache and of plans tables. It
+// knows a run from its journal alone, and nothing that a build writes can disturb its
+// output.
 package show
 
 import (
@@ -123,7 +124,7 @@ type Options struct {
 // New makes the view of a mode that writes to out.
 func New(mode Mode, out io.Writer, opts Options) (View, error) {
 	opts = opts.withDefaults()
-	terminal := isTerminal(out)
+	terminal := IsTerminal(out)
 	color := terminal && opts.Getenv("NO_COLOR") == ""
 	switch resolve(mode, terminal, opts.Getenv) {
 	case ModeTTY:
@@ -132,8 +133,7 @@ func New(mode Mode, out io.Writer, opts Options) (View, error) {
 		}
 		return newTTY(out, color, opts), nil
 	case ModePlain:
-		width, _ := sizeOf(out)
-		return newPlain(out, width, color, opts), nil
+		return newPlain(out, Width(out), color, opts), nil
 	case ModeJSON:
 		return &jsonLines{lines{out: out}}, nil
 	case ModeQuiet:
@@ -174,9 +174,16 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-func isTerminal(out io.Writer) bool {
-	f, ok := out.(*os.File)
+// IsTerminal tells whether a person is at the other end of an input or output.
+func IsTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// Width is that of a terminal, and 0 for an output without one.
+func Width(out io.Writer) int {
+	width, _ := sizeOf(out)
+	return width
 }
 
 // sizeOf is the size of a terminal, or zeros for an output without one.

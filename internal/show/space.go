@@ -10,6 +10,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/node"
+	"github.com/stoker-build/stoker/internal/plural"
 )
 
 // waitingJob is the next job, which there is no space for yet.
@@ -52,13 +53,13 @@ func (t *tally) trouble() bool { return t.failed > 0 || t.astray > 0 }
 func (t *tally) String() string {
 	text := "nothing removed"
 	if t.records > 0 {
-		text = fmt.Sprintf("%s in %s removed", size(t.bytes), plural(t.records, "record"))
+		text = fmt.Sprintf("%s in %s removed", size(t.bytes), plural.Of(t.records, "record"))
 	}
 	if t.sweeps > 1 {
-		text += " by " + plural(t.sweeps, "sweep")
+		text += " by " + plural.Of(t.sweeps, "sweep")
 	}
 	if t.astray > 0 {
-		text += "; " + plural(t.astray, "record") + " removed that were not dead"
+		text += "; " + plural.Of(t.astray, "record") + " removed that were not dead"
 	}
 	switch {
 	case t.failed == 1:
@@ -92,7 +93,7 @@ func (s *state) endSweep(e journal.SweepFinished) {
 	}
 	s.swept.add(e)
 	if e.LiveRemovedRecords > 0 {
-		s.noteWarning(fmt.Sprintf("a sweep of %s removed %s that were not dead", clean(e.Node), plural(e.LiveRemovedRecords, "record")))
+		s.noteWarning(fmt.Sprintf("a sweep of %s removed %s that were not dead", clean(e.Node), plural.Of(e.LiveRemovedRecords, "record")))
 	}
 }
 
@@ -237,7 +238,7 @@ func (f finalText) space() []string {
 		parts = append(parts, size(c.PeakBytes)+" at its peak") // else the next line has it
 	}
 	if p := f.Prune; p != nil && p.ReclaimedRecords > 0 {
-		parts = append(parts, size(p.ReclaimedBytes)+" reclaimed in "+plural(p.Sweeps, "sweep"))
+		parts = append(parts, size(p.ReclaimedBytes)+" reclaimed in "+plural.Of(p.Sweeps, "sweep"))
 	}
 	var lines []string
 	if len(parts) > 0 {
@@ -261,15 +262,15 @@ func (f finalText) unswept() []string {
 	}
 	var lines []string
 	if p.LiveRemovedRecords > 0 {
-		lines = append(lines, f.bad("! ")+plural(p.LiveRemovedRecords, "record")+" removed that were not dead")
+		lines = append(lines, f.bad("! ")+plural.Of(p.LiveRemovedRecords, "record")+" removed that were not dead")
 	}
 	var parts []string
 	if n := len(p.Failures); n > 0 {
-		parts = append(parts, plural(n, "sweep")+" failed")
+		parts = append(parts, plural.Of(n, "sweep")+" failed")
 	}
 	// The other policies leave what there is space for to a next run.
 	if p.LeftRecords > 0 && (len(parts) > 0 || p.Policy == string(node.PruneCompleted)) {
-		parts = append(parts, fmt.Sprintf("%s in %s left", size(p.LeftBytes), plural(p.LeftRecords, "dead record")))
+		parts = append(parts, fmt.Sprintf("%s in %s left", size(p.LeftBytes), plural.Of(p.LeftRecords, "dead record")))
 	}
 	if len(parts) > 0 {
 		parts[0] = f.warn("! ") + parts[0]

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/plural"
 )
 
 // The states of a run.
@@ -281,7 +282,7 @@ func (s Status) ended() string {
 }
 
 func (s Status) numbers(f frame) []string {
-	parts := []string{fmt.Sprintf("%d of %s done", s.Total-s.Unfinished, plural(s.Total, "job")), totals(s.Built, s.Skipped, s.Failed)}
+	parts := []string{fmt.Sprintf("%d of %s done", s.Total-s.Unfinished, plural.Of(s.Total, "job")), totals(s.Built, s.Skipped, s.Failed)}
 	if s.state.built > 0 {
 		parts = append(parts, perHour(s.ImagesPerHour))
 	}
@@ -289,7 +290,7 @@ func (s Status) numbers(f frame) []string {
 		parts = append(parts, "about "+whole(ofSeconds(*s.LeftSeconds))+" left")
 	}
 	if s.State == Running {
-		workers := plural(s.state.workers, "worker")
+		workers := plural.Of(s.state.workers, "worker")
 		if s.state.away > 0 {
 			workers = f.warn(fmt.Sprintf("%d of %s (disk was full)", s.state.workers-s.state.away, workers))
 		}
@@ -317,7 +318,7 @@ func (s Status) failures(f finalText) []string {
 		}
 	}
 	if more := len(s.Failures) - statusFailures; more > 0 {
-		lines = append(lines, "  … and "+plural(more, "more reason"))
+		lines = append(lines, "  … and "+plural.Of(more, "more reason"))
 	}
 	return lines
 }

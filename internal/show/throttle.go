@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stoker-build/stoker/internal/imageref"
 	"github.com/stoker-build/stoker/internal/journal"
-	"github.com/stoker-build/stoker/internal/throttle"
 )
 
 // throttledClass is the class of attempts that a registry refused.
@@ -79,7 +79,7 @@ func limitText(e journal.RegistryLimit, now time.Time) string {
 // leftText says how much of a limit is left. What Docker Hub counts are pulls.
 func leftText(registry string, l journal.Limit) string {
 	counted := "requests"
-	if registry == throttle.DockerHub {
+	if registry == imageref.DockerHub {
 		counted = "pulls"
 	}
 	return fmt.Sprintf("%d of %d %s left", l.Remaining, l.Total, counted)

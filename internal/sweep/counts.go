@@ -69,9 +69,9 @@ func (c *counts) add(w Sweep) {
 	defer c.mu.Unlock()
 	c.c.Sweeps++
 	c.c.Slices += w.Slices
-	c.c.Removed = plus(c.c.Removed, w.Removed)
+	c.c.Removed = c.c.Removed.Plus(w.Removed)
 	c.c.Refused, c.c.Refusals = w.Refused, c.c.Refusals+w.Refused.Records
-	c.c.Astray = plus(c.c.Astray, w.Astray)
+	c.c.Astray = c.c.Astray.Plus(w.Astray)
 	c.c.Longest = max(c.c.Longest, w.Longest)
 	if w.Err != nil {
 		c.c.Failures = append(c.c.Failures, w.Err.Error())
@@ -87,6 +87,6 @@ func (s *Sweeper) Counts() Counts {
 		c.Left.Records++
 		c.Left.Bytes += size
 	}
-	c.Dead = plus(c.Removed, c.Left)
+	c.Dead = c.Removed.Plus(c.Left)
 	return c
 }

@@ -19,9 +19,7 @@ func Remove(ctx context.Context, o Options, list []cache.Record) Sweep {
 		s.Wait()
 	}()
 	return s.alone(ctx, 0, func(ctx context.Context, w *Sweep) {
-		for _, r := range list {
-			add(&w.Dead, r)
-		}
+		w.Dead = cache.SumOf(list)
 		s.remove(ctx, list, w)
 	})
 }
@@ -112,10 +110,10 @@ func (s *Sweeper) slice(ctx context.Context, call func(context.Context, []string
 	w.Longest = max(w.Longest, took)
 	for _, r := range removed {
 		if _, ours := asked[r.ID]; ours {
-			add(&w.Removed, r)
+			w.Removed.Add(&r)
 			delete(asked, r.ID)
 		} else {
-			add(&w.Astray, r)
+			w.Astray.Add(&r)
 		}
 	}
 	s.counts.removed(removed)
@@ -124,7 +122,7 @@ func (s *Sweeper) slice(ctx context.Context, call func(context.Context, []string
 		return took, false
 	}
 	for _, r := range asked {
-		add(&w.Refused, r)
+		w.Refused.Add(&r)
 	}
 	return took, true
 }

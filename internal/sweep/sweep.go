@@ -314,14 +314,14 @@ func (s *Sweeper) again(ctx context.Context, w *Sweep, remove func() (left bool)
 // byLineage removes all that is dead now, slice by slice.
 func (s *Sweeper) byLineage(ctx context.Context, w *Sweep) {
 	if report, ok := s.lookFor(ctx, w); ok {
-		s.remove(ctx, report.Removable(), w)
+		s.remove(ctx, report.Pick(cache.Policy{}), w)
 	}
 }
 
 // relieve removes what no job needs as far as there is a surplus.
 func (s *Sweeper) relieve(ctx context.Context, w *Sweep) {
 	if report, ok := s.lookFor(ctx, w); ok {
-		s.remove(ctx, upTo(unneeded(report), s.Surplus(ctx)), w)
+		s.remove(ctx, upTo(report.Pick(unneeded), s.Surplus(ctx)), w)
 	}
 }
 
@@ -333,9 +333,7 @@ func (s *Sweeper) byDescription(ctx context.Context, b Batch, w *Sweep) {
 	start := time.Now()
 	removed, err := s.Node.DeleteByDescription(ctx, b.Images)
 	w.Slices, w.Longest = 1, time.Since(start)
-	for _, r := range removed {
-		add(&w.Removed, r)
-	}
+	w.Removed = w.Removed.Plus(cache.SumOf(removed))
 	if err != nil {
 		w.Err = fmt.Errorf("pruning by description: %w", err)
 	}
@@ -362,13 +360,4 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-func add(s *cache.Sum, r cache.Record) {
-	s.Records++
-	s.Bytes += r.Size
-}
-
-func plus(a, b cache.Sum) cache.Sum {
-	return cache.Sum{Records: a.Records + b.Records, Bytes: a.Bytes + b.Bytes}
 }

@@ -226,7 +226,7 @@ func TestCollectFreesFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	var ids []string
-	for _, r := range cache.Classify(allDead(records)).Removable() {
+	for _, r := range cache.Classify(allDead(records)).Pick(cache.Policy{}) {
 		ids = append(ids, r.ID)
 	}
 	removed, err := f.node.Unlink(t.Context(), ids)
@@ -250,7 +250,7 @@ func TestDescriptionFilterOnRealRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	var above []string
-	for _, r := range cache.Classify(allDead(records)).Removable() {
+	for _, r := range cache.Classify(allDead(records)).Pick(cache.Policy{}) {
 		if !strings.HasPrefix(r.Description, "pulled from") {
 			above = append(above, r.ID)
 		}

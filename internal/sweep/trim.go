@@ -17,10 +17,7 @@ func (s *Sweeper) Trim(ctx context.Context, keep int64, foreign bool) Sweep {
 			if !ok {
 				return false
 			}
-			list := unneeded(report)
-			if foreign {
-				list = append(list, report.Foreign()...)
-			}
+			list := report.Pick(cache.Policy{LeftOver: true, Foreign: foreign})
 			totals, before := report.Totals(), w.Removed.Bytes
 			surplus := totals.Sum().Bytes - keep
 			s.remove(ctx, upTo(list, surplus), w)
@@ -33,11 +30,11 @@ func (s *Sweeper) Trim(ctx context.Context, keep int64, foreign bool) Sweep {
 // first and those that earlier runs left after them, and does not yield to
 // builds: something waits for the space.
 func (s *Sweeper) Free(ctx context.Context, bytes int64) Sweep {
-	return s.urgent(ctx, func(r *cache.Report) []cache.Record { return upTo(unneeded(r), bytes) })
+	return s.urgent(ctx, func(r *cache.Report) []cache.Record { return upTo(r.Pick(unneeded), bytes) })
 }
 
-// unneeded are the records that no job needs, in the order in which they may go.
-func unneeded(r *cache.Report) []cache.Record { return append(r.Removable(), r.LeftOver()...) }
+// unneeded lets go what no job needs and is nobody else's.
+var unneeded = cache.Policy{LeftOver: true}
 
 // Evict removes live records that may allows, by the unfinished jobs that need
 // them, until a number of bytes is free: those that are needed latest first.
@@ -53,10 +50,10 @@ func (s *Sweeper) Mend(ctx context.Context, job int, may func(cache.Verdict) boo
 	})
 }
 
-// FreeForeign removes left-over and foreign records until a number of bytes is
-// free, the least recently used of each first.
+// FreeForeign is Free, but goes on with foreign records, the least recently used first.
 func (s *Sweeper) FreeForeign(ctx context.Context, bytes int64) Sweep {
-	return s.urgent(ctx, func(r *cache.Report) []cache.Record { return upTo(append(r.LeftOver(), r.Foreign()...), bytes) })
+	all := cache.Policy{LeftOver: true, Foreign: true}
+	return s.urgent(ctx, func(r *cache.Report) []cache.Record { return upTo(r.Pick(all), bytes) })
 }
 
 func (s *Sweeper) urgent(ctx context.Context, pick func(*cache.Report) []cache.Record) Sweep {
@@ -77,7 +74,7 @@ func (s *Sweeper) lookFor(ctx context.Context, w *Sweep) (*cache.Report, bool) {
 		return nil, false
 	}
 	totals := report.Totals()
-	w.Dead, w.Busy = plus(w.Removed, totals.Dead), totals.Busy
+	w.Dead, w.Busy = w.Removed.Plus(totals.Dead), totals.Busy
 	s.counts.dead(report)
 	return report, true
 }

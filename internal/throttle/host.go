@@ -5,19 +5,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/stoker-build/stoker/internal/imageref"
 )
-
-// DockerHub is the registry of references that name none.
-const DockerHub = "docker.io"
-
-// Host returns the registry that a host answers for: those of Docker Hub have names
-// that no reference has.
-func Host(host string) string {
-	if host == DockerHub || strings.HasSuffix(host, "."+DockerHub) {
-		return DockerHub
-	}
-	return host
-}
 
 var requestURL = regexp.MustCompile(`https?://[^\s"]+`)
 
@@ -31,8 +21,8 @@ func Refuser(message string, registries []string) (host, mirrored string) {
 		if err != nil {
 			continue
 		}
-		host := Host(u.Host)
-		if of := Host(u.Query().Get("ns")); of != host && slices.Contains(registries, of) {
+		host := imageref.Registry(u.Host)
+		if of := imageref.Registry(u.Query().Get("ns")); of != host && slices.Contains(registries, of) {
 			return host, of
 		}
 		if slices.Contains(registries, host) {

@@ -1,4 +1,4 @@
-package layers
+package registry
 
 import (
 	"errors"
@@ -14,9 +14,9 @@ func TestSizesThroughAMirror(t *testing.T) {
 	img := image(t, 2)
 	mirror.push(t, "some/where/mirrored:1", img)
 	origin.push(t, "only/here:1", img)
-	s := NewSizes(Options{Tries: 1, Mirrors: map[string][]string{"registry.invalid": {mirror.host + "/some"}, origin.host: {mirror.host}}})
+	s := newClient(t, Options{Mirrors: map[string][]string{"registry.invalid": {mirror.host + "/some"}, origin.host: {mirror.host}}})
 	for _, ref := range []string{"registry.invalid/where/mirrored:1", origin.host + "/only/here:1"} {
-		got, err := s.Of(t.Context(), ref, "")
+		got, err := s.Sizes(t.Context(), ref, "")
 		if err != nil || len(got) != 2 || slices.Contains(got, 0) {
 			t.Errorf("%s: sizes %v (%v)", ref, got, err)
 		}
@@ -27,16 +27,14 @@ func TestSizesThroughAMirror(t *testing.T) {
 func TestSizesOfAnUnreachableRegistry(t *testing.T) {
 	h := newHub(t)
 	h.answer = func(int) int { return http.StatusServiceUnavailable }
-	s := NewSizes(Options{Tries: 1})
+	s := newClient(t, Options{})
 	for range 5 {
-		if _, err := s.Of(t.Context(), h.host+"/a:1", ""); !errors.Is(err, ErrUnavailable) {
+		if _, err := s.Sizes(t.Context(), h.host+"/a:1", ""); !errors.Is(err, ErrUnavailable) {
 			t.Errorf("error %v", err)
 		}
 	}
-	if m, _ := h.counts(); m != hopeless {
-		t.Errorf("%d requests, want %d", m, hopeless)
-	}
-	if _, err := s.Of(t.Context(), h.host+"/a:1", "no/such/plat/form/x"); err == nil {
+	h.check(t, "five times", hopeless, 0, 1)
+	if _, err := s.Sizes(t.Context(), h.host+"/a:1", "no/such/plat/form/x"); err == nil {
 		t.Error("a platform that is none is no error")
 	}
 }

@@ -1,4 +1,4 @@
-package layers
+package registry
 
 import (
 	"errors"
@@ -6,6 +6,8 @@ import (
 	"net/http"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"github.com/stoker-build/stoker/internal/layers"
 )
 
 // What Resolve's errors are, to be told apart with errors.Is. An error that is
@@ -22,32 +24,42 @@ var (
 	ErrUnavailable = errors.New("registry unavailable")
 )
 
-// errGivenUp marks that the context ended first. The context's own errors are
-// no sign of it: a dialer's timeout counts as context.DeadlineExceeded too.
-var errGivenUp = errors.New("given up")
-
 // explain turns an error of a registry into one that names the reference and
 // says what to do, and that is one of the errors above.
 func explain(ref string, err error) error {
-	var status *transport.Error
+	code := statusCode(err)
 	switch {
-	case errors.Is(err, errAnswer), errors.Is(err, ErrNotFound):
+	case errors.Is(err, layers.ErrManifest), errors.Is(err, ErrNotFound), errors.Is(err, errCredentials):
 		return fmt.Errorf("resolve %s: %w", ref, err)
-	case !errors.As(err, &status):
+	case code == 0:
 		return fmt.Errorf("resolve %s: %w: check the registry's address and that it is running: %w", ref, ErrUnavailable, err)
-	case status.StatusCode == http.StatusNotFound:
+	case code == http.StatusNotFound:
 		return fmt.Errorf("resolve %s: %w: check the name and the tag: %w", ref, ErrNotFound, err)
-	case status.StatusCode == http.StatusUnauthorized, status.StatusCode == http.StatusForbidden:
+	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		return fmt.Errorf("resolve %s: %w: log in to the registry and check that the name exists: %w", ref, ErrDenied, err)
-	case transientStatus(status.StatusCode):
+	case mayPass(err):
 		return fmt.Errorf("resolve %s: %w: try again later: %w", ref, ErrUnavailable, err)
 	default:
 		return fmt.Errorf("resolve %s: the registry refused the request: %w", ref, err)
 	}
 }
 
-// transientStatus tells whether the same request may succeed later.
-func transientStatus(code int) bool {
-	return code >= http.StatusInternalServerError ||
+// mayPass tells whether the same request may succeed later: a registry that fails, is
+// asked too often or does not answer at all is no answer.
+func mayPass(err error) bool {
+	if errors.Is(err, layers.ErrManifest) || errors.Is(err, ErrNotFound) || errors.Is(err, errCredentials) {
+		return false
+	}
+	code := statusCode(err)
+	return code == 0 || code >= http.StatusInternalServerError ||
 		code == http.StatusTooManyRequests || code == http.StatusRequestTimeout
+}
+
+// statusCode returns the HTTP status that a registry answered with; 0 for none.
+func statusCode(err error) int {
+	var t *transport.Error
+	if errors.As(err, &t) {
+		return t.StatusCode
+	}
+	return 0
 }

@@ -1,0 +1,67 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/imageref"
+	"github.com/stoker-build/stoker/internal/recovery"
+	"github.com/stoker-build/stoker/internal/registry"
+	"github.com/stoker-build/stoker/internal/run"
+)
+
+// options turns the flags into the builder's; with existingOnly no private
+// builder is started.
+func (o builderOptions) options(registries []string, existingOnly bool) builder.Options {
+	loopback := slices.DeleteFunc(slices.Clone(registries), func(host string) bool { return !imageref.Loopback(host) })
+	return builder.Options{
+		Names: o.names, Buildkitd: o.buildkitd, BuildkitdConfig: o.config, StateDir: o.stateDir, ExistingOnly: existingOnly,
+		InsecureRegistries: slices.Concat(o.insecure, loopback),
+	}
+}
+
+// existing returns the nearest directory of a path that exists.
+func existing(path string) string {
+	for ; path != filepath.Dir(path); path = filepath.Dir(path) {
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	return path
+}
+
+func (o builderOptions) connect(ctx context.Context, registries []string) (*builder.Builder, error) {
+	return builder.Connect(ctx, o.options(registries, false))
+}
+
+// recovery returns how processes take turns at mending a builder; nil to mend
+// nothing.
+func (o buildOptions) recovery(builderName string) *recovery.Turns {
+	if !o.run.recover {
+		return nil
+	}
+	path := o.run.recoverBy
+	if path == "" {
+		name := digest.FromString(builderName).Encoded()[:16]
+		path = filepath.Join(o.builder.stateDir, "recovery", name+".lock")
+	}
+	return &recovery.Turns{Path: path, Interval: o.run.recoverGap}
+}
+
+func nodesOf(b *builder.Builder) []run.Node {
+	var nodes []run.Node
+	for _, n := range b.Nodes() {
+		nodes = append(nodes, n)
+	}
+	return nodes
+}
+
+// registries asks them where a builder does that has mirrors.
+func (o builderOptions) registries(mirrors builder.Mirrors) (*registry.Client, error) {
+	return registry.New(registry.Options{Insecure: slices.Concat(mirrors.Plain, o.insecure), Mirrors: mirrors.Of, Chains: filepath.Join(o.stateDir, "chains")})
+}

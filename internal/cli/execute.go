@@ -1,0 +1,168 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/graph"
+	"github.com/stoker-build/stoker/internal/journal"
+	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/registry"
+	"github.com/stoker-build/stoker/internal/run"
+	"github.com/stoker-build/stoker/internal/show"
+)
+
+// The longest pause between two attempts at a job.
+const retryDelayMax = 2 * time.Minute
+
+// options turns the flags into the run's options, but for the parts that talk to a
+// builder or write to disk.
+func (o buildOptions) options(p *plan.Plan) run.Options {
+	options := run.Options{
+		Plan: p, Workers: o.run.workers, MaxFailures: o.run.maxFail.of(len(p.Jobs)), FailFast: o.run.failFast,
+		AttemptOptions: run.AttemptOptions{Retries: o.run.retries, RetriesStep: o.run.retryStep, RetryDelay: o.run.retryDelay, RetryDelayMax: retryDelayMax,
+			Timeout: o.run.timeout, StallTimeout: o.run.stall, PostBuild: o.run.postBuild},
+		Registries:   run.RegistryOptions{Pause: o.run.regPause, Wait: o.run.regWait},
+		Attributions: ledger.Attributions{Dir: filepath.Join(o.builder.stateDir, "attributions")}, Order: run.Order(o.space.order), Space: o.space.options(),
+		Prune: o.prune.options(), Redact: o.redactor(p), Journal: journal.New(),
+	}
+	learned := ledger.ReadLearned(o.builder.stateDir, p.Kind())
+	options.Space.Rates.PerByte = learned.CacheBytesPerPulledByte
+	if options.Space.Rates.Own == 0 {
+		options.Space.Rates.Own = learned.OwnBytesPerJob
+	}
+	return options
+}
+
+// askRegistries has the run ask registries through a client.
+func (o buildOptions) askRegistries(options *run.Options, c *registry.Client) {
+	r := &options.Registries
+	r.Ask, r.LayerSizes, r.Limits = c.Ask, c.Sizes, c.Limits
+	if !o.run.force {
+		r.Tags = c
+	}
+}
+
+// execute builds a plan: connect, open the record, run, say how it went.
+func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams) (err error) {
+	done, err := o.builder.openState(streams.Err)
+	if err != nil {
+		return err
+	}
+	defer done()
+	options := o.options(p)
+	b, err := o.builder.connect(ctx, p.Registries())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	if err := b.CanLoad(ctx, p.Jobs); err != nil {
+		return err
+	}
+	for _, why := range b.Unreached() {
+		p.Notes = append(p.Notes, "a builder is left out: "+why)
+	}
+	mirrors := b.Mirrors()
+	client, err := o.builder.registries(mirrors)
+	if err != nil {
+		return err
+	}
+	o.askRegistries(&options, client)
+	options.BuilderName, options.Registries.Mirrors = b.Name(), mirrors.Of
+	options.Builder, options.Graphs, options.Nodes, options.Prune.Owner = b, b, nodesOf(b), o.prune.owner(b)
+	options.Recovery = o.recovery(b.Name())
+	if err := checkWithFrontend(ctx, p, b); err != nil {
+		return err
+	}
+
+	command := resumeCommand(streams, o.flags, os.LookupEnv, options.Redact)
+	record, resumed, err := o.openLedger(ctx, p, client, streams.Version, command)
+	if err != nil {
+		return err
+	}
+	defer record.Close()
+	options.Ledger, options.Resume = record, run.ResumeOptions{Kept: resumed.Entries, Again: o.again(resumed), Command: command}
+	p.Notes = append(p.Notes, resumed.Notes...)
+	view, err := show.New(show.Mode(o.run.progress), viewStream(o.run, streams), show.Options{Results: streams.Out, Pushed: pushed(p), Kept: resumed.Entries})
+	if err != nil {
+		return err
+	}
+	shown := show.Attach(options.Journal, view)
+	summary, err := run.Run(ctx, options)
+	o.learn(p, summary)
+	err = errors.Join(err, shown.Close(), o.input.writeFiles(p, record.Entries()))
+	if err := appendStepSummary(summary); err != nil {
+		fmt.Fprintf(streams.Err, "warning: the summary is not on the job's page: %s\n", err)
+	}
+	if err != nil {
+		return &runError{err}
+	}
+	return outcome(ctx, summary)
+}
+
+// checkWithFrontend has the builder's frontend find a mistake in the one
+// Dockerfile of all jobs, where nobody else can. What else it says is a matter of
+// single jobs, or comes again when all are asked about.
+func checkWithFrontend(ctx context.Context, p *plan.Plan, b *builder.Builder) error {
+	job := p.InDoubt()
+	if job == nil {
+		return nil
+	}
+	var mistake error
+	_ = b.Graphs(ctx, []*plan.Job{job}, func(_ *plan.Job, _ graph.Graph, err error) {
+		if err != nil && builder.DoesNotParse(err) {
+			mistake = job.Source.DoesNotParse(err)
+		}
+	})
+	return mistake
+}
+
+// learn keeps what the run showed for the next. That it cannot be kept costs
+// only a worse forecast.
+func (o buildOptions) learn(p *plan.Plan, s ledger.Summary) {
+	if s.Space != nil && s.Space.OwnBytesPerJob > 0 {
+		_ = ledger.WriteLearned(o.builder.stateDir, p.Kind(), ledger.Learned{
+			CacheBytesPerPulledByte: s.Space.CacheBytesPerPulledByte, OwnBytesPerJob: s.Space.OwnBytesPerJob})
+	}
+}
+
+// viewStream is where the view goes: to standard error, as the progress of
+// docker buildx does, but for JSON, which a program reads from standard output.
+func viewStream(ro runOptions, streams Streams) io.Writer {
+	if ro.progress == string(show.ModeJSON) {
+		return streams.Out
+	}
+	return streams.Err
+}
+
+// outcome turns a summary into an exit code.
+func outcome(ctx context.Context, s ledger.Summary) error {
+	switch {
+	case errors.Is(context.Cause(ctx), run.ErrInterrupted):
+		return &exitError{ExitInterrupted}
+	case s.Failed > 0 || s.Unfinished > 0:
+		return &exitError{ExitFailed}
+	}
+	return nil
+}
+
+// appendStepSummary adds the summary to the page of a GitHub job.
+func appendStepSummary(s ledger.Summary) error {
+	path := os.Getenv("GITHUB_STEP_SUMMARY")
+	if path == "" {
+		return nil
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("GITHUB_STEP_SUMMARY: %w", err)
+	}
+	_, err = f.WriteString(s.Markdown(false))
+	return errors.Join(err, f.Close())
+}

@@ -1,0 +1,136 @@
+package show
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/stoker-build/stoker/internal/plural"
+	"github.com/stoker-build/stoker/internal/run"
+)
+
+// Planned writes what a run would do, with notes about its input before it.
+func Planned(w io.Writer, notes []string, p run.Planned) error {
+	var text strings.Builder
+	for _, note := range notes {
+		fmt.Fprintf(&text, "note: %s\n", clean(note))
+	}
+	failing := writePlannedJobs(&text, p.Jobs)
+	text.WriteString("\n")
+	// A strings.Builder never fails.
+	_ = Pairs(&text, plannedRows(p, failing))
+	_, err := io.WriteString(w, text.String())
+	return err
+}
+
+// writePlannedJobs lists the jobs in order, and returns how many will fail.
+func writePlannedJobs(w *strings.Builder, jobs []run.PlannedJob) (failing int) {
+	for i, j := range jobs {
+		if i == 0 || jobs[i-1].Batch != j.Batch {
+			fmt.Fprintf(w, "batch %d\n", j.Batch)
+		}
+		fmt.Fprintf(w, "  %s  %s\n", clean(j.Name), visible(strings.Join(j.Tags, " ")))
+		if j.Problem != "" {
+			fmt.Fprintf(w, "    will fail: %s\n", clean(j.Problem))
+			failing++
+		}
+	}
+	return failing
+}
+
+// plannedRows are the numbers of a run, from how many jobs there are to whether
+// they fit.
+func plannedRows(p run.Planned, failing int) (rows [][2]string) {
+	row := func(name, format string, args ...any) {
+		rows = append(rows, [2]string{name, fmt.Sprintf(format, args...)})
+	}
+	row("jobs", "%d in %s, %s, %d skipped", len(p.Jobs), plural.Of(p.Batches, "batch"), plural.Of(p.Workers, "worker"), p.Skipped)
+	if failing > 0 {
+		row("will fail", "%s, as said above; no figure below counts them", plural.Of(failing, "job"))
+	}
+	if n := p.Forecast.Unknown; n > 0 {
+		row("unknown", "what %s; no figure below counts them", jobsDo(n))
+	}
+	if p.Forecast.Jobs > 0 {
+		rows = append(rows, forecastRows(p)...)
+	}
+	if p.Bound == "" {
+		row("fits", "no bound is known: name the disk with --disk-path, or give --cache-budget")
+		return rows
+	}
+	row("bound", "%s", boundText(p))
+	row("fits", "%s", fits(p))
+	return rows
+}
+
+// forecastRows tell how the cache will grow and shrink.
+func forecastRows(p run.Planned) (rows [][2]string) {
+	row := func(name, format string, args ...any) {
+		rows = append(rows, [2]string{name, fmt.Sprintf(format, args...)})
+	}
+	f := p.Forecast
+	row("pull", "%s; sharing layers saves %s", size(f.PullBytes), size(f.SharedBytes))
+	switch {
+	case f.Guessed > 0:
+		row("a job adds", "not known yet; %s assumed", size(f.GuessedBytes))
+	case f.Rates.Own > 0:
+		row("a job adds", "about %s of its own", size(f.Rates.Own))
+	}
+	cached := func(bytes int64) string { return size(bytes - p.OtherBytes) }
+	workers := plural.Of(p.Workers, "worker")
+	row("peak", "%s of cache with %s; %s if nothing were removed", cached(f.PeakBytes), workers, cached(f.TotalBytes))
+	row("least", "%s of cache for %s in this order, %s for one", cached(f.LeastBytes), workers, cached(f.SmallestBytes))
+	row("use", "%s", sparkline(f.Curve))
+	return rows
+}
+
+// boundText says what bounds the cache, and what is used of that now, by whom.
+func boundText(p run.Planned) string {
+	text := fmt.Sprintf("%s: limit %s, %s used", p.Bound, size(p.Limit.High), size(p.UsedBytes))
+	if p.OtherBytes > 0 {
+		text += fmt.Sprintf(", %s of it not by the cache", size(p.OtherBytes))
+	}
+	return text
+}
+
+// jobsDo says of how many jobs something is said.
+func jobsDo(n int) string {
+	if n == 1 {
+		return "1 job does"
+	}
+	return fmt.Sprintf("%d jobs do", n)
+}
+
+func fits(p run.Planned) string {
+	f := p.Forecast
+	switch {
+	case f.Jobs+f.Unknown == 0:
+		return "nothing is to be built"
+	case !f.Fits:
+		return fmt.Sprintf("no: at least %s of cache are needed, and %s are allowed", size(f.SmallestBytes-p.OtherBytes), size(p.Limit.High-p.OtherBytes))
+	case f.Unknown > 0 && f.Jobs > 0:
+		return fmt.Sprintf("unknown for %d of the jobs; the others fit", f.Unknown)
+	case f.Unknown > 0:
+		return "unknown for " + plural.Of(f.Unknown, "job")
+	case f.Waits > 0:
+		return fmt.Sprintf("yes; workers will wait for space about %d times", f.Waits)
+	}
+	return "yes"
+}
+
+// sparkline draws a curve in one line of at most 60 characters.
+func sparkline(curve []int64) string {
+	const width, bars = 60, "▁▂▃▄▅▆▇█"
+	if len(curve) == 0 {
+		return ""
+	}
+	most := max(slices.Max(curve), 1)
+	steps := []rune(bars)
+	var b strings.Builder
+	for i := range min(len(curve), width) {
+		v := curve[i*len(curve)/min(len(curve), width)]
+		b.WriteRune(steps[int(v*int64(len(steps)-1)/most)])
+	}
+	return b.String()
+}
