@@ -11,6 +11,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/lint"
 	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // check has the builder check the jobs' Dockerfiles, and prints what it found. As
@@ -54,7 +55,7 @@ func check(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams) (
 	if err := found.Print(&text); err != nil {
 		return err
 	}
-	if _, err := fmt.Fprint(streams.Out, o.redactor(p).String(text.String())); err != nil {
+	if _, err := fmt.Fprint(streams.Out, visible.Lines(o.redactor(p).String(text.String()))); err != nil {
 		return &runError{err}
 	}
 	if found.Any() {

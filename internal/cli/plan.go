@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +18,7 @@ import (
 	"github.com/stoker-build/stoker/internal/plan"
 	"github.com/stoker-build/stoker/internal/registry"
 	"github.com/stoker-build/stoker/internal/show"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 func newPlan(streams Streams) *cobra.Command {
@@ -88,7 +88,7 @@ func runPlan(ctx context.Context, o buildOptions, format string, streams Streams
 	case o.builder.name != "" || !errors.As(err, new(*builder.UnreachableError)):
 		return err
 	default:
-		fmt.Fprintf(streams.Err, "warning: no builder could be reached, so that what it has cached is not known (%s)\n", lastTried(err))
+		fmt.Fprintf(streams.Err, "warning: no builder could be reached, so that what it has cached is not known (%s)\n", visible.Line(lastTried(err)))
 		options.LayerSizes = o.builder.sizes(builder.Mirrors{}, limits).Of
 		if options.Space.DiskPath == "" {
 			// A private builder would keep its cache here.
@@ -103,9 +103,7 @@ func runPlan(ctx context.Context, o buildOptions, format string, streams Streams
 		return &runError{err}
 	}
 	if format == "json" {
-		enc := json.NewEncoder(streams.Out)
-		enc.SetIndent("", "  ")
-		return enc.Encode(planned)
+		return writeJSON(streams.Out, planned)
 	}
 	if p.CheckOutputs() != nil {
 		p.Notes = append(p.Notes, "nothing says where the images are to go: build will need --push, --load or --output")
@@ -125,7 +123,7 @@ func lastTried(err error) string {
 // printPlanned writes a forecast for people.
 func printPlanned(w io.Writer, p *plan.Plan, f engine.Planned) error {
 	for _, note := range p.Notes {
-		fmt.Fprintf(w, "note: %s\n", note)
+		fmt.Fprintf(w, "note: %s\n", visible.Line(note))
 	}
 	failing := 0
 	for i, j := range f.Jobs {
@@ -134,7 +132,7 @@ func printPlanned(w io.Writer, p *plan.Plan, f engine.Planned) error {
 		}
 		fmt.Fprintf(w, "  %s  %s\n", j.Name, strings.Join(j.Tags, " "))
 		if j.Problem != "" {
-			fmt.Fprintf(w, "    will fail: %s\n", j.Problem)
+			fmt.Fprintf(w, "    will fail: %s\n", visible.Line(j.Problem))
 			failing++
 		}
 	}
