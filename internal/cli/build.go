@@ -197,6 +197,7 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	if err != nil {
 		return err
 	}
+	o.builder.secret = options.Redact.Add
 	b, err := o.builder.connect(ctx, p.Registries())
 	if err != nil {
 		return err
@@ -489,7 +490,7 @@ func buildArgs(flags []string) (args, plain map[string]string, err error) {
 // builder is started.
 func (o builderOptions) options(registries []string, existingOnly bool) builder.Options {
 	return builder.Options{
-		Name: o.name, Buildkitd: o.buildkitd, BuildkitdConfig: o.config, StateDir: o.stateDir, ExistingOnly: existingOnly,
+		Name: o.name, Buildkitd: o.buildkitd, BuildkitdConfig: o.config, StateDir: o.stateDir, ExistingOnly: existingOnly, Secret: o.secret,
 		InsecureRegistries: append(slices.Clip(o.insecure), loopback(registries)...),
 	}
 }

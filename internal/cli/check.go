@@ -22,6 +22,8 @@ func check(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams) (
 		return err
 	}
 	defer done()
+	secrets := o.redactor(p)
+	o.builder.secret = secrets.Add
 	b, err := o.builder.connect(ctx, p.Registries())
 	if err != nil {
 		return err
@@ -55,7 +57,7 @@ func check(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams) (
 	if err := found.Print(&text); err != nil {
 		return err
 	}
-	if _, err := fmt.Fprint(streams.Out, visible.Lines(o.redactor(p).String(text.String()))); err != nil {
+	if _, err := fmt.Fprint(streams.Out, visible.Lines(secrets.String(text.String()))); err != nil {
 		return &runError{err}
 	}
 	if found.Any() {

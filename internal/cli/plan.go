@@ -76,6 +76,7 @@ func runPlan(ctx context.Context, o buildOptions, format string, streams Streams
 	}
 	limits := &registry.Limits{}
 	options.Limits = limits.All
+	o.builder.secret = options.Redact.Add
 	b, err := o.builder.connect(ctx, p.Registries())
 	switch {
 	case err == nil:
