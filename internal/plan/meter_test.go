@@ -28,7 +28,7 @@ func TestWhatTemplatesMakeIsBounded(t *testing.T) {
 		{chain(`printf "%q"`), "", "printf makes too long a text"},
 		{chain("js"), "", "js makes too long a text"},
 		{chain("print .long .long .long .long"), "", "print makes too long a text"},
-		{strings.Repeat(`{{.row | upper | trunc 1}}`, 60), "", "upper makes too long a text"},
+		{strings.Repeat(`{{printf "%s" .row | trunc 1}}`, 60), "", "printf makes too long a text"},
 	} {
 		tmpl, err := parseTemplate("-t", tt.text)
 		if err != nil {
