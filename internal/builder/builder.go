@@ -25,6 +25,7 @@ import (
 	"github.com/docker/buildx/util/dockerutil"
 	"github.com/docker/buildx/util/dockerutil/dockerconfig"
 	"github.com/docker/cli/cli/command"
+	"github.com/docker/cli/cli/config/types"
 	"github.com/docker/cli/cli/flags"
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/auth/authprovider"
@@ -54,6 +55,9 @@ type Options struct {
 	ExistingOnly bool
 	// InsecureRegistries are hosts that a private builder talks to without TLS.
 	InsecureRegistries []string
+	// Secret is told of the secrets that docker's configuration, or a program that it
+	// names, gives out for registries, before the builder has them; may be nil.
+	Secret func(values ...string)
 	// Getenv reads the environment; os.Getenv when nil.
 	Getenv func(string) string
 }
@@ -140,7 +144,7 @@ func Connect(ctx context.Context, opt Options) (*Builder, error) {
 	if getenv == nil {
 		getenv = os.Getenv
 	}
-	b := &Builder{cli: cli, auth: dockerconfig.LoadAuthConfig(cli), images: newImages(), around: &surroundings{contents: newContents()},
+	b := &Builder{cli: cli, auth: tellingSecrets(opt.Secret, dockerconfig.LoadAuthConfig(cli)), images: newImages(), around: &surroundings{contents: newContents()},
 		config: confutil.NewConfig(cli, confutil.WithDir(filepath.Join(opt.StateDir, "buildx")))}
 
 	for _, asked := range []struct {
@@ -406,6 +410,18 @@ func (b *Builder) options(o build.Options) build.Options {
 // credentials are docker's for registries, which a builder may ask for.
 func (b *Builder) credentials() session.Attachable {
 	return authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{AuthConfigProvider: b.auth})
+}
+
+// tellingSecrets tells of each secret that a provider gives out.
+func tellingSecrets(secret func(values ...string), next authprovider.AuthConfigProvider) authprovider.AuthConfigProvider {
+	if secret == nil {
+		return next
+	}
+	return func(ctx context.Context, host string, scope []string, check authprovider.ExpireCachedAuthCheck) (types.AuthConfig, error) {
+		auth, err := next(ctx, host, scope, check)
+		secret(auth.Password, auth.Auth, auth.IdentityToken, auth.RegistryToken)
+		return auth, err
+	}
 }
 
 func (b *Builder) docker() *dockerutil.Client { return dockerutil.NewClient(b.cli) }

@@ -117,16 +117,21 @@ type ignored struct {
 func ignoredOf(job *plan.Job) ignored {
 	in := job.Options.Inputs
 	for _, path := range []string{in.DockerfilePath + ".dockerignore", filepath.Join(in.ContextPath, ".dockerignore")} {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			continue
-		}
-		patterns, err := ignorefile.ReadAll(bytes.NewReader(text))
-		if err == nil {
-			return ignored{string(text), patterns}
+		if i, err := ignoredIn(path); err == nil {
+			return i
 		}
 	}
 	return ignored{}
+}
+
+// ignoredIn reads a .dockerignore file.
+func ignoredIn(path string) (ignored, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return ignored{}, err
+	}
+	patterns, err := ignorefile.ReadAll(bytes.NewReader(text))
+	return ignored{string(text), patterns}, err
 }
 
 var errNotTold = errors.New("the content is not told")

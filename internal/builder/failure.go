@@ -32,7 +32,10 @@ const (
 	TimedOut    Class = "timeout"
 )
 
-const doesNotParse = "the Dockerfile does not parse"
+const (
+	doesNotParse = "the Dockerfile does not parse"
+	notUTF8      = "a name or a text that is to be sent to the builder is not UTF-8"
+)
 
 var noSpace = regexp.MustCompile(`(?i)no space left on device|ENOSPC|disk quota exceeded`)
 
@@ -59,6 +62,7 @@ var failures = []struct {
 	{Permanent, "the registry says that an image does not exist", regexp.MustCompile(`(?:failed to resolve source metadata for|pull access denied|failed to authorize)[^\n]*(?:: not found|repository does not exist|name unknown|manifest unknown)`)},
 	{Permanent, "the registry denies access", regexp.MustCompile(`pull access denied|insufficient_scope|(?:unexpected status|failed to fetch (?:anonymous|oauth) token)[^\n]*: (?:401 Unauthorized|403 Forbidden)|failed to fetch (?:anonymous|oauth) token: (?:unauthorized|denied): |failed to push [^\n]*: (?:unauthorized|denied): |denied: requested access`)},
 	{Permanent, "the build needs what --allow does not give", regexp.MustCompile(`(?:network\.host|security\.insecure|device \S+) is not allowed`)},
+	{Permanent, notUTF8, regexp.MustCompile(`grpc: error while marshaling: string field contains invalid UTF-8`)},
 	{Permanent, "a reference is not valid", regexp.MustCompile(`failed to parse stage name|invalid reference format`)},
 	{Permanent, "a step needs a secret that is not given", regexp.MustCompile(`^(?:failed to solve: )?secret \S+: not found$`)},
 	{Permanent, "a step needs an SSH agent that is not given", regexp.MustCompile(`unset ssh forward key \S+$`)},

@@ -41,6 +41,9 @@ func ReasonOf(job *plan.Job, err error) ledger.Failure {
 	} else if failedProcess.MatchString(f.Message) {
 		f.Message = strings.TrimPrefix(trimmed(ownWords(err)), "process: ")
 	}
+	if why == notUTF8 && job != nil {
+		f.Message = cmp.Or(badName(job), f.Message)
+	}
 	return f
 }
 

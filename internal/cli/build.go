@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // buildOptions are the flags of stoker build.
@@ -112,7 +113,7 @@ func runBuild(ctx context.Context, o buildOptions, streams Streams) error {
 // printJobs writes the jobs in order with their tags.
 func printJobs(w io.Writer, p *plan.Plan) error {
 	for _, note := range p.Notes {
-		fmt.Fprintf(w, "# %s\n", note)
+		fmt.Fprintf(w, "# %s\n", visible.Line(note))
 	}
 	for i, j := range p.Jobs {
 		if _, err := fmt.Fprintf(w, "%d\tbatch %d\t%s\t%s\t%s\n", i+1, p.Batch(i), j.Name, cmp.Or(j.Base, "-"), strings.Join(j.Tags, ",")); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/stoker-build/stoker/internal/lint"
 	"github.com/stoker-build/stoker/internal/plan"
 	"github.com/stoker-build/stoker/internal/plural"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // check has the builder check the jobs' Dockerfiles, and prints what it found. As
@@ -22,6 +23,8 @@ func check(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams) (
 		return err
 	}
 	defer done()
+	secrets := o.redactor(p)
+	o.builder.secret = secrets.Add
 	b, err := o.builder.connect(ctx, p.Registries())
 	if err != nil {
 		return err
@@ -55,7 +58,7 @@ func check(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams) (
 	if err := found.Print(&text); err != nil {
 		return err
 	}
-	if _, err := fmt.Fprint(streams.Out, o.redactor(p).String(text.String())); err != nil {
+	if _, err := fmt.Fprint(streams.Out, visible.Lines(secrets.String(text.String()))); err != nil {
 		return &runError{err}
 	}
 	if found.Any() {

@@ -20,7 +20,7 @@ import (
 func (o builderOptions) options(registries []string, existingOnly bool) builder.Options {
 	loopback := slices.DeleteFunc(slices.Clone(registries), func(host string) bool { return !imageref.Loopback(host) })
 	return builder.Options{
-		Names: o.names, Buildkitd: o.buildkitd, BuildkitdConfig: o.config, StateDir: o.stateDir, ExistingOnly: existingOnly,
+		Names: o.names, Buildkitd: o.buildkitd, BuildkitdConfig: o.config, StateDir: o.stateDir, ExistingOnly: existingOnly, Secret: o.secret,
 		InsecureRegistries: slices.Concat(o.insecure, loopback),
 	}
 }

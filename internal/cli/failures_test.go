@@ -29,8 +29,11 @@ func TestFailuresAreWhatTheyAre(t *testing.T) {
 			Message: "/bin/sh: nosuchcommand: not found", Output: []string{"one", "two", "/bin/sh: nosuchcommand: not found"}},
 		"missing":       {Class: string(builder.Permanent), Why: noFile, Step: "COPY typo.txt /", Line: 3, Message: `"/typo.txt": not found`},
 		"missing-stage": {Class: string(builder.Permanent), Why: noFile, Step: "COPY --from=make /made /", Line: 3, Message: "lstat /made: no such file or directory"},
+		"bad-name": {Class: string(builder.Permanent), Why: "a name or a text that is to be sent to the builder is not UTF-8",
+			Message: `"tasks/bad-name/n\xff.txt": rename it, or leave it out with a .dockerignore`},
 	}
 	texts := map[string]string{
+		"bad-name":      "COPY . /",
 		"lines":         "RUN echo one >&2; \\\n  # of its own\n  echo two >&2; \\\n  nosuchcommand --install   agent",
 		"missing-stage": "COPY --from=make /made /\nFROM " + w.bases[0].Ref + " AS make",
 	}
@@ -44,6 +47,7 @@ func TestFailuresAreWhatTheyAre(t *testing.T) {
 		w.write("tasks/"+id+"/Dockerfile", from+cmp.Or(texts[id], f.Step)+"\n")
 		rows = append(rows, fmt.Sprintf(`{"id":%q}`, id))
 	}
+	w.write("tasks/bad-name/n\xff.txt", "")
 	code, out := w.rows(rows, "-t", w.registry.Host()+"/tasks/{{.id}}:1", "tasks/{{.id}}")
 	entries := w.manifest()
 	if code != ExitFailed || len(entries) != len(want) {
@@ -51,7 +55,9 @@ func TestFailuresAreWhatTheyAre(t *testing.T) {
 	}
 	for _, e := range entries {
 		f := want[e.Name]
-		f.File = "tasks/" + e.Name + "/Dockerfile"
+		if f.Line > 0 {
+			f.File = "tasks/" + e.Name + "/Dockerfile"
+		}
 		if e.Failure == nil || !reflect.DeepEqual(*e.Failure, f) || e.ErrorClass != f.Class || *e.Error != f.String() {
 			t.Errorf("%s failed with\n%+v, want\n%+v\nand is said to for %s", e.Name, e.Failure, f, *e.Error)
 		}

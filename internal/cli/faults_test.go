@@ -243,16 +243,31 @@ func (w *workbench) login() (lab.Auth, string) {
 	return auth, "DOCKER_CONFIG=" + w.path("docker")
 }
 
+// loginByHelper is login with a program that docker asks for the password.
+func (w *workbench) loginByHelper() (password string, env []string) {
+	w.t.Helper()
+	auth, config := w.login()
+	auth.Password = "password-of-a-helper"
+	w.registry.RequireAuth(auth)
+	w.write("docker/config.json", `{"credsStore": "lab"}`)
+	helper := w.write("bin/docker-credential-lab", fmt.Sprintf("#!/bin/sh\necho '{\"Username\":\"%s\",\"Secret\":\"%s\"}'\n", auth.User, auth.Password))
+	if err := os.Chmod(helper, 0o755); err != nil {
+		w.t.Fatal(err)
+	}
+	return auth.Password, []string{config, "PATH=" + filepath.Dir(helper) + ":" + os.Getenv("PATH")}
+}
+
 func TestRegistryAuth(t *testing.T) {
 	t.Parallel()
 	stoker := realStoker(t)
 
 	// Tokens that end in the middle of a build are fetched anew, which costs no
-	// attempt and asks nobody.
+	// attempt and asks nobody. The password that a program gives for them stays out
+	// of logs, in whatever form something prints it.
 	t.Run("tokens expire", func(t *testing.T) {
 		t.Parallel()
 		w := newWorkbench(t, small(1, 6))
-		_, env := w.login()
+		password, env := w.loginByHelper()
 		ctx, cancel := context.WithCancel(t.Context())
 		var expirer sync.WaitGroup
 		expirer.Go(func() {
@@ -261,13 +276,18 @@ func TestRegistryAuth(t *testing.T) {
 				time.Sleep(300 * time.Millisecond) // a busy machine must have the time to use one
 			}
 		})
-		cmd := w.command(stoker, "--workers", "2", "--retries", "0")
-		cmd.Env = append(os.Environ(), env)
+		cmd := w.command(stoker, "--workers", "2", "--retries", "0", "--post-build", fmt.Sprintf("echo %[1]s; echo user:%[1]s | base64", password))
+		cmd.Env = append(os.Environ(), env...)
 		code, out := start(t, cmd)()
 		cancel()
 		expirer.Wait()
 		w.checkAllBuilt(code, out, 6)
 		w.checkFailures("")
+		log := w.read("out/logs/" + w.manifest()[0].Name + "/attempt-1.log")
+		encoded := base64.StdEncoding.EncodeToString([]byte("user:" + password))
+		if strings.Contains(log, password) || strings.Contains(log, encoded[10:20]) || strings.Count(log, "[redacted]") < 2 {
+			t.Errorf("the password of a helper is in a log:\n%s", log)
+		}
 		if w.registry.RefusedTokens() == 0 {
 			t.Error("no token was refused, so that nothing was shown")
 		}

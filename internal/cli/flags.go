@@ -112,6 +112,8 @@ type builderOptions struct {
 	config    string
 	stateDir  string
 	insecure  []string
+	// secret is told of what credentials for registries come to be known; may be nil.
+	secret func(values ...string)
 }
 
 func (o *builderOptions) addTo(f *pflag.FlagSet) {

@@ -11,6 +11,7 @@ import (
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/run"
 	"github.com/stoker-build/stoker/internal/show"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 func newPlan(streams Streams) *cobra.Command {
@@ -64,6 +65,7 @@ func runPlan(ctx context.Context, o buildOptions, format string, streams Streams
 	defer done()
 	options := o.options(p)
 	var mirrors builder.Mirrors
+	o.builder.secret = options.Redact.Add
 	b, err := o.builder.connect(ctx, p.Registries())
 	switch {
 	case err == nil:
@@ -76,7 +78,7 @@ func runPlan(ctx context.Context, o buildOptions, format string, streams Streams
 	case len(o.builder.names) > 0 || !errors.As(err, new(*builder.UnreachableError)):
 		return err
 	default:
-		fmt.Fprintf(streams.Err, "warning: no builder could be reached, so that what it has cached is not known (%s)\n", lastTried(err))
+		fmt.Fprintf(streams.Err, "warning: no builder could be reached, so that what it has cached is not known (%s)\n", visible.Line(lastTried(err)))
 		if options.Space.DiskPath == "" {
 			// A private builder would keep its cache here.
 			options.Space.DiskPath = existing(o.builder.stateDir)

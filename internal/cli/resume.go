@@ -28,7 +28,8 @@ func (o buildOptions) openLedger(ctx context.Context, p *plan.Plan, client *regi
 		start.Keep = func(kept []ledger.Kept) []ledger.Kept { return resume.StillThere(ctx, client, kept, pushed(p)) }
 	}
 	record, resumed, err := ledger.Start(o.run.outputDir, start)
-	if err != nil && !errors.As(err, new(*ledger.BusyError)) && !errors.As(err, new(*ledger.UnfinishedError)) {
+	refused := errors.As(err, new(*ledger.BusyError)) || errors.As(err, new(*ledger.UnfinishedError)) || errors.As(err, new(*ledger.PlaceError))
+	if err != nil && !refused {
 		err = &runError{err}
 	}
 	return record, resumed, err

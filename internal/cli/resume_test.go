@@ -209,12 +209,12 @@ func (w *workbench) entriesOnDisk() map[string]string {
 		return map[string]string{}
 	}
 	defer f.Close()
-	entries, _, _, err := ledger.ReadManifest(f)
+	manifest, err := ledger.ReadManifest(f)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	out := map[string]string{}
-	for _, e := range entries {
+	for _, e := range manifest.Entries {
 		out[e.Name] = e.FinishedAt.String()
 	}
 	return out

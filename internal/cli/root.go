@@ -17,6 +17,7 @@ import (
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/run"
 	"github.com/stoker-build/stoker/internal/show"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // Exit codes.
@@ -56,7 +57,7 @@ func Main(ctx context.Context, version string, args []string, streams Streams) i
 	code := exitCode(ctx, err)
 	var quiet *exitError
 	if err != nil && !errors.As(err, &quiet) {
-		text := fmt.Sprintf("stoker: %s\n", err)
+		text := fmt.Sprintf("stoker: %s\n", visible.Lines(err.Error()))
 		if errors.As(err, new(*flagError)) {
 			text += fmt.Sprintf("See \"%s --help\".\n", cmd.CommandPath())
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -29,7 +30,7 @@ func (o *builderOptions) openState(warn io.Writer) (done func(), err error) {
 	if o.stateDir, err = filepath.Abs(o.stateDir); err != nil {
 		return nil, err
 	}
-	err = tryToWrite(o.stateDir)
+	err = tryState(o.stateDir)
 	if err == nil {
 		return func() {}, nil
 	}
@@ -44,6 +45,27 @@ func (o *builderOptions) openState(warn io.Writer) (done func(), err error) {
 	fmt.Fprintf(warn, "warning: the state directory cannot be written, so that later runs will not know what this one learned (%s); name another with --state-dir\n", err)
 	o.stateDir = temporary.Path
 	return func() { _ = temporary.Close() }, nil
+}
+
+// stateParts are the directories in it without which jobs fail, or a builder is not
+// mended.
+var stateParts = []string{"buildx", "recovery"}
+
+// tryState makes sure that a state directory can be written, and what is in it already.
+func tryState(dir string) error {
+	if err := tryToWrite(dir); err != nil {
+		return err
+	}
+	for _, part := range stateParts {
+		path := filepath.Join(dir, part)
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err := tryToWrite(path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func tryToWrite(dir string) error {

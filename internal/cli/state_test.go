@@ -30,6 +30,10 @@ func TestPlacesThatCannotBeWritten(t *testing.T) {
 	if code, out := w.build(t.Context(), "--state-dir", file+"/own"); code != ExitUsage || !strings.Contains(out, "name another with --state-dir") {
 		t.Errorf("a state directory that was named: exit code %d\n%s", code, out)
 	}
+	w.write("broken/buildx", "")
+	if code, out := w.build(t.Context(), "--state-dir", w.path("broken")); code != ExitUsage || !strings.Contains(out, w.path("broken/buildx")) {
+		t.Errorf("a state directory with a file in a directory's place: exit code %d\n%s", code, out)
+	}
 	for _, command := range [][]string{
 		{"build", "--images", w.path("bases.txt"), "-o", "type=cacheonly", "--build-arg", "BUILDER_IMAGE=x", w.path("ctx")},
 		{"plan", "--images", w.path("bases.txt"), "--build-arg", "BUILDER_IMAGE=x", w.path("ctx")},

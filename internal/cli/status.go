@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -94,15 +92,11 @@ func statusIn(dir string) (show.Status, error) {
 	if err != nil {
 		return show.Status{}, err
 	}
-	var events io.Reader = strings.NewReader("")
-	f, err := os.Open(filepath.Join(dir, ledger.EventsFile))
-	switch {
-	case err == nil:
-		defer f.Close()
-		events = f
-	case !errors.Is(err, fs.ErrNotExist):
+	events, err := ledger.OpenEvents(dir)
+	if err != nil {
 		return show.Status{}, err
 	}
+	defer events.Close()
 	host, _ := os.Hostname()
 	return show.StatusOf(record, events, host, time.Now())
 }

@@ -1,12 +1,12 @@
 package ledger
 
 import (
-	"bytes"
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 )
@@ -38,25 +38,31 @@ func BaseImages(dir string) ([]string, error) {
 
 // baseImages reads the fields base_image and images of each line that has them.
 func baseImages(path string) ([]string, error) {
-	data, err := os.ReadFile(path)
+	f, err := open(path)
 	if err != nil {
 		return nil, err
 	}
+	defer f.Close()
 	var images []string
-	lines := bytes.Split(data, []byte("\n"))
-	for i, line := range lines {
-		if len(line) == 0 {
+	in := lineReader{bufio.NewReaderSize(f, 64<<10)}
+	for number := 1; ; number++ {
+		line, size, whole, err := in.next()
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, err
+		}
+		if !whole {
+			return images, nil // the end, or a line that was cut off
+		}
+		if len(line) == 0 || size > maxLine { // a run's own summary may be that long
 			continue
 		}
 		var head struct {
 			BaseImage string   `json:"base_image"`
 			Images    []string `json:"images"`
 		}
-		err := json.Unmarshal(line, &head)
-		if cutOff := i == len(lines)-1; err != nil && !cutOff {
-			return nil, fmt.Errorf("%s line %d: %w: it must be a JSON object as a run writes it", path, i+1, err)
+		if err := json.Unmarshal(line, &head); err != nil {
+			return nil, fmt.Errorf("%s line %d: %w: it must be a JSON object as a run writes it", path, number, err)
 		}
 		images = append(append(images, head.BaseImage), head.Images...)
 	}
-	return images, nil
 }

@@ -3,10 +3,13 @@ package ledger
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"syscall"
 
 	"github.com/google/renameio/v2/maybe"
 )
@@ -14,9 +17,11 @@ import (
 // lines is a file that grows by whole lines: a line that could not be written
 // leaves nothing behind.
 type lines struct {
+	path string
 	file *os.File
-	end  int64 // of the last whole line
-	torn bool  // there may be a part of a line after it
+	info os.FileInfo // of the open file
+	end  int64       // of the last whole line
+	torn bool        // there may be a part of a line after it
 }
 
 // openLines opens a file of lines, or makes it. What follows its last line feed
@@ -26,39 +31,61 @@ func openLines(path string) (l *lines, cut bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	size, end, err := measure(f)
-	if cut = end < size; cut && err == nil {
-		err = errors.Join(f.Truncate(end), f.Sync())
+	l = &lines{path: path, file: f}
+	if l.info, err = f.Stat(); err == nil {
+		l.end, err = lastLineEnd(f, l.info.Size())
+	}
+	if err == nil && l.end < l.info.Size() {
+		cut, err = true, errors.Join(f.Truncate(l.end), f.Sync())
 	}
 	if err != nil {
 		return nil, false, errors.Join(err, f.Close())
 	}
-	return &lines{file: f, end: end}, cut, nil
+	return l, cut, nil
 }
 
-// measure returns the size of a file and where its last whole line ends.
-func measure(f *os.File) (size, end int64, err error) {
-	info, err := f.Stat()
-	if err != nil {
-		return 0, 0, err
-	}
-	size = info.Size()
+// lastLineEnd returns where the last whole line of a file ends.
+func lastLineEnd(f *os.File, size int64) (int64, error) {
 	chunk := make([]byte, 64<<10)
 	for at := size; at > 0; {
 		n := min(at, int64(len(chunk)))
 		at -= n
 		if _, err := f.ReadAt(chunk[:n], at); err != nil && err != io.EOF {
-			return 0, 0, err
+			return 0, err
 		}
 		if i := bytes.LastIndexByte(chunk[:n], '\n'); i >= 0 {
-			return size, at + int64(i) + 1, nil
+			return at + int64(i) + 1, nil
 		}
 	}
-	return size, 0, nil
+	return 0, nil
+}
+
+// GoneError tells that what a run wrote its record into was taken away.
+type GoneError struct{ Path string }
+
+// Error implements error.
+func (e *GoneError) Error() string {
+	return fmt.Sprintf("%s is no longer the file that this run writes: it or its directory was removed, moved or replaced; "+
+		"start the run again, and leave the output directory alone until it ends", e.Path)
+}
+
+// inPlace makes sure that what is written will be found at the file's path.
+func (l *lines) inPlace() error {
+	now, err := os.Lstat(l.path)
+	switch {
+	case err == nil && os.SameFile(now, l.info):
+		return nil
+	case err == nil, errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return &GoneError{Path: l.path}
+	}
+	return err
 }
 
 // add writes a line. With sync it returns once the line is on the disk.
 func (l *lines) add(line []byte, sync bool) error {
+	if err := l.inPlace(); err != nil {
+		return err
+	}
 	if l.torn {
 		if err := l.mend(); err != nil {
 			return err

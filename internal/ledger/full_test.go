@@ -87,12 +87,12 @@ func checkManifest(t *testing.T, dir, want string) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	entries, notes, _, err := ledger.ReadManifest(f)
+	m, err := ledger.ReadManifest(f)
 	var names []string
-	for _, e := range entries {
+	for _, e := range m.Entries {
 		names = append(names, e.Name)
 	}
-	if got := strings.Join(names, " "); err != nil || len(notes) > 0 || got != want {
-		t.Errorf("the manifest holds %q, want %q; notes %q, %v", got, want, notes, err)
+	if got := strings.Join(names, " "); err != nil || len(m.Notes) > 0 || got != want {
+		t.Errorf("the manifest holds %q, want %q; notes %q, %v", got, want, m.Notes, err)
 	}
 }

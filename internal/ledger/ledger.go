@@ -105,6 +105,9 @@ func (l *Ledger) NextAttempt(job string) int {
 // CreateLog opens the log of a job's attempt for writing. When that attempt has
 // a log already, it stays as it is and the next free number is used.
 func (l *Ledger) CreateLog(job string, attempt int) (*os.File, error) {
+	if err := l.manifest.inPlace(); err != nil {
+		return nil, err // a new directory of that name is not this run's
+	}
 	if err := os.MkdirAll(filepath.Dir(l.LogPath(job, attempt)), 0o755); err != nil {
 		return nil, err
 	}
@@ -122,6 +125,9 @@ func (l *Ledger) CreateLog(job string, attempt int) (*os.File, error) {
 // counts as finished from then on, unless jobs are left that a later run can go
 // on with.
 func (l *Ledger) Finish(s Summary) (Summary, error) {
+	if err := l.manifest.inPlace(); err != nil {
+		return s, err
+	}
 	for i := range s.FailedBuilds {
 		s.FailedBuilds[i].LogTail = tail(s.FailedBuilds[i].LogPath, tailLines)
 	}

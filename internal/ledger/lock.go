@@ -44,8 +44,10 @@ func takeLock(dir string) (*flock.Flock, error) {
 // writing tells whether a run is writing into a directory now.
 func writing(dir string) (bool, error) {
 	path := filepath.Join(dir, LockFile)
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	if err := checkFile(path); errors.Is(err, fs.ErrNotExist) {
 		return false, nil
+	} else if err != nil {
+		return false, err
 	}
 	// A shared lock needs no right to write, and lets others look too.
 	lock := flock.New(path, flock.SetFlag(os.O_RDONLY))

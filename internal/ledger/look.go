@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -46,14 +45,11 @@ func Look(dir string) (Record, error) {
 		return r, err
 	}
 	planned := inPlan(r.Run.Plan.Jobs, nil)
-	manifest, err := os.ReadFile(filepath.Join(dir, ManifestFile))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	manifest, err := readManifest(dir)
+	if err != nil {
 		return r, err
 	}
-	if r.Entries, _, _, err = ReadManifest(bytes.NewReader(manifest)); err != nil {
-		return r, err
-	}
-	r.Entries = slices.DeleteFunc(r.Entries, func(e Entry) bool { return !planned(e) })
+	r.Entries = slices.DeleteFunc(manifest.Entries, func(e Entry) bool { return !planned(e) })
 	for i, e := range r.Entries {
 		if e.LogPath != nil {
 			path := logIn(dir, *e.LogPath)
@@ -65,7 +61,7 @@ func Look(dir string) (Record, error) {
 }
 
 func readSummary(dir string) (*Summary, error) {
-	data, err := os.ReadFile(filepath.Join(dir, SummaryFile))
+	data, err := readFile(filepath.Join(dir, SummaryFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -149,8 +149,8 @@ func TestArchivedLogs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entries, _, _, err := ReadManifest(strings.NewReader(string(data)))
-	if err != nil || len(entries) != 2 || *entries[0].LogPath != want || *entries[0].Error != before {
+	m, err := ReadManifest(strings.NewReader(string(data)))
+	if err != nil || len(m.Entries) != 2 || *m.Entries[0].LogPath != want || *m.Entries[0].Error != before {
 		t.Errorf("%v, manifest\n%s", err, data)
 	}
 	s, err := readSummary(found[0])

@@ -7,6 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
 
 	"github.com/stoker-build/stoker/internal/plural"
 )
@@ -25,42 +29,73 @@ var (
 	errCutOff  = errors.New("it was cut off")
 )
 
-// ReadManifest reads the lines of a manifest, one entry for each job: of several
-// for one job the last counts. Lines that are no entry are passed over, as is a
-// last line without its line feed, and notes tell of them. All entries are
-// within the first goodBytes of the input, which can be kept when the rest is
-// cut off. The error is the reader's own.
-func ReadManifest(r io.Reader) (entries []Entry, notes []string, goodBytes int64, err error) {
+// Manifest is what was read of a manifest.
+type Manifest struct {
+	// Entries are the last ones of each job, in the order of their lines.
+	Entries []Entry
+	// Notes tell of lines that are left out.
+	Notes []string
+	// Size is how many bytes were read. All entries are within the first Good of them,
+	// which can be kept when the rest is cut off, and which are so many Lines.
+	Size, Good int64
+	Lines      int
+}
+
+// numbered is an entry with the number of its line.
+type numbered struct {
+	Entry
+	line int
+}
+
+// ReadManifest reads the lines of a manifest, and holds no more of it than an entry
+// for each job: of several for one job the last counts. Lines that are no entry are
+// passed over, as is a last line without its line feed, and notes tell of them. The
+// error is the reader's own.
+func ReadManifest(r io.Reader) (Manifest, error) {
+	var m Manifest
 	in := lineReader{bufio.NewReaderSize(r, 64<<10)}
-	var offset int64
-	bad := 0
-	for number := 1; ; number++ {
+	last := map[string]numbered{}
+	good, bad := 0, 0
+	for number, ended := 1, false; !ended; number++ {
 		line, size, whole, err := in.next()
-		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, nil, 0, err
+		if ended = errors.Is(err, io.EOF); err != nil && !ended {
+			return Manifest{}, err
 		}
-		offset += size
+		m.Size += size
 		e, problem := parseLine(line, size, whole)
 		switch {
 		case problem == nil && len(line) > 0:
-			entries, goodBytes = append(entries, e), offset
+			last[e.Name] = numbered{e, number}
+			good, m.Good, m.Lines = good+1, m.Size, number
 		case problem != nil:
 			if bad++; bad <= maxBadNotes {
-				notes = append(notes, fmt.Sprintf("line %d of %s is no entry and is left out: %s", number, ManifestFile, problem))
+				m.Notes = append(m.Notes, fmt.Sprintf("line %d of %s is no entry and is left out: %s", number, ManifestFile, problem))
 			}
-		}
-		if errors.Is(err, io.EOF) {
-			break
 		}
 	}
 	if bad > maxBadNotes {
-		notes = append(notes, fmt.Sprintf("%d further lines of %s are no entries and are left out", bad-maxBadNotes, ManifestFile))
+		m.Notes = append(m.Notes, fmt.Sprintf("%d further lines of %s are no entries and are left out", bad-maxBadNotes, ManifestFile))
 	}
-	last := lastOfEach(entries)
-	if again := len(entries) - len(last); again > 0 {
-		notes = append(notes, fmt.Sprintf("%s has jobs more than once: their last lines count, %s left out", ManifestFile, plural.Of(again, "line")))
+	if again := good - len(last); again > 0 {
+		m.Notes = append(m.Notes, fmt.Sprintf("%s has jobs more than once: their last lines count, %s left out", ManifestFile, plural.Of(again, "line")))
 	}
-	return last, notes, goodBytes, nil
+	for _, e := range slices.SortedFunc(maps.Values(last), func(a, b numbered) int { return a.line - b.line }) {
+		m.Entries = append(m.Entries, e.Entry)
+	}
+	return m, nil
+}
+
+// readManifest reads the manifest in a directory; an empty one where there is none.
+func readManifest(dir string) (Manifest, error) {
+	f, err := open(filepath.Join(dir, ManifestFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return Manifest{}, nil
+	}
+	if err != nil {
+		return Manifest{}, err
+	}
+	defer f.Close()
+	return ReadManifest(f)
 }
 
 // parseLine reads one line, of which size bytes were there.
@@ -81,21 +116,6 @@ func parseLine(line []byte, size int64, whole bool) (Entry, error) {
 		return e, errNoJob
 	}
 	return e, nil
-}
-
-// lastOfEach returns the last entry of each job, in the order of the entries.
-func lastOfEach(entries []Entry) []Entry {
-	last := map[string]int{}
-	for i, e := range entries {
-		last[e.Name] = i
-	}
-	var kept []Entry
-	for i, e := range entries {
-		if last[e.Name] == i {
-			kept = append(kept, e)
-		}
-	}
-	return kept
 }
 
 // lineReader reads lines and holds no more than maxLine bytes of each.

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -45,22 +47,52 @@ func TestReadManifest(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, notes, good, err := ReadManifest(strings.NewReader(tt.in))
-			if err != nil || names(got) != tt.want || good != int64(tt.good) || len(notes) != tt.notes {
-				t.Errorf("got %q, %d good bytes, want %q, %d; notes %q, %v", names(got), good, tt.want, tt.good, notes, err)
+			m, err := ReadManifest(strings.NewReader(tt.in))
+			if err != nil || names(m.Entries) != tt.want || m.Good != int64(tt.good) || m.Lines != strings.Count(tt.in[:tt.good], "\n") || m.Size != int64(len(tt.in)) || len(m.Notes) != tt.notes {
+				t.Errorf("got %q, %d good bytes in %d lines of %d bytes, want %q, %d; notes %q, %v", names(m.Entries), m.Good, m.Lines, m.Size, tt.want, tt.good, m.Notes, err)
 			}
-			if !strings.Contains(strings.Join(notes, "\n"), tt.note) {
-				t.Errorf("notes %q do not say %q", notes, tt.note)
+			if !strings.Contains(strings.Join(m.Notes, "\n"), tt.note) {
+				t.Errorf("notes %q do not say %q", m.Notes, tt.note)
 			}
 		})
 	}
 }
 
+// Of a job that was built again and again, one entry is held.
+func TestReadManifestHoldsOneEntryOfEachJob(t *testing.T) {
+	line := []byte(`{"name":"a","status":"built","error":"` + strings.Repeat("x", 1<<10) + `"}` + "\n")
+	var held uint64
+	left := 5_000
+	lines := readerFunc(func(p []byte) (int, error) {
+		if left--; left >= 0 {
+			return copy(p, line), nil
+		}
+		runtime.GC()
+		var memory runtime.MemStats
+		runtime.ReadMemStats(&memory)
+		held = memory.HeapAlloc
+		return 0, io.EOF
+	})
+	var before runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	if m, err := ReadManifest(lines); err != nil || names(m.Entries) != "a:built" || m.Lines != 5_000 {
+		t.Errorf("%+v, %v", m, err)
+	}
+	if held > before.HeapAlloc+2<<20 {
+		t.Errorf("%d KiB are held of it", (held-before.HeapAlloc)>>10)
+	}
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
 func TestReadManifestPassesErrorsOn(t *testing.T) {
 	broken := errors.New("broken")
-	_, _, good, err := ReadManifest(iotest.ErrReader(broken))
-	if !errors.Is(err, broken) || good != 0 {
-		t.Errorf("got %d, %v", good, err)
+	m, err := ReadManifest(iotest.ErrReader(broken))
+	if !errors.Is(err, broken) || m.Good != 0 {
+		t.Errorf("got %+v, %v", m, err)
 	}
 }
 
@@ -72,18 +104,18 @@ func FuzzReadManifest(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		entries, _, good, err := ReadManifest(bytes.NewReader(data))
-		if err != nil || good < 0 || good > int64(len(data)) {
-			t.Fatalf("%d good bytes of %d, %v", good, len(data), err)
+		m, err := ReadManifest(bytes.NewReader(data))
+		if err != nil || m.Good < 0 || m.Good > m.Size || m.Size != int64(len(data)) {
+			t.Fatalf("%d good bytes of %d of %d, %v", m.Good, m.Size, len(data), err)
 		}
-		cut, _, again, _ := ReadManifest(bytes.NewReader(data[:good]))
-		if again != good || !reflect.DeepEqual(cut, entries) {
-			t.Fatalf("the first %d bytes hold %v up to %d, not %v", good, cut, again, entries)
+		cut, _ := ReadManifest(bytes.NewReader(data[:m.Good]))
+		if cut.Good != m.Good || cut.Lines != m.Lines || !reflect.DeepEqual(cut.Entries, m.Entries) {
+			t.Fatalf("the first %d bytes hold %+v, not %+v", m.Good, cut, m)
 		}
-		text := encode(t, entries)
-		back, notes, good, err := ReadManifest(bytes.NewReader(text))
-		if err != nil || len(notes) > 0 || good != int64(len(text)) || !bytes.Equal(encode(t, back), text) {
-			t.Fatalf("%q came back as %q; %q %v", text, encode(t, back), notes, err)
+		text := encode(t, m.Entries)
+		back, err := ReadManifest(bytes.NewReader(text))
+		if err != nil || len(back.Notes) > 0 || back.Good != int64(len(text)) || !bytes.Equal(encode(t, back.Entries), text) {
+			t.Fatalf("%q came back as %q; %q %v", text, encode(t, back.Entries), back.Notes, err)
 		}
 	})
 }

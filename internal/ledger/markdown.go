@@ -10,6 +10,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/plural"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // Markdown renders the summary for summary.md, with links to the logs, and for
@@ -51,7 +52,7 @@ func (s Summary) Markdown(links bool) string {
 		row("Cache at start, peak, end", fmt.Sprintf("%s, %s, %s", size(c.StartBytes), size(c.PeakBytes), size(c.EndBytes)))
 	}
 	if sp := s.Space; s.SpaceWasTight() {
-		row("Peak of "+sp.Bound, sp.Text())
+		row("Peak of "+oneLine(sp.Bound), sp.Text())
 	}
 	s.writeSlowest(&b)
 	s.writeUnswept(&b)
@@ -91,7 +92,7 @@ func (s Summary) writeSlowest(b *strings.Builder) {
 	}
 	b.WriteString("\n### Slowest\n\n| image | time | attempts |\n| --- | ---: | ---: |\n")
 	for _, j := range s.Slowest {
-		fmt.Fprintf(b, "| `%s` | %s | %d |\n", j.Name, duration(j.DurationSeconds), j.AttemptCount)
+		fmt.Fprintf(b, "| %s | %s | %d |\n", code(j.Name), duration(j.DurationSeconds), j.AttemptCount)
 	}
 }
 
@@ -145,8 +146,7 @@ func (s Summary) group(g FailureGroup) string {
 	}
 	b.WriteString(strings.Join(g.Names(code), ", ") + "\n")
 	if lines := s.lastLines(g); len(lines) > 0 {
-		fence := fenceFor(lines)
-		fmt.Fprintf(&b, "\n%stext\n%s\n%s\n", fence, strings.Join(lines, "\n"), fence)
+		b.WriteString("\n" + fenced("text", strings.Join(lines, "\n")))
 	}
 	return b.String()
 }
@@ -191,12 +191,12 @@ func (j FailedJob) log(link bool) string {
 	case !link:
 		return code(j.Name) + ": " + code(j.LogPath)
 	}
-	return fmt.Sprintf("[%s](%s)", code(j.Name), path.Join(LogsDir, j.Name, filepath.Base(j.LogPath)))
+	return fmt.Sprintf("[%s](%s)", code(j.Name), oneLine(path.Join(LogsDir, j.Name, filepath.Base(j.LogPath))))
 }
 
 // code is text as it is, on one line.
 func code(text string) string {
-	text = strings.TrimSpace(oneLine(text))
+	text = oneLine(text)
 	fence := "`"
 	for strings.Contains(text, fence) {
 		fence += "`"
@@ -212,19 +212,17 @@ func (s Summary) writeGoOn(b *strings.Builder) {
 	if s.ResumeCommand == "" {
 		return
 	}
-	fence := fenceFor([]string{s.ResumeCommand})
-	fmt.Fprintf(b, "\n### To go on\n\nIn the same directory:\n\n%ssh\n%s\n%s\n", fence, s.ResumeCommand, fence)
+	b.WriteString("\n### To go on\n\nIn the same directory:\n\n" + fenced("sh", s.ResumeCommand))
 }
 
-// fenceFor returns a code fence that none of the lines can end.
-func fenceFor(lines []string) string {
+// fenced is a block of text in a language, with a fence that nothing in it can end.
+func fenced(language, text string) string {
+	text = visible.Lines(text)
 	fence := "```"
-	for _, l := range lines {
-		for strings.Contains(l, fence) {
-			fence += "`"
-		}
+	for strings.Contains(text, fence) {
+		fence += "`"
 	}
-	return fence
+	return fmt.Sprintf("%s%s\n%s\n%s\n", fence, language, text, fence)
 }
 
 // unsweptShown is of how many failed sweeps it is said why.
@@ -243,7 +241,7 @@ func (s Summary) writeUnswept(b *strings.Builder) {
 
 func size(bytes int64) string { return bytesize.Text(bytes) }
 
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+func oneLine(s string) string { return strings.Join(strings.Fields(visible.Line(s)), " ") }
 
 func duration(seconds float64) string {
 	d := time.Duration(seconds * float64(time.Second))

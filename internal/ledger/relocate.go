@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -14,19 +13,12 @@ import (
 // from its directory to one below that. They stay relative to what they were
 // relative to; those of summary.md are relative to it, and stay right.
 func relocate(to, below string) error {
-	manifest, err := os.ReadFile(filepath.Join(to, ManifestFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	entries, _, _, err := ReadManifest(bytes.NewReader(manifest))
+	manifest, err := readManifest(to)
 	if err != nil {
 		return err
 	}
 	dirs := map[string]bool{} // a run that was resumed may have named it in several ways
-	for _, e := range entries {
+	for _, e := range manifest.Entries {
 		if dir, log := logTail(deref(e.LogPath)); log != "" {
 			dirs[dir] = true
 		}
@@ -46,12 +38,21 @@ func jsonText(s string) string {
 	return string(quoted[1 : len(quoted)-1])
 }
 
-// replaceIn replaces a text in a file wherever another stands right before it.
+// mostRelocated is how large a file may be that is read as a whole to make its paths
+// right, in bytes: the lines of a hundred thousand jobs.
+const mostRelocated = 128 << 20
+
+// replaceIn replaces a text in a file wherever another stands right before it. One
+// that is too large stays as it is.
 func replaceIn(path, before, from, to string) error {
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() > mostRelocated {
 		return nil
 	}
+	if err != nil {
+		return err
+	}
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}

@@ -12,15 +12,6 @@ import (
 	"strings"
 )
 
-// read takes in the manifest of an earlier run.
-func (e *earlier) read(manifest []byte) error {
-	var err error
-	e.entries, e.notes, e.good, err = ReadManifest(bytes.NewReader(manifest))
-	e.size = int64(len(manifest))
-	e.lines = bytes.Count(manifest[:e.good], []byte("\n"))
-	return err
-}
-
 // resume goes on with an earlier run. Its steps are in an order in which a crash
 // between any two leaves what the next resume needs: run.json holds the earlier
 // plan until no line of a job that has changed since is left.
@@ -28,7 +19,7 @@ func (l *Ledger) resume(before *earlier, o StartOptions) (Resumed, error) {
 	if err := l.reopen(before); err != nil {
 		return Resumed{}, err
 	}
-	kept := o.stillHold(keep(before.entries, o.Plan.Jobs))
+	kept := o.stillHold(keep(before.manifest.Entries, o.Plan.Jobs))
 	if err := repair(filepath.Join(l.dir, ManifestFile), before, kept, o.Plan.Jobs); err != nil {
 		return Resumed{}, fmt.Errorf("repairing the manifest: %w", err)
 	}
@@ -49,7 +40,7 @@ func (l *Ledger) resume(before *earlier, o StartOptions) (Resumed, error) {
 	}
 	l.entries = entriesOf(kept)
 	resumed := Resumed{Entries: entriesOf(kept), Notes: notes}
-	resumed.Failed, resumed.CutShort = l.begun(before.entries, o.Plan.Jobs, kept)
+	resumed.Failed, resumed.CutShort = l.begun(before.manifest.Entries, o.Plan.Jobs, kept)
 	return resumed, err
 }
 
@@ -188,18 +179,18 @@ func entriesOf(kept []Kept) []Entry {
 // that is not in the plan: another plan may have it again. One whose end was cut off
 // needs no more than to be cut back, which works on a full disk too.
 func repair(path string, before *earlier, kept []Kept, plan []PlanJob) error {
-	lines := slices.Concat(unplanned(before.entries, plan, kept), entriesOf(kept))
-	if len(lines) != before.lines || slices.ContainsFunc(kept, Kept.changed) {
+	lines := slices.Concat(unplanned(before.manifest.Entries, plan, kept), entriesOf(kept))
+	if len(lines) != before.manifest.Lines || slices.ContainsFunc(kept, Kept.changed) {
 		return rewrite(path, lines)
 	}
-	if before.good == before.size {
+	if before.manifest.Good == before.manifest.Size {
 		return nil
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Truncate(before.good), f.Sync(), f.Close())
+	return errors.Join(f.Truncate(before.manifest.Good), f.Sync(), f.Close())
 }
 
 // unplanned returns the entries of jobs that a plan does not have.
@@ -238,7 +229,7 @@ func rewrite(path string, entries []Entry) error {
 
 // resumeNotes tells what a person should know about a resumed run.
 func resumeNotes(before *earlier, plan []PlanJob, kept []Kept) []string {
-	notes := slices.Clone(before.notes)
+	notes := slices.Clone(before.manifest.Notes)
 	var remade, renamed, tagged []string
 	digests := map[string]string{}
 	for _, j := range plan {

@@ -102,7 +102,7 @@ func (r *RunRecord) sign(o StartOptions) {
 }
 
 func readRun(dir string) (RunRecord, error) {
-	data, err := os.ReadFile(filepath.Join(dir, RunFile))
+	data, err := readFile(filepath.Join(dir, RunFile))
 	if err != nil {
 		return RunRecord{}, err
 	}

@@ -3,7 +3,6 @@ package ledger
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -70,14 +69,13 @@ func (e *UnfinishedError) Error() string {
 
 // Start begins or goes on with the record of a run in a directory, which it
 // makes when it is not there. The directory is locked until Close: a second run
-// in it gets a *BusyError. What an earlier run left is treated as the mode says;
+// in it gets a *BusyError, and a directory with something else in a file's place a
+// *PlaceError. What an earlier run left is treated as the mode says;
 // *UnfinishedError is the refusal. An archived run is moved to a directory of
 // its own below archive/, named by the time of the move.
 func Start(dir string, o StartOptions) (*Ledger, Resumed, error) {
 	l, resumed, err := lockAndBegin(dir, o)
-	var busy *BusyError
-	var unfinished *UnfinishedError
-	if err == nil || errors.As(err, &busy) || errors.As(err, &unfinished) {
+	if err == nil || errors.As(err, new(*BusyError)) || errors.As(err, new(*UnfinishedError)) || errors.As(err, new(*PlaceError)) {
 		return l, resumed, err
 	}
 	return nil, Resumed{}, fmt.Errorf("output directory %s: %w", dir, err)
@@ -85,6 +83,9 @@ func Start(dir string, o StartOptions) (*Ledger, Resumed, error) {
 
 func lockAndBegin(dir string, o StartOptions) (*Ledger, Resumed, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, Resumed{}, err
+	}
+	if err := checkPlaces(dir); err != nil {
 		return nil, Resumed{}, err
 	}
 	lock, err := takeLock(dir)
@@ -114,9 +115,9 @@ func (l *Ledger) begin(o StartOptions) (Resumed, error) {
 		}
 		return Resumed{}, l.afresh(o)
 	}
-	unfinished := &UnfinishedError{Dir: l.dir, Finished: len(before.entries), Jobs: len(before.run.Plan.Jobs)}
+	unfinished := &UnfinishedError{Dir: l.dir, Finished: len(before.manifest.Entries), Jobs: len(before.run.Plan.Jobs)}
 	if unfinished.Jobs > 0 {
-		unfinished.Finished -= len(unplanned(before.entries, before.run.Plan.Jobs, nil))
+		unfinished.Finished -= len(unplanned(before.manifest.Entries, before.run.Plan.Jobs, nil))
 	}
 	return Resumed{}, unfinished
 }
@@ -152,10 +153,7 @@ type earlier struct {
 	runErr error // why run could not be read
 
 	summarized bool
-	entries    []Entry
-	notes      []string
-	lines      int   // of the manifest, up to the last good one
-	good, size int64 // bytes of the manifest, and those up to its last good line
+	manifest   Manifest
 }
 
 func (e *earlier) finished() bool { return e.summarized && e.run.Finished }
@@ -171,9 +169,6 @@ func findEarlier(dir string) (*earlier, error) {
 	if _, err := os.Stat(filepath.Join(dir, SummaryFile)); err == nil {
 		e.summarized = true
 	}
-	data, err := os.ReadFile(filepath.Join(dir, ManifestFile))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	return e, e.read(data)
+	e.manifest, err = readManifest(dir)
+	return e, err
 }

@@ -69,11 +69,11 @@ func manifest(t *testing.T, dir string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entries, notes, good, err := ReadManifest(strings.NewReader(string(data)))
-	if err != nil || len(notes) > 0 || int(good) != len(data) {
-		t.Errorf("the manifest is not clean: %q %v\n%s", notes, err, data)
+	m, err := ReadManifest(strings.NewReader(string(data)))
+	if err != nil || len(m.Notes) > 0 || int(m.Good) != len(data) {
+		t.Errorf("the manifest is not clean: %q %v\n%s", m.Notes, err, data)
 	}
-	return names(entries)
+	return names(m.Entries)
 }
 
 // archived returns how many runs were archived.

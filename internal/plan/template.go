@@ -33,6 +33,9 @@ func templateFuncs() template.FuncMap {
 		funcs[name] = all[name]
 	}
 	funcs["slug"], funcs["toString"], funcs["printf"] = slug, textOf, format
+	// Go's own, which are bounded too.
+	funcs["print"], funcs["println"] = fmt.Sprint, fmt.Sprintln
+	funcs["html"], funcs["js"], funcs["urlquery"] = template.HTMLEscaper, template.JSEscaper, template.URLQueryEscaper
 	return funcs
 }
 
@@ -50,6 +53,7 @@ type templated struct {
 	flag string // for messages, such as -t
 	text string
 	tmpl *template.Template // nil for plain text
+	made meter
 }
 
 // parseTemplate reads a flag's text. An unknown function or a syntax error is an
@@ -66,7 +70,7 @@ func parseChecked(flag, text string, check checkFunc) (*templated, error) {
 	if !IsTemplate(text) {
 		return t, nil
 	}
-	tmpl, err := template.New(flag).Option("missingkey=error").Funcs(templateFuncs()).Parse(text)
+	tmpl, err := template.New(flag).Option("missingkey=error").Funcs(t.made.bound(templateFuncs())).Parse(text)
 	if err != nil {
 		problem := parserPlace.ReplaceAllString(err.Error(), "")
 		if strings.Count(text, "{{") > strings.Count(text, "}}") {
@@ -114,6 +118,9 @@ func (t *templated) expand(columns map[string]any) (string, error) {
 	if t.tmpl == nil {
 		return t.text, nil
 	}
+	t.made.mu.Lock()
+	defer t.made.mu.Unlock()
+	t.made.left = mostMade
 	var b strings.Builder
 	err := t.tmpl.Execute(&limitedWriter{w: &b, left: maxValue}, columns)
 	var value valueError

@@ -23,12 +23,17 @@ type known struct {
 	// longest is the length of the longest form, and spread that of the longest
 	// which goes over several lines; 0 for none.
 	longest, spread int
+	// base64 has what all of the values come to in base64.
+	base64 base64Pieces
 }
 
 func newKnown(secrets []string) *known {
-	k := &known{byHead: map[uint32][]string{}}
+	k := &known{byHead: map[uint32][]string{}, base64: base64Pieces{}}
 	for _, secret := range secrets {
 		k.addSecret(strings.TrimSpace(secret))
+	}
+	for piece := range k.base64 {
+		k.note(uint32(piece))
 	}
 	for _, forms := range k.byHead {
 		slices.SortFunc(forms, func(a, b string) int { return len(b) - len(a) })
@@ -58,6 +63,12 @@ func (k *known) addSecret(secret string) {
 			k.add(form)
 		}
 	}
+	for _, text := range encoded(secret[:min(len(secret), longestInPieces)]) {
+		if len(text) < pieceSize {
+			k.add(text)
+		}
+		k.base64.add(text)
+	}
 }
 
 func isLineEnd(r rune) bool { return r == '\n' || r == '\r' }
@@ -74,23 +85,11 @@ func forms(value string) []string {
 	}
 	for _, enc := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
 		all = append(all, enc.EncodeToString([]byte(value)))
-		for before := range 3 {
-			all = append(all, within(enc, value, before))
-		}
 	}
 	return all
 }
 
 func inner(quoted string) string { return quoted[1 : len(quoted)-1] }
-
-// within returns the part of a value's base64 form that is the same whatever
-// follows the value, when some bytes come before it.
-func within(enc *base64.Encoding, value string, before int) string {
-	text := enc.WithPadding(base64.NoPadding).EncodeToString(append(make([]byte, before), value...))
-	first := (before*8 + 5) / 6
-	end := (before + len(value)) * 8 / 6
-	return text[first:end]
-}
 
 func (k *known) add(form string) {
 	if strings.Contains(Mark, form) {
@@ -101,12 +100,17 @@ func (k *known) add(form string) {
 		return
 	}
 	k.byHead[h] = append(k.byHead[h], form)
-	bit := hash(h)
-	k.maybe[bit/64] |= 1 << (bit % 64)
+	k.note(h)
 	k.longest = max(k.longest, len(form))
 	if strings.ContainsFunc(form, isLineEnd) {
 		k.spread = max(k.spread, len(form))
 	}
+}
+
+// note remembers that what begins so may be a value's.
+func (k *known) note(head uint32) {
+	bit := hash(head)
+	k.maybe[bit/64] |= 1 << (bit % 64)
 }
 
 // head is the four bytes at an offset.
@@ -126,6 +130,9 @@ func (k *known) find(s string, spans []span) []span {
 		h := head(s, i)
 		if bit := hash(h); k.maybe[bit/64]&(1<<(bit%64)) == 0 {
 			continue
+		}
+		if k.base64.at(s, i) {
+			spans = append(spans, span{i, i + pieceSize})
 		}
 		for _, form := range k.byHead[h] {
 			if strings.HasPrefix(s[i:], form) {

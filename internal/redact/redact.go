@@ -8,21 +8,50 @@ package redact
 import (
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 )
 
 // Mark stands where a secret was.
 const Mark = "[redacted]"
 
-// Redactor replaces secrets in text. It never changes once made, so that its
-// methods may be called concurrently.
-type Redactor struct{ known *known }
+// Redactor replaces secrets in text. Its methods may be called concurrently.
+type Redactor struct {
+	known atomic.Pointer[known]
+
+	mu           sync.Mutex
+	given, added []string
+}
+
+// mostAdded is how many values are known that were added, the last ones: tokens that
+// are given out for an hour each are many in the end.
+const mostAdded = 1000
 
 // New returns a redactor that knows the given values beside what every redactor
 // knows. It finds a value as it is, each line of one that has several, and what
-// base64, URL encoding and quoting make of them. Values shorter than 6 bytes
+// base64, URL encoding and quoting make of them; of base64 each part of a line. Values shorter than 6 bytes
 // are ignored: they would be found everywhere.
 func New(secrets ...string) *Redactor {
-	return &Redactor{known: newKnown(secrets)}
+	r := &Redactor{given: secrets}
+	r.known.Store(newKnown(secrets))
+	return r
+}
+
+// Add makes further values known, for all text from now on.
+func (r *Redactor) Add(secrets ...string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before := len(r.added)
+	for _, s := range secrets {
+		if len(s) >= minSecret && !slices.Contains(r.given, s) && !slices.Contains(r.added, s) {
+			r.added = append(r.added, s)
+		}
+	}
+	if len(r.added) == before {
+		return
+	}
+	r.added = r.added[max(len(r.added)-mostAdded, 0):]
+	r.known.Store(newKnown(slices.Concat(r.given, r.added)))
 }
 
 // String returns a text with Mark in the place of each secret. Text without any
@@ -30,8 +59,9 @@ func New(secrets ...string) *Redactor {
 func (r *Redactor) String(s string) string {
 	// A mark beside other text may make that text a secret, so this goes on
 	// until nothing is found. Each round leaves less besides marks.
+	known := r.known.Load()
 	for {
-		spans := r.known.find(s, nil)
+		spans := known.find(s, nil)
 		spans = findByPlace(s, spans)
 		next, changed := replace(s, spans)
 		if !changed {

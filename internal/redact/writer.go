@@ -37,7 +37,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 			return len(p), err
 		}
 	}
-	for len(w.held) > maxHeld+2*w.r.known.longest {
+	for len(w.held) > maxHeld+2*w.r.known.Load().longest {
 		if err := w.pass(w.partOfLine()); err != nil {
 			return len(p), err
 		}
@@ -70,7 +70,8 @@ func (w *Writer) pass(n int) error {
 // wholeLines returns the size of the lines that can be passed on: those that are
 // whole and share no known value with what follows them, or will follow.
 func (w *Writer) wholeLines() int {
-	spread := w.r.known.spread
+	known := w.r.known.Load()
+	spread := known.spread
 	settled := len(w.held) - max(spread-1, 0)
 	if settled <= w.open {
 		return 0
@@ -82,7 +83,7 @@ func (w *Writer) wholeLines() int {
 	}
 	for cut > 0 && spread > 0 {
 		from, to := max(cut-spread, 0), min(cut+spread, len(w.held))
-		start := straddles(w.r.known.find(string(w.held[from:to]), nil), cut-from).start
+		start := straddles(known.find(string(w.held[from:to]), nil), cut-from).start
 		if start < 0 {
 			break
 		}
@@ -94,7 +95,7 @@ func (w *Writer) wholeLines() int {
 // partOfLine returns how much of a line that is too long can be passed on: as
 // far as a space, if there is one, and with the whole of a known value.
 func (w *Writer) partOfLine() int {
-	k := w.r.known
+	k := w.r.known.Load()
 	settled := len(w.held) - max(k.longest-1, 0)
 	cut := afterLast(w.held[:settled], " \t")
 	if cut == 0 {

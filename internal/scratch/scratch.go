@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/gofrs/flock"
 )
@@ -58,16 +59,43 @@ func (d *Dir) Close() error {
 
 // removeLeft removes directories whose processes have ended.
 func removeLeft() {
+	removeOld()
 	locks, err := filepath.Glob(filepath.Join(os.TempDir(), "stoker-*", lockFile))
 	if err != nil {
 		return
 	}
 	for _, path := range locks {
-		lock := flock.New(path, flock.SetFlag(os.O_RDONLY))
-		free, err := lock.TryLock()
-		_ = lock.Close() // an open file cannot be removed on Windows
-		if err == nil && free {
+		if !held(path) {
 			_ = os.RemoveAll(filepath.Dir(path))
 		}
 	}
+}
+
+// old is the age from which a directory without a lock is nobody's any more: no run
+// takes that long, nor does any process to give its directory a name.
+const old = 7 * 24 * time.Hour
+
+// removeOld removes directories that no lock tells of: of processes that ended before
+// they had named them, and of versions that did not lock them.
+func removeOld() {
+	for _, pattern := range []string{".stoker-*-*", "stoker-dockerfile-*"} {
+		dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), pattern)) // the patterns are right
+		for _, dir := range dirs {
+			info, err := os.Lstat(dir)
+			if err == nil && info.IsDir() && time.Since(info.ModTime()) > old && !held(filepath.Join(dir, lockFile)) {
+				_ = os.RemoveAll(dir)
+			}
+		}
+	}
+}
+
+// held tells whether a process holds a lock.
+func held(path string) bool {
+	if _, err := os.Lstat(path); err != nil {
+		return false
+	}
+	lock := flock.New(path, flock.SetFlag(os.O_RDONLY))
+	free, err := lock.TryLock()
+	_ = lock.Close() // an open file cannot be removed on Windows
+	return err != nil || !free
 }

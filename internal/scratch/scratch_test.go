@@ -3,8 +3,10 @@ package scratch
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // A directory stays while it is in use, whoever makes another, and goes when its
@@ -30,6 +32,45 @@ func TestLeftDirectoriesGo(t *testing.T) {
 		}
 		if _, err := os.Stat(d.Path); err == nil {
 			t.Errorf("%s is there after its end", d.Path)
+		}
+	}
+}
+
+// What no lock tells of goes when it is old, and is a directory of ours.
+func TestOldDirectoriesGo(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	used := newDir(t)
+	hidden := filepath.Join(os.TempDir(), ".stoker-x-used")
+	if err := os.Rename(used.Path, hidden); err != nil { // before it has its name
+		t.Fatal(err)
+	}
+	stays := map[string]bool{hidden: true}
+	for name, want := range map[string]bool{"stoker-dockerfile-1": false, ".stoker-x-1": false, "stoker-strange-1": true, ".other-x-1": true} {
+		path := filepath.Join(os.TempDir(), name)
+		if err := os.MkdirAll(filepath.Join(path, "0"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		stays[path], stays[path+"-new"] = want, true
+		if err := os.Mkdir(path+"-new", 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ballast := filepath.Join(os.TempDir(), ".stoker-x-file")
+	if err := os.WriteFile(ballast, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stays[ballast] = true
+	for path := range stays {
+		if age := time.Now().Add(-2 * old); !strings.HasSuffix(path, "-new") {
+			if err := os.Chtimes(path, age, age); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	newDir(t)
+	for path, want := range stays {
+		if _, err := os.Lstat(path); (err == nil) != want {
+			t.Errorf("%s is there: %t, want %t", path, err == nil, want)
 		}
 	}
 }

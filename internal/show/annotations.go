@@ -7,6 +7,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plural"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // GitHub shows no more annotations of a step.
@@ -21,13 +22,13 @@ func annotations(groups []ledger.FailureGroup, workspace, dir string) []string {
 		f := g.Failure
 		title := plural.Of(g.Jobs, "image") + " failed"
 		if f.Step != "" {
-			title += ": " + shorten(clean(f.Step), 80)
+			title += ": " + shorten(visible.Line(f.Step), 80)
 		}
 		properties := "title=" + property(title)
 		if file := below(workspace, dir, f.File); file != "" && f.Line > 0 {
-			properties = fmt.Sprintf("file=%s,line=%d,%s", property(file), f.Line, properties)
+			properties = fmt.Sprintf("file=%s,line=%d,%s", property(visible.Line(file)), f.Line, properties)
 		}
-		text := reason(g.Common().String()) + "\n" + strings.Join(g.Names(clean), ", ")
+		text := reason(g.Common().String()) + "\n" + strings.Join(g.Names(visible.Line), ", ")
 		for _, l := range outputLines(f, finalOutput) {
 			text += "\n" + l
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/plural"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // Usage is what a node's cache holds.
@@ -53,7 +54,7 @@ func (u Usage) rows(now time.Time) []usageRow {
 	}
 	rows := []usageRow{{cells: append(head, "RECORDS", "IN USE", "LAST USED"), name: u.Node}}
 	row := func(lead, name string, bytes cache.Bytes, use cache.Use) {
-		rows = append(rows, usageRow{u.cells(bytes, use, now), lead, clean(name)})
+		rows = append(rows, usageRow{u.cells(bytes, use, now), lead, visible.Line(name)})
 	}
 	walk("", u.Tree.Layers, func(lead string, b, top *cache.Branch, layers int) {
 		row(lead, branchName(top, layers), b.Total, b.Use)

@@ -9,6 +9,7 @@ import (
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plural"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // failure is a job that failed for good, or several for the same cause: then it is
@@ -55,7 +56,7 @@ func failureText(e ledger.Entry, n int) string {
 		return again(n, f)
 	}
 	text := reason(f.String()) + " (" + effort(e.AttemptCount, e.DurationSeconds)
-	if log := clean(deref(e.LogPath)); log != "" {
+	if log := visible.Line(deref(e.LogPath)); log != "" {
 		text += ", " + log
 	}
 	return text + ")"
@@ -73,7 +74,7 @@ func outputLines(f ledger.Failure, most int) []string {
 	}
 	var lines []string
 	for _, l := range lastOf(f.Output, most) {
-		lines = append(lines, "| "+clean(l))
+		lines = append(lines, "| "+visible.Line(l))
 	}
 	return lines
 }
@@ -128,10 +129,10 @@ func (f finalText) group(g ledger.FailureGroup) []string {
 		}
 	}
 	if g.Jobs > 1 {
-		lines = append(lines, f.indented("    ", g.Names(clean))...)
+		lines = append(lines, f.indented("    ", g.Names(visible.Line))...)
 	}
 	if g.LogPath != "" {
-		lines = append(lines, "    "+f.dim(clean(g.LogPath)))
+		lines = append(lines, "    "+f.dim(visible.Line(g.LogPath)))
 	}
 	return lines
 }
@@ -174,7 +175,7 @@ func (f finalText) step(why ledger.Failure) string {
 	if why.ExitCode != 0 && why.Message != "" { // else it is the reason
 		code = fmt.Sprintf(" (exit code: %d)", why.ExitCode)
 	}
-	return f.squeeze(clean(why.Step), 4+len(code)) + code
+	return f.squeeze(visible.Line(why.Step), 4+len(code)) + code
 }
 
 // indented puts parts on as few lines as there is room for.

@@ -122,6 +122,7 @@ func TestAnnotations(t *testing.T) {
 	const title, rest = "title=2 images failed%3A RUN make a%3Ab%2C 100%25::",
 		":5: RUN make a:b, 100%25: exit code: 2: make: *** [Makefile:2: all] Error 1%0Aa, b%0A| cc -o x x.c%0A| make: *** [Makefile:2: all] Error 1"
 	for file, want := range map[string]string{
+		"agent\x1b[31m/Dockerfile":  "::error file=sub/agent/Dockerfile,line=5," + title + "agent/Dockerfile" + rest,
 		"agent/Dockerfile":          "::error file=sub/agent/Dockerfile,line=5," + title + "agent/Dockerfile" + rest,
 		"/repo/agent/Dockerfile":    "::error file=agent/Dockerfile,line=5," + title + "/repo/agent/Dockerfile" + rest,
 		"/elsewhere/Dockerfile":     "::error " + title + "/elsewhere/Dockerfile" + rest,

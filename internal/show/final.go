@@ -9,6 +9,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plural"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // FinalText is what stays on the screen when a run has ended: totals, pace,
@@ -17,7 +18,7 @@ import (
 // command is wider than width; a width of 0 sets no limit. The text ends with a
 // line break.
 func FinalText(summary ledger.Summary, outputDir string, width int, color bool) string {
-	f := finalText{summary, clean(outputDir), width, palette{color}}
+	f := finalText{summary, visible.Line(outputDir), width, palette{color}}
 	return f.text(f.headline(), f.pace(), f.space(), f.slowest(), f.failures(), f.unswept(), f.results()) + f.goOn()
 }
 
@@ -120,16 +121,12 @@ func (f finalText) goOn() string {
 	if f.Unfinished == 0 {
 		what = "try the failed ones again with"
 	}
-	lines := strings.Split(f.ResumeCommand, "\n") // which stand in quotes
-	for i := range lines {
-		lines[i] = visible(lines[i])
-	}
-	return f.bold(f.fit(what+":")) + "\n  " + strings.Join(lines, "\n") + "\n"
+	return f.bold(f.fit(what+":")) + "\n  " + visible.Lines(f.ResumeCommand) + "\n"
 }
 
 // name and reason lose their middle rather than their end where indent leaves
 // too little room for them.
-func (f finalText) name(s string, indent int) string   { return f.squeeze(clean(s), indent) }
+func (f finalText) name(s string, indent int) string   { return f.squeeze(visible.Line(s), indent) }
 func (f finalText) reason(s string, indent int) string { return f.squeeze(reason(s), indent) }
 
 func (f finalText) squeeze(s string, indent int) string {

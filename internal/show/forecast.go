@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stoker-build/stoker/internal/journal"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // Forecasting returns an observer that writes, for a person who waits for a
@@ -16,7 +17,7 @@ func Forecasting(w io.Writer) journal.Observer {
 		case journal.Surveying:
 			fmt.Fprintln(w, "asking "+surveyText(e))
 		case journal.Warning:
-			fmt.Fprintln(w, "warning: "+clean(e.Message))
+			fmt.Fprintln(w, "warning: "+visible.Line(e.Message))
 		}
 	}
 }

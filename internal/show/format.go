@@ -13,6 +13,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/plural"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // palette colours text, or leaves it alone.
@@ -95,9 +96,9 @@ func keptText(n int) string {
 // shortDigest is enough of a digest to tell images apart.
 func shortDigest(digest string) string {
 	const hexDigits = 12
-	algorithm, hex, ok := strings.Cut(clean(digest), ":")
+	algorithm, hex, ok := strings.Cut(visible.Line(digest), ":")
 	if !ok || len(hex) <= hexDigits {
-		return clean(digest)
+		return visible.Line(digest)
 	}
 	return algorithm + ":" + hex[:hexDigits]
 }
@@ -109,14 +110,14 @@ var tagged = regexp.MustCompile(`(:[\w.-]+)@sha256:[0-9a-f]{64}$`)
 // stepText is a step in few words. What is of no line of the Dockerfile has
 // [internal] before it, which tells a person nothing.
 func stepText(step string) string {
-	return tagged.ReplaceAllString(strings.TrimPrefix(clean(step), "[internal] "), "$1")
+	return tagged.ReplaceAllString(strings.TrimPrefix(visible.Line(step), "[internal] "), "$1")
 }
 
 // reason is an error on one line. Builders put words in front of every error
 // that tell nothing here, and repeat the whole log behind some.
 func reason(text string) string {
 	const longest = 500
-	text = strings.Join(strings.Fields(clean(text)), " ")
+	text = strings.Join(strings.Fields(visible.Line(text)), " ")
 	for _, prefix := range []string{"ERROR: ", "failed to build: ", "failed to solve: "} {
 		text = strings.TrimPrefix(text, prefix)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // jsonLines is the view of ModeJSON.
@@ -22,7 +23,7 @@ func (j *jsonLines) Observe(at time.Time, e journal.Event) {
 		}
 		return
 	}
-	j.write(escapeHidden(string(line)))
+	j.write(visible.JSON(string(line)))
 }
 
 // quiet is the view of ModeQuiet: for a script, which reads what images there are
@@ -49,13 +50,13 @@ func (q *quiet) Observe(_ time.Time, e journal.Event) {
 		q.outputDir = e.OutputDir
 	case journal.JobFinished:
 		if e.Entry.Status == ledger.Failed {
-			q.write("failed " + clean(e.Entry.Name) + ": " + failureText(e.Entry, 1))
+			q.write("failed " + visible.Line(e.Entry.Name) + ": " + failureText(e.Entry, 1))
 			return
 		}
 		q.image(e.Entry)
 	case journal.RunFinished:
 		if e.Summary.Failed > 0 || e.Summary.Unfinished > 0 {
-			f := finalText{e.Summary, clean(q.outputDir), 0, palette{}}
+			f := finalText{e.Summary, visible.Line(q.outputDir), 0, palette{}}
 			q.write(strings.TrimSuffix(f.text(f.headline(), f.results())+f.goOn(), "\n"))
 		}
 	}
@@ -65,7 +66,7 @@ func (q *quiet) Observe(_ time.Time, e journal.Event) {
 // where the image went to no registry.
 func (q *quiet) image(e ledger.Entry) {
 	if q.pushed[e.Name] && len(e.Tags) > 0 && e.Digest != "" {
-		q.results.write(clean(e.Tags[0]) + "@" + clean(e.Digest))
+		q.results.write(visible.Line(e.Tags[0]) + "@" + visible.Line(e.Digest))
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plural"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 const (
@@ -119,13 +120,13 @@ func (p *plain) tell(at time.Time, e journal.Event) {
 	case journal.WaitingForSpace:
 		p.tellWaiting(at, e)
 	case journal.DiskFull:
-		p.line(at, p.warn, "disk", fmt.Sprintf("full during %s; %s now", clean(e.Job), plural.Of(e.Workers, "worker")))
+		p.line(at, p.warn, "disk", fmt.Sprintf("full during %s; %s now", visible.Line(e.Job), plural.Of(e.Workers, "worker")))
 	case journal.BuilderLost:
 		p.tellLost(at, e)
 	case journal.RegistryThrottled:
 		p.line(at, p.warn, "waiting", throttledText(e, at))
 	case journal.RegistryAnswers:
-		p.line(at, p.info, "back", clean(e.Registry)+" answers again")
+		p.line(at, p.info, "back", visible.Line(e.Registry)+" answers again")
 	case journal.RegistryLimit:
 		p.line(at, p.info, "limit", limitText(e, at))
 	case journal.Recovered:
@@ -209,7 +210,7 @@ func (p *plain) tellRetry(at time.Time, e journal.AttemptFailed) {
 
 // name pads a job's name, so that what follows stands in a column.
 func (p *plain) name(s string) string {
-	s = clean(s)
+	s = visible.Line(s)
 	p.column = max(p.column, min(ansi.StringWidth(s), widestColumn))
 	return pad(s, p.column)
 }
@@ -220,7 +221,7 @@ func (p *plain) line(at time.Time, paint func(string) string, word, text string)
 	total := fmt.Sprint(p.state.total)
 	p.lines.write(fmt.Sprintf("%s [%*d/%s] %s  %s",
 		padLeft(clock(p.state.elapsed(at)), 8), len(total), p.state.done(), total,
-		paint(pad(word, len("stopping"))), clean(text)))
+		paint(pad(word, len("stopping"))), visible.Line(text)))
 }
 
 // beat shows at each tick that the run is alive.

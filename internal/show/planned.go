@@ -8,13 +8,14 @@ import (
 
 	"github.com/stoker-build/stoker/internal/plural"
 	"github.com/stoker-build/stoker/internal/run"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // Planned writes what a run would do, with notes about its input before it.
 func Planned(w io.Writer, notes []string, p run.Planned) error {
 	var text strings.Builder
 	for _, note := range notes {
-		fmt.Fprintf(&text, "note: %s\n", clean(note))
+		fmt.Fprintf(&text, "note: %s\n", visible.Line(note))
 	}
 	failing := writePlannedJobs(&text, p.Jobs)
 	text.WriteString("\n")
@@ -30,9 +31,9 @@ func writePlannedJobs(w *strings.Builder, jobs []run.PlannedJob) (failing int) {
 		if i == 0 || jobs[i-1].Batch != j.Batch {
 			fmt.Fprintf(w, "batch %d\n", j.Batch)
 		}
-		fmt.Fprintf(w, "  %s  %s\n", clean(j.Name), visible(strings.Join(j.Tags, " ")))
+		fmt.Fprintf(w, "  %s  %s\n", visible.Line(j.Name), visible.Line(strings.Join(j.Tags, " ")))
 		if j.Problem != "" {
-			fmt.Fprintf(w, "    will fail: %s\n", clean(j.Problem))
+			fmt.Fprintf(w, "    will fail: %s\n", visible.Line(j.Problem))
 			failing++
 		}
 	}

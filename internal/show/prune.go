@@ -9,6 +9,7 @@ import (
 	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/plural"
 	"github.com/stoker-build/stoker/internal/prune"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // PrunePlan writes what a prune by hand would remove and keep, a table for each node.
@@ -44,7 +45,7 @@ func writeNodePlan(w *strings.Builder, n prune.NodePlan) {
 }
 
 func writeImagePlan(w io.Writer, i prune.ImagePlan) {
-	ref := clean(i.Ref)
+	ref := visible.Line(i.Ref)
 	switch {
 	case i.All.Records > 0:
 		writeShare(w, i.Share, ref)
@@ -55,7 +56,7 @@ func writeImagePlan(w io.Writer, i prune.ImagePlan) {
 	}
 	if i.Problem != nil {
 		for line := range strings.Lines(i.Problem.Error()) {
-			fmt.Fprintf(w, "\t\t  not all of it can be told: %s\n", clean(line))
+			fmt.Fprintf(w, "\t\t  not all of it can be told: %s\n", visible.Line(line))
 		}
 	}
 }
@@ -64,7 +65,7 @@ func writeImagePlan(w io.Writer, i prune.ImagePlan) {
 func writeShare(w io.Writer, s cache.Share, name string) {
 	fmt.Fprintf(w, "%s\t-\t%s\n", sumText(s.Remove), name)
 	for _, k := range s.Keep {
-		fmt.Fprintf(w, "\t%s\t  kept: %s\n", sumText(k.Sum), clean(k.Why))
+		fmt.Fprintf(w, "\t%s\t  kept: %s\n", sumText(k.Sum), visible.Line(k.Why))
 	}
 }
 

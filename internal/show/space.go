@@ -11,6 +11,7 @@ import (
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/node"
 	"github.com/stoker-build/stoker/internal/plural"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // waitingJob is the next job, which there is no space for yet.
@@ -72,12 +73,12 @@ func (t *tally) String() string {
 
 // wait notes which job waits for space. It does so until it starts.
 func (s *state) wait(at time.Time, e journal.WaitingForSpace) {
-	s.waiting = &waitingJob{name: clean(e.Job), need: needText(e), since: at}
+	s.waiting = &waitingJob{name: visible.Line(e.Job), need: needText(e), since: at}
 }
 
 // waited notes that a job does not wait any more. Another may have begun to.
 func (s *state) waited(name string) {
-	if s.waiting != nil && s.waiting.name == clean(name) {
+	if s.waiting != nil && s.waiting.name == visible.Line(name) {
 		s.waiting = nil
 	}
 }
@@ -93,7 +94,7 @@ func (s *state) endSweep(e journal.SweepFinished) {
 	}
 	s.swept.add(e)
 	if e.LiveRemovedRecords > 0 {
-		s.noteWarning(fmt.Sprintf("a sweep of %s removed %s that were not dead", clean(e.Node), plural.Of(e.LiveRemovedRecords, "record")))
+		s.noteWarning(fmt.Sprintf("a sweep of %s removed %s that were not dead", visible.Line(e.Node), plural.Of(e.LiveRemovedRecords, "record")))
 	}
 }
 
@@ -168,7 +169,7 @@ func (f frame) waitingTexts() []string {
 
 func (p *plain) tellWaiting(at time.Time, e journal.WaitingForSpace) {
 	p.line(at, p.warn, "waiting", fmt.Sprintf("for space: %s needs %s, %s free, %d running",
-		clean(e.Job), needText(e), size(e.FreeBytes), e.Running))
+		visible.Line(e.Job), needText(e), size(e.FreeBytes), e.Running))
 }
 
 // needText says what a job needs, as far as that is known.
@@ -186,7 +187,7 @@ func (p *plain) tellSweep(at time.Time, e journal.SweepFinished) {
 		what = fmt.Sprintf("batch %d", e.Batch)
 	}
 	if len(p.state.nodes) > 1 {
-		what += " on " + clean(e.Node)
+		what += " on " + visible.Line(e.Node)
 	}
 	var t tally
 	t.add(e)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // How much of the past the views remember.
@@ -93,7 +94,7 @@ func (s *state) apply(at time.Time, e journal.Event) {
 	case journal.WaitingForSpace:
 		s.wait(at, e)
 	case journal.DiskFull:
-		s.leave(clean(e.Job)) // and starts again later
+		s.leave(visible.Line(e.Job)) // and starts again later
 		s.setWorkers(e.Workers)
 	case journal.BuilderLost:
 		s.lose(at, e)
@@ -102,7 +103,7 @@ func (s *state) apply(at time.Time, e journal.Event) {
 	case journal.RegistryAnswers:
 		s.answers(e.Registry)
 	case journal.JobWaiting:
-		s.leave(clean(e.Job)) // and starts again later
+		s.leave(visible.Line(e.Job)) // and starts again later
 	case journal.Recovered:
 		s.recover(at, e)
 	case journal.WorkersChanged:
@@ -128,16 +129,16 @@ func surveyText(e journal.Surveying) string {
 func (s *state) begin(at time.Time, e journal.RunStarted) {
 	*s = state{
 		started: at, latest: at, total: e.Jobs, batches: e.Batches, workers: e.Workers,
-		outputDir: clean(e.OutputDir), kept: e.Kept, batchesDone: e.KeptBatches,
+		outputDir: visible.Line(e.OutputDir), kept: e.Kept, batchesDone: e.KeptBatches,
 	}
 	for _, n := range e.Nodes {
-		s.nodes = append(s.nodes, clean(n))
+		s.nodes = append(s.nodes, visible.Line(n))
 	}
 }
 
 // job finds a running job, or adds it: an event of a job proves that it runs.
 func (s *state) job(at time.Time, name string) *runningJob {
-	name = clean(name)
+	name = visible.Line(name)
 	for _, j := range s.running {
 		if j.name == name {
 			return j
@@ -165,7 +166,7 @@ func (s *state) leave(name string) {
 }
 
 func (s *state) finish(at time.Time, e ledger.Entry) {
-	name := clean(e.Name)
+	name := visible.Line(e.Name)
 	s.leave(name)
 	switch {
 	case e.Status == ledger.Built:
@@ -249,9 +250,9 @@ func (j *runningJob) doing(now time.Time) string {
 func isSkipped(e ledger.Entry) bool { return strings.HasPrefix(string(e.Status), "skipped") }
 
 func warningText(w journal.Warning) string {
-	text := strings.Join(strings.Fields(clean(w.Message)), " ")
+	text := strings.Join(strings.Fields(visible.Line(w.Message)), " ")
 	if w.Job != "" {
-		return clean(w.Job) + ": " + text
+		return visible.Line(w.Job) + ": " + text
 	}
 	return text
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plural"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // The states of a run.
@@ -151,11 +152,11 @@ func (s *Status) group(failed []ledger.Entry) {
 	for i, e := range failed {
 		jobs[i] = ledger.FailedJob{Name: e.Name, Failure: e.Cause(), LogPath: deref(e.LogPath)}
 		kind := jobs[i].Failure.Kind()
-		names[kind] = append(names[kind], clean(e.Name))
+		names[kind] = append(names[kind], visible.Line(e.Name))
 	}
 	for _, g := range ledger.Groups(jobs) {
 		s.Failures = append(s.Failures, StatusFailure{
-			Reason: reason(g.Common().Reason()), Jobs: names[g.Failure.Kind()], Log: clean(g.LogPath), Failure: g.Failure, group: g,
+			Reason: reason(g.Common().Reason()), Jobs: names[g.Failure.Kind()], Log: visible.Line(g.LogPath), Failure: g.Failure, group: g,
 		})
 	}
 }
@@ -170,7 +171,7 @@ func (s *Status) judge(r ledger.Record, host string) {
 	case r.Summary != nil:
 		s.State, s.Reason = Stopped, reasonOrNone(r.Summary.StopReason)
 	case s.Host != "" && s.Host != host:
-		s.State, s.Reason = Unknown, "it ran on "+clean(s.Host)+", and can only be seen from there"
+		s.State, s.Reason = Unknown, "it ran on "+visible.Line(s.Host)+", and can only be seen from there"
 	default:
 		s.State, s.Reason = Killed, "it left no word: it was killed, or the machine went down"
 	}
@@ -262,11 +263,11 @@ func (s Status) headline(f frame) string {
 	if word == "" {
 		word = f.warn(s.State)
 	}
-	text := f.bold(clean(s.Dir)) + ": " + word
+	text := f.bold(visible.Line(s.Dir)) + ": " + word
 	if s.State == Running {
 		text += " for " + whole(s.state.elapsed(s.now))
 		if s.PID > 0 {
-			text += fmt.Sprintf(" (process %d on %s)", s.PID, clean(s.Host))
+			text += fmt.Sprintf(" (process %d on %s)", s.PID, visible.Line(s.Host))
 		}
 		return text
 	}
@@ -311,7 +312,7 @@ func (s Status) failures(f finalText) []string {
 	for _, x := range s.Failures[:min(len(s.Failures), statusFailures)] {
 		lines = append(lines, f.squeeze(f.heading(x.group)+": "+x.Reason, 0))
 		if len(x.Jobs) > 1 {
-			lines = append(lines, "    "+strings.Join(x.group.Names(clean), ", "))
+			lines = append(lines, "    "+strings.Join(x.group.Names(visible.Line), ", "))
 		}
 		if x.Log != "" {
 			lines = append(lines, "    "+f.dim(f.squeeze(x.Log, 4)))

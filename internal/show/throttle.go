@@ -8,6 +8,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/imageref"
 	"github.com/stoker-build/stoker/internal/journal"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // throttledClass is the class of attempts that a registry refused.
@@ -42,9 +43,9 @@ func (s *state) awaited(now time.Time) []string {
 // throttledText says that a registry asks for fewer requests, what it told of its
 // limit, and what is done about it.
 func throttledText(e journal.RegistryThrottled, now time.Time) string {
-	parts := []string{clean(e.Registry) + " asks for fewer requests"}
+	parts := []string{visible.Line(e.Registry) + " asks for fewer requests"}
 	if e.MirrorOf != "" {
-		parts[0] = fmt.Sprintf("%s (mirror of %s) asks for fewer requests", clean(e.Registry), clean(e.MirrorOf))
+		parts[0] = fmt.Sprintf("%s (mirror of %s) asks for fewer requests", visible.Line(e.Registry), visible.Line(e.MirrorOf))
 	}
 	if e.Limit != nil {
 		parts = append(parts, leftText(e.Registry, *e.Limit))
@@ -66,7 +67,7 @@ func throttledText(e journal.RegistryThrottled, now time.Time) string {
 
 // limitText says what a registry tells of its limit.
 func limitText(e journal.RegistryLimit, now time.Time) string {
-	text := clean(e.Registry) + ": " + leftText(e.Registry, e.Limit)
+	text := visible.Line(e.Registry) + ": " + leftText(e.Registry, e.Limit)
 	if e.Window > 0 {
 		text += " in " + whole(ofSeconds(e.Window))
 	}

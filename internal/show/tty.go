@@ -12,6 +12,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 const (
@@ -245,7 +246,7 @@ func (m model) failureLines(at time.Time, e ledger.Entry) []tea.Cmd {
 	if m.state.alike[e.Cause().Kind()] > 1 {
 		return nil
 	}
-	text := clock(m.state.elapsed(at)) + " " + m.bad("failed") + " " + clean(e.Name) + ": " + failureText(e, 1)
+	text := clock(m.state.elapsed(at)) + " " + m.bad("failed") + " " + visible.Line(e.Name) + ": " + failureText(e, 1)
 	room := max(m.width-1, 10)
 	lines := strings.Split(ansi.Wrap(text, room, ""), "\n")
 	for _, l := range outputLines(e.Cause(), finalOutput) {

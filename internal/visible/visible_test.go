@@ -1,4 +1,4 @@
-package show
+package visible
 
 import (
 	"encoding/json"
@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-func TestClean(t *testing.T) {
+func TestLine(t *testing.T) {
 	tests := []struct{ name, in, want string }{
 		{"plain", "django__django-11099", "django__django-11099"},
 		{"wide and accented", "héllo 世界 ✓", "héllo 世界 ✓"},
@@ -26,18 +26,25 @@ func TestClean(t *testing.T) {
 		{"backspace, bell, null, delete", "a\bb\ac\x00d\x7f", "abcd"},
 		{"direction overrides", "a\u202eb\u2066c\u200fd\u061ce", "abcde"},
 		{"invisible", "a\u200bb\ufeffc\U000e0041d", "abcd"},
+		{"a title with a tick", "a\x1b]0;\u2713 done\x07b", "a\uFFFD doneb"},
 		{"outer space", "  a \n", "a"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got := clean(test.in); got != test.want {
-				t.Errorf("clean(%q) = %q, want %q", test.in, got, test.want)
+			if got := Line(test.in); got != test.want {
+				t.Errorf("Line(%q) = %q, want %q", test.in, got, test.want)
 			}
 		})
 	}
 }
 
-func FuzzClean(f *testing.F) {
+func TestLines(t *testing.T) {
+	if got := Lines("a \x1b]0;x\r\n\tb\x07\x1b[1mc\n"); got != "a ]0;x \n bc\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+func FuzzLine(f *testing.F) {
 	for _, s := range []string{
 		"plain", "\x1b[31mred\x1b[0m", "\x1b]0;t\x07", "\x1b\x1b[0m[2J", "a\u009b2Jb", "\x9b\xff", "\u202e\r\n\t",
 		"\x1b[\x1b[31m31m", "\x1b]\x1b]0;\x07\x07", "\U000e0001", "\x1bP\x1b\\",
@@ -45,20 +52,20 @@ func FuzzClean(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		got := clean(s)
+		got := Line(s)
 		if !utf8.ValidString(got) {
-			t.Errorf("clean(%q) = %q is not UTF-8", s, got)
+			t.Errorf("Line(%q) = %q is not UTF-8", s, got)
 		}
 		if strings.ContainsFunc(got, hidden) {
-			t.Errorf("clean(%q) = %q has a hidden rune", s, got)
+			t.Errorf("Line(%q) = %q has a hidden rune", s, got)
 		}
-		if again := clean(got); again != got {
-			t.Errorf("clean(%q) = %q, and cleaned again %q", s, got, again)
+		if again := Line(got); again != got {
+			t.Errorf("Line(%q) = %q, and cleaned again %q", s, got, again)
 		}
 	})
 }
 
-func FuzzEscapeHidden(f *testing.F) {
+func FuzzJSON(f *testing.F) {
 	for _, s := range []string{"", "plain", "\u009b2J", "\u202e", "\U000e0041", "\x7f", "\x1b[2J"} {
 		f.Add(s)
 	}
@@ -68,7 +75,7 @@ func FuzzEscapeHidden(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		escaped := escapeHidden(string(text))
+		escaped := JSON(string(text))
 		if strings.ContainsFunc(escaped, hidden) {
 			t.Errorf("%q has a hidden rune", escaped)
 		}

@@ -1,0 +1,96 @@
+// Package visible makes text from outside fit to be shown: names, steps, errors and
+// output come from plans and builds, and must neither move the cursor nor look like
+// lines of Stoker's own.
+package visible
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf16"
+
+	"github.com/charmbracelet/x/ansi"
+)
+
+// Line is a text on one line. Terminal sequences and invisible runes vanish, line
+// breaks and tabs become blanks, bytes that are not UTF-8 become U+FFFD.
+func Line(s string) string { return strings.TrimSpace(Text(s)) }
+
+// Text is Line for text of which the blanks at its ends count.
+func Text(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r) || unicode.In(r, unicode.Zl, unicode.Zp):
+			return ' '
+		case hidden(r):
+			return -1
+		}
+		return r
+	}, withoutSequences(strings.ToValidUTF8(s, "\uFFFD")))
+}
+
+// Lines is a text of several lines, each of which is made visible by itself.
+func Lines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = Text(line)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// hidden tells whether a rune controls how others are shown: the control
+// characters C0, DEL and C1, and Unicode's format characters, among them all
+// that change the direction of text.
+func hidden(r rune) bool {
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
+}
+
+// sevenBits writes the control characters that begin and end sequences as the others
+// that mean the same, which alone are known where text is UTF-8.
+var sevenBits = strings.NewReplacer("\u009b", "\x1b[", "\u009d", "\x1b]", "\u0090", "\x1bP", "\u0098", "\x1bX",
+	"\u009e", "\x1b^", "\u009f", "\x1b_", "\u009c", "\x1b\\")
+
+// withoutSequences takes out the whole terminal sequences. One that is cut off hides
+// nothing: only its first character goes.
+func withoutSequences(s string) string {
+	s = sevenBits.Replace(s)
+	start := strings.IndexByte(s, ansi.ESC)
+	if start < 0 {
+		return s
+	}
+	var b strings.Builder
+	b.WriteString(s[:start])
+	for s = s[start:]; s != ""; {
+		seq, _, n, state := ansi.DecodeSequence(s, ansi.NormalState, nil)
+		switch {
+		case state != ansi.NormalState:
+			n = 1
+		case seq[0] != ansi.ESC:
+			b.WriteString(seq)
+		}
+		s = s[n:]
+	}
+	// The decoder ends a sequence within a rune that has the byte of an end in it.
+	return strings.ToValidUTF8(b.String(), "\uFFFD")
+}
+
+// JSON writes the hidden runes of a JSON text as escapes. The text means the same,
+// but is safe to print.
+func JSON(text string) string {
+	if !strings.ContainsFunc(text, hidden) {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case !hidden(r):
+			b.WriteRune(r)
+		case r > 0xFFFF:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}
