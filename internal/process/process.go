@@ -1,0 +1,54 @@
+// Package process runs programs so that they end together with all that they have
+// started in turn.
+package process
+
+import (
+	"context"
+	"os/exec"
+	"time"
+)
+
+// How often what was asked to end is looked at.
+const lookEvery = 10 * time.Millisecond
+
+// Run runs a command, which was made without a context, until the program ends. What
+// it leaves running lives on if it succeeds. If it fails, or ctx is done first, all
+// that it has started is asked to end, and killed where it has not ended within
+// patience; but for what has put itself into a group of its own, as daemons do. The
+// error is ctx's cause then, or that of cmd.Wait.
+func Run(ctx context.Context, cmd *exec.Cmd, patience time.Duration) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	cmd.SysProcAttr = attributes()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	g := gather(cmd.Process.Pid)
+	defer g.release()
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			g.end(patience)
+		}
+		return err
+	case <-ctx.Done():
+		g.end(patience)
+		_ = cmd.Process.Kill() // where the group does not hold it
+		<-ended
+		return context.Cause(ctx)
+	}
+}
+
+// end asks all that is in the group to end, and kills what does not.
+func (g group) end(patience time.Duration) {
+	g.ask()
+	for deadline := time.Now().Add(patience); g.left(); time.Sleep(lookEvery) {
+		if time.Now().After(deadline) {
+			g.kill()
+			return
+		}
+	}
+}
