@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"strings"
 	"time"
 
@@ -15,6 +13,7 @@ import (
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/postbuild"
 )
 
 // task is a job on its way through the run, with the manifest line that grows
@@ -173,23 +172,11 @@ func (r *run) postBuild(next buildFunc) buildFunc {
 		start := time.Now()
 		defer func() { t.entry.PostBuildSeconds = seconds(time.Since(start)) }()
 		fmt.Fprintf(t.log, "\n--post-build %s\n", r.PostBuild)
-		cmd := exec.CommandContext(ctx, "sh", "-c", r.PostBuild)
-		cmd.Env = append(os.Environ(), imageEnv(t)...)
-		cmd.Stdout, cmd.Stderr = t.log, t.log
-		// A command that leaves a child with its output open must not hold the
-		// run up for ever.
-		cmd.WaitDelay = postBuildGrace
-		if err := cmd.Run(); err != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			return fmt.Errorf("--post-build command failed: %w", err)
-		}
-		return nil
+		ctx, alive, stop := watchStall(ctx, r.StallTimeout)
+		defer stop()
+		return postbuild.Command{Line: r.PostBuild}.Run(ctx, imageEnv(t), t.log, alive)
 	}
 }
-
-const postBuildGrace = 5 * time.Second
 
 func imageEnv(t *task) []string {
 	first := ""
