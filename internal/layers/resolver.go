@@ -21,6 +21,8 @@ import (
 	digest "github.com/opencontainers/go-digest"
 	"golang.org/x/sync/semaphore"
 	"golang.org/x/sync/singleflight"
+
+	"github.com/stoker-build/stoker/internal/credentials"
 )
 
 // Options say how a Resolver asks registries. The zero value is usable.
@@ -68,7 +70,7 @@ func NewResolver(o Options) *Resolver {
 		o.Platform = v1.Platform{OS: "linux", Architecture: runtime.GOARCH}
 	}
 	if o.Keychain == nil {
-		o.Keychain = authn.DefaultKeychain
+		o.Keychain = credentials.New()
 	}
 	if o.Parallel <= 0 {
 		o.Parallel = 16

@@ -4,6 +4,7 @@ package process
 
 import (
 	"context"
+	"errors"
 	"os/exec"
 	"time"
 )
@@ -30,6 +31,9 @@ func Run(ctx context.Context, cmd *exec.Cmd, patience time.Duration) error {
 	go func() { ended <- cmd.Wait() }()
 	select {
 	case err := <-ended:
+		if errors.Is(err, exec.ErrWaitDelay) {
+			return nil // it has ended well, and left its output open to others
+		}
 		if err != nil {
 			g.end(patience)
 		}

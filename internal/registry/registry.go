@@ -15,12 +15,14 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
+	"github.com/stoker-build/stoker/internal/credentials"
 	"github.com/stoker-build/stoker/internal/throttle"
 )
 
 // Client asks registries. It may be used concurrently.
 type Client struct {
 	insecure []string
+	keychain authn.Keychain
 	puller   *remote.Puller
 	retries  uint
 	pause    time.Duration
@@ -39,12 +41,13 @@ const (
 // to loopback addresses.
 func New(insecure []string) (*Client, error) {
 	// The library's own retries are off: they would multiply with ours.
-	puller, err := remote.NewPuller(remote.WithAuthFromKeychain(authn.DefaultKeychain),
+	keychain := credentials.New()
+	puller, err := remote.NewPuller(remote.WithAuthFromKeychain(keychain),
 		remote.WithUserAgent("stoker"), remote.WithRetryBackoff(remote.Backoff{Steps: 1}))
 	if err != nil {
 		return nil, err
 	}
-	return &Client{insecure: insecure, puller: puller, retries: defaultTries, pause: defaultPause}, nil
+	return &Client{insecure: insecure, keychain: keychain, puller: puller, retries: defaultTries, pause: defaultPause}, nil
 }
 
 // Reference parses an image reference, marked so that loopback and insecure
@@ -108,7 +111,7 @@ func (c *Client) AddTag(ctx context.Context, digest, tag string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	options := []remote.Option{remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain),
+	options := []remote.Option{remote.WithContext(ctx), remote.WithAuthFromKeychain(c.keychain),
 		remote.WithUserAgent("stoker"), remote.WithRetryBackoff(remote.Backoff{Steps: int(c.retries), Duration: c.pause, Factor: 2})}
 	image, err := remote.Get(to.Context().Digest(digest), options...)
 	if err != nil {
@@ -133,7 +136,7 @@ func (c *Client) Ask(ctx context.Context, image string) (said throttle.Answer) {
 		}
 		return resp, err
 	})
-	_, _ = remote.Head(ref, remote.WithContext(ctx), remote.WithTransport(reading), remote.WithAuthFromKeychain(authn.DefaultKeychain),
+	_, _ = remote.Head(ref, remote.WithContext(ctx), remote.WithTransport(reading), remote.WithAuthFromKeychain(c.keychain),
 		remote.WithUserAgent("stoker"), remote.WithRetryBackoff(remote.Backoff{Steps: 1}))
 	return said
 }
