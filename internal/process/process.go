@@ -27,10 +27,14 @@ func Run(ctx context.Context, cmd *exec.Cmd, patience time.Duration) error {
 	}
 	g := gather(cmd.Process.Pid)
 	defer g.release()
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	var err error
+	ended := make(chan struct{})
+	go func() {
+		err = cmd.Wait()
+		close(ended)
+	}()
 	select {
-	case err := <-ended:
+	case <-ended:
 		if errors.Is(err, exec.ErrWaitDelay) {
 			return nil // it has ended well, and left its output open to others
 		}
