@@ -96,39 +96,24 @@ func TestOutputAfterTheShell(t *testing.T) {
 
 // A child that stays keeps nobody waiting, and is not harmed by that.
 func TestChildLivesOn(t *testing.T) {
-	for _, tt := range []struct {
-		name  string
-		grace time.Duration
-		ctx   func(context.Context) context.Context
-	}{
-		{"past the grace", time.Millisecond, func(ctx context.Context) context.Context { return ctx }},
-		{"when the run is ended meanwhile", time.Hour, func(ctx context.Context) context.Context {
-			ctx, cancel := context.WithCancel(ctx)
-			time.AfterFunc(200*time.Millisecond, cancel) // the shell has ended by then, or is ended
-			return ctx
-		}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			dir, env := place(t, "go", "result")
-			result := open(t, filepath.Join(dir, "result"))
-			var out bytes.Buffer
-			line := `(exec 3> "$DIR/result"; read word < "$DIR/go"; echo late; echo late; echo "$word" >&3) &`
-			if err := (Command{Line: line, grace: tt.grace}).Run(tt.ctx(t.Context()), env, &out, quiet); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(filepath.Join(dir, "go"), []byte("alive\n"), 0); err != nil {
-				t.Fatal(err)
-			}
-			if err := result.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
-				t.Fatal(err)
-			}
-			if said, err := io.ReadAll(result); string(said) != "alive\n" {
-				t.Errorf("the child wrote %q (%v)", said, err)
-			}
-			if out.Len() > 0 {
-				t.Errorf("written after the command was over: %q", out.String())
-			}
-		})
+	dir, env := place(t, "go", "result")
+	result := open(t, filepath.Join(dir, "result"))
+	var out bytes.Buffer
+	line := `exec 3> "$DIR/result"; (read word < "$DIR/go"; echo late; echo late; echo "$word" >&3) &`
+	if err := (Command{Line: line, grace: time.Millisecond}).Run(t.Context(), env, &out, quiet); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "go"), []byte("alive\n"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := result.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if said, err := io.ReadAll(result); string(said) != "alive\n" {
+		t.Errorf("the child wrote %q (%v)", said, err)
+	}
+	if out.Len() > 0 {
+		t.Errorf("written after the command was over: %q", out.String())
 	}
 }
 

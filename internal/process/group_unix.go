@@ -15,10 +15,6 @@ func (g group) ask() {
 	_ = syscall.Kill(-int(g), syscall.SIGCONT) // what is stopped could not end
 }
 
-// left tells whether a process is in the group, also one that has ended and that
-// nobody has asked about.
-func (g group) left() bool { return syscall.Kill(-int(g), 0) == nil }
-
 func (g group) kill() { _ = syscall.Kill(-int(g), syscall.SIGKILL) }
 
 func (group) release() {}

@@ -9,8 +9,12 @@ import (
 	"time"
 )
 
-// How often what was asked to end is looked at.
-const lookEvery = 10 * time.Millisecond
+// The first pause before what was asked to end is looked at again, and the longest:
+// each is twice as long as the one before.
+const (
+	firstPause   = 5 * time.Millisecond
+	longestPause = 200 * time.Millisecond
+)
 
 // Run runs a command, which was made without a context, until the program ends. What
 // it leaves running lives on if it succeeds. If it fails, or ctx is done first, all
@@ -53,10 +57,12 @@ func Run(ctx context.Context, cmd *exec.Cmd, patience time.Duration) error {
 // end asks all that is in the group to end, and kills what does not.
 func (g group) end(patience time.Duration) {
 	g.ask()
-	for deadline := time.Now().Add(patience); g.left(); time.Sleep(lookEvery) {
+	pause := firstPause
+	for deadline := time.Now().Add(patience); g.left(); pause = min(2*pause, longestPause) {
 		if time.Now().After(deadline) {
 			g.kill()
 			return
 		}
+		time.Sleep(pause)
 	}
 }
