@@ -220,7 +220,7 @@ func TestFailuresAreIsolated(t *testing.T) {
 	hook := fmt.Sprintf(`case $STOKER_IMAGE_NAME in
 %s) [ -e %[2]s ] || { touch %[2]s; echo flaked; exit 7; } ;;
 %[3]s) [ -e %[4]s ] || { touch %[4]s; sleep 1000; } ;;
-%[5]s) sleep 20 & ;;
+%[5]s) sleep 4 & ;;
 esac`, flaky, w.path("flaked"), stalling, w.path("stalled"), leaving)
 
 	code, out := w.build(t.Context(), "--retries", "1", "--stall-timeout", "5s", "--post-build", hook)
