@@ -23,7 +23,6 @@ import (
 	"github.com/docker/buildx/store"
 	"github.com/docker/buildx/util/confutil"
 	"github.com/docker/buildx/util/dockerutil"
-	"github.com/docker/buildx/util/dockerutil/dockerconfig"
 	"github.com/docker/cli/cli/command"
 	"github.com/docker/cli/cli/config/types"
 	"github.com/docker/cli/cli/flags"
@@ -36,6 +35,8 @@ import (
 	_ "github.com/docker/buildx/driver/docker-container"
 	_ "github.com/docker/buildx/driver/kubernetes"
 	_ "github.com/docker/buildx/driver/remote"
+
+	"github.com/stoker-build/stoker/internal/credentials"
 )
 
 // Options say which builder to use.
@@ -144,7 +145,7 @@ func Connect(ctx context.Context, opt Options) (*Builder, error) {
 	if getenv == nil {
 		getenv = os.Getenv
 	}
-	b := &Builder{cli: cli, auth: tellingSecrets(opt.Secret, dockerconfig.LoadAuthConfig(cli)), images: newImages(), around: &surroundings{contents: newContents()},
+	b := &Builder{cli: cli, auth: tellingSecrets(opt.Secret, credentials.New().ForBuilds(cli)), images: newImages(), around: &surroundings{contents: newContents()},
 		config: confutil.NewConfig(cli, confutil.WithDir(filepath.Join(opt.StateDir, "buildx")))}
 
 	for _, asked := range []struct {

@@ -72,11 +72,16 @@ func TestFailuresAreIsolated(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.write("bases.txt", missing+"\n"+string(list))
-	// The post-build command fails the first time that it sees one image.
-	flaky := w.bases[2].Name
-	hook := fmt.Sprintf(`[ "$STOKER_IMAGE_NAME" != %s ] || [ -e %[2]s ] || { touch %[2]s; echo flaked; exit 7; }`, flaky, w.path("flaked"))
+	// The post-build command fails the first time that it sees one image, does nothing
+	// more the first time that it sees another, and leaves a child behind for a third.
+	flaky, stalling, leaving := w.bases[2].Name, w.bases[3].Name, w.bases[4].Name
+	hook := fmt.Sprintf(`case $STOKER_IMAGE_NAME in
+%s) [ -e %[2]s ] || { touch %[2]s; echo flaked; exit 7; } ;;
+%[3]s) [ -e %[4]s ] || { touch %[4]s; sleep 1000; } ;;
+%[5]s) sleep 4 & ;;
+esac`, flaky, w.path("flaked"), stalling, w.path("stalled"), leaving)
 
-	code, out := w.build(t.Context(), "--retries", "1", "--post-build", hook)
+	code, out := w.build(t.Context(), "--retries", "1", "--stall-timeout", "5s", "--post-build", hook)
 	if code != ExitFailed {
 		t.Fatalf("exit code %d, want %d\n%s", code, ExitFailed, out)
 	}
@@ -94,7 +99,7 @@ func TestFailuresAreIsolated(t *testing.T) {
 			want, attempts = ledger.Failed, 2
 		case "does-not-exist":
 			want, attempts = ledger.Failed, 0 // found before the first attempt
-		case flaky:
+		case flaky, stalling:
 			attempts = 2
 		}
 		if e.Status != want || e.AttemptCount != attempts {
@@ -102,8 +107,11 @@ func TestFailuresAreIsolated(t *testing.T) {
 		}
 	}
 	s := w.summary()
-	if s.Built != 5 || s.Failed != 2 || s.Retried != 2 || len(s.FailedBuilds) != 2 {
+	if s.Built != 5 || s.Failed != 2 || s.Retried != 3 || len(s.FailedBuilds) != 2 {
 		t.Errorf("summary %+v", s)
+	}
+	if log := w.read("out/logs/" + stalling + "/attempt-1.log"); !strings.Contains(log, "--post-build command ended: no progress for --stall-timeout 5s") {
+		t.Errorf("the log of what stalled:\n%s", log)
 	}
 	for _, f := range s.FailedBuilds {
 		tail := strings.Join(f.LogTail, "\n")

@@ -322,6 +322,46 @@ func TestRegistryAuth(t *testing.T) {
 	})
 }
 
+// A credential helper that never answers holds up neither a run nor an interrupt, and is
+// not left behind.
+func TestCredentialHelperHangs(t *testing.T) {
+	t.Parallel()
+	stoker := realStoker(t)
+	w := newWorkbench(t, small(1, 3))
+	w.login()
+	w.write("docker/config.json", fmt.Sprintf(`{"credHelpers": {%q: "hangs"}}`, w.registry.Host()))
+	helpers := w.path("helpers")
+	w.write("bin/docker-credential-hangs", "#!/bin/sh\necho $$ >> "+helpers+"\nsleep 1000\n")
+	if err := os.Chmod(w.path("bin/docker-credential-hangs"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	w.write("helpers", "")
+	cmd := w.command(stoker, "--workers", "2")
+	cmd.Env = append(os.Environ(), "DOCKER_CONFIG="+w.path("docker"), "PATH="+w.path("bin")+":"+os.Getenv("PATH"))
+	wait := start(t, cmd)
+	asked := func() []string { return strings.Fields(w.read("helpers")) }
+	// The registry's client asks it first. That it is asked again, for the builder, means
+	// that the run goes on.
+	for len(asked()) < 2 && !exists(w.path("out/summary.json")) {
+		time.Sleep(20 * time.Millisecond)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Error(err)
+	}
+	code, out := wait()
+	if code != ExitInterrupted {
+		t.Errorf("exit code %d", code)
+	}
+	if !strings.Contains(out, "the credential helper docker-credential-hangs did not answer for "+w.registry.Host()+" within 8s") {
+		t.Errorf("it is not said which helper did not answer:\n%s", out)
+	}
+	for _, pid := range asked() {
+		if _, err := os.Stat("/proc/" + pid); err == nil {
+			t.Errorf("helper %s still runs", pid)
+		}
+	}
+}
+
 func TestStall(t *testing.T) {
 	t.Parallel()
 	w := newWorkbench(t, small(1, 3))

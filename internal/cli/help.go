@@ -16,7 +16,7 @@ var flagGroups = []struct {
 	flags []string
 }{
 	{"What to build", []string{"images", "rows", "image", "run", "file", "base", "base-arg", "build-arg",
-		"build-context", "target", "platform", "limit", "allow-outside"}},
+		"build-context", "target", "platform", "limit", "shard", "allow-outside"}},
 	{"Images and outputs", []string{"tag", "push", "load", "output", "label", "annotation", "iidfile", "metadata-file",
 		"force", "attest", "provenance", "sbom"}},
 	{"How steps run", []string{"secret", "ssh", "network", "add-host", "allow", "pull", "no-cache", "no-cache-filter",

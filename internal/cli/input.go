@@ -115,7 +115,7 @@ func (o inputOptions) spec() (plan.Spec, error) {
 		Annotations: o.annotations, NetworkMode: o.network, ExtraHosts: o.extraHosts, Allow: o.allow,
 		CgroupParent: o.cgroupParent, ShmSize: o.shmSize, Ulimits: o.ulimits, Resources: o.resources,
 		NoCache: o.noCache, NoCacheFilter: o.noCacheFilter, Pull: o.pull, Push: o.push, Load: o.load,
-		MetadataFile: o.metadataFile, BatchSize: o.batchSize, Limit: o.limit,
+		MetadataFile: o.metadataFile, BatchSize: o.batchSize, Limit: o.limit, Shard: o.shard,
 	}, nil
 }
 

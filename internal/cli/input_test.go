@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/gofrs/flock"
+
+	"github.com/stoker-build/stoker/internal/run"
 )
 
 // Bad input is found before a builder is asked: the builder of these tests does
@@ -67,6 +69,7 @@ func TestBadInputStartsNoBuild(t *testing.T) {
 		{"retries", []string{"--images", good, "--retries", "-1", context}, []string{"--retries -1"}},
 		{"unknown flag", []string{"--images", good, "--wrokers", "2", context}, []string{"unknown flag --wrokers; did you mean --workers?", `See "stoker build --help".`}},
 		{"limit", []string{"--images", good, "--limit", "-1", context}, []string{"--limit -1"}},
+		{"shard", []string{"--images", good, "--shard", "3/2", context}, []string{`--shard: "3/2" is not I/N, shard I of N, such as 1/4`}},
 		{"no number", []string{"--images", good, "--disk-high", "NaN", context}, []string{"--disk-high NaN: they must be percentages"}},
 		{"no threshold", []string{"--images", good, "--prune-threshold", "nan", context}, []string{"--prune-threshold NaN"}},
 		{"batch size", []string{"--images", good, "--batch-size", "0", context}, []string{"--batch-size 0"}},
@@ -213,6 +216,10 @@ func TestDryRunAndEnvironment(t *testing.T) {
 	}
 	if _, out := runStoker(t.Context(), "build", "--batch-size", "1", dir); !strings.Contains(out, "batch 3") {
 		t.Errorf("a flag does not win:\n%s", out)
+	}
+	t.Setenv("STOKER_SHARD", "2/2")
+	if _, out := runStoker(t.Context(), "build", dir); !strings.Contains(out, "shard 2/2: 1 of 3 jobs") || !strings.Contains(out, "\ttwo\t") || strings.Contains(out, "\tone\t") {
+		t.Errorf("STOKER_SHARD is not understood:\n%s", out)
 	}
 	t.Setenv("STOKER_WORKERS", "many")
 	if code, out := runStoker(t.Context(), "build", dir); code != ExitUsage || !strings.Contains(out, `--workers: "many" is not a whole number (from STOKER_WORKERS in the environment)`) {

@@ -157,10 +157,10 @@ func TestEndedAtOnce(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel() // they wait more than they work
 			w := newWorkbench(t, small(1, 3))
-			// A post-build command that leaves a child with its output open holds
-			// the end of an interrupted run up for some seconds.
+			// A post-build command that ignores that it is asked to end holds the
+			// end of an interrupted run up for some seconds.
 			pids := w.path("hooks")
-			hook := fmt.Sprintf("[ -e %[1]s.off ] || { sleep 60 & echo $! >> %[1]s; wait; }", pids)
+			hook := fmt.Sprintf("[ -e %[1]s.off ] || { trap '' TERM; sleep 60 & echo $! >> %[1]s; wait; }", pids)
 			t.Cleanup(func() { killAll(t, pids) })
 			tmp := "TMPDIR=" + t.TempDir()
 			cmd := w.private(stoker, "--workers", "2", "--post-build", hook)

@@ -160,7 +160,11 @@ func (m *maker) fill(p *Plan, in Input) error {
 	}
 	p.limit(m.spec.Limit)
 	p.Notes = slices.Concat(p.Notes, m.unusedArgs(p))
-	return p.checkShared()
+	if err := p.checkShared(); err != nil {
+		return err
+	}
+	p.keepShard(m.spec.Shard)
+	return nil
 }
 
 // checkDifference makes sure that rows can make images that differ.

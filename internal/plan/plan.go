@@ -152,7 +152,10 @@ func (j *Job) Registries() []string {
 
 // References returns the images that a job is known to read (its base image,
 // named contexts and Images) and its tags.
-func (j *Job) References() []string {
+func (j *Job) References() []string { return slices.Concat(j.inputs(), j.Images, j.Tags) }
+
+// inputs are the images that the input itself has a job read.
+func (j *Job) inputs() []string {
 	var refs []string
 	if j.Base != "" {
 		refs = append(refs, j.Base)
@@ -162,7 +165,7 @@ func (j *Job) References() []string {
 			refs = append(refs, ref)
 		}
 	}
-	return slices.Concat(refs, j.Images, j.Tags)
+	return refs
 }
 
 // checkShared makes sure that no two jobs would overwrite what the other has made.

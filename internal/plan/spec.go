@@ -56,6 +56,8 @@ type Spec struct {
 	BatchSize int
 	// Limit is how many jobs are made of the first rows; 0 for all.
 	Limit int
+	// Shard is the part of these jobs that is built.
+	Shard Shard
 }
 
 // New makes the plan that builds the spec for each row, in their order.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
+	"github.com/stoker-build/stoker/internal/credentials"
 	"github.com/stoker-build/stoker/internal/layers"
 )
 
@@ -29,7 +30,7 @@ var (
 func explain(ref string, err error) error {
 	code := statusCode(err)
 	switch {
-	case errors.Is(err, layers.ErrManifest), errors.Is(err, ErrNotFound), errors.Is(err, errCredentials):
+	case errors.Is(err, layers.ErrManifest), errors.Is(err, ErrNotFound), errors.Is(err, credentials.ErrSilent):
 		return fmt.Errorf("resolve %s: %w", ref, err)
 	case code == 0:
 		return fmt.Errorf("resolve %s: %w: check the registry's address and that it is running: %w", ref, ErrUnavailable, err)
@@ -47,7 +48,7 @@ func explain(ref string, err error) error {
 // mayPass tells whether the same request may succeed later: a registry that fails, is
 // asked too often or does not answer at all is no answer.
 func mayPass(err error) bool {
-	if errors.Is(err, layers.ErrManifest) || errors.Is(err, ErrNotFound) || errors.Is(err, errCredentials) {
+	if errors.Is(err, layers.ErrManifest) || errors.Is(err, ErrNotFound) || errors.Is(err, credentials.ErrSilent) {
 		return false
 	}
 	code := statusCode(err)

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/moby/buildkit/util/flightcontrol"
 
+	"github.com/stoker-build/stoker/internal/credentials"
 	"github.com/stoker-build/stoker/internal/imageref"
 	"github.com/stoker-build/stoker/internal/layers"
 	"github.com/stoker-build/stoker/internal/throttle"
@@ -67,7 +68,7 @@ func New(o Options) (*Client, error) {
 	c := &Client{options: o, limits: &limits{next: remote.DefaultTransport, known: map[string]throttle.Limit{}}, store: layers.Store{Dir: o.Chains},
 		patience: defaultPatience, pause: defaultPause, failures: map[string]int{}}
 	// The library's own retries are off: they would multiply with ours.
-	options := []remote.Option{remote.WithAuthFromKeychain(&keychain{}), remote.WithUserAgent("stoker"),
+	options := []remote.Option{remote.WithAuthFromKeychain(credentials.New()), remote.WithUserAgent("stoker"),
 		remote.WithTransport(&pings{next: c.limits, known: map[string]pong{}}), remote.WithRetryBackoff(remote.Backoff{Steps: 1})}
 	var err error
 	if c.puller, err = remote.NewPuller(options...); err != nil {

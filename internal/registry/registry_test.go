@@ -3,14 +3,9 @@ package registry
 import (
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/name"
 
 	"github.com/stoker-build/stoker/internal/lab"
 	"github.com/stoker-build/stoker/internal/lab/labtest"
@@ -122,7 +117,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// Nobody waits for ever: neither for a registry nor for a program that has credentials.
+// Nobody waits for ever for a registry.
 func TestSilence(t *testing.T) {
 	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	t.Cleanup(silent.Close)
@@ -149,21 +144,4 @@ func TestSilence(t *testing.T) {
 		}
 	}
 	check("deadline exceeded")
-
-	dir, calls := t.TempDir(), filepath.Join(t.TempDir(), "calls")
-	ends := filepath.Join(dir, "ends")
-	must(t, os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"credsStore": "silent"}`), 0o600))
-	must(t, os.WriteFile(filepath.Join(dir, "docker-credential-silent"),
-		[]byte("#!/bin/sh\necho call >> "+calls+"\nuntil [ -e "+ends+" ]; do sleep 0.01; done\n"), 0o700))
-	t.Setenv("HOME", dir)
-	t.Setenv("DOCKER_CONFIG", dir)
-	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
-	c = newClient(t, Options{})
-	c.patience = 50 * time.Millisecond
-	check("credential helper does not answer for " + host)
-	must(t, os.WriteFile(ends, nil, 0o600))
-	_, _ = authn.DefaultKeychain.Resolve(name.Registry{}) // after the other has ended
-	if text, err := os.ReadFile(calls); err != nil || string(text) != "call\ncall\n" {
-		t.Errorf("it was asked beside this: %s (%v), want once", text, err)
-	}
 }

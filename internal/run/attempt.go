@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"strings"
 	"time"
 
@@ -18,6 +16,7 @@ import (
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/postbuild"
 	"github.com/stoker-build/stoker/internal/redact"
 )
 
@@ -112,8 +111,6 @@ type hooked struct {
 	command string
 }
 
-const postBuildGrace = 5 * time.Second
-
 func (h hooked) attempt(ctx context.Context, a *attempt) error {
 	if err := h.next.attempt(ctx, a); err != nil || h.command == "" {
 		return err
@@ -121,19 +118,7 @@ func (h hooked) attempt(ctx context.Context, a *attempt) error {
 	start := time.Now()
 	defer func() { a.after = time.Since(start) }()
 	fmt.Fprintf(a.log, "\n--post-build %s\n", h.command)
-	cmd := exec.CommandContext(ctx, "sh", "-c", h.command)
-	cmd.Env = append(os.Environ(), imageEnv(a)...)
-	cmd.Stdout, cmd.Stderr = a.log, a.log
-	// A command that leaves a child with its output open must not hold the
-	// run up for ever.
-	cmd.WaitDelay = postBuildGrace
-	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return fmt.Errorf("--post-build command failed: %w", err)
-	}
-	return nil
+	return postbuild.Command{Line: h.command}.Run(ctx, imageEnv(a), a.log, a.alive)
 }
 
 func imageEnv(a *attempt) []string {
