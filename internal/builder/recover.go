@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+
+	"github.com/stoker-build/stoker/internal/buildkitd"
 )
 
 const (
@@ -36,11 +38,12 @@ func (b *Builder) Recover(ctx context.Context, restartPause time.Duration) error
 		if b.private == nil {
 			return struct{}{}, b.boot(ctx)
 		}
-		if !b.private.hasEnded() && time.Since(b.private.started) < restartPause {
+		if !b.private.HasEnded() && time.Since(b.private.Started()) < restartPause {
 			return struct{}{}, err
 		}
-		err = b.private.restart(ctx)
-		if errors.Is(err, errEndedAtOnce) {
+		err = b.private.Restart(ctx)
+		var ended *buildkitd.EndedError
+		if errors.As(err, &ended) {
 			if failedStarts++; failedStarts == maxStarts {
 				err = backoff.Permanent(err)
 			}
