@@ -866,9 +866,6 @@ func TestOrdersOfRemoval(t *testing.T) {
 	if got := r.Totals(); got.Dead.Records != 7 || got.Busy != (Sum{1, 1}) || got.LeftOver.Records != 2 {
 		t.Errorf("totals = %+v, want 7 dead, 1 of them busy, and 2 left over", got)
 	}
-	if !r.HasChildren(0) || r.HasChildren(4) {
-		t.Error("a0 has children, r1 has none")
-	}
 	v.Owner, v.Before, v.Memory = Shared, nil, nil
 	if got := ids(Classify(v).Foreign()); got != "r3 b2 r2 old new" {
 		t.Errorf("foreign %q: want the least recently used first, and nothing in use", got)

@@ -113,13 +113,6 @@ func (r *Report) Owners(i int) []int {
 	return slices.Compact(owners)
 }
 
-// Vertices returns the numbers of the vertices that the record at i may be the
-// result of, by the graph that its Needs have. The caller must not change it.
-func (r *Report) Vertices(i int) []int32 { return r.of[i] }
-
-// HasChildren tells whether other records are stacked on the record at i.
-func (r *Report) HasChildren(i int) bool { return len(r.children[i]) > 0 }
-
 // Removable returns the dead records that can be deleted now, children before
 // parents, so that any cut of the list into slices can be deleted slice by
 // slice. Where children leave the choice, what is of the least use to a later

@@ -240,8 +240,8 @@ func checkReport(t fataler, r *Report) {
 			}
 		}
 		r.Owners(i)
-		if !slices.IsSorted(r.Vertices(i)) {
-			t.Fatalf("the vertices of %s are %v", rec.ID, r.Vertices(i))
+		if !slices.IsSorted(r.of[i]) {
+			t.Fatalf("the vertices of %s are %v", rec.ID, r.of[i])
 		}
 	}
 	in := func(s State) func(Verdict) bool { return func(v Verdict) bool { return v.State == s } }
