@@ -42,7 +42,7 @@ test: setup build ## everything, against real parts
 	$(GO) test -race -timeout 40m -parallel 3 ./...
 	./tools/fuzz.sh
 
-lint: ## golangci-lint, built from the pinned version
+lint: ## golangci-lint and deadcode, built from the pinned versions
 	./tools/lint.sh
 
 bench: setup build ## Stoker beside other ways to do the same job

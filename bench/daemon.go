@@ -1,12 +1,10 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"os"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/prometheus/procfs"
 
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/lab"
@@ -22,29 +20,10 @@ func daemonCPU(d *lab.Buildkitd) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	process, err := procfs.NewProc(pid)
 	if err != nil {
 		return 0, err
 	}
-	return parseCPU(string(stat))
-}
-
-// parseCPU adds up utime, stime, cutime and cstime, the fields 14 to 17. The second one, a name in
-// parentheses, may have anything in it.
-func parseCPU(stat string) (time.Duration, error) {
-	const before = 11 // fields between the name and utime
-	_, rest, _ := strings.Cut(stat[max(0, strings.LastIndexByte(stat, ')')):], ")")
-	fields := strings.Fields(rest)
-	if len(fields) < before+4 {
-		return 0, errors.New("unreadable process state")
-	}
-	var ticks int64
-	for _, field := range fields[before : before+4] {
-		n, err := strconv.ParseInt(field, 10, 64)
-		if err != nil {
-			return 0, err
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * clockTick, nil
+	used, err := process.Stat()
+	return time.Duration(int(used.UTime+used.STime)+used.CUTime+used.CSTime) * clockTick, err
 }

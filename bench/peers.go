@@ -13,6 +13,7 @@ import (
 
 	"github.com/stoker-build/stoker/bench/report"
 	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/buildkitd"
 	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/lab"
 	"github.com/stoker-build/stoker/internal/space"
@@ -103,7 +104,11 @@ const peersWorkers = 4
 // peers compares what people do about a full disk.
 func peers(ctx context.Context, b *bench) (report.Report, error) {
 	s := forty(b)
-	tuned := fmt.Sprintf("maxUsedSpace = %[1]q\nminFreeSpace = %[1]q", fmt.Sprintf("%dMB", s.small*4/10/mb))
+	tuned := func(c buildkitd.Config) {
+		size := fmt.Sprintf("%dMB", s.small*4/10/mb)
+		c.Set(size, "worker", "oci", "maxUsedSpace")
+		c.Set(size, "worker", "oci", "minFreeSpace")
+	}
 	ways := []way{
 		loopWay("no pruning, large disk", peersWorkers),
 		loopWay("no pruning", peersWorkers),
@@ -115,7 +120,7 @@ func peers(ctx context.Context, b *bench) (report.Report, error) {
 	}
 	ways[0].unlimited = true
 	ways[2].daemon.GC = true
-	ways[3].daemon.GC, ways[3].daemon.Worker = true, tuned
+	ways[3].daemon.GC, ways[3].daemon.Config = true, tuned
 	r, err := s.contest().compare(ctx, b, ways)
 	r.Text = s.text()
 	r.Title = fmt.Sprintf("Peers: %d images on a disk of %s", s.jobs(), report.Bytes.Format(float64(s.small)))

@@ -1,16 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
-	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/prometheus/procfs"
 )
 
 const (
@@ -85,21 +84,15 @@ func watchMemory(pid int) (stop func() int64) {
 
 // peakMemory is the most that a process has had resident so far; 0 when it has ended.
 func peakMemory(pid int) int64 {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	process, err := procfs.NewProc(pid)
 	if err != nil {
 		return 0
 	}
-	return parsePeak(status)
-}
-
-func parsePeak(status []byte) int64 {
-	_, rest, _ := bytes.Cut(status, []byte("\nVmHWM:"))
-	line, _, _ := bytes.Cut(rest, []byte("\n"))
-	kB, err := strconv.ParseInt(string(bytes.TrimSpace(bytes.TrimSuffix(line, []byte("kB")))), 10, 64)
+	status, err := process.NewStatus()
 	if err != nil {
 		return 0
 	}
-	return kB * 1024
+	return int64(status.VmHWM)
 }
 
 // exitCode is how a program ended, if err says that it ended by itself with a failure.

@@ -7,18 +7,6 @@ import (
 	"time"
 )
 
-func TestParsePeak(t *testing.T) {
-	for status, want := range map[string]int64{
-		"":                      0,
-		"Name:\tx\nState:\tZ\n": 0,
-		"Name:\tx\nVmHWM:\t   2048 kB\nVmRSS:\t 1 kB\n": 2048 * 1024,
-	} {
-		if got := parsePeak([]byte(status)); got != want {
-			t.Errorf("%q: %d, want %d", status, got, want)
-		}
-	}
-}
-
 func TestExecute(t *testing.T) {
 	// What this process holds must not count as the child's.
 	ballast := make([]byte, 256<<20)

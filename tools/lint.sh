@@ -1,15 +1,24 @@
 #!/bin/sh
-# Runs golangci-lint over the repository, in the version that tools/lint/go.mod
-# pins; it is built the first time. Arguments are passed on, for example --fix.
+# Runs golangci-lint and deadcode over the repository, in the versions that
+# tools/lint/go.mod and tools/deadcode/go.mod pin; they are built the first time.
+# Arguments are passed on to golangci-lint, for example --fix.
 set -eu
 cd "$(dirname "$0")/.."
 
-mkdir -p .tools/bin
-stamp=.tools/bin/.lint-built-from
-if ! cmp -s tools/lint/go.mod "$stamp" || [ ! -x .tools/bin/golangci-lint ]; then
-	echo "building golangci-lint (some minutes, once)"
-	(cd tools/lint && GOFLAGS=-buildvcs=false go build -trimpath -o ../../.tools/bin/golangci-lint \
-		github.com/golangci/golangci-lint/v2/cmd/golangci-lint)
-	cp tools/lint/go.mod "$stamp"
-fi
-exec .tools/bin/golangci-lint run "$@" ./...
+build() { # build DIR PROGRAM PACKAGE
+	stamp=.tools/bin/.$1-built-from
+	if cmp -s "tools/$1/go.mod" "$stamp" && [ -x ".tools/bin/$2" ]; then return; fi
+	mkdir -p .tools/bin
+	echo "building $2 (once; golangci-lint takes some minutes)"
+	(cd "tools/$1" && GOFLAGS=-buildvcs=false go build -trimpath -o "../../.tools/bin/$2" "$3")
+	cp "tools/$1/go.mod" "$stamp"
+}
+build lint golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+build deadcode deadcode golang.org/x/tools/cmd/deadcode
+
+.tools/bin/golangci-lint run "$@" ./...
+
+# What no program reaches is dead, also where a test does. The lab is made for
+# tests.
+found=$(.tools/bin/deadcode ./...)
+if echo "$found" | grep -v '^internal/lab/' | grep .; then exit 1; fi

@@ -113,7 +113,7 @@ type Builder struct {
 	auth    authprovider.AuthConfigProvider
 	images  *images
 	around  *surroundings
-	private *daemon
+	private *private
 	history history
 	// unreached says which of several builders could not be reached.
 	unreached []string
@@ -180,11 +180,11 @@ func Connect(ctx context.Context, opt Options) (*Builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	if b.private, err = startDaemon(ctx, opt, config); err != nil {
+	if b.private, err = startPrivate(ctx, opt, config); err != nil {
 		return nil, &UnreachableError{Tried: append(tried, "a private buildkitd: "+reason(err)), Busy: errors.Is(err, errBusy), Remedies: remedies(err)}
 	}
 	if err := b.openAddress(ctx, "private", b.private.address); err != nil {
-		return nil, errors.Join(&UnreachableError{Tried: append(tried, "a private buildkitd: "+reason(err))}, b.private.stop())
+		return nil, errors.Join(&UnreachableError{Tried: append(tried, "a private buildkitd: "+reason(err))}, b.private.close())
 	}
 	return b, nil
 }
@@ -397,7 +397,7 @@ func (b *Builder) Close() error {
 	// reads those of this directory.
 	_ = os.RemoveAll(filepath.Join(b.config.Dir(), "refs"))
 	if b.private != nil {
-		return b.private.stop()
+		return b.private.close()
 	}
 	return nil
 }

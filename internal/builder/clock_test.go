@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,8 +20,8 @@ import (
 // apart from the machine's.
 type otherClock struct {
 	controlapi.UnimplementedControlServer
-	ahead time.Duration
-	made  time.Time // by the right clock
+	ahead atomic.Int64 // nanoseconds
+	made  time.Time    // by the right clock
 }
 
 func (o *otherClock) ListWorkers(context.Context, *controlapi.ListWorkersRequest) (*controlapi.ListWorkersResponse, error) {
@@ -32,7 +33,7 @@ func (o *otherClock) Info(context.Context, *controlapi.InfoRequest) (*controlapi
 }
 
 func (o *otherClock) Status(_ *controlapi.StatusRequest, s grpc.ServerStreamingServer[controlapi.StatusResponse]) error {
-	if err := s.SendHeader(metadata.Pairs(clockHeader, time.Now().Add(o.ahead).Format(time.RFC3339Nano))); err != nil {
+	if err := s.SendHeader(metadata.Pairs(clockHeader, time.Now().Add(time.Duration(o.ahead.Load())).Format(time.RFC3339Nano))); err != nil {
 		return err
 	}
 	<-s.Context().Done() // BuildKit waits some seconds for a build that may yet begin
@@ -40,38 +41,64 @@ func (o *otherClock) Status(_ *controlapi.StatusRequest, s grpc.ServerStreamingS
 }
 
 func (o *otherClock) DiskUsage(context.Context, *controlapi.DiskUsageRequest) (*controlapi.DiskUsageResponse, error) {
-	at := timestamppb.New(o.made.Add(o.ahead))
+	at := timestamppb.New(o.made.Add(time.Duration(o.ahead.Load())))
 	return &controlapi.DiskUsageResponse{Record: []*controlapi.UsageRecord{{ID: "one", CreatedAt: at, LastUsedAt: at}}}, nil
+}
+
+// connect starts it and returns a builder that has it as its one node.
+func (o *otherClock) connect(t *testing.T) *Builder {
+	t.Helper()
+	listener, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	controlapi.RegisterControlServer(server, o)
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(server.Stop)
+	b, err := Connect(t.Context(), Options{Names: []string{"unix://" + listener.Addr().String()}, StateDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	return b
+}
+
+// check makes sure that the times of the daemon's record are by this process's clock.
+func (o *otherClock) check(t *testing.T, b *Builder) {
+	t.Helper()
+	records, err := b.Nodes()[0].Records(t.Context())
+	if err != nil || len(records) != 1 {
+		t.Fatalf("%d records, %v", len(records), err)
+	}
+	for _, at := range []time.Time{records[0].CreatedAt, records[0].LastUsedAt} {
+		if off := at.Sub(o.made).Abs(); off > time.Second || o.ahead.Load() == 0 && off != 0 {
+			t.Errorf("a time is %s off", off)
+		}
+	}
 }
 
 // The times of records are by this process's clock, whatever the daemon's is.
 func TestClocks(t *testing.T) {
 	for name, ahead := range map[string]time.Duration{"ahead": time.Hour, "behind": -20 * time.Second, "right": 0} {
 		t.Run(name, func(t *testing.T) {
-			made := time.Now().Add(-3 * time.Minute)
-			listener, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			server := grpc.NewServer()
-			controlapi.RegisterControlServer(server, &otherClock{ahead: ahead, made: made})
-			go func() { _ = server.Serve(listener) }()
-			t.Cleanup(server.Stop)
-			b, err := Connect(t.Context(), Options{Names: []string{"unix://" + listener.Addr().String()}, StateDir: t.TempDir()})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer b.Close()
-			records, err := b.Nodes()[0].Records(t.Context())
-			if err != nil || len(records) != 1 {
-				t.Fatalf("%d records, %v", len(records), err)
-			}
-			for _, at := range []time.Time{records[0].CreatedAt, records[0].LastUsedAt} {
-				if off := at.Sub(made).Abs(); off > time.Second || ahead == 0 && off != 0 {
-					t.Errorf("a time is %s off", off)
-				}
-			}
+			daemon := &otherClock{made: time.Now().Add(-3 * time.Minute)}
+			daemon.ahead.Store(int64(ahead))
+			daemon.check(t, daemon.connect(t))
 		})
+	}
+}
+
+// Where a clock is set while a builder is in use, the daemon's or the other way
+// this machine's, that is noticed when the daemon is next asked for its time.
+func TestClockIsSet(t *testing.T) {
+	daemon := &otherClock{made: time.Now().Add(-3 * time.Minute)}
+	b := daemon.connect(t)
+	for _, ahead := range []time.Duration{0, time.Hour, -time.Hour, 0} {
+		daemon.ahead.Store(int64(ahead))
+		daemon.check(t, b)
+		node := b.workers[0].clock
+		node.asked = node.asked.Add(-clockInterval)
 	}
 }
 

@@ -24,7 +24,7 @@ func (b *Builder) rootOf(ctx context.Context, n buildxbuilder.Node) string {
 	scheme, name, _ := strings.Cut(config.EndpointAddr, "://")
 	switch {
 	case b.private != nil:
-		return b.private.root
+		return b.private.dir
 	case n.Driver.IsMobyDriver():
 		return dockerRoot(ctx, config.DockerAPI, "")
 	case n.Driver.Factory().Name() == "docker-container":

@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	bkconfig "github.com/moby/buildkit/cmd/buildkitd/config"
+	"github.com/pelletier/go-toml/v2"
 )
 
 // Each part of a private builder that is missing is named, with what gets it.
@@ -62,26 +64,10 @@ func TestPartsOfPrivateBuilder(t *testing.T) {
 	}
 }
 
-func TestLastWords(t *testing.T) {
-	for text, want := range map[string]string{
-		"level=info\nbuildkitd: no worker found, rebuild the buildkit daemon?\n": "runc does not work",
-		"buildkitd: invalid database\ngoroutine 1\n":                             "buildkitd: invalid database",
-		"one\nthe last line\n": "the last line",
-	} {
-		d := &daemon{log: filepath.Join(t.TempDir(), "log")}
-		if err := os.WriteFile(d.log, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if got := d.lastWords(); !strings.Contains(got, want) {
-			t.Errorf("%q: %q, want %q", text, got, want)
-		}
-	}
-}
-
 // A user's configuration stays, but for what Stoker needs to be otherwise.
 func TestConfigOfPrivateBuilder(t *testing.T) {
 	dir := t.TempDir()
-	own, written := filepath.Join(dir, "own.toml"), filepath.Join(dir, "written.toml")
+	own := filepath.Join(dir, "own.toml")
 	text := `root = "/elsewhere"
 [worker.oci]
   gc = true
@@ -99,16 +85,16 @@ func TestConfigOfPrivateBuilder(t *testing.T) {
 	if err != nil || c.runc[0] != "crun" {
 		t.Fatalf("runc %v, error %v", c.runc, err)
 	}
-	c.complete("/root", "unix:///sock", []string{"127.0.0.1:5000"})
-	if err := c.write(written); err != nil {
+	complete, err := toml.Marshal(c.complete([]string{"127.0.0.1:5000"}))
+	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := bkconfig.LoadFile(written)
+	got, err := bkconfig.Load(bytes.NewReader(complete))
 	if err != nil {
 		t.Fatal(err)
 	}
 	oci, local := got.Workers.OCI, got.Registries["127.0.0.1:5000"]
-	if got.Root != "/root" || got.GRPC.Address[0] != "unix:///sock" || *oci.GC || *got.Workers.Containerd.Enabled || oci.MaxParallelism != 3 ||
+	if *oci.GC || *got.Workers.Containerd.Enabled || oci.MaxParallelism != 3 ||
 		got.Registries["docker.io"].Mirrors[0] != "mirror.example" || !*local.PlainHTTP || !*local.Insecure || local.Mirrors[0] != "127.0.0.1:5001" {
 		t.Errorf("configuration %+v", got)
 	}

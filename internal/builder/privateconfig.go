@@ -8,18 +8,20 @@ import (
 
 	bkconfig "github.com/moby/buildkit/cmd/buildkitd/config"
 	"github.com/pelletier/go-toml/v2"
+
+	"github.com/stoker-build/stoker/internal/buildkitd"
 )
 
-// daemonConfig is the configuration of a private buildkitd, as its file has it:
+// privateConfig is the configuration of a private buildkitd, as its file has it:
 // the user's own, if any, and what Stoker needs to be so.
-type daemonConfig struct {
-	table map[string]any
-	runc  []string // names of the program that runs the containers of steps
+type privateConfig struct {
+	buildkitd.Config
+	runc []string // names of the program that runs the containers of steps
 }
 
 // readConfig reads the user's configuration; empty for none.
-func readConfig(file string) (daemonConfig, error) {
-	c := daemonConfig{map[string]any{}, runcNames}
+func readConfig(file string) (privateConfig, error) {
+	c := privateConfig{buildkitd.Config{}, runcNames}
 	if file == "" {
 		return c, nil
 	}
@@ -28,7 +30,7 @@ func readConfig(file string) (daemonConfig, error) {
 		return c, fmt.Errorf("--buildkitd-config: %w", err)
 	}
 	config, err := bkconfig.Load(bytes.NewReader(text))
-	if err = errors.Join(err, toml.Unmarshal(text, &c.table)); err != nil {
+	if err = errors.Join(err, toml.Unmarshal(text, &c.Config)); err != nil {
 		return c, fmt.Errorf("--buildkitd-config %s: %w", file, err)
 	}
 	if own := config.Workers.OCI.Binary; own != "" {
@@ -37,40 +39,16 @@ func readConfig(file string) (daemonConfig, error) {
 	return c, nil
 }
 
-// set sets a value in a table within tables, which are made where they are not
-// there.
-func (c daemonConfig) set(value any, path ...string) {
-	table := c.table
-	for _, name := range path[:len(path)-1] {
-		inner, ok := table[name].(map[string]any)
-		if !ok {
-			inner = map[string]any{}
-			table[name] = inner
-		}
-		table = inner
-	}
-	table[path[len(path)-1]] = value
-}
-
-// complete sets what Stoker needs: where the daemon is, that it collects no
-// garbage, and which registries it may talk to without TLS.
-func (c daemonConfig) complete(root, address string, insecure []string) {
-	c.set(root, "root")
-	c.set([]string{address}, "grpc", "address")
+// complete sets what Stoker needs: that the daemon collects no garbage, and which
+// registries it may talk to without TLS.
+func (c privateConfig) complete(insecure []string) buildkitd.Config {
 	// Stoker sweeps by plan; a collector that guesses from the past would take
 	// what the plan still needs.
-	c.set(false, "worker", "oci", "gc")
-	c.set(false, "worker", "containerd", "enabled")
+	c.Set(false, "worker", "oci", "gc")
+	c.Set(false, "worker", "containerd", "enabled")
 	for _, host := range insecure {
-		c.set(true, "registry", host, "http")
-		c.set(true, "registry", host, "insecure")
+		c.Set(true, "registry", host, "http")
+		c.Set(true, "registry", host, "insecure")
 	}
-}
-
-func (c daemonConfig) write(path string) error {
-	text, err := toml.Marshal(c.table)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(path, append([]byte("# Written by stoker at each start.\n"), text...), 0o600)
+	return c.Config
 }

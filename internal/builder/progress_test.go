@@ -2,6 +2,7 @@ package builder
 
 import (
 	"errors"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -80,6 +81,37 @@ func TestProgress(t *testing.T) {
 	}
 	if strings.Count(strings.Join(steps, "\n"), "RUN make") != 1 {
 		t.Errorf("steps %q: each should begin once", steps)
+	}
+}
+
+// The daemon's clock is set forth or back while a build runs, which takes 3 s by
+// the monotonic clock: nothing took longer than that, or less than no time. What did
+// not run just then took what it took.
+func TestClockIsSetDuringBuild(t *testing.T) {
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for name, tt := range map[string]struct {
+		jump         time.Duration
+		push, export float64
+	}{"forth": {time.Hour, 3, 1}, "back": {-2 * time.Hour, 0, 0}, "not": {0, 1, 1}} {
+		t.Run(name, func(t *testing.T) {
+			at := func(seconds int, jump time.Duration) *time.Time {
+				u := start.Add(time.Duration(seconds)*time.Second + jump)
+				return &u
+			}
+			p := newProgress(io.Discard, Watch{}.whole())
+			p.Write(&client.SolveStatus{
+				Vertexes: []*client.Vertex{
+					{Digest: "c", Name: "[internal] load build context", Started: at(0, 0), Completed: at(1, 0)},
+					{Digest: "e", Name: "exporting to image", Started: at(1, 0), Completed: at(3, tt.jump)},
+				},
+				Statuses: []*client.VertexStatus{{ID: "pushing layers", Started: at(2, 0), Completed: at(3, tt.jump)}},
+			})
+			r := Result{Timings: p.close()}
+			r.atMost(3 * time.Second)
+			if r.ContextSeconds != 1 || r.PushSeconds != tt.push || r.ExportSeconds != tt.export {
+				t.Errorf("timings %+v", r.Timings)
+			}
+		})
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+
+	"github.com/stoker-build/stoker/internal/buildkitd"
 )
 
 const (
@@ -35,11 +37,11 @@ func (n *Node) Recover(ctx context.Context, restartPause time.Duration) error {
 		if private == nil {
 			return struct{}{}, n.boot(ctx)
 		}
-		if !private.hasEnded() && time.Since(private.started) < restartPause {
+		if !private.HasEnded() && time.Since(private.Started()) < restartPause {
 			return struct{}{}, err
 		}
-		err = private.restart(ctx)
-		if errors.Is(err, errEndedAtOnce) {
+		err = private.Restart(ctx)
+		if ended := (*buildkitd.EndedError)(nil); errors.As(err, &ended) {
 			if failedStarts++; failedStarts == maxStarts {
 				err = backoff.Permanent(err)
 			}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/lab"
@@ -151,67 +150,6 @@ func TestManifestCannotBeWritten(t *testing.T) {
 		}
 		if _, exists, err := w.exists(w.registry.Host() + "/agent/" + b.Name + ":1"); err != nil || !exists {
 			t.Errorf("%s is not in the registry (%v)", b.Name, err)
-		}
-	}
-}
-
-// A clock that jumps by an hour, forth and back, in the middle of a push changes
-// nothing but the times of day on record.
-func TestClockJumps(t *testing.T) {
-	t.Parallel()
-	w := newWorkbench(t, small(1, 4))
-	cmd := w.command(realStoker(t), "--workers", "1", "--retries", "0", "--order", "given")
-	started, jumps := make(chan struct{}), make(chan error, 2)
-	jump := func(by time.Duration) {
-		<-started
-		jumps <- errors.Join(lab.JumpClock(cmd.Process.Pid, by), w.daemon.JumpClock(by))
-	}
-	forth, back := w.bases[1].Name, w.bases[3].Name
-	w.whilePushing(forth, func() { jump(time.Hour) })
-	w.whilePushing(back, func() { jump(-2 * time.Hour) })
-	begin := time.Now()
-	wait := start(t, cmd)
-	close(started)
-	code, out := wait()
-	most := time.Since(begin).Seconds()
-	for range 2 {
-		select {
-		case err := <-jumps:
-			if err != nil {
-				t.Fatal(err)
-			}
-		default:
-			t.Fatal("the clock did not jump")
-		}
-	}
-	w.checkAllBuilt(code, out, 4)
-	w.checkFailures("")
-	for _, e := range w.manifest() {
-		for what, s := range map[string]float64{
-			"duration": e.DurationSeconds, "check": e.RemoteCheckSeconds, "build": e.BuildSeconds,
-			"context": e.ContextSeconds, "cache import": e.CacheImportSeconds, "export": e.ExportSeconds, "push": e.PushSeconds,
-		} {
-			if s < 0 || s > most {
-				t.Errorf("%s has %v s of %s on record, the whole run took %v s", e.Name, s, what, most)
-			}
-		}
-		switch day := e.FinishedAt.Sub(begin); e.Name {
-		case forth:
-			if day < 50*time.Minute {
-				t.Errorf("%s was finished %s after the start, by a clock that had jumped forth", e.Name, day)
-			}
-		case back:
-			if day > -50*time.Minute {
-				t.Errorf("%s was finished %s after the start, by a clock that had jumped back", e.Name, day)
-			}
-		}
-	}
-	s := w.summary()
-	for what, v := range map[string]float64{
-		"wall clock": s.WallClockSeconds, "average": s.AverageSeconds, "median": s.MedianSeconds, "longest": s.MaxSeconds,
-	} {
-		if v < 0 || v > most {
-			t.Errorf("the summary has %v s as %s, the whole run took %v s", v, what, most)
 		}
 	}
 }

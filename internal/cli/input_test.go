@@ -11,8 +11,6 @@ import (
 	"testing"
 
 	"github.com/gofrs/flock"
-
-	"github.com/stoker-build/stoker/internal/run"
 )
 
 // Bad input is found before a builder is asked: the builder of these tests does

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -77,19 +76,6 @@ func (w *workbench) moveOutput(to string) {
 	if err := os.Mkdir(to, 0o755); err != nil {
 		w.t.Fatal(err)
 	}
-}
-
-// whilePushing calls do once, in the middle of the push of an image.
-func (w *workbench) whilePushing(image string, do func()) {
-	var once sync.Once
-	w.registry.Inject(lab.Fault{Repo: "agent/" + image, Kind: lab.KindUpload, Times: 1, Delay: 2 * time.Second,
-		Match: func(*http.Request) bool {
-			go once.Do(func() {
-				time.Sleep(500 * time.Millisecond)
-				do()
-			})
-			return true
-		}})
 }
 
 // daemonsBelow returns the processes of the buildkitd whose configuration is

@@ -76,17 +76,6 @@ type ImageSource struct {
 
 const imageScheme = "docker-image://"
 
-// ImageSources returns the images that the definition reads.
-func (d *Definition) ImageSources() []ImageSource {
-	var out []ImageSource
-	for _, o := range d.ops {
-		if ref, ok := strings.CutPrefix(o.op.GetSource().GetIdentifier(), imageScheme); ok {
-			out = append(out, ImageSource{Ref: ref, Platform: o.op.Platform})
-		}
-	}
-	return out
-}
-
 // Surroundings are what a definition alone does not tell.
 type Surroundings struct {
 	// Layers returns the layers of an image. It may say that it does not know.

@@ -234,9 +234,6 @@ func (s *Shared) addChain(image Image) {
 // Len is the number of vertices.
 func (s *Shared) Len() int { return len(s.vertices) }
 
-// Jobs is one more than the highest number of a job.
-func (s *Shared) Jobs() int { return len(s.paths) }
-
 // Path returns the vertices of a job, each after its inputs. The caller must not
 // change it.
 func (s *Shared) Path(job int) []int32 {

@@ -31,8 +31,8 @@ func (s *Shared) names(vertices []int32) string {
 
 func TestSet(t *testing.T) {
 	s, _ := shared("os env a", "os env b", "os c")
-	if s.Jobs() != 3 || s.Len() != 5 {
-		t.Fatalf("%d jobs with %d vertices, want 3 with 5", s.Jobs(), s.Len())
+	if len(s.paths) != 3 || s.Len() != 5 {
+		t.Fatalf("%d jobs with %d vertices, want 3 with 5", len(s.paths), s.Len())
 	}
 	os, env := s.Path(0)[0], s.Path(0)[1]
 	if got := s.JobsOf(os); !slices.Equal(got, []int32{0, 1, 2}) {
@@ -70,8 +70,8 @@ func TestSet(t *testing.T) {
 		t.Errorf("a is another when it comes back: %v", got)
 	}
 	s.Set(5, path("os"))
-	if s.Jobs() != 6 || len(s.Path(4)) != 0 {
-		t.Errorf("%d jobs, want 6, the fifth without a graph", s.Jobs())
+	if len(s.paths) != 6 || len(s.Path(4)) != 0 {
+		t.Errorf("%d jobs, want 6, the fifth without a graph", len(s.paths))
 	}
 }
 

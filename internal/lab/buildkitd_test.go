@@ -10,6 +10,7 @@ import (
 
 	"github.com/moby/sys/mountinfo"
 
+	"github.com/stoker-build/stoker/internal/buildkitd"
 	"github.com/stoker-build/stoker/internal/lab"
 	"github.com/stoker-build/stoker/internal/lab/labtest"
 )
@@ -156,7 +157,9 @@ func TestGivenRootStaysAndGCPolicyIsSet(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "root")
 	daemon := labtest.BuildkitdWith(t, lab.BuildkitdOptions{
 		Root: root, GC: true, MaxParallelism: 3,
-		Worker: "[[worker.oci.gcpolicy]]\nall = true\nmaxUsedSpace = \"600MB\"",
+		Config: func(c buildkitd.Config) {
+			c.Set([]map[string]any{{"all": true, "maxUsedSpace": "600MB"}}, "worker", "oci", "gcpolicy")
+		},
 	})
 	client, err := daemon.Client(t.Context())
 	if err != nil {
@@ -190,7 +193,8 @@ func TestFullDiskFailsBuild(t *testing.T) {
 }
 
 func TestConfigurationErrorIsTold(t *testing.T) {
-	_, err := lab.StartBuildkitd(t.Context(), lab.BuildkitdOptions{TOML: "this is not TOML"})
+	_, err := lab.StartBuildkitd(t.Context(), lab.BuildkitdOptions{
+		Config: func(c buildkitd.Config) { c.Set("no number", "worker", "oci", "max-parallelism") }})
 	if err == nil || !strings.Contains(err.Error(), "toml") {
 		t.Errorf("got %v", err)
 	}

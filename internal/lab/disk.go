@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	bkdisk "github.com/moby/buildkit/util/disk"
 	"golang.org/x/sys/unix"
 
 	"github.com/stoker-build/stoker/internal/strays"
@@ -72,11 +73,8 @@ func (d *Disk) Path() string { return d.mount }
 
 // Usage is the bytes in use and in all, as df shows them.
 func (d *Disk) Usage() (used, total int64, err error) {
-	var s unix.Statfs_t
-	if err := unix.Statfs(d.mount, &s); err != nil {
-		return 0, 0, fmt.Errorf("statfs %s: %w", d.mount, err)
-	}
-	return int64(s.Blocks-s.Bfree) * s.Bsize, int64(s.Blocks) * s.Bsize, nil
+	s, err := bkdisk.GetDiskStat(d.mount)
+	return s.Total - s.Free, s.Total, err
 }
 
 // Use is how many bytes were in use at a moment of a watch.

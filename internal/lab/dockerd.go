@@ -16,7 +16,13 @@ import (
 	"github.com/docker/buildx/util/confutil"
 	dockerclient "github.com/moby/moby/client"
 
+	"github.com/stoker-build/stoker/internal/child"
 	"github.com/stoker-build/stoker/internal/strays"
+)
+
+const (
+	readyTimeout  = 60 * time.Second
+	readyInterval = 50 * time.Millisecond
 )
 
 // DockerdOptions say how a docker daemon runs. The zero value keeps everything in a temporary
@@ -36,7 +42,7 @@ type Dockerd struct {
 	state string // configuration, sockets, log, what its containers are run with
 	root  string
 	api   *dockerclient.Client
-	proc  *process
+	proc  *child.Process
 
 	closeOnce sync.Once
 	closeErr  error
@@ -57,14 +63,23 @@ func StartDockerd(ctx context.Context, opts DockerdOptions) (*Dockerd, error) {
 		return nil, err
 	}
 	// The configuration file has everything: flags would clash with the machine's own file.
-	d.proc, err = startProcess(d.LogPath(), exec.Command(dockerd, "--config-file", d.config()))
-	if err == nil {
-		err = d.awaitReady(ctx)
-	}
-	if err != nil {
+	if err := d.start(ctx, exec.Command(dockerd, "--config-file", d.config())); err != nil {
 		return nil, errors.Join(fmt.Errorf("dockerd did not start: %w\n%s", err, tail(d.LogPath(), 2000)), d.Close())
 	}
 	return d, nil
+}
+
+func (d *Dockerd) start(ctx context.Context, cmd *exec.Cmd) error {
+	log, err := os.Create(d.LogPath())
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd.Stdout, cmd.Stderr = log, log
+	if d.proc, err = child.Start(cmd); err != nil {
+		return err
+	}
+	return d.awaitReady(ctx)
 }
 
 //go:embed runc.sh
@@ -133,8 +148,8 @@ func (d *Dockerd) awaitReady(ctx context.Context) error {
 			return nil
 		}
 		select {
-		case <-d.proc.done:
-			return fmt.Errorf("it ended: %w", d.proc.err)
+		case <-d.proc.Ended():
+			return fmt.Errorf("it ended: %s", d.proc.State())
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), err)
 		case <-time.After(readyInterval):
@@ -171,8 +186,7 @@ func (d *Dockerd) Close() error {
 func (d *Dockerd) close() error {
 	var errs []error
 	if d.proc != nil {
-		errs = append(errs, d.removeContainers(), d.api.Close())
-		d.proc.stop(stopTimeout)
+		errs = append(errs, d.removeContainers(), d.api.Close(), d.proc.Stop(stopTimeout))
 	}
 	// A directory with a mount left in it must not be removed recursively.
 	if err := errors.Join(strays.Unmount(d.root), strays.Unmount(d.state)); err != nil {
@@ -183,10 +197,8 @@ func (d *Dockerd) close() error {
 
 // removeContainers kills all containers: the daemon would wait long for them to end.
 func (d *Dockerd) removeContainers() error {
-	select {
-	case <-d.proc.done:
+	if d.proc.HasEnded() {
 		return nil
-	default:
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
 	defer cancel()

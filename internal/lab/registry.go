@@ -15,8 +15,8 @@ import (
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/distribution/distribution/v3/registry/handlers"
 	_ "github.com/distribution/distribution/v3/registry/storage/driver/filesystem" // the storage
+	bkdisk "github.com/moby/buildkit/util/disk"
 	"github.com/sirupsen/logrus"
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -101,8 +101,7 @@ func (r *Registry) makeApp(opts RegistryOptions) error {
 
 func registryDir(inMemory bool) (string, error) {
 	parent := ""
-	var stat unix.Statfs_t
-	if inMemory && unix.Statfs(sharedMemory, &stat) == nil && int64(stat.Bavail)*stat.Bsize >= roomInMemory {
+	if room, err := bkdisk.GetDiskStat(sharedMemory); inMemory && err == nil && room.Available >= roomInMemory {
 		parent = sharedMemory
 	}
 	return tempDirIn(parent, "registry")

@@ -2,13 +2,14 @@ package lab
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/stoker-build/stoker/internal/buildkitd"
 )
 
 // nowhere is where nothing listens: what goes there as to a proxy is refused at once.
@@ -36,27 +37,17 @@ func Mirrored(mirror string, names ...string) []Upstream {
 	return upstreams
 }
 
-// registriesTOML are the daemon's tables of registries.
-func registriesTOML(insecure []string, upstreams []Upstream) string {
-	var b strings.Builder
+// configureRegistries sets how a daemon reaches registries.
+func configureRegistries(c buildkitd.Config, insecure []string, upstreams []Upstream) {
 	plain := slices.Clone(insecure)
 	for _, u := range upstreams {
-		fmt.Fprintf(&b, "[registry.%q]\nmirrors = [%s]\nhttp = %t\n", u.Name, quoted(u.Mirrors), u.Origin != "")
+		c.Set(u.Mirrors, "registry", u.Name, "mirrors")
+		c.Set(u.Origin != "", "registry", u.Name, "http")
 		plain = append(plain, u.Mirrors...)
 	}
-	slices.Sort(plain)
-	for _, host := range slices.Compact(plain) {
-		fmt.Fprintf(&b, "[registry.%q]\nhttp = true\n", host)
+	for _, host := range plain {
+		c.Set(true, "registry", host, "http")
 	}
-	return b.String()
-}
-
-func quoted(words []string) string {
-	var out []string
-	for _, word := range words {
-		out = append(out, fmt.Sprintf("%q", word))
-	}
-	return strings.Join(out, ", ")
 }
 
 // outside stands between a daemon and all that is not on this machine: a proxy that leads the

@@ -39,14 +39,6 @@ type Row struct {
 	name, whole string
 }
 
-// String tells a person which row it is.
-func (r Row) String() string {
-	if r.base != "" {
-		return r.base
-	}
-	return fmt.Sprintf("line %d", r.Line)
-}
-
 // ImageRows makes rows of an image list.
 func ImageRows(images []Image) ([]Row, error) {
 	rows := make([]Row, len(images))

@@ -4,6 +4,7 @@
 package strays
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/moby/sys/mountinfo"
 )
@@ -19,14 +21,22 @@ import (
 // told otherwise, which BuildKit (v0.34) does not do.
 const runcState = "/run/runc"
 
+// How long runc may take to delete a container.
+const deleteTimeout = 30 * time.Second
+
 // Clear deletes the containers of the daemon with a root, with their processes,
-// and unmounts everything strictly below the root. The daemon must not run.
-// Without the rights of root nothing can be in the way, and nothing is done.
-func Clear(root string) error {
+// and unmounts everything strictly below the root and other directories of the
+// daemon's. The daemon must not run. Without the rights of root nothing can be in
+// the way, and nothing is done.
+func Clear(root string, others ...string) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	return errors.Join(deleteContainers(root), Unmount(root))
+	err := deleteContainers(root)
+	for _, dir := range append([]string{root}, others...) {
+		err = errors.Join(err, Unmount(dir))
+	}
+	return err
 }
 
 // deleteContainers removes the containers whose bundle lies under root.
@@ -40,13 +50,18 @@ func deleteContainers(root string) error {
 		if !bundleUnder(path, root) {
 			continue
 		}
-		id := filepath.Base(filepath.Dir(path))
-		out, err := exec.Command(runc(), "delete", "--force", id).CombinedOutput()
-		if err != nil {
-			errs = append(errs, fmt.Errorf("delete container %s: %w: %s", id, err, out))
-		}
+		errs = append(errs, deleteContainer(filepath.Base(filepath.Dir(path))))
 	}
 	return errors.Join(errs...)
+}
+
+func deleteContainer(id string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), deleteTimeout)
+	defer cancel()
+	if out, err := exec.CommandContext(ctx, runc(), "delete", "--force", id).CombinedOutput(); err != nil {
+		return fmt.Errorf("delete container %s: %w: %s", id, err, out)
+	}
+	return nil
 }
 
 // runc returns the program that runs containers, under either of the names that

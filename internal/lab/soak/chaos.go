@@ -40,8 +40,7 @@ func build(ctx context.Context, o options, p *parts) (_ *record, err error) {
 		return nil, err
 	}
 	err = c.run(ctx, schedule(o.seed, o.sizes))
-	c.stoker.end(syscall.SIGTERM)
-	return c.record, errors.Join(err, c.lasting.Wait())
+	return c.record, errors.Join(err, c.stoker.end(syscall.SIGTERM), c.lasting.Wait())
 }
 
 func (c *chaos) run(ctx context.Context, events []event) error {
@@ -76,7 +75,7 @@ func (c *chaos) await(ctx context.Context, n int) error {
 			return err
 		}
 		if ended {
-			return fmt.Errorf("stoker ended (%s) with %d images on record", c.stoker.cmd.ProcessState, c.record.count())
+			return fmt.Errorf("stoker ended (%s) with %d images on record", c.stoker.State(), c.record.count())
 		}
 	}
 }
@@ -94,8 +93,8 @@ func (c *chaos) finish(ctx context.Context) error {
 		if !ended {
 			continue
 		}
-		if c.stoker.err != nil {
-			return fmt.Errorf("stoker failed: %w", c.stoker.err)
+		if !c.stoker.State().Success() {
+			return fmt.Errorf("stoker failed: %s", c.stoker.State())
 		}
 		return c.record.look()
 	}
@@ -106,16 +105,16 @@ func (c *chaos) rest(ctx context.Context) (ended bool, err error) {
 	select {
 	case <-ctx.Done():
 		return false, context.Cause(ctx)
-	case <-c.stoker.done:
+	case <-c.stoker.Ended():
 		return true, nil
 	case <-time.After(pollInterval):
 	}
 	if time.Since(c.record.grown) < patience {
 		return false, nil
 	}
-	c.stoker.end(syscall.SIGQUIT) // which writes all goroutines to the log
-	return false, fmt.Errorf("stoker hangs: it finished no image for %s, with %d on record; its goroutines are in %s",
-		patience, c.record.count(), c.log())
+	err = c.stoker.end(syscall.SIGQUIT) // which writes all goroutines to the log
+	return false, errors.Join(err, fmt.Errorf("stoker hangs: it finished no image for %s, with %d on record; its goroutines are in %s",
+		patience, c.record.count(), c.log()))
 }
 
 // fire makes one thing go wrong.
@@ -150,7 +149,7 @@ func (c *chaos) daemon(ctx context.Context) (pid int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		pid, err := childWith(c.stoker.pid(), c.state())
+		pid, err := childWith(c.stoker.Pid(), c.state())
 		if err != nil {
 			return 0, err
 		}
@@ -162,7 +161,7 @@ func (c *chaos) daemon(ctx context.Context) (pid int, err error) {
 			return 0, err
 		}
 		if ended {
-			return 0, fmt.Errorf("stoker ended (%s) before it had a daemon", c.stoker.cmd.ProcessState)
+			return 0, fmt.Errorf("stoker ended (%s) before it had a daemon", c.stoker.State())
 		}
 	}
 }

@@ -5,22 +5,19 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/stoker-build/stoker/internal/child"
 )
 
 // endTimeout is how long stoker may take to end after it was asked to, before it is killed.
 const endTimeout = 30 * time.Second
 
 // stoker is one process of the program under test.
-type stoker struct {
-	cmd  *exec.Cmd
-	done chan struct{}
-	err  error // set when done is closed
-}
+type stoker struct{ *child.Process }
 
 // startStoker starts a run, or goes on with one. Its output is added to the log.
 func startStoker(program string, p *parts, more ...string) (*stoker, error) {
@@ -28,17 +25,12 @@ func startStoker(program string, p *parts, more ...string) (*stoker, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stoker{cmd: exec.Command(program, arguments(p, more)...), done: make(chan struct{})}
-	s.cmd.Stdout, s.cmd.Stderr = log, log
-	s.cmd.Env = environment(p)
-	// An interrupt at the terminal must not reach it before the soak has seen it.
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
-	started := make(chan error)
-	go s.run(started, log)
-	if err := <-started; err != nil {
-		return nil, err
-	}
-	return s, nil
+	defer log.Close()
+	cmd := exec.Command(program, arguments(p, more)...)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Env = environment(p)
+	started, err := child.Start(cmd)
+	return &stoker{started}, err
 }
 
 func arguments(p *parts, more []string) []string {
@@ -71,45 +63,26 @@ func environment(p *parts) []string {
 	return append(env, "DOCKER_CONFIG="+p.dockerConfig(), "DOCKER_HOST=unix:///does/not/exist/docker.sock", "TMPDIR="+p.tmp())
 }
 
-// run starts the program and waits for its end. The parent-death signal is sent when the thread that started the child
-// ends, so that thread is held for as long as the child lives.
-func (s *stoker) run(started chan<- error, log *os.File) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	defer log.Close()
-	err := s.cmd.Start()
-	started <- err
-	if err != nil {
-		return
-	}
-	s.err = s.cmd.Wait()
-	close(s.done)
-}
-
-func (s *stoker) pid() int { return s.cmd.Process.Pid }
-
 // kill ends stoker as the out-of-memory killer would. It is an error when stoker has ended already.
 func (s *stoker) kill() error {
-	if err := s.cmd.Process.Kill(); err != nil {
+	if err := s.Kill(); err != nil {
 		return fmt.Errorf("kill stoker: %w", err)
 	}
-	<-s.done
-	if status, ok := s.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGKILL {
-		return fmt.Errorf("stoker ended before it was killed: %s", s.cmd.ProcessState)
+	if status, ok := s.State().Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGKILL {
+		return fmt.Errorf("stoker ended before it was killed: %s", s.State())
 	}
 	return nil
 }
 
 // end asks stoker to end by a signal, and kills it when it does not. One that has ended is left alone.
-func (s *stoker) end(by syscall.Signal) {
-	if err := s.cmd.Process.Signal(by); errors.Is(err, os.ErrProcessDone) {
-		return
+func (s *stoker) end(by syscall.Signal) error {
+	if err := s.Signal(by); errors.Is(err, os.ErrProcessDone) {
+		return nil
 	}
 	select {
-	case <-s.done:
+	case <-s.Ended():
+		return nil
 	case <-time.After(endTimeout):
-		// It may have ended just now.
-		_ = s.cmd.Process.Kill()
-		<-s.done
+		return s.Kill()
 	}
 }
