@@ -21,7 +21,7 @@ type failure struct {
 }
 
 // noteFailure remembers a failed job; of one cause only the last.
-func (s *state) noteFailure(name string, f ledger.Failure) {
+func (s *State) noteFailure(name string, f ledger.Failure) {
 	kind := f.Kind()
 	if s.alike == nil {
 		s.alike = map[string]int{}

@@ -48,7 +48,7 @@ func TestPlainTellsEqualFailuresOnce(t *testing.T) {
 // A failure names its Dockerfile as it was given; one that jobs with Dockerfiles of
 // their own share, by the name alone.
 func TestFailuresNameTheirDockerfile(t *testing.T) {
-	var s state
+	var s State
 	var entries []ledger.Entry
 	check := func(want string) {
 		t.Helper()
@@ -66,7 +66,7 @@ func TestFailuresNameTheirDockerfile(t *testing.T) {
 		why.File = fmt.Sprintf("tasks/%d/Dockerfile", i)
 		e.Failure = &why
 		entries = append(entries, e)
-		s.apply(sec(1), journal.JobFinished{Entry: e})
+		s.Apply(sec(1), journal.JobFinished{Entry: e})
 		check(want)
 	}
 }

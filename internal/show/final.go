@@ -164,7 +164,7 @@ func (f finalText) fit(line string) string {
 
 // closing is the last text of a view: FinalText, or what is known of a run that
 // has not told its end.
-func (s *state) closing(width int, color bool) string {
+func (s *State) closing(width int, color bool) string {
 	switch {
 	case s.summary != nil:
 		return FinalText(*s.summary, s.outputDir, width, color)

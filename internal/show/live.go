@@ -16,7 +16,7 @@ import (
 // and height lines high.
 type frame struct {
 	palette
-	*state
+	*State
 	now           time.Time
 	width, height int
 	// least is how many lines to fill at least. Every change of height makes

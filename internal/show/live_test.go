@@ -11,8 +11,8 @@ import (
 )
 
 // draw is the frame of a state 100 seconds into the run, without colours.
-func draw(s *state, width, height int) string {
-	return frame{state: s, now: sec(100), width: width, height: height}.String()
+func draw(s *State, width, height int) string {
+	return frame{State: s, now: sec(100), width: width, height: height}.String()
 }
 
 // trim drops the spaces at the ends of lines, so that tests can be read.
@@ -24,7 +24,7 @@ func trim(s string) string {
 	return strings.Join(lines, "\n")
 }
 
-func busy() *state {
+func busy() *State {
 	return stateOf(
 		told{0, runOf(60, 3)},
 		told{0, journal.JobStarted{Job: "django__django-11099"}},
@@ -40,14 +40,14 @@ func busy() *state {
 
 func TestFrame(t *testing.T) {
 	stopped := busy()
-	stopped.apply(sec(99), journal.Stopping{Reason: "interrupted"})
+	stopped.Apply(sec(99), journal.Stopping{Reason: "interrupted"})
 	crowd := stateOf(told{0, runOf(60, 20)})
 	for i := range 20 {
-		crowd.apply(sec(float64(i)), journal.JobStarted{Job: fmt.Sprintf("job-%02d", i)})
+		crowd.Apply(sec(float64(i)), journal.JobStarted{Job: fmt.Sprintf("job-%02d", i)})
 	}
 	tests := []struct {
 		name          string
-		state         *state
+		state         *State
 		width, height int
 		want          string
 	}{
@@ -111,12 +111,12 @@ job-03  checking                             1m37s
 func TestFrameFitsEveryTerminal(t *testing.T) {
 	full := busy()
 	for i := range 40 {
-		full.apply(sec(50), journal.JobStarted{Job: fmt.Sprintf("世界-%d-%s", i, strings.Repeat("n", i*3))})
-		full.apply(sec(50), failed(strings.Repeat("名", i), strings.Repeat("reason ", i), 1))
+		full.Apply(sec(50), journal.JobStarted{Job: fmt.Sprintf("世界-%d-%s", i, strings.Repeat("n", i*3))})
+		full.Apply(sec(50), failed(strings.Repeat("名", i), strings.Repeat("reason ", i), 1))
 	}
-	full.apply(sec(51), journal.Warning{Message: strings.Repeat("warning ", 30)})
-	full.apply(sec(52), journal.Stopping{Reason: strings.Repeat("reason ", 30)})
-	for _, s := range []*state{stateOf(told{0, runOf(0, 0)}), busy(), full, tight()} {
+	full.Apply(sec(51), journal.Warning{Message: strings.Repeat("warning ", 30)})
+	full.Apply(sec(52), journal.Stopping{Reason: strings.Repeat("reason ", 30)})
+	for _, s := range []*State{stateOf(told{0, runOf(0, 0)}), busy(), full, tight()} {
 		for width := 1; width <= 170; width++ {
 			for _, height := range []int{1, 2, 3, 5, 8, 12, 24, 60} {
 				lines := strings.Split(draw(s, width, height), "\n")
@@ -134,9 +134,9 @@ func TestFrameFitsEveryTerminal(t *testing.T) {
 }
 
 func TestFrameColoursChangeNothingElse(t *testing.T) {
-	for _, s := range []*state{busy(), tight()} {
+	for _, s := range []*State{busy(), tight()} {
 		plain := draw(s, 80, 24)
-		coloured := frame{palette: palette{true}, state: s, now: sec(100), width: 80, height: 24}.String()
+		coloured := frame{palette: palette{true}, State: s, now: sec(100), width: 80, height: 24}.String()
 		if coloured == plain {
 			t.Error("no colours")
 		}
@@ -147,7 +147,7 @@ func TestFrameColoursChangeNothingElse(t *testing.T) {
 }
 
 func TestFrameKeepsItsHeight(t *testing.T) {
-	f := frame{state: busy(), now: sec(100), width: 80, height: 24, least: 15}
+	f := frame{State: busy(), now: sec(100), width: 80, height: 24, least: 15}
 	if got := strings.Count(f.String(), "\n") + 1; got != 15 {
 		t.Errorf("%d lines, want the 15 of an earlier frame", got)
 	}
@@ -160,12 +160,12 @@ func TestFrameKeepsItsHeight(t *testing.T) {
 func TestFrameShowsTroubleWhenShort(t *testing.T) {
 	s := stateOf(told{0, runOf(60, 20)})
 	for i := range 20 {
-		s.apply(sec(0), journal.JobStarted{Job: fmt.Sprint("job-", i)})
+		s.Apply(sec(0), journal.JobStarted{Job: fmt.Sprint("job-", i)})
 	}
 	for i := range 5 {
-		s.apply(sec(0), failed(fmt.Sprint("broken-", i), "no "+strings.Repeat("x", i), 1))
+		s.Apply(sec(0), failed(fmt.Sprint("broken-", i), "no "+strings.Repeat("x", i), 1))
 	}
-	s.apply(sec(0), journal.Warning{Message: "look out"})
+	s.Apply(sec(0), journal.Warning{Message: "look out"})
 	got := draw(s, 60, 11)
 	for _, want := range []string{"job-0 ", "… and", "broken-4", "! look out"} {
 		if !strings.Contains(got, want) {

@@ -35,7 +35,7 @@ type plain struct {
 
 	mu        sync.Mutex // the heartbeat writes too
 	lines     lines
-	state     state
+	state     State
 	burst     burst
 	column    int            // the width of the names so far
 	retried   map[string]int // jobs by the kinds of their failures
@@ -61,7 +61,7 @@ func newPlain(out io.Writer, width int, color bool, opts Options) *plain {
 func (p *plain) Observe(at time.Time, e journal.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.state.apply(at, e)
+	p.state.Apply(at, e)
 	p.tell(at, e)
 }
 
@@ -247,7 +247,7 @@ func (p *plain) heartbeat(now time.Time) {
 }
 
 // heartbeat is the state of a run on one line.
-func (s *state) heartbeat(now time.Time) string {
+func (s *State) heartbeat(now time.Time) string {
 	parts := []string{totals(s.built, s.skipped, s.failed)}
 	if s.built > 0 {
 		parts = append(parts, perHour(s.imagesPerHour(now)))
@@ -264,7 +264,7 @@ func (s *state) heartbeat(now time.Time) string {
 }
 
 // runningText names the jobs that have been running for longest.
-func (s *state) runningText(now time.Time) string {
+func (s *State) runningText(now time.Time) string {
 	if len(s.running) == 0 && s.surveying != "" {
 		return "asking " + s.surveying
 	}

@@ -10,7 +10,7 @@ import (
 
 // lose notes that a job waits for its builder, until its next attempt, or all do
 // that have not begun.
-func (s *state) lose(at time.Time, e journal.BuilderLost) {
+func (s *State) lose(at time.Time, e journal.BuilderLost) {
 	if e.Job == "" {
 		s.lostIdle = true
 		return
@@ -19,7 +19,7 @@ func (s *state) lose(at time.Time, e journal.BuilderLost) {
 }
 
 // recover notes what was mended for a job.
-func (s *state) recover(at time.Time, e journal.Recovered) {
+func (s *State) recover(at time.Time, e journal.Recovered) {
 	switch {
 	case e.Mending != journal.MendBuilder:
 	case e.Job == "":
@@ -31,7 +31,7 @@ func (s *state) recover(at time.Time, e journal.Recovered) {
 
 // lost counts the jobs that wait for their builder; those that have not begun as
 // one.
-func (s *state) lost() (n int) {
+func (s *State) lost() (n int) {
 	if s.lostIdle {
 		n++
 	}

@@ -45,14 +45,14 @@ func TestPlainRecovery(t *testing.T) {
 }
 
 func TestAJobThatLostItsBuilderWaits(t *testing.T) {
-	var s state
-	s.apply(sec(0), runOf(2, 1))
-	s.apply(sec(1), journal.AttemptStarted{Job: "a", Attempt: 1})
-	s.apply(sec(2), journal.BuilderLost{Job: "a", Attempt: 1})
+	var s State
+	s.Apply(sec(0), runOf(2, 1))
+	s.Apply(sec(1), journal.AttemptStarted{Job: "a", Attempt: 1})
+	s.Apply(sec(2), journal.BuilderLost{Job: "a", Attempt: 1})
 	if got := s.running[0].doing(sec(3)); got != "waiting for the builder" {
 		t.Errorf("it is %q", got)
 	}
-	s.apply(sec(4), journal.AttemptStarted{Job: "a", Attempt: 2})
+	s.Apply(sec(4), journal.AttemptStarted{Job: "a", Attempt: 2})
 	if got := s.running[0].doing(sec(5)); got != "starting" {
 		t.Errorf("it is %q", got)
 	}

@@ -72,21 +72,21 @@ func (t *tally) String() string {
 }
 
 // wait notes which job waits for space. It does so until it starts.
-func (s *state) wait(at time.Time, e journal.WaitingForSpace) {
+func (s *State) wait(at time.Time, e journal.WaitingForSpace) {
 	s.waiting = &waitingJob{name: visible.Line(e.Job), need: needText(e), since: at}
 }
 
 // waited notes that a job does not wait any more. Another may have begun to.
-func (s *state) waited(name string) {
+func (s *State) waited(name string) {
 	if s.waiting != nil && s.waiting.name == visible.Line(name) {
 		s.waiting = nil
 	}
 }
 
 // setWorkers notes how many of the workers there are now.
-func (s *state) setWorkers(n int) { s.away = max(s.workers-n, 0) }
+func (s *State) setWorkers(n int) { s.away = max(s.workers-n, 0) }
 
-func (s *state) endSweep(e journal.SweepFinished) {
+func (s *State) endSweep(e journal.SweepFinished) {
 	began := journal.SweepStarted{Node: e.Node, Batch: e.Batch, Pressure: e.Pressure}
 	is := func(x runningSweep) bool { return x.SweepStarted == began }
 	if i := slices.IndexFunc(s.sweeps, is); i >= 0 {
@@ -103,7 +103,7 @@ func (s *state) endSweep(e journal.SweepFinished) {
 const shownPressure = time.Second
 
 // sweeping tells which sweep runs; empty when none does that is worth it.
-func (s *state) sweeping(now time.Time) string {
+func (s *State) sweeping(now time.Time) string {
 	text := ""
 	for _, x := range s.sweeps {
 		switch {
@@ -119,7 +119,7 @@ func (s *state) sweeping(now time.Time) string {
 }
 
 // reclaimed is what all sweeps so far have freed; empty when that is nothing.
-func (s *state) reclaimed() string {
+func (s *State) reclaimed() string {
 	if s.swept.bytes == 0 {
 		return ""
 	}

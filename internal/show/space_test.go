@@ -29,7 +29,7 @@ func madeRoom(records int, bytes int64) journal.SweepFinished {
 }
 
 // tight is a run that is short of space.
-func tight() *state {
+func tight() *State {
 	return stateOf(
 		told{0, runOf(500, 4)},
 		told{1, journal.JobStarted{Job: "sympy__sympy-20049"}},
@@ -62,9 +62,9 @@ func TestStateOfSpace(t *testing.T) {
 		t.Errorf("sweeping: %q", got)
 	}
 
-	s.apply(sec(80), journal.JobStarted{Job: "django__django-11099"})
-	s.apply(sec(80), journal.WorkersChanged{Workers: 4})
-	s.apply(sec(80), sweepDone(2, 1, 800*mega))
+	s.Apply(sec(80), journal.JobStarted{Job: "django__django-11099"})
+	s.Apply(sec(80), journal.WorkersChanged{Workers: 4})
+	s.Apply(sec(80), sweepDone(2, 1, 800*mega))
 	if s.waiting != nil || s.away != 0 || len(s.sweeps) != 0 || s.reclaimed() != "15GB reclaimed" {
 		t.Errorf("after all went well: %+v", *s)
 	}
@@ -173,7 +173,7 @@ func TestFrameOfSpace(t *testing.T) {
 	swept := stateOf(told{0, runOf(60, 3)}, told{1, sweepDone(1, 34, 1310*mega)})
 	tests := []struct {
 		name  string
-		state *state
+		state *State
 		width int
 		want  string
 	}{
@@ -209,9 +209,9 @@ stoker  60 images, 3 workers         0:01:40
 // anything else.
 func TestFrameSpaceIsOneLine(t *testing.T) {
 	s := tight()
-	s.apply(sec(90), waits(strings.Repeat("名", 60)+"\x1b[2J"))
+	s.Apply(sec(90), waits(strings.Repeat("名", 60)+"\x1b[2J"))
 	for width := 1; width <= 200; width++ {
-		f := frame{state: s, now: sec(100), width: width, height: 20}
+		f := frame{State: s, now: sec(100), width: width, height: 20}
 		lines := f.space()
 		if len(lines) != 1 {
 			t.Fatalf("at width %d: %q", width, lines)
@@ -229,13 +229,13 @@ func TestFullDiskInTheHeader(t *testing.T) {
 		72:  "2 of 4 workers, 0 of 2 batches done",
 		44:  "2 of 4 workers ",
 	} {
-		header := frame{state: s, now: sec(100), width: width}.header()
+		header := frame{State: s, now: sec(100), width: width}.header()
 		if !strings.Contains(header, want) {
 			t.Errorf("at width %d: %q has no %q", width, header, want)
 		}
 	}
 	one := stateOf(told{0, runOf(500, 1)}, told{1, journal.DiskFull{Workers: 1}})
-	if header := (frame{state: one, width: 100}).header(); !strings.Contains(header, "1 worker,") {
+	if header := (frame{State: one, width: 100}).header(); !strings.Contains(header, "1 worker,") {
 		t.Errorf("with one worker: %q", header)
 	}
 }

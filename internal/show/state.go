@@ -8,6 +8,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/plural"
 	"github.com/stoker-build/stoker/internal/visible"
 )
 
@@ -20,8 +21,10 @@ const (
 	keptFinishes = 100
 )
 
-// state is what the events so far tell of a run. All texts in it are clean.
-type state struct {
+// State is what the events so far tell of a run, of this one or of one that is read back:
+// whatever is shown of it is made from this. All texts in it are clean. It is not safe for
+// concurrent use.
+type State struct {
 	started   time.Time // zero until the run has started
 	latest    time.Time // of the latest event
 	total     int
@@ -65,9 +68,9 @@ type runningJob struct {
 	lost    bool // it waits for its builder
 }
 
-// apply folds one event into the state. Events that it does not know change
+// Apply folds one event into the state. Events that it does not know change
 // nothing.
-func (s *state) apply(at time.Time, e journal.Event) {
+func (s *State) Apply(at time.Time, e journal.Event) {
 	s.latest = at
 	switch e := e.(type) {
 	case journal.RunStarted:
@@ -112,6 +115,8 @@ func (s *state) apply(at time.Time, e journal.Event) {
 		s.sweeps = append(s.sweeps, runningSweep{e, at})
 	case journal.SweepFinished:
 		s.endSweep(e)
+	case journal.Lost:
+		s.noteWarning(fmt.Sprintf("%s could not be shown: what is written here is read too slowly", plural.Of(e.Events, "event")))
 	case journal.Warning:
 		s.noteWarning(warningText(e))
 	case journal.Stopping:
@@ -126,8 +131,8 @@ func surveyText(e journal.Surveying) string {
 	return fmt.Sprintf("the builder what the builds will do: %d of %d known", e.Known, e.Jobs)
 }
 
-func (s *state) begin(at time.Time, e journal.RunStarted) {
-	*s = state{
+func (s *State) begin(at time.Time, e journal.RunStarted) {
+	*s = State{
 		started: at, latest: at, total: e.Jobs, batches: e.Batches, workers: e.Workers,
 		outputDir: visible.Line(e.OutputDir), kept: e.Kept, batchesDone: e.KeptBatches,
 	}
@@ -137,7 +142,7 @@ func (s *state) begin(at time.Time, e journal.RunStarted) {
 }
 
 // job finds a running job, or adds it: an event of a job proves that it runs.
-func (s *state) job(at time.Time, name string) *runningJob {
+func (s *State) job(at time.Time, name string) *runningJob {
 	name = visible.Line(name)
 	for _, j := range s.running {
 		if j.name == name {
@@ -152,7 +157,7 @@ func (s *state) job(at time.Time, name string) *runningJob {
 	return j
 }
 
-func (s *state) beginAttempt(at time.Time, e journal.AttemptStarted) {
+func (s *State) beginAttempt(at time.Time, e journal.AttemptStarted) {
 	j := s.job(at, e.Job)
 	j.attempt, j.step, j.retryAt, j.lost = e.Attempt, "", time.Time{}, false
 	if s.buildsBegan.IsZero() {
@@ -161,11 +166,11 @@ func (s *state) beginAttempt(at time.Time, e journal.AttemptStarted) {
 }
 
 // leave notes that a job does not run any more.
-func (s *state) leave(name string) {
+func (s *State) leave(name string) {
 	s.running = slices.DeleteFunc(s.running, func(j *runningJob) bool { return j.name == name })
 }
 
-func (s *state) finish(at time.Time, e ledger.Entry) {
+func (s *State) finish(at time.Time, e ledger.Entry) {
 	name := visible.Line(e.Name)
 	s.leave(name)
 	switch {
@@ -186,7 +191,7 @@ func (s *state) finish(at time.Time, e ledger.Entry) {
 }
 
 // noteWarning remembers a warning, one that comes again and again once.
-func (s *state) noteWarning(text string) {
+func (s *State) noteWarning(text string) {
 	if n := len(s.warnings); n > 0 && s.warnings[n-1] == text {
 		return
 	}
@@ -194,12 +199,12 @@ func (s *state) noteWarning(text string) {
 }
 
 // done counts the finished jobs, those of an earlier run too.
-func (s *state) done() int { return s.kept + s.built + s.skipped + s.failed }
+func (s *State) done() int { return s.kept + s.built + s.skipped + s.failed }
 
 // live tells whether the run has started and not yet finished.
-func (s *state) live() bool { return !s.started.IsZero() && s.summary == nil }
+func (s *State) live() bool { return !s.started.IsZero() && s.summary == nil }
 
-func (s *state) elapsed(now time.Time) time.Duration {
+func (s *State) elapsed(now time.Time) time.Duration {
 	if s.started.IsZero() {
 		return 0
 	}
@@ -208,7 +213,7 @@ func (s *state) elapsed(now time.Time) time.Duration {
 
 // imagesPerHour is the pace of building since the first job began, as the run's
 // summary will have it; 0 while nothing is built.
-func (s *state) imagesPerHour(now time.Time) float64 {
+func (s *State) imagesPerHour(now time.Time) float64 {
 	building := now.Sub(s.firstBegan).Hours()
 	if s.firstBegan.IsZero() || building <= 0 {
 		return 0
@@ -220,7 +225,7 @@ func (s *state) imagesPerHour(now time.Time) float64 {
 // Skipped jobs take no time and tell nothing about it. There is no estimate
 // before each worker could finish a build, as the first to finish are the
 // quick ones, nor once the run is stopping.
-func (s *state) left(now time.Time) (time.Duration, bool) {
+func (s *State) left(now time.Time) (time.Duration, bool) {
 	n := len(s.finishes)
 	if n == 0 || n < min(s.workers, s.total) || s.stopping != "" || s.buildsBegan.IsZero() {
 		return 0, false

@@ -17,10 +17,10 @@ type told struct {
 	event journal.Event
 }
 
-func stateOf(events ...told) *state {
-	var s state
+func stateOf(events ...told) *State {
+	var s State
 	for _, e := range events {
-		s.apply(sec(e.at), e.event)
+		s.Apply(sec(e.at), e.event)
 	}
 	return &s
 }
@@ -39,7 +39,7 @@ func TestStateCounts(t *testing.T) {
 		told{8, journal.Stopping{Reason: "interrupted"}},
 		told{9, unknownEvent{}},
 	)
-	want := state{
+	want := State{
 		started: sec(0), latest: sec(9), total: 6, batches: 2, workers: 2, nodes: []string{"node-a"}, outputDir: "stoker-out",
 		built: 1, skipped: 2, failed: 1, batchesDone: 1,
 		running: []*runningJob{}, failures: []failure{{"c", "no", "  failed to solve: no", "", 1}}, alike: map[string]int{"  failed to solve: no": 1}, warnings: []string{"d: slow network"},
@@ -51,7 +51,7 @@ func TestStateCounts(t *testing.T) {
 	if !s.live() {
 		t.Error("the run is not live before its end")
 	}
-	s.apply(sec(10), journal.RunFinished{Summary: ledger.Summary{Total: 6}})
+	s.Apply(sec(10), journal.RunFinished{Summary: ledger.Summary{Total: 6}})
 	if s.live() || s.summary == nil || s.summary.Total != 6 {
 		t.Errorf("after the end: live %v, summary %+v", s.live(), s.summary)
 	}
@@ -73,7 +73,7 @@ func TestStateRunningJob(t *testing.T) {
 		{36, journal.AttemptFailed{Job: "a", Attempt: 2, Error: "no"}, "[2/2] COPY"},
 	}
 	for _, step := range steps {
-		s.apply(sec(step.at), step.event)
+		s.Apply(sec(step.at), step.event)
 		if len(s.running) != 1 {
 			t.Fatalf("after %s: %d jobs running", step.event.Kind(), len(s.running))
 		}
@@ -89,8 +89,8 @@ func TestStateRunningJob(t *testing.T) {
 func TestStateKeepsOnlyTheLast(t *testing.T) {
 	s := stateOf(told{0, runOf(500, 1)})
 	for i := range 300 {
-		s.apply(sec(float64(i)), journal.Warning{Message: fmt.Sprint(i)})
-		s.apply(sec(float64(i)), failed(fmt.Sprint(i), "no "+strings.Repeat("x", i%50), 1))
+		s.Apply(sec(float64(i)), journal.Warning{Message: fmt.Sprint(i)})
+		s.Apply(sec(float64(i)), failed(fmt.Sprint(i), "no "+strings.Repeat("x", i%50), 1))
 	}
 	if last := s.failures[keptFailures-1]; len(s.failures) != keptFailures || last.name != "299" || last.jobs != 6 {
 		t.Errorf("failures: %v", s.failures)
@@ -142,7 +142,7 @@ func TestTimeLeftFollowsThePace(t *testing.T) {
 		if at++; i >= 100 {
 			at += 9
 		}
-		s.apply(sec(at), built(fmt.Sprint(i), 1))
+		s.Apply(sec(at), built(fmt.Sprint(i), 1))
 	}
 	if got, ok := s.left(sec(at)); !ok || got != 2000*time.Second {
 		t.Errorf("got %v (%v), want 200 jobs of 10s", got, ok)
@@ -157,7 +157,7 @@ func TestKeptJobs(t *testing.T) {
 	if s.done() != 13 || s.built != 1 || s.batchesDone != 1 || s.imagesPerHour(sec(1800)) != 2 {
 		t.Errorf("%d done, %d built, %d batches, %v images/h", s.done(), s.built, s.batchesDone, s.imagesPerHour(sec(1800)))
 	}
-	f := frame{state: s, now: sec(1800), width: 80, height: 20}
+	f := frame{State: s, now: sec(1800), width: 80, height: 20}
 	if text := f.String(); !strings.Contains(text, "13/16") || !strings.Contains(text, "1 built · 12 kept") {
 		t.Errorf("the live view shows\n%s", text)
 	}

@@ -57,7 +57,7 @@ type Status struct {
 	Warnings      []string        `json:"warnings,omitempty"`
 	ResumeCommand string          `json:"resume_command,omitempty"`
 
-	state *state
+	state *State
 	now   time.Time
 }
 
@@ -90,7 +90,7 @@ type StatusFailure struct {
 // StatusOf tells how a run stands by its record and events, as seen on a host.
 func StatusOf(r ledger.Record, events io.Reader, host string, now time.Time) (Status, error) {
 	s := Status{Dir: r.Dir, Host: r.Run.Host, PID: r.Run.PID, ResumeCommand: r.Run.ResumeCommand, Total: r.Run.JobCount,
-		StartedAt: r.Run.StartedAt, FinishedAt: r.Run.FinishedAt, state: &state{}, now: now, Running: []StatusJob{}, Failures: []StatusFailure{}}
+		StartedAt: r.Run.StartedAt, FinishedAt: r.Run.FinishedAt, state: &State{}, now: now, Running: []StatusJob{}, Failures: []StatusFailure{}}
 	if n := len(r.Run.ResumedAt); n > 0 {
 		s.StartedAt = r.Run.ResumedAt[n-1]
 	}
@@ -109,7 +109,7 @@ func StatusOf(r ledger.Record, events io.Reader, host string, now time.Time) (St
 
 // replay takes in the lines of a file of events. A line that is no event that is
 // known is passed over, as is a last one that is not whole.
-func (s *state) replay(events io.Reader) error {
+func (s *State) replay(events io.Reader) error {
 	in := bufio.NewReader(events)
 	for {
 		line, err := in.ReadBytes('\n')
@@ -120,7 +120,7 @@ func (s *state) replay(events io.Reader) error {
 			return err
 		}
 		if at, e, err := journal.Unmarshal(line); err == nil {
-			s.apply(at, e)
+			s.Apply(at, e)
 		}
 	}
 }
@@ -216,7 +216,7 @@ const (
 // than width; with a width of 0 none is cut.
 func (s Status) Text(width int, color bool) string {
 	final := finalText{ledger.Summary{Unfinished: s.Unfinished, ResumeCommand: s.ResumeCommand}, "", width, palette{color}}
-	f := frame{palette: palette{color}, state: s.state, now: s.now, width: width}
+	f := frame{palette: palette{color}, State: s.state, now: s.now, width: width}
 	if width <= 0 {
 		f.width = math.MaxInt
 	}

@@ -15,24 +15,24 @@ import (
 const throttledClass = "throttled"
 
 // throttle notes that jobs wait for a registry, until it answers.
-func (s *state) throttle(e journal.RegistryThrottled) {
+func (s *State) throttle(e journal.RegistryThrottled) {
 	s.answers(e.Registry)
 	s.throttled = append(s.throttled, e)
 }
 
 // answers notes that nobody waits for a registry any more.
-func (s *state) answers(registry string) {
+func (s *State) answers(registry string) {
 	s.throttled = slices.DeleteFunc(s.throttled, func(e journal.RegistryThrottled) bool { return e.Registry == registry })
 }
 
 // waitsFor tells that an attempt failed since a registry asks for fewer requests, which
 // has been told of once for all jobs.
-func (s *state) waitsFor(e journal.AttemptFailed) bool {
+func (s *State) waitsFor(e journal.AttemptFailed) bool {
 	return e.Class == throttledClass && len(s.throttled) > 0
 }
 
 // awaited tells for which registries jobs wait, one text each, and until when.
-func (s *state) awaited(now time.Time) []string {
+func (s *State) awaited(now time.Time) []string {
 	var texts []string
 	for _, e := range s.throttled {
 		texts = append(texts, throttledText(e, now))

@@ -21,13 +21,13 @@ func TestThrottledRegistryIsShown(t *testing.T) {
 		told{2, journal.AttemptFailed{Job: "a", Attempt: 1, Class: "throttled", Error: "429", Retry: true, Delay: 5}},
 		told{2, journal.JobWaiting{Job: "a", Registries: []string{"docker.io"}}}, told{8, refusal(2, 18)})
 	const want = "docker.io asks for fewer requests, 0 of 100 pulls left, asked again at 12:00:18 (refused 2 times)"
-	if text := (frame{state: s, now: sec(8), width: 120, height: 20}).String(); strings.Count(text, want) != 1 || len(s.running) != 0 {
+	if text := (frame{State: s, now: sec(8), width: 120, height: 20}).String(); strings.Count(text, want) != 1 || len(s.running) != 0 {
 		t.Errorf("it shows\n%s", text)
 	}
 	if text := s.heartbeat(sec(8)); !strings.Contains(text, want) {
 		t.Errorf("the heartbeat is %q", text)
 	}
-	s.apply(sec(20), journal.RegistryAnswers{Registry: "docker.io"})
+	s.Apply(sec(20), journal.RegistryAnswers{Registry: "docker.io"})
 	if text := s.heartbeat(sec(20)); strings.Contains(text, "docker.io") {
 		t.Errorf("when it answers, the heartbeat is %q", text)
 	}

@@ -162,7 +162,7 @@ type endMsg struct{}
 type model struct {
 	palette
 	feed          *feed
-	state         state
+	state         State
 	now           time.Time
 	width, height int
 	tallest       int // frame at this size of the terminal
@@ -203,7 +203,7 @@ func (m model) take(news newsMsg) (tea.Model, tea.Cmd) {
 	m.now = news.now
 	var cmds []tea.Cmd
 	for _, o := range news.events {
-		m.state.apply(o.at, o.event)
+		m.state.Apply(o.at, o.event)
 		cmds = append(cmds, m.permanent(o)...)
 	}
 	m.tallest = max(m.tallest, lipgloss.Height(m.frame().String()))
@@ -273,7 +273,7 @@ func (m model) View() tea.View {
 // frame leaves one line of the terminal free for those that scroll by above.
 func (m model) frame() frame {
 	return frame{
-		palette: m.palette, state: &m.state, now: m.now,
+		palette: m.palette, State: &m.state, now: m.now,
 		width: m.width, height: max(m.height-1, 1), least: m.tallest,
 	}
 }
