@@ -128,10 +128,14 @@ func checkWithFrontend(ctx context.Context, p *plan.Plan, b *builder.Builder) er
 // learn keeps what the run showed for the next. That it cannot be kept costs
 // only a worse forecast.
 func (o buildOptions) learn(p *plan.Plan, s ledger.Summary) {
+	l := ledger.ReadLearned(o.builder.stateDir, p.Kind())
 	if s.Space != nil && s.Space.OwnBytesPerJob > 0 {
-		_ = ledger.WriteLearned(o.builder.stateDir, p.Kind(), ledger.Learned{
-			CacheBytesPerPulledByte: s.Space.CacheBytesPerPulledByte, OwnBytesPerJob: s.Space.OwnBytesPerJob})
+		l.CacheBytesPerPulledByte, l.OwnBytesPerJob = s.Space.CacheBytesPerPulledByte, s.Space.OwnBytesPerJob
 	}
+	if s.Pace.SecondsPerJob > 0 {
+		l.Pace = s.Pace
+	}
+	_ = ledger.WriteLearned(o.builder.stateDir, p.Kind(), l)
 }
 
 // viewStream is where the view goes: to standard error, as the progress of

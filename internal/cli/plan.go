@@ -4,19 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/journal"
+	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/run"
 	"github.com/stoker-build/stoker/internal/show"
 	"github.com/stoker-build/stoker/internal/visible"
 )
 
+// mostNodes is more than anybody has.
+const mostNodes = 1000
+
 func newPlan(streams Streams) *cobra.Command {
 	var o buildOptions
 	var format string
+	var nodes []int
 	cmd := &cobra.Command{
 		Use:   "plan {--images FILE | --rows FILE} -t TEMPLATE [flags] PATH",
 		Short: "Tell what build would do: order, shared layers, whether it fits",
@@ -26,7 +32,8 @@ The forecast simulates the order, the sweeps and the admission of the run. What
 a job adds to the cache is known from earlier runs of the same Dockerfile, or
 from --job-size; else it is taken as half of what its base image takes.`,
 		Example: `  stoker plan --images bases.txt -t 'registry.example/agent:{{.Name}}' ./agent
-  stoker plan --images bases.txt --cache-budget 20GB --format json ./agent`,
+  stoker plan --images bases.txt --cache-budget 20GB --format json ./agent
+  stoker plan --images bases.txt --nodes 1,2,4,8 ./agent`,
 		Args:              cobra.ArbitraryArgs, // variables may set flags that come first
 		ValidArgsFunction: completePath,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -36,7 +43,7 @@ from --job-size; else it is taken as half of what its base image takes.`,
 			if err := checkFormat(format); err != nil {
 				return err
 			}
-			return runPlan(cmd.Context(), o, format, streams)
+			return runPlan(cmd.Context(), o, nodes, format, streams)
 		},
 	}
 	o.input.addTo(cmd.Flags())
@@ -44,14 +51,18 @@ from --job-size; else it is taken as half of what its base image takes.`,
 	o.run.addTo(cmd.Flags())
 	o.prune.addTo(cmd.Flags())
 	o.space.addTo(cmd.Flags())
+	cmd.Flags().IntSliceVar(&nodes, "nodes", nil, "tell what the run would come to on so many nodes, such as `1,2,4`")
 	addFormat(cmd, &format)
 	cmd.Flags().Lookup("dry-run").Usage = "is always so: plan builds nothing"
 	return cmd
 }
 
-func runPlan(ctx context.Context, o buildOptions, format string, streams Streams) (err error) {
+func runPlan(ctx context.Context, o buildOptions, nodes []int, format string, streams Streams) (err error) {
 	if err := o.check(); err != nil {
 		return err
+	}
+	if few := slices.IndexFunc(nodes, func(n int) bool { return n < 1 || n > mostNodes }); few >= 0 {
+		return &flagError{fmt.Errorf("--nodes %d: a number of nodes from 1 to %d is needed", nodes[few], mostNodes)}
 	}
 	p, err := o.input.plan(streams.In, o.builder.insecure)
 	if err != nil {
@@ -93,7 +104,7 @@ func runPlan(ctx context.Context, o buildOptions, format string, streams Streams
 		options.Graphs = builder.Offline{Config: client.Config}
 	}
 	shown := options.Journal.Subscribe(journal.Everything, show.Forecasting(streams.Err))
-	planned, err := run.Forecast(ctx, options)
+	planned, err := run.Forecast(ctx, options, nodes, ledger.ReadLearned(o.builder.stateDir, p.Kind()).Pace)
 	_ = shown.Close(show.Patience) // before the plan; who does not read it gets the plan all the same
 	if err != nil {
 		return &runError{err}

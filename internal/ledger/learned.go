@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/google/renameio/v2/maybe"
 )
@@ -12,6 +13,40 @@ import (
 type Learned struct {
 	CacheBytesPerPulledByte float64 `json:"cache_bytes_per_pulled_byte"`
 	OwnBytesPerJob          int64   `json:"own_bytes_per_job"`
+	Pace
+}
+
+// Pace is how long jobs take.
+type Pace struct {
+	// SecondsPerJob is what a job takes that finds what it needs in the cache: three of
+	// four take longer. 0 is not known.
+	SecondsPerJob float64 `json:"seconds_per_job"`
+	// PullBytesPerSecond is how many compressed bytes are pulled in a second of waiting
+	// for them, by the time that jobs took besides; 0 is not known.
+	PullBytesPerSecond float64 `json:"pull_bytes_per_second"`
+}
+
+// PaceOf returns the pace of jobs by their entries, for which so many bytes were pulled.
+func PaceOf(entries []Entry, pulled int64) (p Pace) {
+	var took []float64
+	for _, e := range entries {
+		if e.Status == Built {
+			took = append(took, e.BuildSeconds)
+		}
+	}
+	if len(took) == 0 {
+		return p
+	}
+	slices.Sort(took)
+	p.SecondsPerJob = took[len(took)/4]
+	var besides float64
+	for _, t := range took {
+		besides += max(t-p.SecondsPerJob, 0)
+	}
+	if besides > 0 {
+		p.PullBytesPerSecond = float64(pulled) / besides
+	}
+	return p
 }
 
 func learnedPath(stateDir, dockerfile string) string {

@@ -55,6 +55,8 @@ type Summary struct {
 	Prune *Prune `json:"prune,omitempty"`
 	Cache *Cache `json:"cache,omitempty"`
 	Space *Space `json:"space,omitempty"`
+	// Pace is how long jobs took; zeros where none was built.
+	Pace Pace `json:"pace"`
 }
 
 // Kept is how many jobs an earlier run had finished.

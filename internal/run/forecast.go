@@ -10,6 +10,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/cache"
+	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/node"
 	"github.com/stoker-build/stoker/internal/space"
 )
@@ -41,11 +42,16 @@ type Planned struct {
 	// builder's cache. They are in the forecast's sizes, too.
 	UsedBytes  int64 `json:"used_bytes"`
 	OtherBytes int64 `json:"other_bytes"`
+	// Scales are what the run would come to on other numbers of nodes, where that was
+	// asked, by Pace; a Pace of zeros is not known.
+	Scales []Scale      `json:"scales,omitempty"`
+	Pace   *ledger.Pace `json:"pace,omitempty"`
 }
 
 // Forecast tells what Run would do with the same options, and builds nothing.
-// It asks the registry, and the nodes if there are any; the ledger is not used.
-func Forecast(ctx context.Context, opt Options) (Planned, error) {
+// It asks the registry, and the nodes if there are any; the ledger is not used. It tells
+// what the run would come to on some numbers of nodes, too, by a pace of earlier runs.
+func Forecast(ctx context.Context, opt Options, nodes []int, pace ledger.Pace) (Planned, error) {
 	opt.Ledger = nil
 	if len(opt.Nodes) == 0 {
 		opt.Nodes = []Node{nowhere{}}
@@ -62,10 +68,14 @@ func Forecast(ctx context.Context, opt Options) (Planned, error) {
 	}()
 	tasks = r.survey(ctx, tasks)
 	failUpon(tasks)
-	r.scheduler.share(slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return !t.isOpen() }))
+	open := slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return !t.isOpen() })
+	r.scheduler.share(open)
 	r.look(ctx, tasks)
 	p := Planned{Batches: opt.Plan.Batches(), Workers: opt.Workers}
 	r.tellTightest(ctx, &p)
+	if len(nodes) > 0 {
+		p.Scales, p.Pace = r.scales(open, nodes, pace), &pace
+	}
 	for _, t := range tasks {
 		if t.done() {
 			p.Skipped++

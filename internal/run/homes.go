@@ -94,10 +94,15 @@ func (s *scheduler) takeOver(p *place) bool {
 	if len(left) == 0 {
 		return false
 	}
-	parts := []int{victim.workers(), p.workers()}
-	cut := cuts(len(left), parts, func(i int) int64 { return s.common(left[i-1], left[i]) })[0]
-	s.settle(p, left[min(cut, len(left)-1):]...)
+	cut := lastPart(len(left), victim.workers(), p.workers(), func(i int) int64 { return s.common(left[i-1], left[i]) })
+	s.settle(p, left[cut:]...)
 	return true
+}
+
+// lastPart is where the part of n jobs begins that a node with so many workers takes over
+// from one with others: one job at least.
+func lastPart(n, theirs, ours int, shared func(i int) int64) int {
+	return min(cuts(n, []int{theirs, ours}, shared)[0], n-1)
 }
 
 // homedAt are the queued jobs of a node that another can build as well, in order.

@@ -53,6 +53,7 @@ func (r *run) finish(ctx context.Context, t *tally) (ledger.Summary, error) {
 		p.node.Totals(s.Prune, s.Cache)
 	}
 	s.Space = r.tightestOutcome()
+	s.Pace = ledger.PaceOf(r.accounts.ended, r.pulled())
 	onePeak(s.Space, s.Cache)
 	s.Recoveries = t.recoveries()
 	if cause := context.Cause(ctx); cause != nil {
@@ -86,6 +87,14 @@ func (r *run) tightestOutcome() (tightest *ledger.Space) {
 		}
 	}
 	return tightest
+}
+
+// pulled is the compressed bytes of the layers that the run needed, by its forecast.
+func (r *run) pulled() (bytes int64) {
+	for _, o := range r.outlooks {
+		bytes += o.Forecast.PullBytes
+	}
+	return bytes
 }
 
 // onePeak has the peak of the cache be the same wherever it is told: it was looked at by

@@ -21,6 +21,7 @@ func Planned(w io.Writer, notes []string, p run.Planned) error {
 	text.WriteString("\n")
 	// A strings.Builder never fails.
 	_ = Pairs(&text, plannedRows(p, failing))
+	writeScales(&text, p)
 	_, err := io.WriteString(w, text.String())
 	return err
 }
