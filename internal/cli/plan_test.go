@@ -65,6 +65,14 @@ func TestPlanOnWarmCache(t *testing.T) {
 	if warm.UsedBytes < cache*9/10 || f.PeakBytes < warm.UsedBytes || f.PeakBytes > warm.UsedBytes*11/10 {
 		t.Errorf("of a cache of %d bytes, %d are told as used, and the peak is %d", cache, warm.UsedBytes, f.PeakBytes)
 	}
+	scaled := w.planned("--force", "--workers", "1", "--nodes", "4,1,2")
+	if s := scaled.Scales; len(s) != 3 || scaled.Pace.SecondsPerJob <= 0 || s[0].Nodes != 1 || s[2].Nodes != 4 || s[0].PullBytes != cold.Forecast.PullBytes ||
+		s[1].Seconds >= s[0].Seconds || s[1].PullBytes <= s[0].PullBytes {
+		t.Errorf("on 1, 2 and 4 nodes: %+v, with a pace of %+v", scaled.Scales, scaled.Pace)
+	}
+	if _, out := w.plan(t.Context(), "--force", "--workers", "1", "--nodes", "1,4,8"); !strings.Contains(out, "nodes  time") || !strings.Contains(out, "More than 4 nodes would hardly be faster.") {
+		t.Errorf("it is told so:\n%s", out)
+	}
 	// A budget of a little more than what is there is enough.
 	code, out = w.build(t.Context(), "--force", "--workers", "2", "--cache-budget", fmt.Sprint(cache*5/4))
 	w.checkAllBuilt(code, out, 4)
