@@ -38,6 +38,9 @@ func newBallast(dir string, disk builder.Disk, of func(string) (builder.Disk, er
 // hold takes the space, where there is plenty left. Where it cannot, the run
 // goes on without.
 func (b *ballast) hold() {
+	if b == nil {
+		return // on a disk that cannot be seen
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	disk, err := b.disk(filepath.Dir(b.path))
@@ -58,6 +61,9 @@ func (b *ballast) hold() {
 
 // drop gives the space back.
 func (b *ballast) drop() {
+	if b == nil {
+		return
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.held {
@@ -70,6 +76,9 @@ func (b *ballast) drop() {
 // must have it before: a delete that fails halfway loses what it has begun to
 // delete, for as long as the cache lives (measured on v0.34.2).
 func (b *ballast) dropWhenTight() {
+	if b == nil {
+		return
+	}
 	disk, err := b.disk(filepath.Dir(b.path))
 	if err == nil && disk.Free < b.size/2 {
 		b.drop()

@@ -32,8 +32,8 @@ func (n *Node) bound() {
 	if o.Budget > 0 {
 		n.space.bound(gauge{name: BudgetName, limit: percentages(o.Budget, o.Low, 100), used: n.cacheBytes})
 	}
-	if n.disk = n.openDisk(); n.disk != nil {
-		d := n.disk
+	n.disk = n.openDisk()
+	if d := n.disk; d.isSeen() {
 		n.space.bound(gauge{name: d.name(), limit: percentages(d.first.Used+d.first.Free, o.Low, o.High), used: d.used, others: d.others})
 	}
 	if len(n.space.all()) == 0 && n.sweeper != nil && n.Prune.Policy != PruneOff {
@@ -117,14 +117,13 @@ func (s state) left() int64   { return max(s.limit.High-s.used, 0) }
 func (s state) unbound() bool { return s.bound == "" && s.unread == "" }
 
 // stateFor returns the state at the bound that a job is furthest from fitting.
-func (n *Node) stateFor(ctx context.Context, job int) state {
-	a := n.space
+func (a *room) stateFor(ctx context.Context, job int) state {
 	var worst state
 	var unread string
 	for _, g := range a.all() {
 		used, err := g.used(ctx)
 		if a.noteRead(g.name, err) && ctx.Err() == nil {
-			n.warn("", "%s of %s cannot be read, so that jobs start one at a time until it can: %s", g.name, n.Name(), err)
+			a.unreadable(g, err)
 		}
 		if err != nil {
 			unread = g.name
@@ -146,8 +145,8 @@ func (n *Node) stateFor(ctx context.Context, job int) state {
 
 // tightest is the bound with the least room, and what is used of it; nil for none that
 // can be read.
-func (n *Node) tightest(ctx context.Context) (least *gauge, used int64) {
-	for _, g := range n.space.all() {
+func (a *room) tightest(ctx context.Context) (least *gauge, used int64) {
+	for _, g := range a.all() {
 		u, err := g.used(ctx)
 		if err == nil && (least == nil || g.limit.High-u < least.limit.High-used) {
 			least, used = &g, u
@@ -157,8 +156,8 @@ func (n *Node) tightest(ctx context.Context) (least *gauge, used int64) {
 }
 
 // surplus is the bytes above the low watermark of the fullest bound.
-func (n *Node) surplus(ctx context.Context) (most int64) {
-	for _, g := range n.space.all() {
+func (a *room) surplus(ctx context.Context) (most int64) {
+	for _, g := range a.all() {
 		if used, err := g.used(ctx); err == nil {
 			most = max(most, g.limit.Surplus(used))
 		}

@@ -29,30 +29,32 @@ func (l *lastTime) within(d time.Duration, now time.Time) bool {
 	return at != nil && now.Sub(*at) < d
 }
 
-// watchedDisk is the disk that holds a node's cache, where it can be seen.
-type watchedDisk struct {
-	path   string
+// disk is the one that holds a node's cache, as far as it can be seen.
+type disk struct {
+	path   string       // empty where it cannot be seen: then it is full when the daemon says so
 	first  builder.Disk // when the run began
 	others int64        // bytes of first that were not the cache
 	of     func(path string) (builder.Disk, error)
+	daemon Daemon
+	full   lastTime // when it ended an attempt, or was seen full
 	*ballast
 }
 
-// openDisk finds the node's disk; nil where it cannot be seen.
-func (n *Node) openDisk() *watchedDisk {
+// openDisk finds the node's disk.
+func (n *Node) openDisk() *disk {
 	path := n.Space.DiskPath
 	if path == "" {
 		path = n.Daemon.Root()
 	}
 	if path == "" {
-		return nil
+		return &disk{daemon: n.Daemon}
 	}
 	first, err := n.DiskOf(path)
 	if err != nil {
 		n.warn("", "the disk of %s cannot be seen: %s", path, err)
-		return nil
+		return &disk{daemon: n.Daemon}
 	}
-	d := &watchedDisk{path: path, first: first, others: first.Used, of: n.DiskOf, ballast: newBallast(path, first, n.DiskOf)}
+	d := &disk{path: path, first: first, others: first.Used, of: n.DiskOf, daemon: n.Daemon, ballast: newBallast(path, first, n.DiskOf)}
 	if n.sweeper != nil {
 		d.others = max(first.Used-n.sweeper.Counts().StartBytes, 0)
 	}
@@ -61,35 +63,20 @@ func (n *Node) openDisk() *watchedDisk {
 }
 
 // name is what the bound is called.
-func (d *watchedDisk) name() string { return "the disk of " + d.path }
+func (d *disk) name() string { return "the disk of " + d.path }
 
-func (d *watchedDisk) used(context.Context) (int64, error) {
+// isSeen tells whether it can be seen.
+func (d *disk) isSeen() bool { return d.path != "" }
+
+func (d *disk) used(context.Context) (int64, error) {
 	now, err := d.of(d.path)
 	return now.Used, err
 }
 
-// isFull tells whether it is full to the last half percent.
-func (d *watchedDisk) isFull() bool {
-	now, err := d.of(d.path)
-	return err == nil && now.Free < now.Total/200
-}
-
-func (d *watchedDisk) holdBallast() {
-	if d != nil {
-		d.hold()
-	}
-}
-
-func (d *watchedDisk) dropBallast() {
-	if d != nil {
-		d.drop()
-	}
-}
-
-// watchDisk notes the most that is used of the disk and when it is full, until the
-// returned function is called.
-func (n *Node) watchDisk() (stop func()) {
-	if n.disk == nil {
+// watch notes the most that is used of the disk and when it is full, until the returned
+// function is called.
+func (d *disk) watch(room *room) (stop func()) {
+	if !d.isSeen() {
 		return func() {}
 	}
 	quit, ended := make(chan struct{}), make(chan struct{})
@@ -100,7 +87,10 @@ func (n *Node) watchDisk() (stop func()) {
 		for {
 			select {
 			case <-tick.C:
-				n.lookAtDisk()
+				if now, err := d.of(d.path); err == nil {
+					room.noteUsed(d.name(), now.Used)
+					d.noteIfFull(now)
+				}
 			case <-quit:
 				return
 			}
@@ -112,42 +102,42 @@ func (n *Node) watchDisk() (stop func()) {
 	}
 }
 
-func (n *Node) lookAtDisk() {
-	now, err := n.disk.of(n.disk.path)
-	if err != nil {
-		return
-	}
-	n.space.noteUsed(n.disk.name(), now.Used)
+// noteIfFull notes that the disk is full to the last half percent.
+func (d *disk) noteIfFull(now builder.Disk) {
 	if now.Free < now.Total/200 {
-		n.full.note(time.Now())
+		d.full.note(time.Now())
 	}
 }
 
-// DiskIsFull tells whether the disk is full, or was a moment ago, where it can be seen. A
-// step may fail for a full disk without saying so: busybox reports an I/O error, and
-// BuildKit only the exit code.
-func (n *Node) DiskIsFull() bool {
-	if n.disk == nil {
+// isFull tells whether the disk is full, or was a moment ago, where it can be seen. A step
+// may fail for a full disk without saying so: busybox reports an I/O error, and BuildKit
+// only the exit code.
+func (d *disk) isFull() bool {
+	if !d.isSeen() {
 		return false
 	}
-	if n.disk.isFull() {
-		n.full.note(time.Now())
+	if now, err := d.of(d.path); err == nil {
+		d.noteIfFull(now)
 	}
-	return n.full.within(fullMemory, time.Now())
+	return d.full.within(fullMemory, time.Now())
 }
 
-// UnseenDiskIsFull finds out whether a disk is full that cannot be seen, once a step has
-// failed that printed so: whether it was for others a while ago, or is now.
-func (n *Node) UnseenDiskIsFull(ctx context.Context) bool {
-	return n.disk == nil && (n.full.within(brokenMemory, time.Now()) || n.Daemon.DiskFull(ctx))
+// DiskIsFull tells whether a full disk may be behind a failure: one that can be seen is, or
+// was a moment ago. Of one that cannot be seen the daemon is asked, where a step that failed
+// said so, unless it was for others a while ago.
+func (n *Node) DiskIsFull(ctx context.Context, said bool) bool {
+	if n.disk.isSeen() {
+		return n.disk.isFull()
+	}
+	return said && (n.WasFull() || n.Daemon.DiskFull(ctx))
 }
 
 // NoteFull notes that a full disk ended an attempt, also where it cannot be seen.
-func (n *Node) NoteFull() { n.full.note(time.Now()) }
+func (n *Node) NoteFull() { n.disk.full.note(time.Now()) }
 
 // WasFull tells whether the disk was full so recently that a broken cache may come from
 // that.
-func (n *Node) WasFull() bool { return n.full.within(brokenMemory, time.Now()) }
+func (n *Node) WasFull() bool { return n.disk.full.within(brokenMemory, time.Now()) }
 
 // WasLost is WasFull for a daemon that did not answer.
 func (n *Node) WasLost() bool { return n.lost.within(brokenMemory, time.Now()) }

@@ -20,9 +20,7 @@ func (n *Node) remove(do func(*sweep.Sweeper) sweep.Sweep) Freed {
 	if n.sweeper == nil {
 		return Freed{}
 	}
-	if n.disk != nil {
-		n.disk.dropWhenTight()
-	}
+	n.disk.dropWhenTight()
 	n.Journal.Tell(journal.SweepStarted{Node: n.Name(), Pressure: true})
 	w := do(n.sweeper)
 	n.swept(w, true)
@@ -77,13 +75,13 @@ func (n *Node) makeRoom(ctx context.Context, job int, s state, w *Wait) bool {
 // is full to the last byte BuildKit cannot, while attempts run that take what comes
 // free; one that cannot be seen may be.
 func (n *Node) freeAfterFull(ctx context.Context) Freed {
-	if n.disk == nil || n.DiskIsFull() {
+	if !n.disk.isSeen() || n.disk.isFull() {
 		release := n.attempts.calm(ctx, fullWait)
 		defer release()
 	}
 	freed := n.freeDead(ctx, everything)
 	n.Daemon.Forget(ctx)
 	n.collect(ctx)
-	n.disk.holdBallast() // the next attempts may fill the disk again
+	n.disk.hold() // the next attempts may fill the disk again
 	return freed
 }

@@ -99,15 +99,16 @@ type Options struct {
 	DiskOf func(path string) (builder.Disk, error)
 }
 
-// Node is one daemon in a run. Its methods may be called concurrently.
+// Node is one daemon in a run. Its methods may be called concurrently. It has more of them
+// than other types, since it is the one way to all that is kept of a daemon; what they
+// do is its parts' to do.
 type Node struct {
 	Options
 	attempts *attempts
 	space    *room
-	disk     *watchedDisk // nil where it cannot be seen
-	keep     *keeper      // nil where the records could not be listed: then nothing is removed
+	disk     *disk
+	keep     *keeper // nil where the records could not be listed: then nothing is removed
 	sweeper  *sweep.Sweeper
-	full     lastTime // when a full disk ended an attempt, or was seen full
 	lost     lastTime // when it did not answer
 	foreign  atomic.Int64
 	stop     func() // ends the sweeper and what watches the disk
@@ -121,6 +122,9 @@ func Open(ctx context.Context, o Options) *Node {
 		o.DiskOf = builder.DiskOf
 	}
 	n := &Node{Options: o, attempts: newAttempts(), space: newRoom(o.Space)}
+	n.space.unreadable = func(g gauge, err error) {
+		n.warn("", "%s of %s cannot be read, so that jobs start one at a time until it can: %s", g.name, n.Name(), err)
+	}
 	// Sweeping goes on while the jobs end that an interrupt cuts short.
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	records, err := n.recordsBefore(ctx)
@@ -131,7 +135,7 @@ func Open(ctx context.Context, o Options) *Node {
 		n.sweeper = sweep.Start(background, n.sweepOptions(background, records))
 	}
 	n.bound()
-	unwatch := n.watchDisk()
+	unwatch := n.disk.watch(n.space)
 	n.stop = func() {
 		unwatch()
 		if n.sweeper != nil {
@@ -144,7 +148,7 @@ func Open(ctx context.Context, o Options) *Node {
 			n.sweeper.Wait()
 			n.keep.strangers.wait()
 		}
-		n.disk.dropBallast()
+		n.disk.drop()
 	}
 	return n
 }

@@ -53,7 +53,7 @@ func (n *Node) sweepOptions(background context.Context, before []cache.Record) s
 			return cache.View{Records: records, Needs: n.Needs.Needs, Node: n.Number, Memory: n.keep.memory, Before: n.keep.before,
 				Owner: n.Prune.Owner, Imports: n.Imports, Explain: n.keep.strangers.explain}
 		},
-		Surplus: n.surplus,
+		Surplus: n.space.surplus,
 		Started: func(b sweep.Batch) {
 			n.Journal.Tell(journal.SweepStarted{Node: n.Name(), Batch: max(b.Number, 0), Pressure: b.Number == sweep.Relief})
 		},
@@ -102,14 +102,14 @@ func (n *Node) BatchDone(ctx context.Context, batch int, images []string) {
 // JobDone learns from a job that has finished, the last of some, and has a surplus
 // removed. It returns soon.
 func (n *Node) JobDone(ctx context.Context, finished int) {
-	n.disk.holdBallast()
+	n.disk.hold()
 	if n.sweeper == nil {
 		return
 	}
 	if n.space.worthLook(finished, n.Prune.Owner == cache.Shared) {
 		_, _ = n.Look(ctx)
 	}
-	if n.Prune.Policy == PruneAuto && n.Needs.Known() && n.surplus(ctx) > 0 {
+	if n.Prune.Policy == PruneAuto && n.Needs.Known() && n.space.surplus(ctx) > 0 {
 		n.sweeper.Relieve()
 	}
 }

@@ -56,7 +56,7 @@ func (n *Node) Reserve(ctx context.Context, job int, name string, w *Wait) (*Res
 		if ctx.Err() != nil {
 			return nil, nil, context.Cause(ctx)
 		}
-		s := n.stateFor(ctx, job)
+		s := n.space.stateFor(ctx, job)
 		switch {
 		case n.Prune.Policy == PruneOff || s.fits():
 			return n.reserve(job, s), nil, nil
@@ -143,7 +143,7 @@ func (n *Node) lookAgain(ctx context.Context, w *Wait) bool {
 // othersTook tells whether a job would fit but for what others put on the disk since the
 // run began, and may still be waited for.
 func (n *Node) othersTook(ctx context.Context, s state, w *Wait) bool {
-	if n.disk == nil || time.Since(w.since) > n.Space.Wait {
+	if !n.disk.isSeen() || time.Since(w.since) > n.Space.Wait {
 		return false
 	}
 	cached, err := n.cacheBytes(ctx)
@@ -172,10 +172,10 @@ type AfterFull struct {
 // FreeAfterFull makes room after a full disk has ended an attempt at a job.
 func (n *Node) FreeAfterFull(ctx context.Context, job int) AfterFull {
 	n.boundByLevel(ctx)
-	s := n.stateFor(ctx, job)
+	s := n.space.stateFor(ctx, job)
 	freed := n.freeAfterFull(ctx)
 	return AfterFull{Freed: freed.Bytes, Swept: freed.Err == nil, before: s,
-		Waits: n.othersTook(ctx, s, &Wait{since: time.Now()}), Fits: n.stateFor(ctx, job).fits()}
+		Waits: n.othersTook(ctx, s, &Wait{since: time.Now()}), Fits: n.space.stateFor(ctx, job).fits()}
 }
 
 // TooSmall is the error of a job that the disk is too small for.
@@ -192,7 +192,7 @@ func (n *Node) ExpectMore(job int, alone int64, a AfterFull) {
 }
 
 // Fits tells whether another job like one would fit now.
-func (n *Node) Fits(ctx context.Context, job int) bool { return n.stateFor(ctx, job).fits() }
+func (n *Node) Fits(ctx context.Context, job int) bool { return n.space.stateFor(ctx, job).fits() }
 
 var errNothingToMend = errors.New("--recover=false")
 

@@ -32,6 +32,9 @@ type SpaceOptions struct {
 // room is the book of what a node's cache holds and of what running jobs will add, and
 // the bounds on that.
 type room struct {
+	// unreadable is told of a bound that cannot be read, once until it can.
+	unreadable func(g gauge, err error)
+
 	mu     sync.Mutex // guards what follows
 	bounds []gauge
 	book   *space.Book

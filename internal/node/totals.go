@@ -29,7 +29,7 @@ func (n *Node) Outlook(ctx context.Context, jobs []int, workers int) Outlook {
 			p.Present = append(p.Present, v)
 		}
 	}
-	if g, used := n.tightest(ctx); g != nil {
+	if g, used := n.space.tightest(ctx); g != nil {
 		p.Limit, p.Used = g.limit, used
 	}
 	p.Reclaimable = min(p.Reclaimable, p.Used)
@@ -54,7 +54,7 @@ type Tightest struct {
 // Tightest returns the bound with the least room; nil where there is none that can be
 // read.
 func (n *Node) Tightest(ctx context.Context) *Tightest {
-	g, used := n.tightest(ctx)
+	g, used := n.space.tightest(ctx)
 	if g == nil {
 		return nil
 	}
@@ -107,7 +107,7 @@ func (n *Node) Totals(p *ledger.Prune, c *ledger.Cache) {
 func (n *Node) Outcome(ctx context.Context, o Outlook) *ledger.Space {
 	ctx, cancel := context.WithTimeout(ctx, keepTimeout)
 	defer cancel()
-	g, _ := n.tightest(ctx)
+	g, _ := n.space.tightest(ctx)
 	if g == nil {
 		return nil
 	}

@@ -113,8 +113,8 @@ func filledDisk(ctx context.Context, on []*node.Node, class builder.Class, err e
 	if builder.OfRegistry(unredacted(err)) {
 		return false
 	}
-	return anyOf(on, (*node.Node).DiskIsFull) ||
-		builder.SaysDiskFull(err) && anyOf(on, func(n *node.Node) bool { return n.UnseenDiskIsFull(ctx) })
+	said := builder.SaysDiskFull(err)
+	return anyOf(on, func(n *node.Node) bool { return n.DiskIsFull(ctx, said) })
 }
 
 func allAnswer(ctx context.Context, on []*node.Node) bool {

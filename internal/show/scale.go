@@ -17,7 +17,7 @@ func writeScales(w *strings.Builder, p run.Planned) {
 	}
 	w.WriteString("\n")
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "nodes\ttime\tpulled\t")
+	fmt.Fprintln(t, "nodes\ttime\tpulled")
 	known := p.Pace != nil && p.Pace.SecondsPerJob > 0
 	best := p.Scales[0].Nodes
 	for _, s := range p.Scales {
@@ -29,9 +29,9 @@ func writeScales(w *strings.Builder, p run.Planned) {
 		if s.Pays {
 			best = s.Nodes
 		} else {
-			note = "hardly faster"
+			note = "\thardly faster"
 		}
-		fmt.Fprintf(t, "%d\t%s\t%s\t%s\n", s.Nodes, took, size(s.PullBytes), note)
+		fmt.Fprintf(t, "%d\t%s\t%s%s\n", s.Nodes, took, size(s.PullBytes), note)
 	}
 	// A strings.Builder never fails.
 	_ = t.Flush()
