@@ -133,19 +133,22 @@ func (r *run) openNodes(ctx context.Context) {
 	if len(r.Nodes) > 1 {
 		r.needs.Spread(len(r.Nodes))
 	}
+	var opening sync.WaitGroup
+	defer opening.Wait()
 	for number, d := range r.Nodes {
 		turns := r.Recovery
 		if turns != nil && len(r.Nodes) > 1 {
 			turns = turns.Of(d.Name()) // one that is lost keeps nobody from mending another
 		}
 		p := &place{number: number, platforms: d.Platforms(), pool: pool{size: r.Workers}}
-		p.node = node.Open(ctx, node.Options{Daemon: d, Builder: r.BuilderName, Number: number, Needs: r.needs, Imports: r.Plan.Imports(), Prune: r.Prune,
+		options := node.Options{Daemon: d, Builder: r.BuilderName, Number: number, Needs: r.needs, Imports: r.Plan.Imports(), Prune: r.Prune,
 			Space: r.Space, DiskOf: r.DiskOf, Recovery: turns, Attributions: r.Attributions, Journal: r.Journal,
 			Freed: func() {
 				p.freed.Store(true)
 				r.scheduler.wake()
-			}})
+			}}
 		r.scheduler.places = append(r.scheduler.places, p)
+		opening.Go(func() { p.node = node.Open(ctx, options) })
 	}
 }
 
@@ -153,7 +156,14 @@ func (r *run) openNodes(ctx context.Context) {
 func (r *run) closeNodes(ctx context.Context) {
 	var closing sync.WaitGroup
 	for _, p := range r.scheduler.places {
-		closing.Go(func() { p.node.Close(ctx) })
+		closing.Go(func() {
+			last, cancel := context.WithCancel(ctx)
+			defer cancel()
+			if p.lost {
+				cancel() // it is not there to be swept
+			}
+			p.node.Close(last)
+		})
 	}
 	closing.Wait()
 }
