@@ -73,6 +73,17 @@ func (r *Report) Evictable(may func(Wanting) bool) []Record {
 	})
 }
 
+// Wanted counts the records that unfinished jobs need that may allows, also those that
+// cannot be deleted now.
+func (r *Report) Wanted(may func(Wanting) bool) (n int) {
+	for i, v := range r.Verdicts {
+		if v.Reason == Needed && may(r.wanting(i)) {
+			n++
+		}
+	}
+	return n
+}
+
 // Own returns the records that can be deleted now, that job is the only
 // unfinished one to need, and that may allows; children before parents.
 func (r *Report) Own(job int, may func(Verdict) bool) []Record {

@@ -113,6 +113,8 @@ func newWorkshop(t *testing.T) *workshop {
 		"registry.example/swebench/django__django-1:latest", w.bases[0].Ref,
 		"unix:///run/buildkit/buildkitd.sock", w.address,
 		"tcp://builder.example:1234", w.address,
+		"tcp://one.example:1234", w.address,
+		"tcp://two.example:1234", labtest.Buildkitd(t, registry).Addr(),
 	}
 	return w
 }

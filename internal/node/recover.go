@@ -53,9 +53,9 @@ type Broken struct {
 
 // Mend removes what a broken cache would show to the next attempt: the job's own
 // records, then its own base layers too, and at last all that has to do with its base,
-// whoever needs it: what is broken is of no use to them either. What running builds use
-// stays; to wait for them would keep the others from building. It is skipped where the
-// same has just been done.
+// whoever needs it: what is broken is of no use to them either. What running builds hold
+// cannot go; it is waited for a while until they let it go, as those do that fail of it, and
+// nobody is kept from building meanwhile. It is skipped where the same has just been done.
 func (n *Node) Mend(ctx context.Context, b Broken) (freed Freed, skipped bool, err error) {
 	if n.sweeper == nil || n.Recovery == nil {
 		return Freed{}, true, nil
@@ -80,6 +80,36 @@ func (b Broken) thing() string {
 }
 
 func (n *Node) mend(ctx context.Context, b Broken) (all Freed) {
+	for end := time.Now().Add(mendPatience); ; {
+		freed := n.removeBroken(ctx, b)
+		all.Records += freed.Records
+		all.Bytes += freed.Bytes
+		if b.Way != journal.MendNoCache || !n.isHeld(ctx, b) || time.Now().After(end) {
+			return all
+		}
+		select {
+		case <-time.After(mendPause):
+		case <-ctx.Done():
+			return all
+		}
+	}
+}
+
+const (
+	// How long builds are waited for that hold what may be broken, and how often it is
+	// looked whether they do.
+	mendPatience = 30 * time.Second
+	mendPause    = time.Second
+)
+
+// isHeld tells whether there still is something that has to do with a job's base.
+func (n *Node) isHeld(ctx context.Context, b Broken) bool {
+	report, err := n.Look(ctx)
+	return err == nil && report.Wanted(func(w cache.Wanting) bool { return w.Any(b.Related) }) > 0
+}
+
+// removeBroken removes once what a way of mending takes.
+func (n *Node) removeBroken(ctx context.Context, b Broken) (all Freed) {
 	own := func(s *sweep.Sweeper) sweep.Sweep {
 		return s.Mend(ctx, b.Job, func(v cache.Verdict) bool { return !v.Layer || b.Way != journal.MendOwn })
 	}

@@ -34,9 +34,10 @@ func (l limited) attempt(ctx context.Context, a *attempt) error {
 	return causedBy(ctx, l.next.attempt(ctx, a), limit)
 }
 
-// causedBy returns the cause where that is why ctx, and so an attempt, has ended.
+// causedBy returns the cause where that is why ctx, and so an attempt, has ended, unless
+// the error says so itself.
 func causedBy(ctx context.Context, err, cause error) error {
-	if err != nil && errors.Is(context.Cause(ctx), cause) {
+	if err != nil && !errors.Is(err, cause) && errors.Is(context.Cause(ctx), cause) {
 		return cause
 	}
 	return err
