@@ -152,6 +152,10 @@ func TestDaemonIsLostInASweep(t *testing.T) {
 			if err := back(t.Context()); err != nil {
 				t.Fatal(err)
 			}
+			// A connection that was refused is tried again after a second.
+			if err := f.node.Recover(t.Context(), time.Minute); err != nil {
+				t.Fatal(err)
+			}
 			s.Drain(t.Context())
 			if w, c := told.last(), s.Counts(); w.Err != nil || w.Removed.Records == 0 || c.Left.Records != 0 {
 				t.Errorf("sweep after it came back: %+v, counts %+v", w, c)
