@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -10,113 +9,6 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 )
-
-// images are those that the tests' surroundings know, by their names.
-var images = map[string]string{"os": "os deb", "env": "os deb env", "empty": ""}
-
-// ref is an image's reference with a digest.
-func ref(name string) string {
-	return "docker.io/library/" + name + ":latest@" + digest.FromString(name).String()
-}
-
-// surroundings know the tests' images, and that the sources of all names are
-// directories below dir.
-func surroundings(dir string) Surroundings {
-	return Surroundings{
-		Layers: func(s ImageSource) (ImageLayers, bool) {
-			name := strings.TrimPrefix(strings.Split(s.Ref, ":")[0], "docker.io/library/")
-			layers, known := images[name]
-			return ImageLayers{Digests: strings.Fields(layers)}, known
-		},
-		Local: func(name string) string { return dir + "/" + name },
-	}
-}
-
-func parse(t testing.TB, st llb.State) *Definition {
-	t.Helper()
-	def, err := st.Marshal(context.Background(), llb.LinuxAmd64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := ParseDefinition(def.ToPB())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
-}
-
-// read returns the graph of a state in the directory /ctx.
-func read(t testing.TB, st llb.State) Graph {
-	t.Helper()
-	g, _ := parse(t, st).Graph(surroundings("/ctx"))
-	checkGraph(t, g)
-	return g
-}
-
-// checkGraph checks what is true of every graph.
-func checkGraph(t testing.TB, g Graph) {
-	t.Helper()
-	before := map[ID]bool{}
-	for _, v := range g.Vertices {
-		if v.ID == (ID{}) || before[v.ID] {
-			t.Fatalf("%s is no vertex, or one twice, in %+v", v.ID, g)
-		}
-		on := slices.Clone(v.Inputs)
-		for _, r := range v.Results {
-			on = append(on, r.On...)
-		}
-		for _, id := range on {
-			if !before[id] {
-				t.Fatalf("%q has an input that does not come before it", v.Name)
-			}
-		}
-		before[v.ID] = true
-	}
-	for _, i := range g.Images {
-		for _, id := range i.Layers {
-			if !before[id] {
-				t.Fatalf("a layer of %s is missing", i.Ref)
-			}
-		}
-	}
-}
-
-// lines is a graph for people: one line for each vertex, with what its records
-// stand on by the numbers of their lines.
-func lines(g Graph) string {
-	number := func(ids []ID) string {
-		var out []string
-		for _, id := range ids {
-			n := slices.IndexFunc(g.Vertices, func(v Vertex) bool { return v.ID == id })
-			out = append(out, string(rune('a'+n)))
-		}
-		return strings.Join(out, ",")
-	}
-	var b strings.Builder
-	for _, v := range g.Vertices {
-		b.WriteString([...]string{"layer", "step", "source", "any"}[v.Kind] + "(" + number(v.Inputs) + ")")
-		for _, r := range v.Results {
-			b.WriteString(" " + r.Description + " on (" + number(r.On) + ")")
-		}
-		b.WriteString("\n")
-	}
-	return strings.TrimSpace(b.String())
-}
-
-func named(name string) llb.ConstraintsOpt { return llb.WithCustomName(name) }
-
-func shlex(args string) llb.RunOption { return llb.Shlex(args) }
-
-// copyStep is a COPY of the context.
-func copyStep(st llb.State, name string) llb.State {
-	return st.File(llb.Copy(llb.Local("context"), name, "/"+name), named("[stage-1 2/3] COPY "+name))
-}
-
-// linkStep is a COPY --link of the context.
-func linkStep(st llb.State, name string) llb.State {
-	content := llb.Scratch().File(llb.Copy(llb.Local("context"), name, "/"+name), named("[2/3] COPY --link "+name))
-	return llb.Merge([]llb.State{st, content}, named("[2/3] LINK COPY --link "+name))
-}
 
 func TestGraphs(t *testing.T) {
 	os, env := llb.Image(ref("os")), llb.Image(ref("env"))
@@ -340,55 +232,6 @@ func TestImagesOfADefinition(t *testing.T) {
 	}
 	if g, _ := parse(t, copyStep(llb.Image(ref("empty")), "x")).Graph(surroundings("")); len(g.Images) != 1 || len(g.Images[0].Layers) != 0 || g.Images[0].Unknown {
 		t.Errorf("an image without layers: %+v", g.Images)
-	}
-}
-
-func TestUponAndJoin(t *testing.T) {
-	a := ImageLayers{Ref: "a", Digest: "sha256:a", Digests: []string{"os", "deb", "a"}, Sizes: []int64{1, 2, 3}}
-	b := ImageLayers{Ref: "b", Digest: "sha256:b", Digests: []string{"os", "deb", "b"}}
-	g := Upon(a, b)
-	checkGraph(t, g)
-	want := "layer()\nlayer(a)\nlayer(b)\nany(c)\nlayer(b)\nany(e)"
-	if got := lines(g); got != want || g.Vertices[1].Size != 2 || g.Vertices[4].Size != 0 || len(g.Images) != 2 {
-		t.Errorf("upon two images:\n%s\nwant:\n%s", got, want)
-	}
-	if by := UponLayers("a", "sha256:a", LayerIDs(a.Digests)); lines(by) != "layer()\nlayer(a)\nlayer(b)\nany(c)" || by.Vertices[3].ID != g.Vertices[3].ID {
-		t.Errorf("upon layers:\n%s", lines(by))
-	}
-	g = Upon(a)
-	g.Join(Upon(b))
-	checkGraph(t, g)
-	if got := lines(g); got != want || len(g.Images) != 2 {
-		t.Errorf("joined:\n%s\nwant:\n%s", got, want)
-	}
-	if got := Upon(ImageLayers{Ref: "empty"}); len(got.Vertices) != 0 || len(got.Images) != 1 {
-		t.Errorf("upon nothing: %+v", got)
-	}
-}
-
-func TestNormalize(t *testing.T) {
-	for in, want := range map[string]string{
-		"[stage-1 3/5] COPY a b":                   "COPY a b",
-		"[linux/arm64 builder  3/12] COPY a [b] c": "COPY a [b] c",
-		"mount / from exec [ -e x ] || y":          "mount / from exec [ -e x ] || y",
-		"[unended":                                 "[unended",
-		"":                                         "",
-	} {
-		if got := Normalize(in); got != want {
-			t.Errorf("%q is normalized to %q, want %q", in, got, want)
-		}
-	}
-}
-
-func TestIDsAreReadBack(t *testing.T) {
-	id := LayerIDs([]string{"a"})[0]
-	if got, err := ParseID(id.String()); err != nil || got != id {
-		t.Errorf("%s is read as %s: %v", id, got, err)
-	}
-	for _, text := range []string{"", "x", id.String() + "00", strings.Repeat("g", 32)} {
-		if _, err := ParseID(text); err == nil {
-			t.Errorf("%q is read", text)
-		}
 	}
 }
 

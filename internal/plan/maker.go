@@ -2,20 +2,12 @@ package plan
 
 import (
 	"context"
-	"fmt"
 	"maps"
-	"os"
 	"runtime"
 	"slices"
-	"strings"
 
 	"github.com/docker/buildx/build"
-	"github.com/docker/buildx/util/buildflags"
-	"github.com/docker/buildx/util/platformutil"
-	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
-
-	"github.com/stoker-build/stoker/internal/imageref"
 )
 
 // maker makes the jobs of a spec.
@@ -27,12 +19,9 @@ type maker struct {
 	// fetched from git by ssh.
 	common map[bool]build.Options
 
-	path, file, base, target *templated
-	metadata                 *templated
-	tags, platforms          []*templated
-	args, labels, contexts   map[string]*templated
-	outputs                  *outputs
-	gitSHA                   bool // a template asks for it
+	templates
+	outputs *outputs
+	gitSHA  bool // a template asks for it
 }
 
 func newMaker(spec Spec) (*maker, error) {
@@ -48,9 +37,11 @@ func newMaker(spec Spec) (*maker, error) {
 		m.guard = g
 	}
 	m.sources = &sources{stdin: spec.Stdin, guard: m.guard}
-	if err := m.parse(); err != nil {
+	templates, err := newTemplates(spec)
+	if err != nil {
 		return nil, err
 	}
+	m.templates = templates
 	outputs, err := newOutputs(spec, m.guard)
 	if err != nil {
 		return nil, err
@@ -60,76 +51,6 @@ func newMaker(spec Spec) (*maker, error) {
 	options, err := spec.options(false)
 	m.common[false] = options
 	return m, err
-}
-
-// parse reads the templates.
-func (m *maker) parse() error {
-	contexts, err := buildflags.ParseContextNames(m.spec.Contexts)
-	if err != nil {
-		return &InputError{What: "--build-context", Problems: []string{err.Error()}}
-	}
-	for _, one := range []struct {
-		to         **templated
-		flag, text string
-	}{
-		{&m.path, "PATH", m.spec.Context}, {&m.file, "-f", m.spec.File},
-		{&m.base, "--base", m.spec.Base}, {&m.target, "--target", m.spec.Target},
-		{&m.metadata, MetadataFlag, m.spec.MetadataFile},
-	} {
-		if *one.to, err = parseTemplate(one.flag, one.text); err != nil {
-			return err
-		}
-	}
-	if m.tags, err = parseTemplates(tagFlag, m.spec.TagTemplates, parseTemplate); err != nil {
-		return err
-	}
-	if m.platforms, err = parseTemplates("--platform", m.spec.Platforms, parseTemplate); err != nil {
-		return err
-	}
-	if m.args, err = parseValues("--build-arg", m.spec.BuildArgs); err != nil {
-		return err
-	}
-	if m.labels, err = parseValues("--label", m.spec.Labels); err != nil {
-		return err
-	}
-	if m.contexts, err = parseValues("--build-context", contexts); err != nil {
-		return err
-	}
-	return nil
-}
-
-func parseTemplates(flag string, texts []string, parse func(flag, text string) (*templated, error)) ([]*templated, error) {
-	templates := make([]*templated, len(texts))
-	for i, text := range texts {
-		t, err := parse(flag, text)
-		if err != nil {
-			return nil, err
-		}
-		templates[i] = t
-	}
-	return templates, nil
-}
-
-func parseValues(flag string, values map[string]string) (map[string]*templated, error) {
-	templates := map[string]*templated{}
-	for key, text := range values {
-		t, err := parseTemplate(flag+" "+key, text)
-		if err != nil {
-			return nil, err
-		}
-		templates[key] = t
-	}
-	return templates, nil
-}
-
-// making are the templates that decide what an image is made of; all but its
-// tags.
-func (m *maker) making() []*templated {
-	all := slices.Concat([]*templated{m.path, m.file, m.base, m.target}, m.platforms)
-	for _, values := range []map[string]*templated{m.args, m.labels, m.contexts} {
-		all = slices.AppendSeq(all, maps.Values(values))
-	}
-	return all
 }
 
 // fill makes the jobs of a plan, and checks them.
@@ -175,14 +96,6 @@ func (m *maker) checkDifference(in Input) error {
 	return &InputError{What: in.Name, Problems: []string{"nothing that is built comes from a row, so that every image would be the same"},
 		Hint: "use a row's fields in PATH, -f, --target, --build-arg or --base, for example --build-arg 'VERSION={{.version}}'"}
 }
-
-// The columns that a row has beside its own.
-const (
-	nameColumn   = "Name"           // the job's name
-	indexColumn  = "Index"          // the row's place in the input; the first is 0
-	gitSHAColumn = "GitSHA"         // the commit that the context is at; known once there is a context
-	hashColumn   = "DockerfileHash" // Job.Hash; known once all is that it stands for
-)
 
 // job makes the job of a row.
 func (m *maker) job(row Row, index int, name string) (*Job, error) {
@@ -262,132 +175,6 @@ func (m *maker) source(columns map[string]any) (*Source, error) {
 		return nil, err
 	}
 	return m.sources.read(place{context: path, file: file, contextFromRow: m.path.varies(), fileFromRow: m.file.varies()})
-}
-
-// baseOf returns the base image of a row's job; empty where there is none to be
-// passed on.
-func (m *maker) baseOf(row Row, columns map[string]any) (string, error) {
-	if m.spec.Base == "" {
-		return row.base, nil
-	}
-	base, err := m.base.expand(columns)
-	if err != nil || base == "" {
-		return "", err
-	}
-	if _, err := imageref.Parse(base); err != nil {
-		return "", m.base.wrong(fmt.Sprintf("the result %q is no image reference: %s", base, err))
-	}
-	return base, nil
-}
-
-// options returns the options of a row's job, but for its labels and outputs.
-func (m *maker) options(source *Source, columns map[string]any) (o build.Options, err error) {
-	gitSSH := buildflags.IsGitSSH(source.context)
-	if _, made := m.common[gitSSH]; !made {
-		if m.common[gitSSH], err = m.spec.options(gitSSH); err != nil {
-			return o, err
-		}
-	}
-	o = m.common[gitSSH]
-	o.Inputs = source.Inputs()
-	if o.Target, err = m.target.expand(columns); err != nil {
-		return o, err
-	}
-	if o.BuildArgs, err = values(m.args, columns); err != nil {
-		return o, err
-	}
-	maps.Copy(o.BuildArgs, m.spec.PlainArgs)
-	if o.Platforms, err = m.platformsOf(columns); err != nil {
-		return o, err
-	}
-	o.Inputs.NamedContexts, err = m.contextsOf(columns)
-	return o, err
-}
-
-// platformsOf returns the platforms of a row's job; none for the builder's own.
-func (m *maker) platformsOf(columns map[string]any) ([]ocispecs.Platform, error) {
-	named, err := expandAll(m.platforms, columns)
-	if err != nil {
-		return nil, err
-	}
-	platforms, err := platformutil.Parse(named)
-	if err != nil {
-		return nil, &InputError{What: "--platform", Problems: []string{err.Error()}}
-	}
-	return platforms, nil
-}
-
-// contextsOf returns the named contexts of a row's job. Local ones must be there.
-func (m *maker) contextsOf(columns map[string]any) (map[string]build.NamedContext, error) {
-	paths, err := values(m.contexts, columns)
-	if err != nil || len(paths) == 0 {
-		return nil, err
-	}
-	contexts := map[string]build.NamedContext{}
-	for name, path := range paths {
-		flag := "--build-context " + name
-		if m.contexts[name].varies() {
-			if err := m.guard.checkContext(flag, path); err != nil {
-				return nil, err
-			}
-		}
-		if strings.HasPrefix(path, targetContext) {
-			return nil, &InputError{What: flag, Problems: []string{fmt.Sprintf("%q is a target of a bake file, and there is none", path)},
-				Hint: "to build on another job's image, give its tag: " + flag + "=" + imageContext + "TAG"}
-		}
-		if dir, local := localContext(path); local {
-			if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-				return nil, &InputError{What: flag, Problems: []string{fmt.Sprintf("%q is not a directory", dir)}}
-			}
-		}
-		contexts[name] = build.NamedContext{Path: path}
-	}
-	return contexts, nil
-}
-
-// tagsOf returns the tags of a row's job, each once.
-func (m *maker) tagsOf(base string, columns map[string]any) (tags []string, err error) {
-	for _, t := range m.tags {
-		tag, err := t.tag(columns)
-		if err != nil {
-			return nil, err
-		}
-		if base != "" && tag == tagOf(base) {
-			return nil, &InputError{What: t.String(), Problems: []string{fmt.Sprintf("the tag %s is the base image itself", tag)},
-				Hint: "an image cannot take the place of the one that it is built on: give it a tag of its own"}
-		}
-		if !slices.Contains(tags, tag) {
-			tags = append(tags, tag)
-		}
-	}
-	return tags, nil
-}
-
-// expandAll fills in templates. What comes out empty is left out.
-func expandAll(templates []*templated, columns map[string]any) (texts []string, err error) {
-	for _, t := range templates {
-		text, err := t.expand(columns)
-		if err != nil {
-			return nil, err
-		}
-		if text != "" {
-			texts = append(texts, text)
-		}
-	}
-	return texts, nil
-}
-
-// values fills in templates by their keys.
-func values(templates map[string]*templated, columns map[string]any) (map[string]string, error) {
-	out := make(map[string]string, len(templates)+1)
-	for _, key := range slices.Sorted(maps.Keys(templates)) {
-		value, err := templates[key].expand(columns)
-		if err != nil {
-			return nil, err
-		}
-		out[key] = value
-	}
-	return out, nil
 }
 
 // checkSources checks the Dockerfiles. Of jobs of the same kind one stands for

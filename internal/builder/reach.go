@@ -1,0 +1,198 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/containerd/platforms"
+	buildxbuilder "github.com/docker/buildx/builder"
+	"github.com/docker/buildx/driver"
+	"github.com/docker/buildx/store"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// How long a builder that is asked for may take to answer.
+const reachTimeout = 20 * time.Second
+
+// reached is the nodes that answered.
+type reached struct {
+	name  string
+	nodes []buildxbuilder.Node
+	// workers and roots are what the nodes say of themselves, and where they keep
+	// their caches, at the same places.
+	workers []worker
+	roots   []string
+	pushed  *pushed // nil where docker's own image store has no part
+	exports *exports
+}
+
+// openAll opens builders whose nodes build together. Of several, those that cannot be
+// reached are left out, as nodes of one are, where others can.
+func (b *Builder) openAll(ctx context.Context, from string, names []string) error {
+	var all []reached
+	for _, name := range names {
+		b.reached = reached{}
+		if err := b.open(ctx, name); err != nil {
+			b.unreached = append(b.unreached, fmt.Sprintf("%s %s: %s", from, name, reason(err)))
+			continue
+		}
+		all = append(all, b.reached)
+	}
+	if len(all) == 0 {
+		return &UnreachableError{Asked: from, Tried: b.unreached}
+	}
+	b.reached = all[0]
+	for _, one := range all[1:] {
+		if err := b.join(one); err != nil {
+			return fmt.Errorf("%s: %w", from, err)
+		}
+	}
+	return nil
+}
+
+// join adds the nodes of another builder.
+func (r *reached) join(other reached) error {
+	if r.pushed != nil || other.pushed != nil {
+		return errors.New("docker's own builder cannot build together with others: name those alone, or \"docker buildx create\" one beside it")
+	}
+	for _, n := range other.nodes {
+		if slices.ContainsFunc(r.nodes, func(has buildxbuilder.Node) bool { return has.Name == n.Name }) {
+			return fmt.Errorf("the node %s is named twice", n.Name)
+		}
+	}
+	r.name += ", " + other.name
+	r.nodes, r.workers, r.roots = append(r.nodes, other.nodes...), append(r.workers, other.workers...), append(r.roots, other.roots...)
+	return nil
+}
+
+// Unreached says which of several builders that were named could not be reached.
+func (b *Builder) Unreached() []string { return b.unreached }
+
+func (b *Builder) open(ctx context.Context, name string) error {
+	if strings.Contains(name, "://") {
+		return b.openAddress(ctx, name, name)
+	}
+	return b.openBuildx(ctx, name)
+}
+
+// openAddress connects to a bare address through buildx's remote driver.
+func (b *Builder) openAddress(ctx context.Context, name, address string) error {
+	factory, err := driver.GetFactory("remote", true)
+	if err != nil {
+		return err
+	}
+	d, err := driver.GetDriver(ctx, factory, driver.InitConfig{Name: name, EndpointAddr: address})
+	if err != nil {
+		return err
+	}
+	// The driver would wait for an address where nobody listens.
+	if err := dial(ctx, d); err != nil {
+		return err
+	}
+	b.name = name
+	node := nodeName(name, runtime.GOOS)
+	b.nodes = []buildxbuilder.Node{{Builder: node, Node: store.Node{Name: node, Endpoint: address}, Driver: d}}
+	return b.reach(ctx)
+}
+
+// notInNames are characters of addresses that names of files cannot have on Windows.
+var notInNames = regexp.MustCompile(`[:/?*"<>|\\]+`)
+
+// nodeName returns how a node at an address is called. buildx makes directories of
+// that name.
+func nodeName(address, system string) string {
+	if system == "windows" {
+		return notInNames.ReplaceAllString(address, "-")
+	}
+	return address
+}
+
+func dial(ctx context.Context, d *driver.DriverHandle) error {
+	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
+	conn, err := d.Dial(ctx)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+// openBuildx loads a builder that buildx knows by name; the current one for "".
+func (b *Builder) openBuildx(ctx context.Context, name string) error {
+	bx, err := buildxbuilder.New(b.cli, buildxbuilder.WithName(name))
+	if err != nil {
+		return err
+	}
+	b.name = bx.Name
+	if b.nodes, err = bx.LoadNodes(ctx); err != nil {
+		return err
+	}
+	return b.reach(ctx)
+}
+
+// reach boots every node and makes sure that at least one answers.
+func (b *Builder) reach(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
+	err := errors.New("it has no nodes")
+	var answering []buildxbuilder.Node
+	var workers []worker
+	for _, n := range b.nodes {
+		if n.Err != nil {
+			err = n.Err
+			continue
+		}
+		w, bootErr := bootNode(ctx, n)
+		if bootErr != nil {
+			err = bootErr
+			continue
+		}
+		answering, workers = append(answering, n), append(workers, w)
+	}
+	if len(answering) == 0 {
+		return err
+	}
+	b.nodes, b.workers, b.roots = answering, workers, make([]string, len(answering))
+	for i, n := range answering {
+		b.roots[i] = b.rootOf(ctx, n)
+		if n.Driver.IsMobyDriver() { // it has one node
+			b.pushed = &pushed{api: n.Driver.Config().DockerAPI, tags: map[string]pushedTag{}}
+			b.exports = newExports()
+		}
+	}
+	return nil
+}
+
+// worker is what a node says of itself.
+type worker struct {
+	id        string              // which it keeps with its cache
+	platforms []ocispecs.Platform // the one of its machine first
+	clock     *clock
+}
+
+// bootNode makes sure that a node answers.
+func bootNode(ctx context.Context, n buildxbuilder.Node) (worker, error) {
+	c, err := driver.Boot(ctx, context.WithoutCancel(ctx), n.Driver, nil)
+	if err != nil {
+		return worker{}, err
+	}
+	list, err := c.ListWorkers(ctx)
+	if err != nil {
+		return worker{}, err
+	}
+	w := worker{platforms: n.Node.Platforms, clock: &clock{}}
+	if len(list) > 0 {
+		w.id = list[0].ID
+		w.platforms = append(w.platforms, list[0].Platforms...)
+	}
+	if len(w.platforms) == 0 {
+		w.platforms = []ocispecs.Platform{platforms.DefaultSpec()}
+	}
+	return w, nil
+}
