@@ -14,7 +14,6 @@ import (
 
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/journal"
-	"github.com/stoker-build/stoker/internal/lab"
 	"github.com/stoker-build/stoker/internal/lab/labtest"
 )
 
@@ -43,10 +42,7 @@ func realStoker(t *testing.T) string {
 // private is the real program with a private builder and the usual flags.
 func (w *workbench) private(stoker string, more ...string) *exec.Cmd {
 	w.t.Helper()
-	tools, err := lab.FindTools()
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	tools := labtest.Tools(w.t)
 	args := append([]string{"build", "--images", w.path("bases.txt"), "--buildkitd", tools.Buildkitd,
 		"-t", w.registry.Host() + "/private/{{.Name}}:1", "--build-arg", "BUILDER_IMAGE=" + w.builder.Ref,
 		"--push", "--progress", "plain", "--output-dir", w.path("out"), "--state-dir", w.path("state"), "--retry-delay", "10ms"}, more...)
