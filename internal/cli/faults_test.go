@@ -93,13 +93,12 @@ func halfSnapshots(root string, n int) error {
 // attempt.
 func TestPrivateDaemonIsLost(t *testing.T) {
 	t.Parallel()
-	stoker := realStoker(t)
 	for name, signal := range map[string]syscall.Signal{"killed": syscall.SIGKILL, "stopped": syscall.SIGSTOP} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorkbench(t, small(1, 6))
 			wait := w.duringStep("RUN sleep 1", 3, func() error { return signalDaemonBelow(w.path("state"), signal) })
-			code, out := start(t, w.private(stoker, "--workers", "2", "--retries", "0", "--stall-timeout", "4s", "--recover-interval", "1s"))()
+			code, out := start(t, w.private("--workers", "2", "--retries", "0", "--stall-timeout", "4s", "--recover-interval", "1s"))()
 			if err := wait(); err != nil {
 				t.Fatal(err)
 			}
@@ -259,8 +258,6 @@ func (w *workbench) loginByHelper() (password string, env []string) {
 
 func TestRegistryAuth(t *testing.T) {
 	t.Parallel()
-	stoker := realStoker(t)
-
 	// Tokens that end in the middle of a build are fetched anew, which costs no
 	// attempt and asks nobody. The password that a program gives for them stays out
 	// of logs, in whatever form something prints it.
@@ -276,7 +273,7 @@ func TestRegistryAuth(t *testing.T) {
 				time.Sleep(300 * time.Millisecond) // a busy machine must have the time to use one
 			}
 		})
-		cmd := w.command(stoker, "--workers", "2", "--retries", "0", "--post-build", fmt.Sprintf("echo %[1]s; echo user:%[1]s | base64", password))
+		cmd := w.command("--workers", "2", "--retries", "0", "--post-build", fmt.Sprintf("echo %[1]s; echo user:%[1]s | base64", password))
 		cmd.Env = append(os.Environ(), env...)
 		code, out := start(t, cmd)()
 		cancel()
@@ -305,7 +302,7 @@ func TestRegistryAuth(t *testing.T) {
 			w.registry.RequireAuth(auth)
 			return nil
 		})
-		cmd := w.command(stoker, "--workers", "2")
+		cmd := w.command("--workers", "2")
 		cmd.Env = append(os.Environ(), env)
 		code, out := start(t, cmd)()
 		if err := wait(); err != nil {
@@ -326,7 +323,6 @@ func TestRegistryAuth(t *testing.T) {
 // not left behind.
 func TestCredentialHelperHangs(t *testing.T) {
 	t.Parallel()
-	stoker := realStoker(t)
 	w := newWorkbench(t, small(1, 3))
 	w.login()
 	w.write("docker/config.json", fmt.Sprintf(`{"credHelpers": {%q: "hangs"}}`, w.registry.Host()))
@@ -336,7 +332,7 @@ func TestCredentialHelperHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.write("helpers", "")
-	cmd := w.command(stoker, "--workers", "2")
+	cmd := w.command("--workers", "2")
 	cmd.Env = append(os.Environ(), "DOCKER_CONFIG="+w.path("docker"), "PATH="+w.path("bin")+":"+os.Getenv("PATH"))
 	wait := start(t, cmd)
 	asked := func() []string { return strings.Fields(w.read("helpers")) }

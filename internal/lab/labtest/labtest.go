@@ -5,8 +5,6 @@ package labtest
 import (
 	"context"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -125,18 +123,6 @@ func Tally(t testing.TB) *lab.Tally {
 	Made(t, "start tally", err)
 	t.Cleanup(func() { check(t, "close tally", tally.Close()) })
 	return tally
-}
-
-// Stoker builds the real program for the duration of a test, for tests that kill it, and gives its
-// path.
-func Stoker(t testing.TB) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "stoker")
-	out, err := exec.Command("go", "build", "-o", path, "github.com/stoker-build/stoker/cmd/stoker").CombinedOutput()
-	if err != nil {
-		t.Fatalf("build stoker: %v\n%s", err, out)
-	}
-	return path
 }
 
 // Agent writes the standard agent Dockerfile and its build context, and gives the context's
