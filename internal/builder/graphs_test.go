@@ -124,9 +124,8 @@ func newWorld(t *testing.T) world {
 // newWorldBehind is a world with a mirror of docker.io somewhere.
 func newWorldBehind(t *testing.T, registry *lab.Registry, mirror string) world {
 	labtest.Frontends(t, registry)
-	if _, err := lab.PushFrontend(t.Context(), registry.Host(), "somebody/else:1", lab.FrontendCurrent); err != nil {
-		t.Fatal(err)
-	}
+	_, err := lab.PushFrontend(t.Context(), registry.Host(), "somebody/else:1", lab.FrontendCurrent)
+	labtest.Made(t, "push a frontend", err)
 	w := world{daemon: labtest.BuildkitdWith(t, lab.BuildkitdOptions{Upstreams: lab.Mirrored(mirror, "docker.io")}, registry)}
 	w.base = labtest.Bases(t, registry, lab.Shape{Instances: []string{"a-1"}, EnvBytes: 1000, OwnBytes: 1000})[0]
 	b, err := builder.Connect(t.Context(), builder.Options{Names: []string{w.daemon.Addr()}, StateDir: t.TempDir()})

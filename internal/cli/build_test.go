@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stoker-build/stoker/internal/lab"
+	"github.com/stoker-build/stoker/internal/lab/labtest"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/run"
 )
@@ -206,10 +207,7 @@ func TestRegistryThatDoesNotAnswer(t *testing.T) {
 }
 
 func TestPrivateBuilder(t *testing.T) {
-	tools, err := lab.FindTools()
-	if err != nil {
-		t.Fatal(err)
-	}
+	tools := labtest.Tools(t)
 	w := newWorkbench(t, small(1, 2))
 	t.Setenv("DOCKER_CONFIG", t.TempDir())
 	t.Setenv("DOCKER_HOST", "unix:///does/not/exist/docker.sock")

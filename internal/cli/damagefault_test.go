@@ -65,14 +65,13 @@ func TestDamagedCache(t *testing.T) {
 func TestDamagedDatabase(t *testing.T) {
 	t.Parallel()
 	w := newWorkbench(t, small(1, 2))
-	stoker := realStoker(t)
-	if code, out := start(t, w.private(stoker))(); code != ExitOK {
+	if code, out := start(t, w.private())(); code != ExitOK {
 		t.Fatalf("exit code %d\n%s", code, out)
 	}
 	if err := lab.SpoilDatabase(w.path("state/buildkit/root")); err != nil {
 		t.Fatal(err)
 	}
-	code, out := start(t, w.private(stoker, "--force"))()
+	code, out := start(t, w.private("--force"))()
 	if code != ExitNoBuilder || !strings.Contains(out, "a private buildkitd: it ended at once") || !strings.Contains(out, "invalid database") {
 		t.Errorf("exit code %d\n%s", code, out)
 	}

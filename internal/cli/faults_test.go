@@ -88,13 +88,12 @@ func halfSnapshots(root string, n int) error {
 // attempt.
 func TestPrivateDaemonIsLost(t *testing.T) {
 	t.Parallel()
-	stoker := realStoker(t)
 	for name, signal := range map[string]syscall.Signal{"killed": syscall.SIGKILL, "stopped": syscall.SIGSTOP} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorkbench(t, small(1, 6))
 			wait := w.duringStep("RUN sleep 1", 3, func() error { return signalDaemonBelow(w.path("state"), signal) })
-			code, out := start(t, w.private(stoker, "--workers", "2", "--retries", "0", "--stall-timeout", "4s", "--recover-interval", "1s"))()
+			code, out := start(t, w.private("--workers", "2", "--retries", "0", "--stall-timeout", "4s", "--recover-interval", "1s"))()
 			if err := wait(); err != nil {
 				t.Fatal(err)
 			}

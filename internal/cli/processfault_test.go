@@ -7,50 +7,23 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/journal"
-	"github.com/stoker-build/stoker/internal/lab"
 	"github.com/stoker-build/stoker/internal/lab/labtest"
 )
 
-// program is the real program, made once for all tests here: a file that stays
-// open is there after the test that made it.
-var program struct {
-	sync.Mutex
-	file *os.File
-}
-
-// realStoker returns the path of the real program.
-func realStoker(t *testing.T) string {
-	t.Helper()
-	program.Lock()
-	defer program.Unlock()
-	if program.file == nil {
-		file, err := os.Open(labtest.Stoker(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		program.file = file
-	}
-	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), program.file.Fd())
-}
-
 // private is the real program with a private builder and the usual flags.
-func (w *workbench) private(stoker string, more ...string) *exec.Cmd {
+func (w *workbench) private(more ...string) *exec.Cmd {
 	w.t.Helper()
-	tools, err := lab.FindTools()
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	tools := labtest.Tools(w.t)
 	args := append([]string{"build", "--images", w.path("bases.txt"), "--buildkitd", tools.Buildkitd,
 		"-t", w.registry.Host() + "/private/{{.Name}}:1", "--build-arg", "BUILDER_IMAGE=" + w.builder.Ref,
 		"--push", "--progress", "plain", "--output-dir", w.path("out"), "--state-dir", w.path("state"), "--retry-delay", "10ms"}, more...)
-	cmd := exec.Command(stoker, append(args, w.path("ctx"))...)
+	cmd := exec.Command(labtest.Stoker(w.t), append(args, w.path("ctx"))...)
 	cmd.Env = append(os.Environ(), "DOCKER_CONFIG="+w.path("no-docker"), "DOCKER_HOST=unix:///does/not/exist/docker.sock")
 	return cmd
 }
@@ -122,7 +95,6 @@ func signalDaemonBelow(dir string, signal syscall.Signal) error {
 // nothing in the directory for temporary files.
 func TestEndedAtOnce(t *testing.T) {
 	t.Parallel()
-	stoker := realStoker(t)
 	tests := []struct {
 		name string
 		end  func(w *workbench, stoker *os.Process) error
@@ -149,7 +121,7 @@ func TestEndedAtOnce(t *testing.T) {
 			hook := fmt.Sprintf("[ -e %[1]s.off ] || { trap '' TERM; sleep 60 & echo $! >> %[1]s; wait; }", pids)
 			t.Cleanup(func() { killAll(t, pids) })
 			tmp := "TMPDIR=" + t.TempDir()
-			cmd := w.private(stoker, "--workers", "2", "--post-build", hook)
+			cmd := w.private("--workers", "2", "--post-build", hook)
 			cmd.Env = append(cmd.Env, tmp)
 			wait := start(t, cmd)
 			// The command runs in the middle of a job; what it wrote is the first sign.
@@ -173,7 +145,7 @@ func TestEndedAtOnce(t *testing.T) {
 			if err != nil || len(left) == 0 {
 				t.Errorf("it left nothing to be cleared away (%v)", err)
 			}
-			cmd = w.private(stoker, "--resume", "--post-build", hook)
+			cmd = w.private("--resume", "--post-build", hook)
 			cmd.Env = append(cmd.Env, tmp)
 			code, out = start(t, cmd)()
 			if s := w.summary(); code != ExitOK || s.Built+s.Skipped != 3 {

@@ -8,8 +8,6 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/stoker-build/stoker/internal/lab/labtest"
 )
 
 // A reader of standard output or error that stops to read, such as "| sleep 1000",
@@ -17,7 +15,6 @@ import (
 func TestReaderThatStops(t *testing.T) {
 	t.Parallel()
 	w := newWorkbench(t, small(2, 3))
-	stoker := labtest.Stoker(t)
 	for name, mode := range map[string]struct {
 		progress  string
 		interrupt bool
@@ -42,7 +39,7 @@ func TestReaderThatStops(t *testing.T) {
 				t.Fatal(err)
 			}
 			out := "out/" + name
-			cmd := w.command(stoker, "--progress", mode.progress, "--output-dir", w.path(out), "-t", w.registry.Host()+"/"+name+"/{{.Name}}:1")
+			cmd := w.command("--progress", mode.progress, "--output-dir", w.path(out), "-t", w.registry.Host()+"/"+name+"/{{.Name}}:1")
 			cmd.Stdout, cmd.Stderr = write, write
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)

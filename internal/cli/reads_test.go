@@ -123,10 +123,7 @@ func TestSyntaxLineOnPrivateBuilder(t *testing.T) {
 // the next run.
 func (w *workbench) buildPrivately(more ...string) (code int, output string) {
 	w.t.Helper()
-	tools, err := lab.FindTools()
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	tools := labtest.Tools(w.t)
 	w.t.Setenv("DOCKER_CONFIG", w.path("no-docker"))
 	w.t.Setenv("DOCKER_HOST", "unix:///does/not/exist/docker.sock")
 	args := append([]string{"build", "--buildkitd", tools.Buildkitd, "--images", w.path("bases.txt"),

@@ -117,7 +117,6 @@ func (w *workbench) loginByHelper() (password string, env []string) {
 
 func TestRegistryAuth(t *testing.T) {
 	t.Parallel()
-	stoker := realStoker(t)
 
 	// Tokens that end in the middle of a build are fetched anew, which costs no
 	// attempt and asks nobody. The password that a program gives for them stays out
@@ -134,7 +133,7 @@ func TestRegistryAuth(t *testing.T) {
 				time.Sleep(300 * time.Millisecond) // a busy machine must have the time to use one
 			}
 		})
-		cmd := w.command(stoker, "--workers", "2", "--retries", "0", "--post-build", fmt.Sprintf("echo %[1]s; echo user:%[1]s | base64", password))
+		cmd := w.command("--workers", "2", "--retries", "0", "--post-build", fmt.Sprintf("echo %[1]s; echo user:%[1]s | base64", password))
 		cmd.Env = append(os.Environ(), env...)
 		code, out := start(t, cmd)()
 		cancel()
@@ -163,7 +162,7 @@ func TestRegistryAuth(t *testing.T) {
 			w.registry.RequireAuth(auth)
 			return nil
 		})
-		cmd := w.command(stoker, "--workers", "2")
+		cmd := w.command("--workers", "2")
 		cmd.Env = append(os.Environ(), env)
 		code, out := start(t, cmd)()
 		if err := wait(); err != nil {
@@ -184,7 +183,6 @@ func TestRegistryAuth(t *testing.T) {
 // not left behind.
 func TestCredentialHelperHangs(t *testing.T) {
 	t.Parallel()
-	stoker := realStoker(t)
 	w := newWorkbench(t, small(1, 3))
 	w.login()
 	w.write("docker/config.json", fmt.Sprintf(`{"credHelpers": {%q: "hangs"}}`, w.registry.Host()))
@@ -194,7 +192,7 @@ func TestCredentialHelperHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.write("helpers", "")
-	cmd := w.command(stoker, "--workers", "2")
+	cmd := w.command("--workers", "2")
 	cmd.Env = append(os.Environ(), "DOCKER_CONFIG="+w.path("docker"), "PATH="+w.path("bin")+":"+os.Getenv("PATH"))
 	wait := start(t, cmd)
 	asked := func() []string { return strings.Fields(w.read("helpers")) }

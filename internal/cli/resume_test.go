@@ -20,11 +20,11 @@ import (
 )
 
 // command is the real program with the usual flags and some more.
-func (w *workbench) command(stoker string, more ...string) *exec.Cmd {
+func (w *workbench) command(more ...string) *exec.Cmd {
 	args := append([]string{"build", "--builder", w.daemon.Addr(), "--images", w.path("bases.txt"),
 		"-t", w.registry.Host() + "/agent/{{.Name}}:1", "--build-arg", "BUILDER_IMAGE=" + w.builder.Ref,
 		"--push", "--progress", "plain", "--output-dir", w.path("out"), "--state-dir", w.path("state")}, more...)
-	return exec.Command(stoker, append(args, w.path("ctx"))...)
+	return exec.Command(labtest.Stoker(w.t), append(args, w.path("ctx"))...)
 }
 
 // Killed at many moments and resumed each time, a run loses nothing and builds
@@ -32,10 +32,9 @@ func (w *workbench) command(stoker string, more ...string) *exec.Cmd {
 func TestKilledAndResumed(t *testing.T) {
 	t.Parallel()
 	w := newWorkbench(t, small(4, 10))
-	stoker := labtest.Stoker(t)
 	built := map[string]string{} // what was on record before the last kill
 	for i := 0; ; i++ {
-		cmd := w.command(stoker, "--resume", "--workers", "4")
+		cmd := w.command("--resume", "--workers", "4")
 		var out bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &out
 		if err := cmd.Start(); err != nil {
@@ -183,7 +182,7 @@ func TestTwoRunsInOneDirectory(t *testing.T) {
 	t.Parallel()
 	w := newWorkbench(t, small(1, 2))
 	w.write("ctx/Dockerfile", agentDockerfile+"RUN sleep 5\n")
-	cmd := w.command(labtest.Stoker(t))
+	cmd := w.command()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -124,7 +124,7 @@ func TestKilledRunIsSweptByTheNext(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.list(w.refs()[:4]...)
-	cmd := w.command(realStoker(t), "--workers", "2", "--prune", "completed", "--batch-size", "15")
+	cmd := w.command("--workers", "2", "--prune", "completed", "--batch-size", "15")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/stoker-build/stoker/internal/lab/labtest"
 )
 
 // quickStart is the README's section that is run as it stands.
@@ -25,6 +27,8 @@ var update = flag.Bool("update", false, "paste the output of the README's quick 
 // without a network but for loopback, and with nothing that is not Go's or
 // Debian's. What each block prints must end as the README says.
 func TestQuickStart(t *testing.T) {
+	labtest.Root(t, "a network of its own")
+	labtest.Tools(t)
 	readme := document{name: "README.md", text: read(t, "README.md")}
 	steps := stepsOf(readme.section(quickStart))
 	if len(steps) < 3 {

@@ -64,8 +64,8 @@ type Buildkitd struct {
 // installed. ctx bounds the start only; Close ends the daemon, and so does the death of the
 // calling process.
 func StartBuildkitd(ctx context.Context, opts BuildkitdOptions) (*Buildkitd, error) {
-	if os.Geteuid() != 0 {
-		return nil, errors.New("buildkitd must be started as root")
+	if err := Root("buildkitd"); err != nil {
+		return nil, err
 	}
 	tools, err := FindTools()
 	if err != nil {

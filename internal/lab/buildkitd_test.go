@@ -193,6 +193,7 @@ func TestFullDiskFailsBuild(t *testing.T) {
 }
 
 func TestConfigurationErrorIsTold(t *testing.T) {
+	labtest.Root(t, "buildkitd")
 	_, err := lab.StartBuildkitd(t.Context(), lab.BuildkitdOptions{
 		Config: func(c buildkitd.Config) { c.Set("no number", "worker", "oci", "max-parallelism") }})
 	if err == nil || !strings.Contains(err.Error(), "toml") {

@@ -31,6 +31,9 @@ type Disk struct {
 // NewDisk makes and mounts a disk of size bytes, of which the file system itself takes some. It
 // must run as root.
 func NewDisk(size int64) (*Disk, error) {
+	if err := Root("a disk of its own"); err != nil {
+		return nil, err
+	}
 	dir, err := tempDir("disk")
 	if err != nil {
 		return nil, err

@@ -8,15 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stoker-build/stoker/internal/lab"
+	"github.com/stoker-build/stoker/internal/lab/labtest"
 )
 
 func TestDiskFills(t *testing.T) {
-	disk, err := lab.NewDisk(32 << 20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer disk.Close()
+	disk := labtest.Disk(t, 32<<20)
 	stop := disk.WatchPeak(t.Context(), time.Millisecond)
 	before, total, err := disk.Usage()
 	if err != nil {
@@ -44,11 +40,7 @@ func TestDiskFills(t *testing.T) {
 }
 
 func TestDiskFillAndUnfill(t *testing.T) {
-	disk, err := lab.NewDisk(32 << 20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer disk.Close()
+	disk := labtest.Disk(t, 32<<20)
 	before, total, _ := disk.Usage()
 	for range 2 {
 		if err := disk.Fill(4 << 20); err != nil {
@@ -72,10 +64,7 @@ func TestDiskFillAndUnfill(t *testing.T) {
 }
 
 func TestBusyDiskCloses(t *testing.T) {
-	disk, err := lab.NewDisk(16 << 20)
-	if err != nil {
-		t.Fatal(err)
-	}
+	disk := labtest.Disk(t, 16<<20)
 	open, err := os.Create(filepath.Join(disk.Path(), "open"))
 	if err != nil {
 		t.Fatal(err)
@@ -90,11 +79,7 @@ func TestBusyDiskCloses(t *testing.T) {
 }
 
 func TestFillUp(t *testing.T) {
-	disk, err := lab.NewDisk(16 << 20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer disk.Close()
+	disk := labtest.Disk(t, 16<<20)
 	if err := disk.FillUp(); err != nil {
 		t.Fatal(err)
 	}

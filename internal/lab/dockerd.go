@@ -51,12 +51,12 @@ type Dockerd struct {
 // StartDockerd starts a daemon and waits until it answers. It must run as root, with dockerd,
 // containerd and runc installed. ctx bounds the start only; Close ends the daemon.
 func StartDockerd(ctx context.Context, opts DockerdOptions) (*Dockerd, error) {
-	if os.Geteuid() != 0 {
-		return nil, errors.New("dockerd must be started as root")
+	if err := Root("dockerd"); err != nil {
+		return nil, err
 	}
 	dockerd, err := exec.LookPath("dockerd")
 	if err != nil {
-		return nil, errors.New("dockerd not found in PATH: run `make setup`")
+		return nil, &MissingError{"dockerd", "not found in PATH: run `make setup`"}
 	}
 	d, err := prepareDockerd(opts)
 	if err != nil {

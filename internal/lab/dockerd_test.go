@@ -20,9 +20,7 @@ func TestDockerdLeavesNothing(t *testing.T) {
 	base := labtest.Bases(t, registry, tiny)[0]
 	root := filepath.Join(t.TempDir(), "docker")
 	d, err := lab.StartDockerd(t.Context(), lab.DockerdOptions{Root: root})
-	if err != nil {
-		t.Fatal(err)
-	}
+	labtest.Made(t, "start dockerd", err)
 	pid, err := runContainer(t, d.API(), base.Ref)
 	if err != nil {
 		t.Error(err)

@@ -294,7 +294,7 @@ func layersOf(image v1.Image) ([]Layer, error) {
 func osEntries(size int64) ([]entry, error) {
 	binary, err := os.ReadFile(busybox)
 	if err != nil {
-		return nil, fmt.Errorf("%w: install busybox-static", err)
+		return nil, &MissingError{busybox, "install busybox-static"}
 	}
 	applets, err := exec.Command(busybox, "--list").Output()
 	if err != nil {

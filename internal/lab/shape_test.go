@@ -88,9 +88,8 @@ func TestCompressibleShape(t *testing.T) {
 func TestManyTinyBasesUploadSharedLayersOnce(t *testing.T) {
 	registry := labtest.Registry(t)
 	shape := lab.Shape{Instances: lab.Instances(4, 25), OwnBytes: 1000}
-	if _, err := lab.MakeBases(t.Context(), registry.Host(), shape); err != nil {
-		t.Fatal(err)
-	}
+	_, err := lab.MakeBases(t.Context(), registry.Host(), shape)
+	labtest.Made(t, "make base images", err)
 	got := registry.Requests()
 	// One operating system and four environments; per image its own layer and configuration.
 	if want := 1 + 4 + 2*100; got.Uploads != want {

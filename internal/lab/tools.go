@@ -2,7 +2,6 @@ package lab
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +9,22 @@ import (
 
 // binEnv names the environment variable that overrides where the binaries are looked for.
 const binEnv = "STOKER_LAB_BIN"
+
+// MissingError is what this machine lacks for one of the lab's parts.
+type MissingError struct {
+	Part   string // such as "buildkitd"
+	Remedy string // what to do to have it
+}
+
+func (e *MissingError) Error() string { return e.Part + ": " + e.Remedy }
+
+// Root fails where this process has not the rights of root, which a part needs.
+func Root(part string) error {
+	if os.Geteuid() == 0 {
+		return nil
+	}
+	return &MissingError{part, "needs root"}
+}
 
 // Tools are the paths of the binaries that the lab runs.
 type Tools struct {
@@ -37,7 +52,7 @@ func FindTools() (Tools, error) {
 func FindBuildx() (string, error) {
 	path, err := findTool("buildx")
 	if err != nil {
-		return "", errors.New("buildx not found in .tools/bin or PATH: run `tools/setup.sh bench`")
+		return "", &MissingError{"buildx", "not found in .tools/bin or PATH: run `tools/setup.sh bench`"}
 	}
 	return path, nil
 }
@@ -53,7 +68,7 @@ func findTool(name string) (string, error) {
 	}
 	path, err := exec.LookPath(name)
 	if err != nil {
-		return "", fmt.Errorf("%s not found in .tools/bin or PATH: run `make setup`", name)
+		return "", &MissingError{name, "not found in .tools/bin or PATH: run `make setup`"}
 	}
 	return path, nil
 }
@@ -64,7 +79,7 @@ func toolIn(dir, name string) (string, error) {
 		return "", err
 	}
 	if _, err := exec.LookPath(path); err != nil {
-		return "", fmt.Errorf("%s not found in %s: run `make setup`", name, dir)
+		return "", &MissingError{name, "not found in " + dir + ": run `make setup`"}
 	}
 	return path, nil
 }

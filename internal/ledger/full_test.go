@@ -10,8 +10,11 @@ import (
 	"time"
 
 	"github.com/stoker-build/stoker/internal/lab"
+	"github.com/stoker-build/stoker/internal/lab/labtest"
 	"github.com/stoker-build/stoker/internal/ledger"
 )
+
+func TestMain(m *testing.M) { labtest.Main(m) }
 
 // fill leaves no byte free on a disk, but for what files have of their last
 // blocks.
@@ -25,11 +28,7 @@ func fill(t *testing.T, disk *lab.Disk) {
 }
 
 func TestFullDisk(t *testing.T) {
-	disk, err := lab.NewDisk(16 << 20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer disk.Close()
+	disk := labtest.Disk(t, 16<<20)
 	options := ledger.StartOptions{Now: time.Now(), Mode: ledger.Resume,
 		Plan: ledger.PlanID{Jobs: []ledger.PlanJob{{Name: "first"}, {Name: "large"}, {Name: "small"}}}}
 	dir := filepath.Join(disk.Path(), "out")

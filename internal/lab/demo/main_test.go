@@ -26,6 +26,7 @@ func standIn(t *testing.T, script string) (program, arguments string) {
 
 func demoOptions(t *testing.T, stoker string) options {
 	t.Helper()
+	labtest.Root(t, "a disk of its own")
 	names := filepath.Join(t.TempDir(), "names")
 	if err := os.WriteFile(names, []byte(strings.Join(lab.Instances(2, 3), "\n")), 0o644); err != nil {
 		t.Fatal(err)

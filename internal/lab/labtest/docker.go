@@ -12,9 +12,7 @@ import (
 func Dockerd(t testing.TB, root string, dockerIO *lab.Registry) *lab.Dockerd {
 	t.Helper()
 	d, err := lab.StartDockerd(t.Context(), lab.DockerdOptions{Root: root, Mirror: dockerIO.Host()})
-	if err != nil {
-		t.Fatalf("start dockerd: %v", err)
-	}
+	Made(t, "start dockerd", err)
 	t.Cleanup(func() {
 		if t.Failed() {
 			logTail(t, d.LogPath())
@@ -27,7 +25,5 @@ func Dockerd(t testing.TB, root string, dockerIO *lab.Registry) *lab.Dockerd {
 // BuildKit makes the image of docker-container builders in the registry that stands for docker.io.
 func BuildKit(t testing.TB, dockerIO *lab.Registry) {
 	t.Helper()
-	if err := lab.MakeBuildKit(t.Context(), dockerIO.Host()); err != nil {
-		t.Fatalf("make BuildKit's image: %v", err)
-	}
+	Made(t, "make BuildKit's image", lab.MakeBuildKit(t.Context(), dockerIO.Host()))
 }

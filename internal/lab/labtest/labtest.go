@@ -1,12 +1,10 @@
 // Package labtest gives tests the lab's parts with their cleanup registered.
-// A part that cannot be made fails the test at once.
+// A part that cannot be made fails the test at once, or leaves it out: see Made.
 package labtest
 
 import (
 	"context"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -14,9 +12,10 @@ import (
 	"github.com/stoker-build/stoker/internal/lab"
 )
 
-// Main runs a package's tests, for its TestMain, and fails when they leave a goroutine behind.
+// Main runs a package's tests, for its TestMain, and fails when they leave a goroutine behind. It
+// tells what was left out.
 func Main(m *testing.M) {
-	goleak.VerifyTestMain(m,
+	goleak.VerifyTestMain(tests{m},
 		// Each registry keeps one goroutine of its event queue, and each BuildKit client that was
 		// made through buildx one of its trace exporter. Neither library gives a way to end it.
 		goleak.IgnoreTopFunction("github.com/docker/go-events.(*Broadcaster).run"),
@@ -33,9 +32,7 @@ func Registry(t testing.TB) *lab.Registry {
 func RegistryWith(t testing.TB, opts lab.RegistryOptions) *lab.Registry {
 	t.Helper()
 	r, err := lab.StartRegistry(t.Context(), opts)
-	if err != nil {
-		t.Fatalf("start registry: %v", err)
-	}
+	Made(t, "start registry", err)
 	t.Cleanup(func() { check(t, "close registry", r.Close()) })
 	return r
 }
@@ -54,9 +51,7 @@ func BuildkitdWith(t testing.TB, opts lab.BuildkitdOptions, registries ...*lab.R
 		opts.Insecure = append(opts.Insecure, r.Host())
 	}
 	d, err := lab.StartBuildkitd(t.Context(), opts)
-	if err != nil {
-		t.Fatalf("start buildkitd: %v", err)
-	}
+	Made(t, "start buildkitd", err)
 	t.Cleanup(func() {
 		if t.Failed() {
 			logTail(t, d.LogPath())
@@ -70,9 +65,7 @@ func BuildkitdWith(t testing.TB, opts lab.BuildkitdOptions, registries ...*lab.R
 func Disk(t testing.TB, size int64) *lab.Disk {
 	t.Helper()
 	d, err := lab.NewDisk(size)
-	if err != nil {
-		t.Fatalf("make disk: %v", err)
-	}
+	Made(t, "make disk", err)
 	t.Cleanup(func() { check(t, "close disk", d.Close()) })
 	return d
 }
@@ -81,9 +74,7 @@ func Disk(t testing.TB, size int64) *lab.Disk {
 func Bases(t testing.TB, r *lab.Registry, shape lab.Shape) []lab.Base {
 	t.Helper()
 	bases, err := lab.MakeBases(t.Context(), r.Host(), shape)
-	if err != nil {
-		t.Fatalf("make base images: %v", err)
-	}
+	Made(t, "make base images", err)
 	r.Reset()
 	return bases
 }
@@ -92,9 +83,7 @@ func Bases(t testing.TB, r *lab.Registry, shape lab.Shape) []lab.Base {
 func Builder(t testing.TB, r *lab.Registry) lab.Base {
 	t.Helper()
 	base, err := lab.MakeBuilder(t.Context(), r.Host(), 1<<10, 1)
-	if err != nil {
-		t.Fatalf("make builder image: %v", err)
-	}
+	Made(t, "make builder image", err)
 	r.Reset()
 	return base
 }
@@ -103,9 +92,7 @@ func Builder(t testing.TB, r *lab.Registry) lab.Base {
 func Image(t testing.TB, r *lab.Registry, image lab.Image) lab.Base {
 	t.Helper()
 	base, err := lab.MakeImage(t.Context(), r.Host(), image)
-	if err != nil {
-		t.Fatalf("make image: %v", err)
-	}
+	Made(t, "make image", err)
 	r.Reset()
 	return base
 }
@@ -115,9 +102,7 @@ func Image(t testing.TB, r *lab.Registry, image lab.Image) lab.Base {
 func Index(t testing.TB, r *lab.Registry, public string, images ...lab.Image) lab.Index {
 	t.Helper()
 	index, err := lab.MakeIndex(t.Context(), r.Host(), public, images...)
-	if err != nil {
-		t.Fatalf("make index: %v", err)
-	}
+	Made(t, "make index", err)
 	r.Reset()
 	return index
 }
@@ -127,9 +112,7 @@ func Index(t testing.TB, r *lab.Registry, public string, images ...lab.Image) la
 // find them there.
 func Frontends(t testing.TB, r *lab.Registry) {
 	t.Helper()
-	if err := lab.PushFrontends(t.Context(), r.Host()); err != nil {
-		t.Fatalf("push frontends: %v", err)
-	}
+	Made(t, "push frontends", lab.PushFrontends(t.Context(), r.Host()))
 	r.Reset()
 }
 
@@ -137,23 +120,9 @@ func Frontends(t testing.TB, r *lab.Registry) {
 func Tally(t testing.TB) *lab.Tally {
 	t.Helper()
 	tally, err := lab.StartTally(t.Context())
-	if err != nil {
-		t.Fatalf("start tally: %v", err)
-	}
+	Made(t, "start tally", err)
 	t.Cleanup(func() { check(t, "close tally", tally.Close()) })
 	return tally
-}
-
-// Stoker builds the real program for the duration of a test, for tests that kill it, and gives its
-// path.
-func Stoker(t testing.TB) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "stoker")
-	out, err := exec.Command("go", "build", "-o", path, "github.com/stoker-build/stoker/cmd/stoker").CombinedOutput()
-	if err != nil {
-		t.Fatalf("build stoker: %v\n%s", err, out)
-	}
-	return path
 }
 
 // Agent writes the standard agent Dockerfile and its build context, and gives the context's
@@ -161,9 +130,8 @@ func Stoker(t testing.TB) string {
 func Agent(t testing.TB, agent lab.Agent) string {
 	t.Helper()
 	dir := t.TempDir()
-	if _, err := lab.WriteAgent(dir, agent); err != nil {
-		t.Fatalf("write agent context: %v", err)
-	}
+	_, err := lab.WriteAgent(dir, agent)
+	Made(t, "write agent context", err)
 	return dir
 }
 
@@ -171,9 +139,7 @@ func Agent(t testing.TB, agent lab.Agent) string {
 func Files(t testing.TB, ref string) map[string]lab.File {
 	t.Helper()
 	files, err := lab.Files(context.Background(), ref)
-	if err != nil {
-		t.Fatalf("read image: %v", err)
-	}
+	Made(t, "read image", err)
 	return files
 }
 

@@ -12,6 +12,8 @@ func TestMain(m *testing.M) { labtest.Main(m) }
 
 // A few images, with a little of everything going wrong. The seed is in the log: put here, it makes the same schedule.
 func TestSoak(t *testing.T) {
+	labtest.Root(t, "a disk of its own")
+	labtest.Tools(t)
 	o := options{
 		stoker: labtest.Stoker(t),
 		seed:   uint64(time.Now().UnixNano()),
