@@ -37,7 +37,7 @@ RUN sleep %d && head -c 100000 /dev/urandom > /own
 // nodes compares a run on several nodes with one on one, where the work mostly waits: all nodes
 // are on one machine, and would else have its processors to share.
 func nodes(ctx context.Context, b *bench) (report.Report, error) {
-	projects, each, sleep, rounds := 4, 10, 6, 3
+	projects, each, sleep, rounds := 4, 10, 8, 3
 	if b.quick {
 		each, sleep, rounds = 4, 3, 1
 	}

@@ -1,5 +1,6 @@
-// Command soak builds hundreds of images while the daemon, the registry, the disk and stoker itself fail at random
-// moments. Then it checks that every image is there and right, and that none was built twice and nothing left behind.
+// Command soak builds hundreds of images while the daemons, the registry, the disk and stoker itself fail at random
+// moments: they are killed, hang, or come back without what they had. Then it checks that every image is there and
+// right, that none was built twice and nothing left behind, and that nothing was removed that is needed or others'.
 package main
 
 import (
@@ -51,7 +52,8 @@ func fullSize(nodes int) sizes {
 		disk: 640 * mb,
 	}
 	if nodes > 1 {
-		s.times[killDaemon], s.times[emptyNode], s.disk = 3, 1, 400*mb
+		s.images, s.disk = 150, 256*mb
+		s.times[killDaemon], s.times[emptyNode] = 3, 1
 	}
 	return s
 }
@@ -71,11 +73,13 @@ func parseFlags() options {
 	o := options{out: os.Stdout}
 	flag.StringVar(&o.stoker, "stoker", "./bin/stoker", "the stoker `binary`")
 	flag.IntVar(&o.nodes, "nodes", 1, "on how many daemons to build; 1 is a private one of stoker's own")
-	images := flag.Int("images", fullSize(1).images, "how many images to build")
+	images := flag.Int("images", 0, fmt.Sprintf("how many images to build (default %d, on several nodes %d)", fullSize(1).images, fullSize(2).images))
 	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "what fails when; the same seed, nodes and images make the same schedule")
 	flag.Parse()
 	o.sizes = fullSize(o.nodes)
-	o.images = *images
+	if *images != 0 {
+		o.images = *images
+	}
 	if err := o.check(); err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
 		os.Exit(exitUsage)
