@@ -16,7 +16,7 @@ type daemons interface {
 	kill(ctx context.Context, node int) error
 	// hang has one answer nothing for a while.
 	hang(ctx context.Context, node int, d time.Duration) error
-	// freeze has one answer nothing any more, until somebody ends it.
+	// freeze has one answer nothing any more, until it is ended and started again.
 	freeze(ctx context.Context, node int) error
 	// empty has one come back with an empty cache.
 	empty(ctx context.Context, node int) error
@@ -38,8 +38,7 @@ const (
 // private is the daemon that stoker runs itself, and has back itself.
 type private struct {
 	*chaos
-	frozen  *os.Process // that an operator would end before stoker is started again
-	crammed sync.Mutex  // held while the disk is full
+	crammed sync.Mutex // held while the disk is full
 }
 
 func (p *private) kill(ctx context.Context, _ int) error {
@@ -59,8 +58,10 @@ func (p *private) hang(ctx context.Context, _ int, d time.Duration) error {
 	return nil
 }
 
-func (p *private) freeze(ctx context.Context, _ int) (err error) {
-	p.frozen, err = p.signal(ctx, syscall.SIGSTOP)
+// freeze leaves it to stoker to end the daemon; where stoker is killed before, the kernel continues and ends what it has
+// left behind.
+func (p *private) freeze(ctx context.Context, _ int) error {
+	_, err := p.signal(ctx, syscall.SIGSTOP)
 	return err
 }
 
@@ -83,11 +84,6 @@ func (p *private) fill(ctx context.Context, _ int) error {
 
 // calm waits for room on the disk, without which no daemon can be started.
 func (p *private) calm(_ context.Context, start func() error) error {
-	if p.frozen != nil {
-		if err := unlessGone(p.frozen.Kill()); err != nil {
-			return err
-		}
-	}
 	p.crammed.Lock()
 	defer p.crammed.Unlock()
 	return start()
