@@ -98,8 +98,8 @@ type nodes struct {
 	list []*node
 }
 
-// last has something be wrong with a node for a while.
-func (s *nodes) last(number int, trouble func(n *node) error) {
+// strike has something be wrong with a node for a while.
+func (s *nodes) strike(number int, trouble func(n *node) error) {
 	n := s.list[number]
 	s.lasting.Go(func() error {
 		n.trouble.Lock()
@@ -109,7 +109,7 @@ func (s *nodes) last(number int, trouble func(n *node) error) {
 }
 
 func (s *nodes) kill(ctx context.Context, number int) error {
-	s.last(number, func(n *node) error {
+	s.strike(number, func(n *node) error {
 		if err := n.Kill(); err != nil {
 			return err
 		}
@@ -120,7 +120,7 @@ func (s *nodes) kill(ctx context.Context, number int) error {
 }
 
 func (s *nodes) hang(_ context.Context, number int, d time.Duration) error {
-	s.last(number, func(n *node) error {
+	s.strike(number, func(n *node) error {
 		if err := n.Pause(); err != nil {
 			return err
 		}
@@ -131,7 +131,7 @@ func (s *nodes) hang(_ context.Context, number int, d time.Duration) error {
 }
 
 func (s *nodes) freeze(ctx context.Context, number int) error {
-	s.last(number, func(n *node) error {
+	s.strike(number, func(n *node) error {
 		if err := n.Pause(); err != nil {
 			return err
 		}
@@ -145,7 +145,7 @@ func (s *nodes) freeze(ctx context.Context, number int) error {
 }
 
 func (s *nodes) empty(ctx context.Context, number int) error {
-	s.last(number, func(n *node) error {
+	s.strike(number, func(n *node) error {
 		if err := n.Kill(); err != nil {
 			return err
 		}
@@ -164,7 +164,7 @@ func (s *nodes) empty(ctx context.Context, number int) error {
 }
 
 func (s *nodes) fill(_ context.Context, number int) error {
-	s.last(number, func(n *node) error {
+	s.strike(number, func(n *node) error {
 		if err := fill(n.disk); err != nil {
 			return err
 		}
