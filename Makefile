@@ -32,9 +32,10 @@ demo: setup build ## 60 images on a private buildkitd and a registry of its own
 	$(GO) build -o .tools/bin/demo ./internal/lab/demo
 	.tools/bin/demo -stoker bin/stoker
 
-soak: setup build ## 300 images while the daemon, the registry, the disk and stoker itself fail
+soak: setup build ## hundreds of images, on one daemon and on two, while daemons, registry, disk and stoker itself fail
 	$(GO) build -o .tools/bin/soak ./internal/lab/soak
 	.tools/bin/soak -stoker bin/stoker
+	.tools/bin/soak -stoker bin/stoker -nodes 2
 
 test: setup build ## everything, against real parts
 	$(GO) vet ./...

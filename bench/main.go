@@ -36,6 +36,7 @@ var benchmarks = []struct {
 	{"shuffled", shuffled},
 	{"syntax", syntax},
 	{"tasks", tasks},
+	{"nodes", nodes},
 	{"graphs", graphs},
 	{"large", large},
 }

@@ -24,41 +24,45 @@ const (
 type chaos struct {
 	options
 	*parts
-	start  time.Time
-	stoker *stoker
-	record *record
+	start   time.Time
+	stoker  *stoker
+	record  *record
+	daemons daemons
 	// lasting are the troubles that end by themselves.
 	lasting errgroup.Group
-	// away is held by an outage, and crammed while the disk is full, so that two of them come one after the other.
-	away, crammed sync.Mutex
+	away    sync.Mutex // held by an outage, so that two of them come one after the other
 }
 
 // build has all images built while the events of the schedule happen, and gives the record of it.
 func build(ctx context.Context, o options, p *parts) (_ *record, err error) {
 	c := &chaos{options: o, parts: p, start: time.Now(), record: newRecord(p.output())}
+	c.daemons = &private{chaos: c}
+	if len(p.nodes) > 0 {
+		c.daemons = &nodes{c, p.nodes}
+	}
 	if c.stoker, err = startStoker(o.stoker, p); err != nil {
 		return nil, err
 	}
-	err = c.run(ctx, schedule(o.seed, o.sizes))
+	err = c.run(ctx, schedule(o.seed, o.nodes, o.sizes))
 	return c.record, errors.Join(err, c.stoker.end(syscall.SIGTERM), c.lasting.Wait())
 }
 
 func (c *chaos) run(ctx context.Context, events []event) error {
 	for _, e := range events {
 		if err := c.await(ctx, e.at); err != nil {
-			return fmt.Errorf("before %s at %d of %d images: %w", e.kind, e.at, c.images, err)
+			return fmt.Errorf("before %s at %d of %d images: %w", e, e.at, c.images, err)
 		}
-		if err := c.fire(ctx, e.kind); err != nil {
-			return fmt.Errorf("%s: %w", e.kind, err)
+		if err := c.fire(ctx, e); err != nil {
+			return fmt.Errorf("%s: %w", e, err)
 		}
-		c.say(e.kind)
+		c.say(e)
 	}
 	return c.finish(ctx)
 }
 
 // say prints what happened.
-func (c *chaos) say(k kind) {
-	fmt.Fprintf(c.out, "%s %3d of %d images: %s.\n", clock(c.start), c.record.count(), c.images, k)
+func (c *chaos) say(e event) {
+	fmt.Fprintf(c.out, "%s %3d of %d images: %s.\n", clock(c.start), c.record.count(), c.images, e)
 }
 
 // await returns once n images are on record.
@@ -118,68 +122,62 @@ func (c *chaos) rest(ctx context.Context) (ended bool, err error) {
 }
 
 // fire makes one thing go wrong.
-func (c *chaos) fire(ctx context.Context, k kind) error {
-	switch k {
+func (c *chaos) fire(ctx context.Context, e event) error {
+	switch e.kind {
 	case killDaemon:
-		return c.killDaemon(ctx)
+		return c.daemons.kill(ctx, e.node)
+	case hang:
+		return c.daemons.hang(ctx, e.node, briefly)
+	case stall:
+		return c.daemons.hang(ctx, e.node, long)
+	case freeze:
+		return c.daemons.freeze(ctx, e.node)
+	case emptyNode:
+		return c.daemons.empty(ctx, e.node)
 	case killStoker:
-		return c.killStoker()
+		return c.killStoker(ctx)
 	case outage:
 		c.lasting.Go(c.loseRegistry)
 	case fullDisk:
-		return c.fillDisk(ctx)
+		return c.daemons.fill(ctx, e.node)
 	}
 	return nil
 }
 
-// killDaemon kills the daemon of the stoker that runs now.
-func (c *chaos) killDaemon(ctx context.Context) error {
-	pid, err := c.daemon(ctx)
-	if err != nil {
-		return err
-	}
-	return syscall.Kill(pid, syscall.SIGKILL)
-}
-
-// daemon returns the daemon of the stoker that runs now, once its run has begun. Before, a daemon that ends is one that
-// does not work, and the run ends too.
-func (c *chaos) daemon(ctx context.Context) (pid int, err error) {
+// awaitRun returns once the run of the stoker that runs now has begun, and something else is so.
+func (c *chaos) awaitRun(ctx context.Context, is func() (bool, error)) error {
 	for {
 		begun, err := c.record.begun()
 		if err != nil {
-			return 0, err
+			return err
 		}
-		pid, err := childWith(c.stoker.Pid(), c.state())
-		if err != nil {
-			return 0, err
-		}
-		if begun && pid > 0 {
-			return pid, nil
+		so, err := is()
+		if err != nil || begun && so {
+			return err
 		}
 		ended, err := c.rest(ctx)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		if ended {
-			return 0, fmt.Errorf("stoker ended (%s) before it had a daemon", c.stoker.State())
+			return fmt.Errorf("stoker ended (%s) before its run had begun", c.stoker.State())
 		}
 	}
 }
 
-// killStoker kills stoker and goes on with its run at once, while its daemon may still be ending; but on a full disk no
-// daemon can be started.
-func (c *chaos) killStoker() error {
+// killStoker kills stoker and goes on with its run, while a daemon of its own may still be ending.
+func (c *chaos) killStoker(ctx context.Context) error {
 	if err := errors.Join(c.record.look(), c.stoker.kill(), c.record.look(), c.record.mark()); err != nil {
 		return err
 	}
-	c.crammed.Lock()
-	defer c.crammed.Unlock()
-	resumed, err := startStoker(c.options.stoker, c.parts, "--resume")
-	if err != nil {
-		return err
-	}
-	c.stoker = resumed
-	return nil
+	return c.daemons.calm(ctx, func() error {
+		resumed, err := startStoker(c.options.stoker, c.parts, "--resume")
+		if err != nil {
+			return err
+		}
+		c.stoker = resumed
+		return nil
+	})
 }
 
 func (c *chaos) loseRegistry() error {
@@ -189,20 +187,6 @@ func (c *chaos) loseRegistry() error {
 	time.Sleep(c.outage)
 	c.registry.Up()
 	return nil
-}
-
-// fillDisk fills the disk for a while, once there is a daemon on it.
-func (c *chaos) fillDisk(ctx context.Context) error {
-	if _, err := c.daemon(ctx); err != nil {
-		return err
-	}
-	c.crammed.Lock()
-	c.lasting.Go(func() error {
-		defer c.crammed.Unlock()
-		time.Sleep(c.full)
-		return c.disk.Unfill()
-	})
-	return fill(c.disk)
 }
 
 // fill leaves nearly no byte free on a disk.

@@ -17,5 +17,9 @@ func check(ctx context.Context, p *parts, r *record) error {
 	for _, e := range r.entries {
 		digests[e.Name] = e.Digest
 	}
-	return errors.Join(left, r.check(names), checkImages(ctx, p, digests))
+	errs := []error{left, r.check(names), checkImages(ctx, p, digests)}
+	for _, n := range p.nodes {
+		errs = append(errs, n.checkOthers(ctx))
+	}
+	return errors.Join(errs...)
 }

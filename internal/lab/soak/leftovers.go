@@ -15,13 +15,14 @@ import (
 
 // checkLeftovers finds what still runs or is mounted below the directories of a run that has ended.
 func checkLeftovers(p *parts) error {
-	return errors.Join(
-		leftProcesses(p.dir),
-		leftProcesses(p.disk.Path()),
-		leftMounts(p.dir),
-		leftMounts(p.disk.Path()),
-		leftBallast(p.state()),
-	)
+	errs := []error{leftProcesses(p.dir), leftMounts(p.dir)}
+	for _, disk := range p.disks {
+		errs = append(errs, leftBallast(disk.Path()), leftProcesses(disk.Path()))
+		if len(p.nodes) == 0 {
+			errs = append(errs, leftMounts(disk.Path())) // a daemon that goes on may have some
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // leftProcesses finds processes that name a directory on their command line, or whose root file system is made of

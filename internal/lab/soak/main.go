@@ -1,5 +1,6 @@
-// Command soak builds hundreds of images while the daemon, the registry, the disk and stoker itself fail at random
-// moments. Then it checks that every image is there and right, and that none was built twice and nothing left behind.
+// Command soak builds hundreds of images while the daemons, the registry, the disk and stoker itself fail at random
+// moments: they are killed, hang, or come back without what they had. Then it checks that every image is there and
+// right, that none was built twice and nothing left behind, and that nothing was removed that is needed or others'.
 package main
 
 import (
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -23,6 +25,7 @@ const (
 type options struct {
 	stoker string
 	seed   uint64
+	nodes  int    // 1: stoker's own daemon; more: daemons that it is given
 	dir    string // for inputs, results and the log
 	out    io.Writer
 	sizes
@@ -31,22 +34,28 @@ type options struct {
 // sizes say how much is built, and how much goes wrong meanwhile.
 type sizes struct {
 	images int
-	// How often each thing happens.
-	daemonKills, stokerKills, outages, fullDisks int
+	times  map[kind]int // how often each thing happens
 	// How long the registry is away and the disk is full, each time.
 	outage, full time.Duration
-	// The disk under the builder, in bytes. It should be too small for the cache of all images.
+	// The disk under each daemon, in bytes. It should be too small for the cache of all images that are built there.
 	disk int64
 }
 
 const mb = 1 << 20
 
-// fullSize is what the command does by default.
-var fullSize = sizes{
-	images:      300,
-	daemonKills: 5, stokerKills: 3, outages: 2, fullDisks: 1,
-	outage: 10 * time.Second, full: 8 * time.Second,
-	disk: 640 * mb,
+// fullSize is what the command does by default: on stoker's own daemon, and on several.
+func fullSize(nodes int) sizes {
+	s := sizes{
+		images: 300,
+		times:  map[kind]int{killDaemon: 5, hang: 2, stall: 1, freeze: 1, fullDisk: 1, killStoker: 3, outage: 2},
+		outage: 10 * time.Second, full: 8 * time.Second,
+		disk: 640 * mb,
+	}
+	if nodes > 1 {
+		s.images, s.disk = 150, 256*mb
+		s.times[killDaemon], s.times[emptyNode] = 3, 1
+	}
+	return s
 }
 
 func main() {
@@ -61,11 +70,16 @@ func main() {
 }
 
 func parseFlags() options {
-	o := options{sizes: fullSize, out: os.Stdout}
+	o := options{out: os.Stdout}
 	flag.StringVar(&o.stoker, "stoker", "./bin/stoker", "the stoker `binary`")
-	flag.IntVar(&o.images, "images", o.images, "how many images to build")
-	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "what fails when; the same seed and sizes make the same schedule")
+	flag.IntVar(&o.nodes, "nodes", 1, "on how many daemons to build; 1 is a private one of stoker's own")
+	images := flag.Int("images", 0, fmt.Sprintf("how many images to build (default %d, on several nodes %d)", fullSize(1).images, fullSize(2).images))
+	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "what fails when; the same seed, nodes and images make the same schedule")
 	flag.Parse()
+	o.sizes = fullSize(o.nodes)
+	if *images != 0 {
+		o.images = *images
+	}
 	if err := o.check(); err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
 		os.Exit(exitUsage)
@@ -76,6 +90,9 @@ func parseFlags() options {
 func (o options) check() error {
 	if o.images <= margin {
 		return fmt.Errorf("-images %d: there must be more than %d", o.images, margin)
+	}
+	if o.nodes < 1 {
+		return fmt.Errorf("-nodes %d: there must be one at least", o.nodes)
 	}
 	if _, err := exec.LookPath(o.stoker); err != nil {
 		return fmt.Errorf("no stoker binary: %w: run `make build` first", err)
@@ -98,7 +115,7 @@ func soakIn(ctx context.Context, o options) error {
 // soak makes the parts, has the images built while things go wrong, and checks what came of it.
 func soak(ctx context.Context, o options) error {
 	start := time.Now()
-	fmt.Fprintf(o.out, "Seed %d.\n", o.seed)
+	fmt.Fprintf(o.out, "Seed %d, on %s.\n", o.seed, o.builder())
 	p, err := makeParts(ctx, o)
 	if err != nil {
 		return err
@@ -119,10 +136,23 @@ func soak(ctx context.Context, o options) error {
 	return nil
 }
 
+// builder says on what is built.
+func (o options) builder() string {
+	if o.nodes == 1 {
+		return "stoker's own daemon"
+	}
+	return fmt.Sprintf("%d nodes", o.nodes)
+}
+
 // String counts what went wrong.
 func (s sizes) String() string {
-	return fmt.Sprintf("buildkitd killed: %d, stoker killed: %d, registry gone: %d, disk full: %d",
-		s.daemonKills, s.stokerKills, s.outages, s.fullDisks)
+	var parts []string
+	for _, k := range kinds {
+		if n := s.times[k]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%s: %d", k, n))
+		}
+	}
+	return strings.Join(parts, "; ")
 }
 
 // clock is the time since the start, for the front of a line.

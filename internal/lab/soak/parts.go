@@ -41,7 +41,8 @@ type parts struct {
 	dir      string
 	tools    lab.Tools
 	registry *lab.Registry
-	disk     *lab.Disk
+	disks    []*lab.Disk // of stoker's own daemon, or of each node
+	nodes    []*node     // none where stoker has a daemon of its own
 	bases    []lab.Base
 	builder  lab.Base
 	mend     func() // ends the flakiness of the registry
@@ -66,11 +67,31 @@ func makeParts(ctx context.Context, o options) (_ *parts, err error) {
 	if err = p.writeInputs(); err != nil {
 		return nil, err
 	}
-	if p.disk, err = lab.NewDisk(o.disk); err != nil {
+	if err = p.makeDaemons(ctx, o); err != nil {
 		return nil, err
 	}
 	p.mend = p.registry.Inject(lab.Fault{Status: http.StatusInternalServerError, Fraction: flakiness})
 	return p, nil
+}
+
+// makeDaemons makes the disks and, where there are several, the daemons on them.
+func (p *parts) makeDaemons(ctx context.Context, o options) error {
+	for range o.nodes {
+		disk, err := lab.NewDisk(o.disk)
+		if err != nil {
+			return err
+		}
+		p.disks = append(p.disks, disk)
+		if o.nodes == 1 {
+			break
+		}
+		n, err := newNode(ctx, p, disk)
+		if err != nil {
+			return err
+		}
+		p.nodes = append(p.nodes, n)
+	}
+	return nil
 }
 
 func (p *parts) makeImages(ctx context.Context, images int) (err error) {
@@ -93,30 +114,48 @@ func (p *parts) writeInputs() error {
 	}
 	return errors.Join(
 		os.Mkdir(p.context(), 0o755),
+		os.Mkdir(p.others(), 0o755),
 		os.Mkdir(p.dockerConfig(), 0o755),
 		os.Mkdir(p.tmp(), 0o755),
 		os.WriteFile(p.list(), []byte(list.String()), 0o644),
 		os.WriteFile(filepath.Join(p.context(), "Dockerfile"), []byte(dockerfile), 0o644),
 		os.WriteFile(filepath.Join(p.context(), "agent.txt"), []byte(agentText), 0o644),
+		os.WriteFile(filepath.Join(p.others(), "Dockerfile"), []byte(othersDockerfile), 0o644),
+		os.WriteFile(filepath.Join(p.others(), "agent.txt"), []byte("others\n"), 0o644),
 	)
 }
 
 // The places of things.
 func (p *parts) list() string         { return filepath.Join(p.dir, "bases.txt") }
 func (p *parts) context() string      { return filepath.Join(p.dir, "context") }
+func (p *parts) others() string       { return filepath.Join(p.dir, "others") }
 func (p *parts) dockerConfig() string { return filepath.Join(p.dir, "docker") }
 func (p *parts) tmp() string          { return filepath.Join(p.dir, "tmp") }
 func (p *parts) output() string       { return filepath.Join(p.dir, "out") }
 func (p *parts) log() string          { return filepath.Join(p.dir, "stoker.log") }
-func (p *parts) state() string        { return filepath.Join(p.disk.Path(), "state") }
+func (p *parts) state() string        { return filepath.Join(p.disks[0].Path(), "state") }
 
 // target is the reference of the image that is built on a base image.
 func (p *parts) target(name string) string { return p.registry.Host() + "/soak/" + name + ":1" }
 
 // logs is an error that shows the ends of the logs.
 func (p *parts) logs() error {
-	daemon := filepath.Join(p.state(), "buildkit", "buildkitd.log")
-	return fmt.Errorf("end of %s:\n%s\nend of %s:\n%s", p.log(), tail(p.log(), 20<<10), daemon, tail(daemon, 2<<10))
+	text := fmt.Sprintf("end of %s:\n%s", p.log(), tail(p.log(), 20<<10))
+	for _, log := range p.daemonLogs() {
+		text += fmt.Sprintf("\nend of %s:\n%s", log, tail(log, 2<<10))
+	}
+	return errors.New(text)
+}
+
+func (p *parts) daemonLogs() []string {
+	if len(p.nodes) == 0 {
+		return []string{filepath.Join(p.state(), "buildkit", "buildkitd.log")}
+	}
+	var logs []string
+	for _, n := range p.nodes {
+		logs = append(logs, n.LogPath())
+	}
+	return logs
 }
 
 func tail(path string, bytes int) string {
@@ -131,11 +170,20 @@ func tail(path string, bytes int) string {
 // first: it would hold the disk.
 func (p *parts) close() error {
 	errs := []error{strays.Unmount(p.dir)}
-	if p.disk != nil {
-		errs = append(errs, strays.Clear(p.disk.Path()), p.disk.Close())
+	errs = append(errs, p.closeNodes())
+	for _, disk := range p.disks {
+		errs = append(errs, strays.Clear(disk.Path()), disk.Close())
 	}
 	if p.registry != nil {
 		errs = append(errs, p.registry.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (p *parts) closeNodes() error {
+	var errs []error
+	for _, n := range p.nodes {
+		errs = append(errs, n.Close())
 	}
 	return errors.Join(errs...)
 }

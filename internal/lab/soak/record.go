@@ -98,9 +98,12 @@ type happening struct {
 	Type  string       `json:"type"`
 	Job   string       `json:"job"`
 	Entry ledger.Entry `json:"entry"`
+	// LiveRemoved are records that a sweep removed without being asked to.
+	LiveRemoved int `json:"live_removed_records"`
 }
 
-// check finds jobs that have not exactly one line, and jobs that were started again after their line was on the disk.
+// check finds jobs that have not exactly one line, jobs that were started again after their line was on the disk, and
+// sweeps that removed live records.
 func (r *record) check(names []string) error {
 	errs := []error{r.checkLines(names)}
 	events, err := r.read(ledger.EventsFile)
@@ -121,6 +124,8 @@ func (r *record) check(names []string) error {
 			finished[h.Entry.Name] = true
 		case h.Type == "job_started" && finished[h.Job]:
 			errs = append(errs, fmt.Errorf("%s was built again after its line was on the disk: %s", h.Job, line))
+		case h.LiveRemoved > 0:
+			errs = append(errs, fmt.Errorf("a sweep removed %d records that it was not asked to: %s", h.LiveRemoved, line))
 		}
 	}
 	return errors.Join(errs...)

@@ -17,6 +17,7 @@ const (
 	startA   = `{"type":"job_started","job":"a"}` + "\n"
 	startB   = `{"type":"job_started","job":"b"}` + "\n"
 	finishA  = `{"type":"job_finished","entry":{"name":"a"}}` + "\n"
+	astray   = `{"type":"sweep_finished","live_removed_records":1}` + "\n"
 	cutShort = `{"type":"job_fin`
 )
 
@@ -35,6 +36,7 @@ func TestRecord(t *testing.T) {
 		"built again, the event was lost": {lineA, startA + cutShort, lineA + lineB, startA + startA, "a was built again"},
 		"lost before the kill":            {lineA, "", lineB, "", "the manifest has changed"},
 		"made again":                      {lineA, "", againA + lineB, "", "the manifest has changed"},
+		"a live record was removed":       {lineA, startA + finishA, lineA + lineB, startA + finishA + astray, "a sweep removed 1 records"},
 		"missing":                         {lineA, "", lineA, "", "b has 0 lines"},
 		"twice":                           {lineA, "", lineA + lineB + lineB, "", "b has 2 lines"},
 		"unknown":                         {lineA, "", lineA + lineB + `{"name":"c"}` + "\n", "", "which is of no base image"},

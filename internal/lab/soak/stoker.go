@@ -45,9 +45,16 @@ func arguments(p *parts, more []string) []string {
 		"--retries", "8",
 		"--retry-delay", "250ms",
 		"--progress", "plain",
-		"--buildkitd", p.tools.Buildkitd,
+		"--stall-timeout", stallTimeout.String(),
+		"--recover-interval", "5s",
 		"--output-dir", p.output(),
 		"--state-dir", p.state(),
+	}
+	for _, n := range p.nodes {
+		args = append(args, "--builder", n.Addr())
+	}
+	if len(p.nodes) == 0 {
+		args = append(args, "--buildkitd", p.tools.Buildkitd)
 	}
 	return append(append(args, more...), p.context())
 }
