@@ -66,6 +66,11 @@ func (r *reached) join(other reached) error {
 			return fmt.Errorf("the node %s is named twice", n.Name)
 		}
 	}
+	for i, w := range other.workers {
+		if same := slices.IndexFunc(r.workers, func(has worker) bool { return has.id != "" && has.id == w.id }); same >= 0 {
+			return fmt.Errorf("%s and %s are the same daemon", r.nodes[same].Name, other.nodes[i].Name)
+		}
+	}
 	r.name += ", " + other.name
 	r.nodes, r.workers, r.roots = append(r.nodes, other.nodes...), append(r.workers, other.workers...), append(r.roots, other.roots...)
 	return nil

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +15,7 @@ import (
 	"github.com/stoker-build/stoker/internal/recovery"
 	"github.com/stoker-build/stoker/internal/registry"
 	"github.com/stoker-build/stoker/internal/run"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // options turns the flags into the builder's; with existingOnly no private
@@ -37,6 +40,13 @@ func existing(path string) string {
 
 func (o builderOptions) connect(ctx context.Context, registries []string) (*builder.Builder, error) {
 	return builder.Connect(ctx, o.options(registries, false))
+}
+
+// tellUnreached warns of builders that were named and could not be reached.
+func tellUnreached(w io.Writer, b *builder.Builder) {
+	for _, why := range b.Unreached() {
+		fmt.Fprintf(w, "warning: a builder is left out: %s\n", visible.Line(why))
+	}
 }
 
 // recovery returns how processes take turns at mending a builder; nil to mend

@@ -70,6 +70,9 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	for _, why := range b.Unreached() {
 		p.Notes = append(p.Notes, "a builder is left out: "+why)
 	}
+	if o.run.progress == string(show.ModeQuiet) { // which has no notes
+		tellUnreached(streams.Err, b)
+	}
 	mirrors := b.Mirrors()
 	client, err := o.builder.registries(mirrors)
 	if err != nil {

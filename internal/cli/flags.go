@@ -158,7 +158,7 @@ type runOptions struct {
 
 func (o *runOptions) addTo(f *pflag.FlagSet) {
 	f.StringVar(&o.outputDir, "output-dir", defaultOutputDir, "`DIR` for manifest, events, summary and logs")
-	f.IntVar(&o.workers, "workers", min(4, runtime.NumCPU()*2), "jobs that run at once")
+	f.IntVar(&o.workers, "workers", min(4, runtime.NumCPU()*2), "jobs that run at once on each node")
 	f.IntVar(&o.retries, "retries", 2, "further attempts at a job that failed")
 	f.IntVar(&o.retryStep, "retries-step", 1, "how many of these may follow a RUN that exited with a code")
 	f.DurationVar(&o.retryDelay, "retry-delay", 2*time.Second, "pause before the second attempt; each further one is twice as long")

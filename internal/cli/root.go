@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -56,7 +57,7 @@ func Main(ctx context.Context, version string, args []string, streams Streams) i
 	cmd, err := root.ExecuteContextC(ctx)
 	code := exitCode(ctx, err)
 	var quiet *exitError
-	if err != nil && !errors.As(err, &quiet) {
+	if err != nil && !errors.As(err, &quiet) && !errors.Is(err, syscall.EPIPE) {
 		text := fmt.Sprintf("stoker: %s\n", visible.Lines(err.Error()))
 		if errors.As(err, new(*flagError)) {
 			text += fmt.Sprintf("See \"%s --help\".\n", cmd.CommandPath())

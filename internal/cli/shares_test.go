@@ -60,8 +60,13 @@ const sameText = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN echo the same > /same\
 // buildAsStranger builds the plan's Dockerfile with another content on a base
 // image, past Stoker, and returns BuildKit's progress.
 func (w *workbench) buildAsStranger(base string) (string, error) {
+	return w.buildPastStoker("stranger", base)
+}
+
+// buildPastStoker builds a directory on a base image, as others do.
+func (w *workbench) buildPastStoker(dir, base string) (string, error) {
 	return w.daemon.Buildctl(w.t.Context(), "build", "--progress=plain", "--frontend=dockerfile.v0",
-		"--local=context="+w.path("stranger"), "--local=dockerfile="+w.path("stranger"), "--opt=build-arg:BASE_IMAGE="+base)
+		"--local=context="+w.path(dir), "--local=dockerfile="+w.path(dir), "--opt=build-arg:BASE_IMAGE="+base)
 }
 
 // writeSameText writes the plan's context and a stranger's. The plan's goes on with
@@ -82,6 +87,11 @@ func TestStrangersWithTheSameText(t *testing.T) {
 	before, during := w.bases[0].Ref, w.bases[1].Ref
 	w.writeSameText(w.bases[1])
 	if _, err := w.buildAsStranger(before); err != nil {
+		t.Fatal(err)
+	}
+	// Somebody had the very steps of a job, too, and nobody had exported the result: once the
+	// run has, its record has another ID.
+	if _, err := w.buildPastStoker("ctx", w.bases[2].Ref); err != nil {
 		t.Fatal(err)
 	}
 	// The stranger's build comes when the plan's on the same base image is at its last
@@ -106,11 +116,18 @@ func TestStrangersWithTheSameText(t *testing.T) {
 			t.Errorf("the stranger's build on %s is not all cached any more (%v):\n%s", base, err, out)
 		}
 	}
+	if out, err := w.buildPastStoker("ctx", w.bases[2].Ref); err != nil || strings.Count(out, " CACHED") != 4 {
+		t.Errorf("the build of the very steps of a job is not all cached any more (%v):\n%s", err, out)
+	}
 	// Nothing of the plan's own is left beside that.
+	left := 0
 	for _, u := range w.diskUsage() {
 		if strings.Contains(u.Description, "echo plan") {
-			t.Errorf("a record of the plan is left: %s", u.Description)
+			left++
 		}
+	}
+	if left != 1 {
+		t.Errorf("%d records of the plan's last step are there, want the one that was there before", left)
 	}
 }
 

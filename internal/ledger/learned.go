@@ -26,11 +26,15 @@ type Pace struct {
 	PullBytesPerSecond float64 `json:"pull_bytes_per_second"`
 }
 
+// worthPulling is how many bytes tell how fast a node pulls. Of fewer the time goes
+// elsewhere.
+const worthPulling = 100_000_000
+
 // PaceOf returns the pace of jobs by their entries, for which so many bytes were pulled.
 func PaceOf(entries []Entry, pulled int64) (p Pace) {
 	var took []float64
 	for _, e := range entries {
-		if e.Status == Built {
+		if e.Status == Built && (e.StepCount == 0 || e.CachedStepCount < e.StepCount) { // of the others nothing was made
 			took = append(took, e.BuildSeconds)
 		}
 	}
@@ -43,7 +47,7 @@ func PaceOf(entries []Entry, pulled int64) (p Pace) {
 	for _, t := range took {
 		besides += max(t-p.SecondsPerJob, 0)
 	}
-	if besides > 0 {
+	if besides > 0 && pulled >= worthPulling {
 		p.PullBytesPerSecond = float64(pulled) / besides
 	}
 	return p

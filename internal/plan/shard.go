@@ -19,13 +19,16 @@ type Shard struct {
 	Of int
 }
 
+// mostShards is more than anybody has jobs.
+const mostShards = 1_000_000
+
 // ParseShard reads I/N.
 func ParseShard(text string) (Shard, error) {
 	number, of, _ := strings.Cut(text, "/")
 	i, err1 := strconv.Atoi(number)
 	n, err2 := strconv.Atoi(of)
-	if err1 != nil || err2 != nil || i < 1 || i > n {
-		return Shard{}, fmt.Errorf("%q is not I/N, shard I of N, such as 1/4; the first is 1, the last N", text)
+	if err1 != nil || err2 != nil || i < 1 || i > n || n > mostShards {
+		return Shard{}, fmt.Errorf("%q is not I/N, shard I of N, such as 1/4; the first is 1, the last N, and no more than %d are made", text, mostShards)
 	}
 	return Shard{Number: i, Of: n}, nil
 }

@@ -119,12 +119,17 @@ func (s *scheduler) putElsewhere(t *task) bool {
 func (s *scheduler) found(ctx context.Context, p *place, idle bool) {
 	orphans := p.orphans
 	p.orphans, p.lost, p.again = nil, false, time.Time{}
-	if idle {
+	if idle || len(orphans) == 0 {
 		s.run.Journal.Tell(journal.Recovered{Mending: journal.MendBuilder, Node: p.node.Name()})
 	}
 	for _, o := range orphans {
 		s.run.Journal.Tell(journal.Recovered{Job: o.task.job.Name, Attempt: o.task.tries.attempt, Mending: journal.MendBuilder, Node: p.node.Name()})
 		s.goOn(ctx, p, o)
+	}
+	for _, other := range s.places {
+		if other.lost {
+			s.moveAway(other) // it may have been the last until now
+		}
 	}
 }
 

@@ -3,13 +3,16 @@ package run
 import (
 	"context"
 	"errors"
+	"io"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/cache"
+	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/node"
@@ -260,6 +263,22 @@ func TestNodeThatDiesForGood(t *testing.T) {
 	})
 }
 
+// When all nodes were lost, the first that is back builds what waits for the others, too.
+func TestFirstNodeThatComesBack(t *testing.T) {
+	inMemory(t, func(t *testing.T) {
+		one, two := nodetest.New("one", 1500*mb), nodetest.New("two", 1500*mb)
+		s := newStage(t, 2, 6, one, two)
+		time.AfterFunc(35*time.Second, func() { two.Kill(false) })
+		time.AfterFunc(65*time.Second, func() { one.Kill(false) })
+		time.AfterFunc(2*time.Minute, func() { two.Kill(true) })
+		start := time.Now()
+		s.allBuilt(s.run(t.Context()), 1)
+		if took := time.Since(start); took > 6*time.Minute {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
 // What nobody asked for stays: another's records are on the disk, however tight it is.
 func TestOthersRecordsStay(t *testing.T) {
 	inMemory(t, func(t *testing.T) {
@@ -271,6 +290,28 @@ func TestOthersRecordsStay(t *testing.T) {
 		records, err := d.Records(t.Context())
 		if err != nil || !slices.ContainsFunc(records, func(r cache.Record) bool { return strings.Contains(r.ID, "other") }) {
 			t.Errorf("it is gone, of %d records (%v)", len(records), err)
+		}
+	})
+}
+
+// The very step of a job, made by somebody else before the run, is theirs: it stays, and so
+// does what it stands on.
+func TestOthersSameStepStays(t *testing.T) {
+	inMemory(t, func(t *testing.T) {
+		d := nodetest.New("one", 5000*mb)
+		s := newStage(t, 1, 6, d)
+		s.Prune.Owner, s.Prune.Policy = cache.Shared, node.PruneCompleted
+		if _, err := s.Build(t.Context(), []string{"one"}, s.Plan.Jobs[1], io.Discard, builder.Watch{Graph: func(graph.Graph) {}, Made: func(cache.Making) {}, Step: func(string) {}, Alive: func() {}}); err != nil {
+			t.Fatal(err)
+		}
+		before, _ := d.Records(t.Context())
+		time.Sleep(time.Hour)
+		s.allBuilt(s.run(t.Context()), 1)
+		after, _ := d.Records(t.Context())
+		for _, r := range before {
+			if !slices.ContainsFunc(after, func(a cache.Record) bool { return a.ID == r.ID }) {
+				t.Errorf("%q is gone", r.Description)
+			}
 		}
 	})
 }

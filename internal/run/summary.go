@@ -54,7 +54,9 @@ func (r *run) finish(ctx context.Context, t *tally) (ledger.Summary, error) {
 	}
 	s.Space = r.tightestOutcome()
 	s.Pace = ledger.PaceOf(r.accounts.ended, r.pulled())
-	onePeak(s.Space, s.Cache)
+	if len(r.scheduler.places) == 1 { // else the caches' peaks are added up
+		onePeak(s.Space, s.Cache)
+	}
 	s.Recoveries = t.recoveries()
 	if cause := context.Cause(ctx); cause != nil {
 		s.Interrupted = errors.Is(cause, ErrInterrupted)

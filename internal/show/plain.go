@@ -43,6 +43,7 @@ type plain struct {
 	github    bool           // GitHub Actions reads what is written
 	workspace string
 	warned    string // the last warning
+	told      map[string]bool // nodes of which it is told that they do not answer
 	closed    bool
 }
 
@@ -51,7 +52,7 @@ func newPlain(out io.Writer, width int, color bool, opts Options) *plain {
 	p := &plain{
 		palette: palette{color}, width: width, lines: lines{out: out},
 		stop: stop, quit: make(chan struct{}), done: make(chan struct{}),
-		retried: map[string]int{}, github: opts.Getenv("GITHUB_ACTIONS") == "true", workspace: opts.Getenv("GITHUB_WORKSPACE"),
+		retried: map[string]int{}, told: map[string]bool{}, github: opts.Getenv("GITHUB_ACTIONS") == "true", workspace: opts.Getenv("GITHUB_WORKSPACE"),
 	}
 	go p.beat(ticks)
 	return p

@@ -2,15 +2,20 @@ package show
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/plural"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // lose notes that a job waits for its builder, until its next attempt, or all do
 // that have not begun.
 func (s *State) lose(at time.Time, e journal.BuilderLost) {
+	if len(s.nodes) > 1 && !slices.Contains(s.lostNodes, e.Node) {
+		s.lostNodes = append(s.lostNodes, e.Node)
+	}
 	if e.Job == "" {
 		s.lostIdle = true
 		return
@@ -20,6 +25,9 @@ func (s *State) lose(at time.Time, e journal.BuilderLost) {
 
 // recover notes what was mended for a job.
 func (s *State) recover(at time.Time, e journal.Recovered) {
+	if e.Mending == journal.MendBuilder {
+		s.lostNodes = slices.DeleteFunc(s.lostNodes, func(n string) bool { return n == e.Node })
+	}
 	switch {
 	case e.Mending != journal.MendBuilder:
 	case e.Job == "":
@@ -46,7 +54,18 @@ func (s *State) lost() (n int) {
 // tellLost writes that the builder is gone: once, though all that run side by
 // side lose it together.
 func (p *plain) tellLost(at time.Time, e journal.BuilderLost) {
-	if p.state.lost() == 1 {
+	switch {
+	case len(p.state.nodes) > 1:
+		if p.told[e.Node] {
+			return
+		}
+		p.told[e.Node] = true
+		text := "its jobs go to other nodes"
+		if len(p.state.lostNodes) == len(p.state.nodes) {
+			text = "no other node answers either: waiting for one"
+		}
+		p.line(at, p.warn, "lost", visible.Line(e.Node)+": "+reason(e.Error)+"; "+text)
+	case p.state.lost() == 1:
 		p.line(at, p.warn, "lost", "the builder: "+reason(e.Error)+"; waiting for it")
 	}
 }
@@ -55,6 +74,11 @@ func (p *plain) tellRecovered(at time.Time, e journal.Recovered) {
 	switch {
 	case e.Mending != journal.MendBuilder:
 		p.line(at, p.info, "mended", p.name(e.Job)+"  "+mendedText(e))
+	case len(p.state.nodes) > 1:
+		if p.told[e.Node] {
+			delete(p.told, e.Node)
+			p.line(at, p.info, "back", visible.Line(e.Node)+" answers again")
+		}
 	case p.state.lost() == 0:
 		p.line(at, p.info, "back", "the builder answers again")
 	}

@@ -5,11 +5,13 @@
 package show
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -96,6 +98,9 @@ func (a *Attached) Close() error {
 	go func() { closed <- a.view.Close() }()
 	select {
 	case err := <-closed:
+		if errors.Is(err, syscall.EPIPE) {
+			return nil // the reader has gone, as with "| head"
+		}
 		return err
 	case <-time.After(Patience):
 		return nil

@@ -41,6 +41,7 @@ type State struct {
 	failures               []failure      // the last few causes
 	alike                  map[string]int // failed jobs by the kinds of their failures
 	lostIdle               bool           // the builder, while no job runs
+	lostNodes              []string       // of several, those that do not answer
 	warnings               []string       // the last few
 	stopping               string         // why no new job is started
 
