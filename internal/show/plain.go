@@ -42,7 +42,7 @@ type plain struct {
 	untold    []ledger.Entry // the last failure of each kind that has no line yet
 	github    bool           // GitHub Actions reads what is written
 	workspace string
-	warned    string // the last warning
+	warned    string          // the last warning
 	told      map[string]bool // nodes of which it is told that they do not answer
 	closed    bool
 }
