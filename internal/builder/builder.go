@@ -14,7 +14,6 @@ import (
 
 	"github.com/docker/buildx/build"
 	"github.com/docker/buildx/util/confutil"
-	"github.com/docker/buildx/util/dockerutil"
 	"github.com/docker/cli/cli/command"
 	"github.com/docker/cli/cli/config/types"
 	"github.com/docker/cli/cli/flags"
@@ -57,13 +56,12 @@ type Options struct {
 // Builder is a builder that was reached: one or more nodes that build together.
 // Its methods may be called concurrently.
 type Builder struct {
+	opener
 	reached
-	cli     command.Cli
 	config  *confutil.Config
 	auth    authprovider.AuthConfigProvider
 	images  *images
 	around  *surroundings
-	private *private
 	history history
 	// unreached says which of several builders could not be reached.
 	unreached []string
@@ -83,7 +81,7 @@ func Connect(ctx context.Context, opt Options) (*Builder, error) {
 	if getenv == nil {
 		getenv = os.Getenv
 	}
-	b := &Builder{cli: cli, auth: tellingSecrets(opt.Secret, credentials.New().ForBuilds(cli)), images: newImages(), around: &surroundings{contents: newContents()},
+	b := &Builder{opener: opener{cli: cli}, auth: tellingSecrets(opt.Secret, credentials.New().ForBuilds(cli)), images: newImages(), around: &surroundings{contents: newContents()},
 		config: confutil.NewConfig(cli, confutil.WithDir(filepath.Join(opt.StateDir, "buildx")))}
 
 	for _, asked := range []struct {
@@ -103,7 +101,7 @@ func Connect(ctx context.Context, opt Options) (*Builder, error) {
 		return b, nil
 	}
 	tried := []string{"--builder, BUILDX_BUILDER, BUILDKIT_HOST: not set"}
-	if err := b.openBuildx(ctx, ""); err == nil {
+	if b.reached, err = b.openBuildx(ctx, ""); err == nil {
 		return b, nil
 	} else {
 		tried = append(tried, "docker's current builder: "+reason(err))
@@ -121,7 +119,7 @@ func Connect(ctx context.Context, opt Options) (*Builder, error) {
 	if b.private, err = startPrivate(ctx, opt, config); err != nil {
 		return nil, &UnreachableError{Tried: append(tried, "a private buildkitd: "+reason(err)), Busy: errors.Is(err, errBusy), Remedies: remedies(err)}
 	}
-	if err := b.openAddress(ctx, "private", b.private.address); err != nil {
+	if b.reached, err = b.openAddress(ctx, "private", b.private.address); err != nil {
 		return nil, errors.Join(&UnreachableError{Tried: append(tried, "a private buildkitd: "+reason(err))}, b.private.close())
 	}
 	return b, nil
@@ -197,5 +195,3 @@ func tellingSecrets(secret func(values ...string), next authprovider.AuthConfigP
 		return auth, err
 	}
 }
-
-func (b *Builder) docker() *dockerutil.Client { return dockerutil.NewClient(b.cli) }

@@ -19,18 +19,18 @@ import (
 
 // rootOf finds the directory that holds a node's cache; empty where it is on
 // another machine or cannot be told.
-func (b *Builder) rootOf(ctx context.Context, n buildxbuilder.Node) string {
+func (o *opener) rootOf(ctx context.Context, n buildxbuilder.Node) string {
 	config := n.Driver.Config()
 	scheme, name, _ := strings.Cut(config.EndpointAddr, "://")
 	switch {
-	case b.private != nil:
-		return b.private.dir
+	case o.private != nil:
+		return o.private.dir
 	case n.Driver.IsMobyDriver():
 		return dockerRoot(ctx, config.DockerAPI, "")
 	case n.Driver.Factory().Name() == "docker-container":
 		return dockerRoot(ctx, config.DockerAPI, config.Name)
 	case scheme == "docker-container":
-		return b.namedContainerRoot(ctx, config.EndpointAddr)
+		return o.namedContainerRoot(ctx, config.EndpointAddr)
 	case scheme == "unix" && name != "":
 		return localRoot(config.EndpointAddr)
 	}
@@ -39,7 +39,7 @@ func (b *Builder) rootOf(ctx context.Context, n buildxbuilder.Node) string {
 
 // namedContainerRoot is dockerRoot for an address such as
 // docker-container://NAME?context=CONTEXT.
-func (b *Builder) namedContainerRoot(ctx context.Context, address string) string {
+func (o *opener) namedContainerRoot(ctx context.Context, address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
 		return ""
@@ -48,7 +48,7 @@ func (b *Builder) namedContainerRoot(ctx context.Context, address string) string
 	if err != nil {
 		return ""
 	}
-	api, err := b.docker().API(spec.Context)
+	api, err := o.docker().API(spec.Context)
 	if err != nil {
 		return ""
 	}

@@ -1,7 +1,6 @@
 package builder
 
 import (
-	"context"
 	"errors"
 	"io"
 	"strings"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/solver/errdefs"
-	"github.com/moby/buildkit/util/progress/progressui"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/stoker-build/stoker/internal/cache"
@@ -22,13 +20,8 @@ import (
 // progress.Writer: the status goes to a log in BuildKit's plain form, to a
 // count of steps and times, and the names of steps that begin to a callback.
 type progress struct {
-	watch Watch
-	shown chan struct{}
-
-	// displayMu guards display: a late status, from a session that outlives its
-	// build, must find it closed rather than send.
-	displayMu sync.Mutex
-	display   chan *client.SolveStatus
+	watch   Watch
+	display *display
 
 	mu         sync.Mutex
 	vertexes   map[digest.Digest]*client.Vertex
@@ -39,8 +32,15 @@ type progress struct {
 	outputs map[digest.Digest]*output
 	// places are the vertices of the build's graph, once that is known.
 	places graph.Places
-	// moved is by how much the times are to be moved to be by the clock that records'
-	// are by; makings wait for it, where it is awaited.
+	// sent are the vertices of what the build sent before its graph was known.
+	sent []graph.Vertex
+	shift
+}
+
+// shift has makings told by the clock that records' times are by.
+type shift struct {
+	// moved is by how much the times are to be moved for that; makings wait for it,
+	// where it is awaited.
 	moved   time.Duration
 	awaited bool
 	waiting []cache.Making
@@ -49,28 +49,17 @@ type progress struct {
 		step  digest.Digest
 		began time.Time
 	}
-	// sent are the vertices of what the build sent before its graph was known.
-	sent []graph.Vertex
 }
 
 func newProgress(log io.Writer, watch Watch) *progress {
-	p := &progress{
-		display:    make(chan *client.SolveStatus),
-		shown:      make(chan struct{}),
+	return &progress{
+		display:    newDisplay(log),
 		watch:      watch,
 		vertexes:   map[digest.Digest]*client.Vertex{},
 		began:      map[digest.Digest]time.Time{},
 		logSources: map[digest.Digest]any{},
 		outputs:    map[digest.Digest]*output{},
 	}
-	// The plain display has no way to fail but a log that cannot be written,
-	// which must not stop the build.
-	plain, _ := progressui.NewDisplay(log, progressui.PlainMode)
-	go func(statuses chan *client.SolveStatus) {
-		defer close(p.shown)
-		_, _ = plain.UpdateFrom(context.Background(), statuses)
-	}(p.display)
-	return p
 }
 
 // addPlaces says which vertices of the build's graph the progress tells of, also of
@@ -166,11 +155,7 @@ func (p *progress) placeOf(v *client.Vertex) (graph.ID, bool) {
 // close ends the log and returns what was measured.
 func (p *progress) close() ledger.Timings {
 	p.stopWaiting()
-	p.displayMu.Lock()
-	close(p.display)
-	p.display = nil
-	p.displayMu.Unlock()
-	<-p.shown
+	p.display.close()
 	return p.timings()
 }
 
@@ -183,11 +168,7 @@ func (p *progress) Write(s *client.SolveStatus) {
 	}
 	p.tell(made)
 	p.settle()
-	p.displayMu.Lock()
-	defer p.displayMu.Unlock()
-	if p.display != nil {
-		p.display <- s
-	}
+	p.display.show(s)
 }
 
 // note remembers a status and returns the names of the steps that began, and the

@@ -14,11 +14,21 @@ import (
 	buildxbuilder "github.com/docker/buildx/builder"
 	"github.com/docker/buildx/driver"
 	"github.com/docker/buildx/store"
+	"github.com/docker/buildx/util/dockerutil"
+	"github.com/docker/cli/cli/command"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // How long a builder that is asked for may take to answer.
 const reachTimeout = 20 * time.Second
+
+// opener opens builders.
+type opener struct {
+	cli     command.Cli
+	private *private // the builder that was started; nil for none
+}
+
+func (o *opener) docker() *dockerutil.Client { return dockerutil.NewClient(o.cli) }
 
 // reached is the nodes that answered.
 type reached struct {
@@ -37,12 +47,12 @@ type reached struct {
 func (b *Builder) openAll(ctx context.Context, from string, names []string) error {
 	var all []reached
 	for _, name := range names {
-		b.reached = reached{}
-		if err := b.open(ctx, name); err != nil {
+		one, err := b.open(ctx, name)
+		if err != nil {
 			b.unreached = append(b.unreached, fmt.Sprintf("%s %s: %s", from, name, reason(err)))
 			continue
 		}
-		all = append(all, b.reached)
+		all = append(all, one)
 	}
 	if len(all) == 0 {
 		return &UnreachableError{Asked: from, Tried: b.unreached}
@@ -79,31 +89,29 @@ func (r *reached) join(other reached) error {
 // Unreached says which of several builders that were named could not be reached.
 func (b *Builder) Unreached() []string { return b.unreached }
 
-func (b *Builder) open(ctx context.Context, name string) error {
+func (o *opener) open(ctx context.Context, name string) (reached, error) {
 	if strings.Contains(name, "://") {
-		return b.openAddress(ctx, name, name)
+		return o.openAddress(ctx, name, name)
 	}
-	return b.openBuildx(ctx, name)
+	return o.openBuildx(ctx, name)
 }
 
 // openAddress connects to a bare address through buildx's remote driver.
-func (b *Builder) openAddress(ctx context.Context, name, address string) error {
+func (o *opener) openAddress(ctx context.Context, name, address string) (reached, error) {
 	factory, err := driver.GetFactory("remote", true)
 	if err != nil {
-		return err
+		return reached{}, err
 	}
 	d, err := driver.GetDriver(ctx, factory, driver.InitConfig{Name: name, EndpointAddr: address})
 	if err != nil {
-		return err
+		return reached{}, err
 	}
 	// The driver would wait for an address where nobody listens.
 	if err := dial(ctx, d); err != nil {
-		return err
+		return reached{}, err
 	}
-	b.name = name
 	node := nodeName(name, runtime.GOOS)
-	b.nodes = []buildxbuilder.Node{{Builder: node, Node: store.Node{Name: node, Endpoint: address}, Driver: d}}
-	return b.reach(ctx)
+	return o.reach(ctx, name, []buildxbuilder.Node{{Builder: node, Node: store.Node{Name: node, Endpoint: address}, Driver: d}})
 }
 
 // notInNames are characters of addresses that names of files cannot have on Windows.
@@ -129,26 +137,25 @@ func dial(ctx context.Context, d *driver.DriverHandle) error {
 }
 
 // openBuildx loads a builder that buildx knows by name; the current one for "".
-func (b *Builder) openBuildx(ctx context.Context, name string) error {
-	bx, err := buildxbuilder.New(b.cli, buildxbuilder.WithName(name))
+func (o *opener) openBuildx(ctx context.Context, name string) (reached, error) {
+	bx, err := buildxbuilder.New(o.cli, buildxbuilder.WithName(name))
 	if err != nil {
-		return err
+		return reached{}, err
 	}
-	b.name = bx.Name
-	if b.nodes, err = bx.LoadNodes(ctx); err != nil {
-		return err
+	nodes, err := bx.LoadNodes(ctx)
+	if err != nil {
+		return reached{}, err
 	}
-	return b.reach(ctx)
+	return o.reach(ctx, bx.Name, nodes)
 }
 
-// reach boots every node and makes sure that at least one answers.
-func (b *Builder) reach(ctx context.Context) error {
+// reach boots every node of a builder and makes sure that at least one answers.
+func (o *opener) reach(ctx context.Context, name string, nodes []buildxbuilder.Node) (reached, error) {
 	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
 	err := errors.New("it has no nodes")
-	var answering []buildxbuilder.Node
-	var workers []worker
-	for _, n := range b.nodes {
+	r := reached{name: name}
+	for _, n := range nodes {
 		if n.Err != nil {
 			err = n.Err
 			continue
@@ -158,20 +165,19 @@ func (b *Builder) reach(ctx context.Context) error {
 			err = bootErr
 			continue
 		}
-		answering, workers = append(answering, n), append(workers, w)
+		r.nodes, r.workers = append(r.nodes, n), append(r.workers, w)
 	}
-	if len(answering) == 0 {
-		return err
+	if len(r.nodes) == 0 {
+		return reached{}, err
 	}
-	b.nodes, b.workers, b.roots = answering, workers, make([]string, len(answering))
-	for i, n := range answering {
-		b.roots[i] = b.rootOf(ctx, n)
+	for _, n := range r.nodes {
+		r.roots = append(r.roots, o.rootOf(ctx, n))
 		if n.Driver.IsMobyDriver() { // it has one node
-			b.pushed = &pushed{api: n.Driver.Config().DockerAPI, tags: map[string]pushedTag{}}
-			b.exports = newExports()
+			r.pushed = &pushed{api: n.Driver.Config().DockerAPI, tags: map[string]pushedTag{}}
+			r.exports = newExports()
 		}
 	}
-	return nil
+	return r, nil
 }
 
 // worker is what a node says of itself.

@@ -32,6 +32,8 @@ func pulledName(description string) (ref string, d digest.Digest, ok bool) {
 }
 
 // attribution finds out which vertices of the plan the records may be results of.
+//
+// Large: most of it is by record, one list for each thing that is found out of them.
 type attribution struct {
 	*lineage
 	View

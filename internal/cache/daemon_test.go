@@ -14,6 +14,8 @@ import (
 // daemon is a builder of which every record's making is known: it builds the jobs
 // of a plan as BuildKit does, several at a time, while others use it, too. What it
 // knows is kept apart from what a run is told.
+//
+// Large: it does what a builder does, and remembers what each record truly is.
 type daemon struct {
 	t     *rapid.T
 	style style

@@ -18,6 +18,8 @@ import (
 
 // inputOptions say what is to be built. Names and meanings are those of docker
 // buildx build wherever the thing is the same.
+//
+// Large: a field for each flag, and docker buildx build has many.
 type inputOptions struct {
 	context       string
 	images        string
@@ -131,6 +133,8 @@ func (o *builderOptions) addTo(f *pflag.FlagSet) {
 const defaultOutputDir = "stoker-out"
 
 // runOptions say how the plan is run.
+//
+// Large: a field for each flag.
 type runOptions struct {
 	outputDir  string
 	workers    int

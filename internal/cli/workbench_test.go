@@ -16,6 +16,8 @@ import (
 )
 
 // workbench is a set of real parts with a list of base images on it.
+//
+// Large: a method for each thing that a test of a command does or looks at.
 type workbench struct {
 	t        *testing.T
 	registry *lab.Registry

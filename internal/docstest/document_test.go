@@ -1,5 +1,6 @@
-// Package docstest keeps the documents true: its tests run every command in
-// them, and compare the flags and fields that they name with the program's.
+// Package docstest keeps the documents true: its tests run every command in them,
+// and compare the flags, the fields and the packages that they name with the program's.
+// They keep files and types small, too.
 package docstest
 
 import (

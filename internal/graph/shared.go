@@ -8,6 +8,8 @@ import (
 // Shared is the graphs of all jobs as one: what several jobs have is one vertex.
 // Jobs and vertices are numbered, jobs by the caller. It is not safe for
 // concurrent use while a graph is set.
+//
+// Large: most of its methods look one thing up, in tables that stand for themselves.
 type Shared struct {
 	vertices []node
 	index    map[ID]int32

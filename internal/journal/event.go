@@ -209,6 +209,8 @@ type (
 
 	// SweepFinished tells what a sweep found and removed. Error says why it
 	// ended early, if it did.
+	//
+	// Large: its fields are those of the event, which programs read.
 	SweepFinished struct {
 		Node               string  `json:"node"`
 		Batch              int     `json:"batch"`

@@ -14,6 +14,8 @@ import (
 
 // Fault is one way for a registry to misbehave. Its first fields choose requests, an empty one
 // choosing all; the others say what happens to a chosen request, and may be combined.
+//
+// Large: a field for each way to choose requests, and for each way to fail.
 type Fault struct {
 	// Kind, Method and Digest choose by what is asked; Repo by repository, a trailing "*" standing
 	// for any end. Match, if set, decides on top.

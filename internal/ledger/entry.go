@@ -24,6 +24,8 @@ const TagExists = "remote_exists"
 // Entry is one line of manifest.jsonl: one finished job. Field names that other
 // batch builders' manifests use too keep their meaning, so that existing
 // readers read this file. Durations are in seconds; times are UTC.
+//
+// Large: its fields are those of a line, which programs read.
 type Entry struct {
 	Time      Time   `json:"time"`
 	Name      string `json:"name"`

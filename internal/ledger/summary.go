@@ -10,6 +10,8 @@ import (
 // Summary is the totals of a run, as summary.json holds them. Durations are in
 // seconds. It is computed from a run's entries alone, so that it can be made
 // again from manifest.jsonl at any time.
+//
+// Large: its fields are those of the file, which programs read.
 type Summary struct {
 	Total   int `json:"total"`
 	Built   int `json:"built"`
@@ -113,6 +115,8 @@ func (s Summary) SpaceWasTight() bool {
 }
 
 // Prune is what the sweeps of a run did, as BuildKit reported it.
+//
+// Large: its fields are those of the summary, which programs read.
 type Prune struct {
 	Policy           string `json:"policy"`
 	By               string `json:"by"`

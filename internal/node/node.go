@@ -99,9 +99,10 @@ type Options struct {
 	DiskOf func(path string) (builder.Disk, error)
 }
 
-// Node is one daemon in a run. Its methods may be called concurrently. It has more of them
-// than other types, since it is the one way to all that is kept of a daemon; what they
-// do is its parts' to do.
+// Node is one daemon in a run. Its methods may be called concurrently.
+//
+// Large: it is the one way to all that is kept of a daemon; what its methods do is its
+// parts' to do.
 type Node struct {
 	Options
 	attempts *attempts

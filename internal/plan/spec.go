@@ -8,6 +8,8 @@ import (
 // Spec is what all rows of an input have in common. The fields are the flags of
 // docker buildx build. Those under Templates may be templates over a row's
 // columns.
+//
+// Large: a field for each flag, and docker buildx build has many.
 type Spec struct {
 	// Templates.
 	Context      string            // PATH

@@ -77,6 +77,8 @@ type ResumeOptions struct {
 }
 
 // Options say how a plan is run.
+//
+// Large: a field for each thing that can be said of a run, most of them flags.
 type Options struct {
 	Plan    *plan.Plan
 	Builder Builder

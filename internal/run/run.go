@@ -89,6 +89,9 @@ func nodeNames(nodes []Node) []string {
 
 // run is the wiring of one run: its parts own what they are about. What has no comment
 // is set once, before the scheduler begins.
+//
+// Large: it is where the parts of a run meet, and what one of them tells another goes
+// through it.
 type run struct {
 	Options
 	started    time.Time

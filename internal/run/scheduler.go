@@ -21,6 +21,9 @@ import (
 // loop a function with what came of it. It waits for these, for the time when something
 // may begin, and for being told that something came free; it looks at nothing again and
 // again.
+//
+// Large: what it decides by must have one owner, or it would need locks; its files are by
+// what is decided.
 type scheduler struct {
 	run       *run
 	inbox     chan func()

@@ -28,31 +28,47 @@ const (
 // plain is the view of ModePlain.
 type plain struct {
 	palette
-	width int
-	stop  func()
-	quit  chan struct{}
-	done  chan struct{}
+	width  int
+	pulse  pulse
+	github github
 
-	mu        sync.Mutex // the heartbeat writes too
-	lines     lines
-	state     State
-	burst     burst
-	column    int            // the width of the names so far
-	retried   map[string]int // jobs by the kinds of their failures
-	untold    []ledger.Entry // the last failure of each kind that has no line yet
-	github    bool           // GitHub Actions reads what is written
+	mu     sync.Mutex // the heartbeat writes too
+	lines  lines
+	state  State
+	burst  burst
+	failed failedKinds
+	column int             // the width of the names so far
+	warned string          // the last warning
+	told   map[string]bool // nodes of which it is told that they do not answer
+	closed bool
+}
+
+// pulse is what the heartbeat comes from.
+type pulse struct {
+	stop func() // ends the ticks
+	quit chan struct{}
+	done chan struct{} // closed once there will be no heartbeat any more
+}
+
+// github is whether GitHub Actions reads what is written, and from where it names files.
+type github struct {
+	reads     bool
 	workspace string
-	warned    string          // the last warning
-	told      map[string]bool // nodes of which it is told that they do not answer
-	closed    bool
+}
+
+// failedKinds are the kinds of failures so far.
+type failedKinds struct {
+	jobs   map[string]int // by kind
+	untold []ledger.Entry // the last failure of each kind that has no line yet
 }
 
 func newPlain(out io.Writer, width int, color bool, opts Options) *plain {
 	ticks, stop := opts.Ticker(heartbeatEvery)
 	p := &plain{
 		palette: palette{color}, width: width, lines: lines{out: out},
-		stop: stop, quit: make(chan struct{}), done: make(chan struct{}),
-		retried: map[string]int{}, told: map[string]bool{}, github: opts.Getenv("GITHUB_ACTIONS") == "true", workspace: opts.Getenv("GITHUB_WORKSPACE"),
+		pulse:  pulse{stop: stop, quit: make(chan struct{}), done: make(chan struct{})},
+		github: github{reads: opts.Getenv("GITHUB_ACTIONS") == "true", workspace: opts.Getenv("GITHUB_WORKSPACE")},
+		failed: failedKinds{jobs: map[string]int{}}, told: map[string]bool{},
 	}
 	go p.beat(ticks)
 	return p
@@ -74,10 +90,10 @@ func (p *plain) Close() error {
 		return p.lines.err
 	}
 	p.closed = true
-	p.stop()
-	close(p.quit)
+	p.pulse.stop()
+	close(p.pulse.quit)
 	p.mu.Unlock()
-	<-p.done
+	<-p.pulse.done
 	p.mu.Lock()
 	p.tellBurst(p.state.latest)
 	if text := p.state.closing(p.width, p.color); text != "" {
@@ -89,11 +105,11 @@ func (p *plain) Close() error {
 
 // annotate tells GitHub Actions of the failures.
 func (p *plain) annotate() {
-	if !p.github || p.state.summary == nil {
+	if !p.github.reads || p.state.summary == nil {
 		return
 	}
 	dir, _ := os.Getwd() // without it only absolute paths are found
-	for _, line := range annotations(p.state.summary.FailureGroups, p.workspace, dir) {
+	for _, line := range annotations(p.state.summary.FailureGroups, p.github.workspace, dir) {
 		p.lines.write(line)
 	}
 }
@@ -175,9 +191,9 @@ func (p *plain) tellJob(at time.Time, e ledger.Entry) {
 func (p *plain) tellFailure(at time.Time, e ledger.Entry) {
 	n := p.state.alike[e.Cause().Kind()]
 	is := func(x ledger.Entry) bool { return x.Cause().Kind() == e.Cause().Kind() }
-	p.untold = slices.DeleteFunc(p.untold, is)
+	p.failed.untold = slices.DeleteFunc(p.failed.untold, is)
 	if !worthALine(n) {
-		p.untold = append(p.untold, e)
+		p.failed.untold = append(p.failed.untold, e)
 		return
 	}
 	p.line(at, p.bad, "failed", p.name(e.Name)+"  "+failureText(e, n))
@@ -190,10 +206,10 @@ func (p *plain) tellFailure(at time.Time, e ledger.Entry) {
 
 // tellUntold writes the counts of equal failures that have grown since they were told.
 func (p *plain) tellUntold(at time.Time) {
-	for _, e := range p.untold {
+	for _, e := range p.failed.untold {
 		p.line(at, p.bad, "failed", p.name(e.Name)+"  "+failureText(e, p.state.alike[e.Cause().Kind()]))
 	}
-	p.untold = nil
+	p.failed.untold = nil
 }
 
 // tellRetry writes that a job is tried again, and why, as tellFailure does.
@@ -201,8 +217,8 @@ func (p *plain) tellRetry(at time.Time, e journal.AttemptFailed) {
 	n := 1
 	if e.Failure != nil {
 		kind := e.Failure.Kind()
-		p.retried[kind]++
-		n = p.retried[kind]
+		p.failed.jobs[kind]++
+		n = p.failed.jobs[kind]
 	}
 	if worthALine(n) {
 		p.line(at, p.warn, "retry", p.name(e.Job)+"  "+retryText(e, n))
@@ -227,10 +243,10 @@ func (p *plain) line(at time.Time, paint func(string) string, word, text string)
 
 // beat shows at each tick that the run is alive.
 func (p *plain) beat(ticks <-chan time.Time) {
-	defer close(p.done)
+	defer close(p.pulse.done)
 	for {
 		select {
-		case <-p.quit:
+		case <-p.pulse.quit:
 			return
 		case now := <-ticks:
 			p.heartbeat(now)

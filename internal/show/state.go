@@ -24,6 +24,8 @@ const (
 // State is what the events so far tell of a run, of this one or of one that is read back:
 // whatever is shown of it is made from this. All texts in it are clean. It is not safe for
 // concurrent use.
+//
+// Large: a field for each thing that is shown of a run.
 type State struct {
 	started   time.Time // zero until the run has started
 	latest    time.Time // of the latest event

@@ -31,6 +31,8 @@ const (
 
 // Status is how a run stands that another process runs, or has run. What is not
 // known is null or left out.
+//
+// Large: its fields are those of the output, which programs read.
 type Status struct {
 	Dir   string `json:"dir"`
 	State string `json:"state"`

@@ -24,6 +24,8 @@ type Plan struct {
 
 // Forecast is how a cache will grow and shrink along a plan. Sizes are in bytes
 // of cache, but for those of the registry, which are compressed.
+//
+// Large: its fields are those of the output, which programs read.
 type Forecast struct {
 	Jobs int `json:"jobs"`
 	// Unknown is the number of jobs of which it is not known what they do: they
@@ -65,18 +67,19 @@ const CurvePoints = 200
 // Simulate makes the forecast of a plan, with the order, the liveness and the
 // admission of a real run. Jobs take equal time and finish in their order.
 func Simulate(p Plan) Forecast {
-	f := Forecast{Rates: p.Sizes.Rates}
+	unknown := 0
 	known := make([]Job, 0, len(p.Jobs))
 	for _, j := range p.Jobs {
 		if len(j.Vertices) == 0 {
-			f.Unknown++
+			unknown++
 			continue
 		}
 		known = append(known, j)
 	}
 	p.Jobs = known
-	f.Jobs = len(p.Jobs)
 	s := newSimulation(p)
+	f := &s.forecast
+	f.Jobs, f.Unknown = len(known), unknown
 	f.LeastBytes = s.others() + s.least(max(p.Workers, 1))
 	f.SmallestBytes = s.others() + s.least(1)
 	for i := range p.Jobs {
@@ -85,15 +88,16 @@ func Simulate(p Plan) Forecast {
 	for len(s.running) > 0 {
 		s.finish()
 	}
-	f.PeakBytes, f.TotalBytes, f.Waits, f.Curve = s.peak, p.Used+s.added, s.waits, thin(s.curve)
-	f.Guessed, f.GuessedBytes = s.guessed, s.guessedBytes
+	f.Curve = thin(f.Curve)
 	f.PullBytes, f.SharedBytes = s.pulls()
 	f.Fits = p.Limit.None() || f.SmallestBytes <= p.Limit.High
-	return f
+	return *f
 }
 
+// simulation is a plan as it runs, and the forecast that comes of it.
 type simulation struct {
 	Plan
+	forecast    Forecast
 	first, last []int32 // by vertex, the first and the last job that has it; -1 for none
 	bytes       []int64 // by vertex, what it takes while it is not there
 	there       []bool  // by vertex
@@ -103,18 +107,11 @@ type simulation struct {
 	reserved    int64
 	used        int64
 	dead        int64
-	peak        int64
-	added       int64
-	waits       int
-	guessed     int
-	// guessedBytes is the most that a job is guessed to add.
-	guessedBytes int64
-	curve        []int64
 }
 
 func newSimulation(p Plan) *simulation {
 	n := len(p.Sizes.vertices)
-	s := &simulation{Plan: p, used: p.Used, peak: p.Used, dead: p.Reclaimable,
+	s := &simulation{Plan: p, forecast: Forecast{Rates: p.Sizes.Rates, PeakBytes: p.Used, TotalBytes: p.Used}, used: p.Used, dead: p.Reclaimable,
 		first: make([]int32, n), last: make([]int32, n), bytes: make([]int64, n), there: make([]bool, n), own: make([]int64, len(p.Jobs)), kept: make([]int64, len(p.Jobs))}
 	for v := range s.first {
 		s.first[v], s.last[v] = -1, -1
@@ -140,8 +137,8 @@ func newSimulation(p Plan) *simulation {
 		var known bool
 		s.own[i], known = p.Sizes.expect(j, func(v int32) (int64, bool) { return 0, s.there[v] }, none)
 		if !known {
-			s.guessed++
-			s.guessedBytes = max(s.guessedBytes, s.own[i])
+			s.forecast.Guessed++
+			s.forecast.GuessedBytes = max(s.forecast.GuessedBytes, s.own[i])
 		}
 	}
 	return s
@@ -170,7 +167,7 @@ func (s *simulation) admit(i int) {
 			break
 		}
 		if !waited {
-			s.waits, waited = s.waits+1, true
+			s.forecast.Waits, waited = s.forecast.Waits+1, true
 		}
 		s.finish()
 	}
@@ -188,7 +185,7 @@ func (s *simulation) admit(i int) {
 		}
 	}
 	s.reserved += s.own[i]
-	s.curve = append(s.curve, s.used)
+	s.forecast.Curve = append(s.forecast.Curve, s.used)
 }
 
 // finish ends the job that runs longest. Its own records are all there then.
@@ -214,8 +211,8 @@ func (s *simulation) finish() {
 
 func (s *simulation) add(bytes int64) {
 	s.used += bytes
-	s.added += bytes
-	s.peak = max(s.peak, s.used)
+	s.forecast.TotalBytes += bytes
+	s.forecast.PeakBytes = max(s.forecast.PeakBytes, s.used)
 }
 
 // free removes as much of what is dead as is asked for.

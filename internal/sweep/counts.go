@@ -8,6 +8,8 @@ import (
 )
 
 // Counts are a run's totals on one node.
+//
+// Large: a field for each total.
 type Counts struct {
 	Sweeps, Slices int
 	Dead           cache.Sum // what was found dead: what was removed and what is left

@@ -96,6 +96,9 @@ type Sweep struct {
 }
 
 // Sweeper sweeps one node. Its methods may be called concurrently.
+//
+// Large: what is queued, what runs and what is removed change together; its files are by
+// these.
 type Sweeper struct {
 	Options
 	counts counts

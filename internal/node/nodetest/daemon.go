@@ -19,6 +19,8 @@ import (
 )
 
 // Daemon is a daemon in memory. Its methods may be called concurrently.
+//
+// Large: it does all that is asked of a daemon, and fails in each way that one can.
 type Daemon struct {
 	name string
 	arch string
