@@ -83,11 +83,12 @@ func TestUnseenDisk(t *testing.T) {
 // What an earlier run left on a private builder makes room for the next, which is
 // as good as on an empty one.
 func TestLeftOver(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, modest(2, 3))
 	for i, dockerfile := range []string{"first", "second"} {
 		w.write("ctx/Dockerfile", ownStepOf(dockerfile, modestOwn))
 		w.registry.Reset()
-		code, out := w.buildPrivately("--force", "--workers", "2", "--cache-budget", "250MB", "--job-size", "45MB")
+		code, out := start(t, w.private("--force", "--workers", "2", "--cache-budget", "250MB", "--job-size", "45MB"))()
 		w.checkAllBuilt(code, out, 6)
 		s := w.summary()
 		if i == 1 && s.Cache.StartBytes < 100*mb {

@@ -13,6 +13,7 @@ import (
 // A daemon's files are damaged between two runs. What is broken is mended, also
 // where other jobs share it, and all images are built.
 func TestDamagedCache(t *testing.T) {
+	t.Parallel()
 	own := func(w *workbench) string { return w.bases[1].Layers[2].Digest }
 	shared := func(w *workbench) string { return w.bases[1].Layers[0].Digest }
 	blob := func(damage func(root, digest string) error, of func(*workbench) string) func(*workbench) error {

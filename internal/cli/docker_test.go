@@ -3,6 +3,8 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,23 +25,24 @@ func newDocker(t *testing.T, disk int64) (*workbench, *lab.Dockerd, *lab.Disk) {
 	w := &workbench{t: t, dir: t.TempDir(), registry: labtest.Registry(t)}
 	d := labtest.Disk(t, disk)
 	docker := labtest.Dockerd(t, filepath.Join(d.Path(), "docker"), w.registry)
-	t.Setenv("DOCKER_HOST", docker.Addr())
-	t.Setenv("BUILDX_CONFIG", w.path("buildx"))
 	return w, docker, d
 }
 
-// on is build on a builder that buildx knows by its name.
-func (w *workbench) on(builder string, more ...string) (code int, output string) {
+// on runs the real program on a builder of docker's that buildx knows by its name.
+func (w *workbench) on(docker *lab.Dockerd, builder string, more ...string) (code int, output string) {
 	w.t.Helper()
 	args := append([]string{"build", "--builder", builder, "--images", w.path("bases.txt"),
 		"-t", w.registry.Host() + "/agent/{{.Name}}:1", "--build-arg", "BUILDER_IMAGE=" + w.builder.Ref,
 		"--push", "--progress", "plain", "--output-dir", w.path("out"), "--state-dir", w.path("state")}, more...)
-	return runStoker(w.t.Context(), append(args, w.path("ctx"))...)
+	cmd := exec.Command(labtest.Stoker(w.t), append(args, w.path("ctx"))...)
+	cmd.Env = append(os.Environ(), "DOCKER_HOST="+docker.Addr(), "BUILDX_CONFIG="+w.path("buildx"))
+	return start(w.t, cmd)()
 }
 
 // A builder as docker/setup-buildx-action makes it, on a disk that holds a third
 // of what is built: the disk is seen without any flag.
 func TestDockerContainer(t *testing.T) {
+	t.Parallel()
 	w, docker, disk := newDocker(t, 420*mb)
 	labtest.BuildKit(t, w.registry)
 	toml := fmt.Sprintf("[registry.%q]\n  http = true\n[worker.oci]\n  gc = false\n", w.registry.Host())
@@ -50,7 +53,7 @@ func TestDockerContainer(t *testing.T) {
 	if _, err := lab.WriteAgent(w.path("ctx"), lab.Agent{OwnCacheBytes: modestOwn}); err != nil {
 		t.Fatal(err)
 	}
-	code, out := w.on("furnace", "--workers", "3")
+	code, out := w.on(docker, "furnace", "--workers", "3")
 	s := w.summary()
 	if code != ExitOK || s.Built != 12 || s.Retried != 0 {
 		t.Fatalf("exit code %d, summary %+v\n%s", code, s, out)
@@ -69,6 +72,7 @@ func TestDockerContainer(t *testing.T) {
 // Docker's own builder keeps what it pushes in docker's image store. None of that
 // is left, and nothing of the user's is gone.
 func TestDockersOwnBuilder(t *testing.T) {
+	t.Parallel()
 	w, docker, disk := newDocker(t, 700*mb)
 	w.fill(lab.Shape{Instances: lab.Instances(2, 3), OSBytes: 10 * mb, EnvBytes: 10 * mb, OwnBytes: 20 * mb})
 	w.write("ctx/agent.txt", "agent\n")
@@ -84,7 +88,7 @@ func TestDockersOwnBuilder(t *testing.T) {
 		t.Fatal(err)
 	}
 	peak := disk.WatchPeak(t.Context(), 20*time.Millisecond)
-	code, out := w.on("default", "--prune", "completed", "--batch-size", "2")
+	code, out := w.on(docker, "default", "--prune", "completed", "--batch-size", "2")
 	most := peak()
 	if s := w.summary(); code != ExitOK || s.Built != 6 || s.Prune.LeftRecords != 0 || s.Space == nil {
 		t.Fatalf("exit code %d, summary %+v, prune %+v\n%s", code, s, s.Prune, out)

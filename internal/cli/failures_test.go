@@ -17,6 +17,7 @@ import (
 // Each is on record with its place, the step, the code and the last of the output.
 func TestFailuresAreWhatTheyAre(t *testing.T) {
 	w := newWorkbench(t, small(1, 1))
+	t.Chdir(w.dir)
 	step := func(text string) ledger.Failure {
 		return ledger.Failure{Class: string(builder.StepFailed), Step: fmt.Sprintf(`RUN echo "error: %s" >&2; exit 1`, text), Line: 3, ExitCode: 1,
 			Message: "error: " + text, Output: []string{"error: " + text}}
@@ -75,6 +76,7 @@ func TestFailuresAreWhatTheyAre(t *testing.T) {
 // is what one sees.
 func TestBrokenRun(t *testing.T) {
 	w := newWorkbench(t, small(1, 1))
+	t.Chdir(w.dir)
 	w.write("ctx/Dockerfile", "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nARG N\nRUN nosuchcommand --install $N\n")
 	var rows []string
 	for i := range 60 {

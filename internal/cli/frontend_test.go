@@ -10,6 +10,7 @@ import (
 // A Dockerfile of which only the frontend of its syntax line can say that it does not
 // parse is told of once, before there is a run, with the line that is wrong.
 func TestFrontendFindsMistake(t *testing.T) {
+	t.Parallel()
 	w := newMirrored(t, small(1, 3), lab.BuildkitdOptions{})
 	for _, syntax := range []string{"docker/dockerfile:1.7", w.registry.Host() + "/docker/dockerfile:1.7"} {
 		w.write("ctx/Dockerfile", "# syntax="+syntax+"\nARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUM echo hello\n")

@@ -152,6 +152,13 @@ func TestUnreachableBuilder(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer lock.Close()
+	// What a private builder needs seems to be there, for whoever runs this.
+	programs := t.TempDir()
+	for _, name := range []string{"runc", "rootlesskit", "newuidmap"} {
+		if err := os.WriteFile(filepath.Join(programs, name), []byte("#!/bin/sh\nexit 1\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
 	tests := []struct {
 		name string
 		env  [2]string
@@ -162,7 +169,7 @@ func TestUnreachableBuilder(t *testing.T) {
 		{"a name", [2]string{"BUILDX_BUILDER", "nobody"}, nil, []string{"BUILDX_BUILDER nobody"}},
 		{"a host", [2]string{"BUILDKIT_HOST", "tcp://127.0.0.1:1"}, nil, []string{"BUILDKIT_HOST tcp://127.0.0.1:1"}},
 		{"nothing set", [2]string{"PATH", dir}, []string{"--buildkitd", "does-not-exist"}, []string{"not set", "docker's current builder", "a private buildkitd", "docker buildx create"}},
-		{"another run's", [2]string{}, []string{"--buildkitd", "sh"}, []string{"a private buildkitd", "in use by another run", "--state-dir"}},
+		{"another run's", [2]string{"PATH", programs + ":" + os.Getenv("PATH")}, []string{"--buildkitd", "sh"}, []string{"a private buildkitd", "in use by another run", "--state-dir"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

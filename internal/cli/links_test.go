@@ -54,6 +54,7 @@ func TestBaseOfAnotherJob(t *testing.T) {
 
 // Dockerfiles name other jobs' images, too: in FROM and in COPY --from.
 func TestDockerfileNamesAnotherJobsImage(t *testing.T) {
+	t.Parallel()
 	for _, before := range []string{"nothing", "something"} {
 		t.Run(before+" is there before", func(t *testing.T) {
 			w := newWorkbench(t, small(1, 2))
@@ -70,7 +71,7 @@ func TestDockerfileNamesAnotherJobsImage(t *testing.T) {
 				}
 			}
 			code, out := w.rows([]string{`{"id":"a-last"}`, `{"id":"b-base"}`, `{"id":"c-tool"}`}, "--force", "--workers", "3",
-				"--prune", "completed", "-t", w.registry.Host()+"/agent/{{.id}}:1", "tasks/{{.id}}")
+				"--prune", "completed", "-t", w.registry.Host()+"/agent/{{.id}}:1", w.path("tasks/{{.id}}"))
 			w.checkSwept(code, out, 3, 0)
 			files := labtest.Files(t, w.made("a-last"))
 			if got, tool := w.lines(w.made("a-last")), string(files["/tool"].Content); got != "base last" || tool != "tool\n" {
@@ -84,6 +85,7 @@ func TestDockerfileNamesAnotherJobsImage(t *testing.T) {
 // Jobs that would be built on each other are refused, and a job whose base failed
 // says which one that was. Others are built.
 func TestBasesThatNeverWillBe(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(1, 3))
 	w.write("ctx/Dockerfile", "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nARG FAIL\nRUN [ -z \"$FAIL\" ]\n")
 	row := func(id, base, fail string) string {

@@ -37,6 +37,7 @@ func nodeOf(name string, daemon *lab.Buildkitd, architectures ...string) store.N
 // share is pulled by one of them, each keeps its own budget, and it is on record which of
 // them built what.
 func TestTwoNodes(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, modest(2, 4))
 	w.write("ctx/Dockerfile", ownStepOf("own", modestOwn))
 	second := labtest.Buildkitd(t, w.registry)
@@ -61,6 +62,7 @@ func TestTwoNodes(t *testing.T) {
 // A node that dies is left out, and its jobs go to the other at no cost. One that cannot be
 // reached from the start is told of.
 func TestNodeThatDies(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, modest(2, 4))
 	w.write("ctx/Dockerfile", ownStepOf("own", modestOwn))
 	second := labtest.Buildkitd(t, w.registry)

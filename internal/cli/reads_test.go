@@ -105,31 +105,19 @@ func TestSyntaxLine(t *testing.T) {
 
 // So it is on a private builder, with a frontend of some registry's own.
 func TestSyntaxLineOnPrivateBuilder(t *testing.T) {
+	t.Parallel()
 	w := newMirrored(t, modest(1, 6), lab.BuildkitdOptions{})
 	if _, err := lab.WriteAgent(w.path("ctx"), lab.Agent{OwnCacheBytes: modestOwn, Syntax: w.registry.Host() + "/docker/dockerfile:1.7"}); err != nil {
 		t.Fatal(err)
 	}
 	w.registry.Reset()
-	code, out := w.buildPrivately("--workers", "2", "--job-size", "45MB", "--cache-budget", "250MB")
+	code, out := start(t, w.private("--workers", "2", "--job-size", "45MB", "--cache-budget", "250MB"))()
 	w.checkAllBuilt(code, out, 6)
 	if s := w.summary(); s.Cache.PeakBytes > 270*mb || s.Prune.ReclaimedBytes == 0 {
 		t.Errorf("the cache grew to %d MB, prune %+v", s.Cache.PeakBytes/mb, s.Prune)
 	}
 	w.checkPulledOnce()
 	w.checkSilent()
-}
-
-// buildPrivately runs stoker build with a private builder, whose cache stays for
-// the next run.
-func (w *workbench) buildPrivately(more ...string) (code int, output string) {
-	w.t.Helper()
-	tools := labtest.Tools(w.t)
-	w.t.Setenv("DOCKER_CONFIG", w.path("no-docker"))
-	w.t.Setenv("DOCKER_HOST", "unix:///does/not/exist/docker.sock")
-	args := append([]string{"build", "--buildkitd", tools.Buildkitd, "--images", w.path("bases.txt"),
-		"-t", w.registry.Host() + "/agent/{{.Name}}:1", "--build-arg", "BUILDER_IMAGE=" + w.builder.Ref,
-		"--push", "--progress", "plain", "--output-dir", w.path("out"), "--state-dir", w.path("state"), "--retry-delay", "10ms"}, more...)
-	return runStoker(w.t.Context(), append(args, w.path("ctx"))...)
 }
 
 // Base images of a registry that only the builder can reach, through its mirror.
@@ -155,6 +143,7 @@ func TestMirror(t *testing.T) {
 
 // What the mirror has is there, whatever the registry itself says.
 func TestMirrorHasWhatTheRegistryHasNot(t *testing.T) {
+	t.Parallel()
 	origin := labtest.Registry(t)
 	w := &workbench{t: t, dir: t.TempDir(), registry: labtest.Registry(t)}
 	w.daemon = labtest.BuildkitdWith(t, lab.BuildkitdOptions{Upstreams: []lab.Upstream{

@@ -12,11 +12,10 @@ import (
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
-// rows runs stoker build on rows in the workbench's directory.
+// rows runs stoker build on rows, which may name what is in the workbench's directory.
 func (w *workbench) rows(rows []string, more ...string) (code int, output string) {
 	w.t.Helper()
-	w.t.Chdir(w.dir)
-	args := []string{"build", "--builder", w.daemon.Addr(), "--rows", w.write("rows.jsonl", strings.Join(rows, "\n")+"\n"),
+	args := []string{"build", "--builder", w.daemon.Addr(), "--allow-outside", "--rows", w.write("rows.jsonl", strings.Join(rows, "\n")+"\n"),
 		"--push", "--progress", "plain", "--output-dir", w.path("out"), "--state-dir", w.path("state"), "--retry-delay", "10ms"}
 	return runStoker(w.t.Context(), append(args, more...)...)
 }
@@ -24,6 +23,7 @@ func (w *workbench) rows(rows []string, more ...string) (code int, output string
 // Three rows with a Dockerfile and a context each: one with its own FROM, one
 // that takes the base image that its row names, and one that takes a value.
 func TestRowsWithTheirOwnDockerfiles(t *testing.T) {
+	t.Parallel()
 	w := newWorkbench(t, small(1, 3))
 	for id, dockerfile := range map[string]string{
 		"own":   "FROM " + w.bases[0].Ref + "\nCOPY note /note\n",
@@ -40,7 +40,7 @@ func TestRowsWithTheirOwnDockerfiles(t *testing.T) {
 		fmt.Sprintf(`{"id":"value","token":%q}`, token),
 	}
 	code, out := w.rows(rows, "--base", `{{index . "base" | default ""}}`, "--base-arg", "BASE", "--build-arg", "API_TOKEN={{.token}}",
-		"-t", w.registry.Host()+"/tasks/{{.id}}:{{.DockerfileHash}}", "tasks/{{.id}}")
+		"-t", w.registry.Host()+"/tasks/{{.id}}:{{.DockerfileHash}}", w.path("tasks/{{.id}}"))
 	if code != ExitOK {
 		t.Fatalf("exit code %d\n%s", code, out)
 	}
@@ -74,7 +74,7 @@ func TestRowsWithTheirOwnDockerfiles(t *testing.T) {
 	w.nowhere(token)
 
 	code, out = w.rows(rows, "--base", `{{index . "base" | default ""}}`, "--base-arg", "BASE", "--build-arg", "API_TOKEN={{.token}}",
-		"-t", w.registry.Host()+"/tasks/{{.id}}:{{.DockerfileHash}}", "tasks/{{.id}}")
+		"-t", w.registry.Host()+"/tasks/{{.id}}:{{.DockerfileHash}}", w.path("tasks/{{.id}}"))
 	if s := w.summary(); code != ExitOK || s.Skipped != 3 {
 		t.Errorf("the second time: exit code %d, summary %+v\n%s", code, s, out)
 	}

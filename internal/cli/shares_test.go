@@ -19,6 +19,7 @@ import (
 // step runs once, and what is each job's own goes while the run goes on. So it is
 // on a builder that others use, and on one that nobody else does.
 func TestSharedPrefix(t *testing.T) {
+	t.Parallel()
 	for _, owner := range []string{"shared", "exclusive"} {
 		t.Run(owner, func(t *testing.T) {
 			w := newWorkbench(t, small(1, 1))
@@ -28,10 +29,9 @@ func TestSharedPrefix(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Chdir(w.dir)
-			code, out := runStoker(t.Context(), "build", "--builder", w.daemon.Addr(), "--rows", lab.TasksFile, "--push", "--progress", "plain",
+			code, out := runStoker(t.Context(), "build", "--builder", w.daemon.Addr(), "--rows", w.path(lab.TasksFile), "--allow-outside", "--push", "--progress", "plain",
 				"-t", w.registry.Host()+"/tasks/{{.id}}:1", "--output-dir", w.path("out"), "--state-dir", w.path("state"), fmt.Sprintf("--exclusive=%t", owner == "exclusive"),
-				"--workers", "3", "--batch-size", "3", "--prune", "completed", "{{.dir}}")
+				"--workers", "3", "--batch-size", "3", "--prune", "completed", w.path("{{.dir}}"))
 			w.checkSwept(code, out, jobs, 0)
 			for _, task := range tasks {
 				for _, step := range task.Runs {

@@ -16,7 +16,8 @@ import (
 // What only one job needs is gone once it is built, wherever it comes from: jobs
 // that each send or fetch much of their own all fit on a disk that holds a few.
 func TestSourcesOfTheirOwn(t *testing.T) {
-	const jobs, bytes = 12, 20 * mb
+	t.Parallel()
+	const jobs, bytes = 12, 10 * mb
 	random := func(t *testing.T) []byte {
 		data := make([]byte, bytes)
 		if _, err := rand.Read(data); err != nil {
@@ -60,7 +61,7 @@ func TestSourcesOfTheirOwn(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w, _ := newSmallDisk(t, 280*mb, modest(1, 1), 0)
+			w, _ := newSmallDisk(t, 160*mb, modest(1, 1), 0)
 			var rows []string
 			for n := range jobs {
 				rows = append(rows, fmt.Sprintf(`{"id":"job-%d","n":%d}`, n, n))
@@ -68,11 +69,11 @@ func TestSourcesOfTheirOwn(t *testing.T) {
 				w.write(path, "")
 				w.write(path, fmt.Sprintf("FROM %s\nRUN echo %d\n%s\n", w.bases[0].Ref, n, tt.prepare(t, w, n)))
 			}
-			flags := []string{"--workers", "2", "--retries", "0", "--job-size", "60MB", "-t", w.registry.Host() + "/built:{{.id}}"}
+			flags := []string{"--workers", "2", "--retries", "0", "--job-size", "30MB", "-t", w.registry.Host() + "/built:{{.id}}"}
 			if tt.flags != nil {
 				flags = append(flags, tt.flags(w)...)
 			}
-			code, out := w.rows(rows, append(flags, "tasks/{{.n}}")...)
+			code, out := w.rows(rows, append(flags, w.path("tasks/{{.n}}"))...)
 			w.checkAllBuilt(code, out, jobs)
 			if s := w.summary(); s.Prune.LiveRemovedRecords > 0 || s.Prune.ReclaimedBytes < jobs*bytes/2 {
 				t.Errorf("prune %+v\n%s", s.Prune, out)

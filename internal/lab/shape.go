@@ -294,7 +294,7 @@ func layersOf(image v1.Image) ([]Layer, error) {
 func osEntries(size int64) ([]entry, error) {
 	binary, err := os.ReadFile(busybox)
 	if err != nil {
-		return nil, &MissingError{busybox, "install busybox-static"}
+		return nil, &MissingError{busybox, "not found: run `make setup`"}
 	}
 	applets, err := exec.Command(busybox, "--list").Output()
 	if err != nil {

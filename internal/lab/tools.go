@@ -10,20 +10,20 @@ import (
 // binEnv names the environment variable that overrides where the binaries are looked for.
 const binEnv = "STOKER_LAB_BIN"
 
-// MissingError is what this machine lacks for one of the lab's parts.
+// MissingError is what this machine, or this process, lacks for one of the lab's parts.
 type MissingError struct {
-	Part   string // such as "buildkitd"
-	Remedy string // what to do to have it
+	What string // a program, or "root" for its rights
+	Why  string // for whom it is, or what to do to have it
 }
 
-func (e *MissingError) Error() string { return e.Part + ": " + e.Remedy }
+func (e *MissingError) Error() string { return e.What + " " + e.Why }
 
 // Root fails where this process has not the rights of root, which a part needs.
 func Root(part string) error {
 	if os.Geteuid() == 0 {
 		return nil
 	}
-	return &MissingError{part, "needs root"}
+	return &MissingError{"root", "is needed for " + part}
 }
 
 // Tools are the paths of the binaries that the lab runs.

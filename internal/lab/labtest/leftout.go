@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,7 +12,10 @@ import (
 	"sync"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/stoker-build/stoker/internal/lab"
+	"github.com/stoker-build/stoker/internal/plural"
 )
 
 // AllEnv names the environment variable that makes a part that cannot be had a failure. `make test`
@@ -24,20 +26,33 @@ const AllEnv = "STOKER_TEST_ALL"
 // machine lacks what the part needs and not everything has to run.
 func Made(t testing.TB, part string, err error) {
 	t.Helper()
+	leftOut.made(t, part, err)
+}
+
+func (o *omissions) made(t testing.TB, part string, err error) {
+	t.Helper()
 	switch {
 	case err == nil:
-	case lacks(err) && os.Getenv(AllEnv) == "":
-		leftOut.add(t.Name(), err)
+	case lacked(err) != "" && os.Getenv(AllEnv) == "":
+		o.add(t.Name(), lacked(err))
 		t.Skipf("%s: %v", part, err)
 	default:
 		t.Fatalf("%s: %v", part, err)
 	}
 }
 
-// lacks tells whether the machine lacks a program, or this process the rights of root.
-func lacks(err error) bool {
+// lacked names what the machine, or this process, lacks; it is empty where an error is another.
+func lacked(err error) string {
 	var missing *lab.MissingError
-	return errors.As(err, &missing) || errors.Is(err, exec.ErrNotFound)
+	var program *exec.Error
+	switch {
+	case errors.As(err, &missing):
+		return missing.What
+	case errors.As(err, &program) && errors.Is(err, exec.ErrNotFound):
+		return program.Name
+	default:
+		return ""
+	}
 }
 
 // Root makes a test one that needs the rights of root, for what the part's name says.
@@ -57,38 +72,35 @@ func Tools(t testing.TB) lab.Tools {
 // leftOut is what the tests of this process's package left out.
 var leftOut omissions
 
-// omissions are tests that were left out, and what each lacked first.
+// omissions are the names of tests that were left out, and what they lacked.
 type omissions struct {
-	mu    sync.Mutex
-	tests map[string]string
+	mu            sync.Mutex
+	tests, lacked []string
 }
 
-func (o *omissions) add(test string, err error) {
+func (o *omissions) add(test, lacked string) {
 	test, _, _ = strings.Cut(test, "/")
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.tests == nil {
-		o.tests = map[string]string{}
-	}
-	if _, there := o.tests[test]; !there {
-		o.tests[test] = err.Error()
-	}
+	o.tests, o.lacked = append(o.tests, test), append(o.lacked, lacked)
 }
 
 // line says what was left out, why, and how to have it too; it is empty where nothing was.
 func (o *omissions) line(where string) string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.tests) == 0 {
+	tests, need := distinct(o.tests), "that need"
+	switch len(tests) {
+	case 0:
 		return ""
+	case 1:
+		need = "that needs"
 	}
-	tests := "1 test"
-	if n := len(o.tests); n > 1 {
-		tests = fmt.Sprintf("%d tests", n)
-	}
-	why := slices.Compact(slices.Sorted(maps.Values(o.tests)))
-	return fmt.Sprintf("left out of %s: %s (%s); `sudo make test` runs everything\n", where, tests, strings.Join(why, "; "))
+	return fmt.Sprintf("left out of %s: %s %s %s; `sudo make test` runs all\n",
+		where, plural.Of(len(tests), "test"), need, strings.Join(distinct(o.lacked), ", "))
 }
+
+func distinct(s []string) []string { return slices.Compact(slices.Sorted(slices.Values(s))) }
 
 // tests are a package's tests, which tell at the end what was left out.
 type tests struct{ *testing.M }
@@ -119,13 +131,34 @@ func packagePath() string {
 }
 
 // goOutput is where go test itself tells of errors: of what the tests of a package print, it shows
-// nothing when they pass. Elsewhere, and without go test, it is this process's own standard error.
+// nothing when they pass. Without go test, and where it cannot be reached, it is this process's own
+// standard error.
 func goOutput() *os.File {
-	parent := fmt.Sprintf("/proc/%d", os.Getppid())
-	if name, err := os.ReadFile(parent + "/comm"); err == nil && string(name) == "go\n" {
-		if out, err := os.OpenFile(parent+"/fd/2", os.O_WRONLY|os.O_APPEND, 0); err == nil {
-			return out
-		}
+	parent := os.Getppid()
+	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", parent))
+	if err != nil || string(name) != "go\n" {
+		return os.Stderr
+	}
+	if out, err := fileOf(parent, 2); err == nil {
+		return out
 	}
 	return os.Stderr
+}
+
+// fileOf is an open file of another process's. It is shared, since go test would write over what
+// was added to a file that was opened anew; only where that is forbidden a terminal or a pipe is.
+func fileOf(pid, fd int) (*os.File, error) {
+	path := fmt.Sprintf("/proc/%d/fd/%d", pid, fd)
+	process, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(process)
+	if shared, err := unix.PidfdGetfd(process, fd, 0); err == nil {
+		return os.NewFile(uintptr(shared), path), nil
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().IsRegular() {
+		return nil, errors.Join(err, errors.ErrUnsupported)
+	}
+	return os.OpenFile(path, os.O_WRONLY, 0)
 }

@@ -3,7 +3,9 @@ package labtest
 import (
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -13,7 +15,7 @@ import (
 
 // A part that cannot be had leaves a test out, unless everything is to run; any other failure is one.
 func TestMade(t *testing.T) {
-	missing := fmt.Errorf("start: %w", &lab.MissingError{Part: "buildkitd", Remedy: "needs root"})
+	missing := fmt.Errorf("start: %w", &lab.MissingError{What: "root", Why: "is needed for buildkitd"})
 	for _, tt := range []struct {
 		name, all, want string
 		err             error
@@ -27,13 +29,11 @@ func TestMade(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Setenv(AllEnv, tt.all)
-			before := leftOut.tests
-			defer func() { leftOut.tests = before }()
-			leftOut.tests = nil
+			var told omissions
 			test := &ending{TB: t, end: "goes on"}
-			Made(test, "start buildkitd", tt.err)
-			if told := leftOut.line("here"); test.end != tt.want || (told != "") != (tt.want == "left out") {
-				t.Errorf("the test %s, and this is told: %q", test.end, told)
+			told.made(test, "start buildkitd", tt.err)
+			if test.end != tt.want || (len(told.tests) > 0) != (tt.want == "left out") {
+				t.Errorf("the test %s, and this is told: %q", test.end, told.line("here"))
 			}
 		})
 	}
@@ -53,16 +53,47 @@ func TestOmissions(t *testing.T) {
 	if line := o.line("internal/cli"); line != "" {
 		t.Errorf("of nothing: %q", line)
 	}
-	root, disk := lab.MissingError{Part: "buildkitd", Remedy: "needs root"}, lab.MissingError{Part: "a disk", Remedy: "needs root"}
-	o.add("TestA/one", &root)
-	if line, want := o.line("internal/cli"), "left out of internal/cli: 1 test (buildkitd: needs root); `sudo make test` runs everything\n"; line != want {
+	o.add("TestA/one", "root")
+	if line, want := o.line("internal/cli"), "left out of internal/cli: 1 test that needs root; `sudo make test` runs all\n"; line != want {
 		t.Errorf("%q, want %q", line, want)
 	}
-	o.add("TestA/two", &disk)
-	o.add("TestB", &root)
-	o.add("TestC", &disk)
-	if line, want := o.line("internal/cli"), "left out of internal/cli: 3 tests (a disk: needs root; buildkitd: needs root); `sudo make test` runs everything\n"; line != want {
+	o.add("TestA/two", "dockerd")
+	o.add("TestC", "buildkitd")
+	o.add("TestB", "root")
+	if line, want := o.line("internal/cli"), "left out of internal/cli: 3 tests that need buildkitd, dockerd, root; `sudo make test` runs all\n"; line != want {
 		t.Errorf("%q, want %q", line, want)
+	}
+}
+
+// The line reaches the standard error of another process, and does not write over what that has.
+func TestFileOf(t *testing.T) {
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := exec.Command("sh", "-c", "echo one >&2; echo; read line; echo three >&2")
+	other.Stderr = log
+	in, err := other.StdinPipe()
+	Made(t, "a pipe", err)
+	out, err := other.StdoutPipe()
+	Made(t, "a pipe", err)
+	Made(t, "start a shell", other.Start())
+	if _, err := out.Read(make([]byte, 1)); err != nil {
+		t.Error(err)
+	}
+	file, err := fileOf(other.Process.Pid, 2)
+	if errors.Is(err, errors.ErrUnsupported) && os.Getenv(AllEnv) == "" {
+		t.Skip("this machine does not let one process have a file of another's")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = file.WriteString("two\n")
+	if err := errors.Join(err, file.Close(), in.Close(), other.Wait()); err != nil {
+		t.Error(err)
+	}
+	if text, err := os.ReadFile(log.Name()); err != nil || string(text) != "one\ntwo\nthree\n" {
+		t.Errorf("%q (%v)", text, err)
 	}
 }
 
