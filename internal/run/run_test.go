@@ -146,25 +146,6 @@ func TestTrimAfterABatch(t *testing.T) {
 	}
 }
 
-// A node that has no part in a run, and dies, ends nothing.
-func TestUnusedNodeThatDies(t *testing.T) {
-	inMemory(t, func(t *testing.T) {
-		used, unused := nodetest.New("one", 1500*mb), nodetest.New("two", 1500*mb).For("arm64")
-		s := newStage(t, 1, 6, used, unused)
-		time.AfterFunc(5*time.Second, func() { unused.Kill(false) })
-		s.Fail = func(job string, attempt int) error {
-			if job == "job-0-1" && attempt < 3 {
-				return errors.New("something that gets better")
-			}
-			return nil
-		}
-		start := time.Now()
-		if sum := s.run(t.Context()); sum.Built != 6 || time.Since(start) > 10*time.Minute {
-			t.Errorf("%d built, stopped for %q, in %s", sum.Built, sum.StopReason, time.Since(start))
-		}
-	})
-}
-
 // A cache that is mended keeps no other job from building.
 func TestMendingHoldsUpNobody(t *testing.T) {
 	inMemory(t, func(t *testing.T) {
@@ -191,90 +172,6 @@ func TestMendingHoldsUpNobody(t *testing.T) {
 		first := s.Ledger.Entries()[0].StartedAt
 		if took := last.Sub(first.Time); took > 30*time.Minute || s.Attempts("job-0-1") != 2 {
 			t.Errorf("the others took %s, and %d attempts were made at the job whose cache is broken", took, s.Attempts("job-0-1"))
-		}
-	})
-}
-
-// On two nodes jobs are built side by side, and what the jobs of a project share is pulled
-// by one node, but for what was split.
-func TestTwoNodes(t *testing.T) {
-	inMemory(t, func(t *testing.T) {
-		one, two := nodetest.New("one", 1500*mb), nodetest.New("two", 1500*mb)
-		alone := newStage(t, 4, 10, nodetest.New("alone", 1500*mb))
-		start := time.Now()
-		alone.allBuilt(alone.run(t.Context()), 1)
-		took := time.Since(start)
-
-		s := newStage(t, 4, 10, one, two)
-		start = time.Now()
-		s.allBuilt(s.run(t.Context()), 1)
-		if both := time.Since(start); float64(took)/float64(both) < 1.8 {
-			t.Errorf("two nodes took %s, one %s", both, took)
-		}
-		if a, b := s.BuiltOn("one"), s.BuiltOn("two"); a < 15 || b < 15 {
-			t.Errorf("%d jobs were built on one node, %d on the other", a, b)
-		}
-		pulls, _ := one.Pulls()
-		more, _ := two.Pulls()
-		if all := pulls + more; all > 45+3 {
-			t.Errorf("%d layers were pulled, of 45 different ones", all)
-		}
-		for _, e := range s.Ledger.Entries() {
-			if e.Node != "one" && e.Node != "two" {
-				t.Errorf("%s was built on %q", e.Name, e.Node)
-			}
-		}
-	})
-}
-
-// A node that dies is left out, and its jobs go to the others at no cost; once it answers
-// it is taken in again.
-func TestNodeThatDiesAndComesBack(t *testing.T) {
-	inMemory(t, func(t *testing.T) {
-		one, two := nodetest.New("one", 1500*mb), nodetest.New("two", 1500*mb)
-		s := newStage(t, 4, 10, one, two)
-		time.AfterFunc(65*time.Second, func() { two.Kill(false) })
-		time.AfterFunc(3*time.Minute, func() { two.Kill(true) })
-		s.allBuilt(s.run(t.Context()), 1)
-		if lost := of[journal.BuilderLost](s); len(lost) == 0 || slices.ContainsFunc(lost, func(e journal.BuilderLost) bool { return e.Node != "two" }) {
-			t.Errorf("lost: %+v", lost)
-		}
-		nodes := map[string]int{}
-		for _, e := range of[journal.JobStarted](s)[20:] {
-			nodes[e.Node]++
-		}
-		if nodes["one"] < 5 || nodes["two"] < 5 {
-			t.Errorf("of the later jobs these were begun: %v", nodes)
-		}
-	})
-}
-
-// A run does not wait for a node that nobody needs any more.
-func TestNodeThatDiesForGood(t *testing.T) {
-	inMemory(t, func(t *testing.T) {
-		one, two := nodetest.New("one", 1500*mb), nodetest.New("two", 1500*mb)
-		s := newStage(t, 2, 4, one, two)
-		time.AfterFunc(35*time.Second, func() { two.Kill(false) })
-		start := time.Now()
-		s.allBuilt(s.run(t.Context()), 1)
-		if took := time.Since(start); took > 4*time.Minute {
-			t.Errorf("it took %s", took)
-		}
-	})
-}
-
-// When all nodes were lost, the first that is back builds what waits for the others, too.
-func TestFirstNodeThatComesBack(t *testing.T) {
-	inMemory(t, func(t *testing.T) {
-		one, two := nodetest.New("one", 1500*mb), nodetest.New("two", 1500*mb)
-		s := newStage(t, 2, 6, one, two)
-		time.AfterFunc(35*time.Second, func() { two.Kill(false) })
-		time.AfterFunc(65*time.Second, func() { one.Kill(false) })
-		time.AfterFunc(2*time.Minute, func() { two.Kill(true) })
-		start := time.Now()
-		s.allBuilt(s.run(t.Context()), 1)
-		if took := time.Since(start); took > 6*time.Minute {
-			t.Errorf("it took %s", took)
 		}
 	})
 }

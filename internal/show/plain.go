@@ -37,10 +37,15 @@ type plain struct {
 	state  State
 	burst  burst
 	failed failedKinds
-	column int             // the width of the names so far
-	warned string          // the last warning
-	told   map[string]bool // nodes of which it is told that they do not answer
+	column int // the width of the names so far
+	said   said
 	closed bool
+}
+
+// said is what needs no second line.
+type said struct {
+	warning string          // the last
+	lost    map[string]bool // nodes that do not answer
 }
 
 // pulse is what the heartbeat comes from.
@@ -68,7 +73,7 @@ func newPlain(out io.Writer, width int, color bool, opts Options) *plain {
 		palette: palette{color}, width: width, lines: lines{out: out},
 		pulse:  pulse{stop: stop, quit: make(chan struct{}), done: make(chan struct{})},
 		github: github{reads: opts.Getenv("GITHUB_ACTIONS") == "true", workspace: opts.Getenv("GITHUB_WORKSPACE")},
-		failed: failedKinds{jobs: map[string]int{}}, told: map[string]bool{},
+		failed: failedKinds{jobs: map[string]int{}}, said: said{lost: map[string]bool{}},
 	}
 	go p.beat(ticks)
 	return p
@@ -169,10 +174,10 @@ func (p *plain) tell(at time.Time, e journal.Event) {
 
 // tellWarning writes a warning, one that comes again and again once.
 func (p *plain) tellWarning(at time.Time, text string) {
-	if text != p.warned {
+	if text != p.said.warning {
 		p.line(at, p.warn, "warning", text)
 	}
-	p.warned = text
+	p.said.warning = text
 }
 
 func (p *plain) tellJob(at time.Time, e ledger.Entry) {

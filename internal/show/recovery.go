@@ -56,10 +56,10 @@ func (s *State) lost() (n int) {
 func (p *plain) tellLost(at time.Time, e journal.BuilderLost) {
 	switch {
 	case len(p.state.nodes) > 1:
-		if p.told[e.Node] {
+		if p.said.lost[e.Node] {
 			return
 		}
-		p.told[e.Node] = true
+		p.said.lost[e.Node] = true
 		text := "its jobs go to other nodes"
 		if len(p.state.lostNodes) == len(p.state.nodes) {
 			text = "no other node answers either: waiting for one"
@@ -75,8 +75,8 @@ func (p *plain) tellRecovered(at time.Time, e journal.Recovered) {
 	case e.Mending != journal.MendBuilder:
 		p.line(at, p.info, "mended", p.name(e.Job)+"  "+mendedText(e))
 	case len(p.state.nodes) > 1:
-		if p.told[e.Node] {
-			delete(p.told, e.Node)
+		if p.said.lost[e.Node] {
+			delete(p.said.lost, e.Node)
 			p.line(at, p.info, "back", visible.Line(e.Node)+" answers again")
 		}
 	case p.state.lost() == 0:
