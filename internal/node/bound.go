@@ -111,10 +111,9 @@ func (s state) needs() string {
 }
 
 // fits tells whether the job does. What is not known does not fit.
-func (s state) fits() bool    { return s.unread == "" && s.limit.Fits(s.used, s.reserved, s.need) }
-func (s state) short() int64  { return s.limit.Short(s.used, s.reserved, s.need) }
-func (s state) left() int64   { return max(s.limit.High-s.used, 0) }
-func (s state) unbound() bool { return s.bound == "" && s.unread == "" }
+func (s state) fits() bool   { return s.unread == "" && s.limit.Fits(s.used, s.reserved, s.need) }
+func (s state) short() int64 { return s.limit.Short(s.used, s.reserved, s.need) }
+func (s state) left() int64  { return max(s.limit.High-s.used, 0) }
 
 // stateFor returns the state at the bound that a job is furthest from fitting.
 func (a *room) stateFor(ctx context.Context, job int) state {
