@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,10 +20,36 @@ import (
 // mostNodes is more than anybody has.
 const mostNodes = 1000
 
+// nodesFlag is some numbers of nodes.
+type nodesFlag []int
+
+func (f *nodesFlag) Set(text string) error {
+	var nodes nodesFlag
+	for part := range strings.SplitSeq(text, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(part))
+		if err != nil || n < 1 || n > mostNodes {
+			return fmt.Errorf("%q: numbers of nodes from 1 to %d are needed, such as 1,2,4", text, mostNodes)
+		}
+		nodes = append(nodes, n)
+	}
+	*f = nodes
+	return nil
+}
+
+func (f *nodesFlag) String() string {
+	var parts []string
+	for _, n := range *f {
+		parts = append(parts, strconv.Itoa(n))
+	}
+	return strings.Join(parts, ",")
+}
+
+func (f *nodesFlag) Type() string { return "1,2,4" }
+
 func newPlan(streams Streams) *cobra.Command {
 	var o buildOptions
 	var format string
-	var nodes []int
+	var nodes nodesFlag
 	cmd := &cobra.Command{
 		Use:   "plan {--images FILE | --rows FILE} -t TEMPLATE [flags] PATH",
 		Short: "Tell what build would do: order, shared layers, whether it fits",
@@ -51,7 +78,7 @@ from --job-size; else it is taken as half of what its base image takes.`,
 	o.run.addTo(cmd.Flags())
 	o.prune.addTo(cmd.Flags())
 	o.space.addTo(cmd.Flags())
-	cmd.Flags().IntSliceVar(&nodes, "nodes", nil, "tell what the run would come to on so many nodes, such as `1,2,4`")
+	cmd.Flags().Var(&nodes, "nodes", "tell what the run would come to on so many nodes, such as `1,2,4`")
 	addFormat(cmd, &format)
 	cmd.Flags().Lookup("dry-run").Usage = "is always so: plan builds nothing"
 	return cmd
@@ -60,9 +87,6 @@ from --job-size; else it is taken as half of what its base image takes.`,
 func runPlan(ctx context.Context, o buildOptions, nodes []int, format string, streams Streams) (err error) {
 	if err := o.check(); err != nil {
 		return err
-	}
-	if few := slices.IndexFunc(nodes, func(n int) bool { return n < 1 || n > mostNodes }); few >= 0 {
-		return &flagError{fmt.Errorf("--nodes %d: a number of nodes from 1 to %d is needed", nodes[few], mostNodes)}
 	}
 	p, err := o.input.plan(streams.In, o.builder.insecure)
 	if err != nil {
