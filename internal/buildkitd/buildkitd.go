@@ -18,7 +18,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 
-	"github.com/stoker-build/stoker/internal/child"
+	"github.com/stoker-build/stoker/internal/process"
 	"github.com/stoker-build/stoker/internal/strays"
 )
 
@@ -59,7 +59,7 @@ type Options struct {
 // be called concurrently.
 type Daemon struct {
 	opt     Options
-	process *child.Process
+	process *process.Child
 	started time.Time
 	logFrom int64 // where in the log its last start begins
 }
@@ -238,11 +238,11 @@ func (d *Daemon) start() error {
 	if d.opt.Relative {
 		cmd.Dir = d.opt.Dir
 	}
-	process, err := child.Start(cmd)
+	started, err := process.Start(cmd)
 	if err != nil {
 		return err
 	}
-	d.process, d.started = process, time.Now()
+	d.process, d.started = started, time.Now()
 	return nil
 }
 

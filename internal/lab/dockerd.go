@@ -16,7 +16,7 @@ import (
 	"github.com/docker/buildx/util/confutil"
 	dockerclient "github.com/moby/moby/client"
 
-	"github.com/stoker-build/stoker/internal/child"
+	"github.com/stoker-build/stoker/internal/process"
 	"github.com/stoker-build/stoker/internal/strays"
 )
 
@@ -42,7 +42,7 @@ type Dockerd struct {
 	state string // configuration, sockets, log, what its containers are run with
 	root  string
 	api   *dockerclient.Client
-	proc  *child.Process
+	proc  *process.Child
 
 	closeOnce sync.Once
 	closeErr  error
@@ -76,7 +76,7 @@ func (d *Dockerd) start(ctx context.Context, cmd *exec.Cmd) error {
 	}
 	defer log.Close()
 	cmd.Stdout, cmd.Stderr = log, log
-	if d.proc, err = child.Start(cmd); err != nil {
+	if d.proc, err = process.Start(cmd); err != nil {
 		return err
 	}
 	return d.awaitReady(ctx)

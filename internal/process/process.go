@@ -1,11 +1,12 @@
 // Package process runs programs so that they end together with all that they have
-// started in turn.
+// started in turn: commands, which are waited for, and children, which run beside.
 package process
 
 import (
 	"context"
 	"errors"
 	"os/exec"
+	"runtime"
 	"time"
 )
 
@@ -25,18 +26,16 @@ func Run(ctx context.Context, cmd *exec.Cmd, patience time.Duration) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	cmd.SysProcAttr = attributes()
-	if err := cmd.Start(); err != nil {
+	var err error
+	ended := make(chan struct{})
+	if err := launch(cmd, func() {
+		err = cmd.Wait()
+		close(ended)
+	}); err != nil {
 		return err
 	}
 	g := gather(cmd.Process.Pid)
 	defer g.release()
-	var err error
-	ended := make(chan struct{})
-	go func() {
-		err = cmd.Wait()
-		close(ended)
-	}()
 	select {
 	case <-ended:
 		if errors.Is(err, exec.ErrWaitDelay) {
@@ -52,6 +51,24 @@ func Run(ctx context.Context, cmd *exec.Cmd, patience time.Duration) error {
 		<-ended
 		return context.Cause(ctx)
 	}
+}
+
+// launch starts a program in a process group of its own, and calls wait, in a goroutine,
+// which returns when the program has ended. The kernel sends the signal of the parent's
+// death when the thread that started the program ends, so that thread is held until then.
+func launch(cmd *exec.Cmd, wait func()) error {
+	cmd.SysProcAttr = attributes()
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			wait()
+		}
+	}()
+	return <-started
 }
 
 // end asks all that is in the group to end, and kills what does not.

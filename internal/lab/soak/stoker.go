@@ -10,14 +10,14 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/stoker-build/stoker/internal/child"
+	"github.com/stoker-build/stoker/internal/process"
 )
 
 // endTimeout is how long stoker may take to end after it was asked to, before it is killed.
 const endTimeout = 30 * time.Second
 
 // stoker is one process of the program under test.
-type stoker struct{ *child.Process }
+type stoker struct{ *process.Child }
 
 // startStoker starts a run, or goes on with one. Its output is added to the log.
 func startStoker(program string, p *parts, more ...string) (*stoker, error) {
@@ -29,7 +29,7 @@ func startStoker(program string, p *parts, more ...string) (*stoker, error) {
 	cmd := exec.Command(program, arguments(p, more)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = environment(p)
-	started, err := child.Start(cmd)
+	started, err := process.Start(cmd)
 	return &stoker{started}, err
 }
 

@@ -1,4 +1,4 @@
-package child
+package process
 
 import (
 	"bufio"
@@ -15,7 +15,7 @@ import (
 )
 
 // start starts a shell script and returns the first line that it prints.
-func start(t *testing.T, script string) (*Process, string) {
+func start(t *testing.T, script string) (*Child, string) {
 	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -43,17 +43,17 @@ func TestGroupEnds(t *testing.T) {
 	const long = time.Hour
 	for name, tt := range map[string]struct {
 		script string
-		end    func(*Process) error
+		end    func(*Child) error
 		state  string
 	}{
-		"by itself": {child + "exit 3", func(*Process) error { return nil }, "exit status 3"},
-		"as asked":  {"trap 'exit 0' TERM; " + child + "wait", func(p *Process) error { return p.Stop(long) }, "exit status 0"},
-		"as asked while stopped": {"trap 'exit 0' TERM; " + child + "wait", func(p *Process) error {
+		"by itself": {child + "exit 3", func(*Child) error { return nil }, "exit status 3"},
+		"as asked":  {"trap 'exit 0' TERM; " + child + "wait", func(p *Child) error { return p.Stop(long) }, "exit status 0"},
+		"as asked while stopped": {"trap 'exit 0' TERM; " + child + "wait", func(p *Child) error {
 			return errors.Join(p.Signal(syscall.SIGSTOP), p.Stop(long))
 		}, "exit status 0"},
-		"asked and unwilling":     {"trap '' TERM; " + child + "wait", func(p *Process) error { return p.Stop(time.Millisecond) }, "signal: killed"},
-		"by a kill":               {child + "wait", (*Process).Kill, "signal: killed"},
-		"by somebody else's kill": {child + "wait", func(p *Process) error { return unix.Kill(p.Pid(), unix.SIGKILL) }, "signal: killed"},
+		"asked and unwilling":     {"trap '' TERM; " + child + "wait", func(p *Child) error { return p.Stop(time.Millisecond) }, "signal: killed"},
+		"by a kill":               {child + "wait", (*Child).Kill, "signal: killed"},
+		"by somebody else's kill": {child + "wait", func(p *Child) error { return unix.Kill(p.Pid(), unix.SIGKILL) }, "signal: killed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, line := start(t, tt.script)
