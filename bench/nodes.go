@@ -116,22 +116,12 @@ func newNodesRun(ctx context.Context, b *bench, shape lab.Shape, sleep int) (*no
 	return n, nil
 }
 
-// rounds lets each way build everything several times. The way that goes first goes last in the
-// next round.
-func (n *nodesRun) rounds(ctx context.Context, rounds int) error {
-	ways := slices.Clone(nodesWays)
-	for round := range rounds {
-		for _, count := range ways {
-			row, err := n.measure(ctx, count, fmt.Sprintf("%d-%d", count, round+1))
-			if err != nil {
-				return fmt.Errorf("%s: %w", nodesName(count), err)
-			}
-			say("nodes: round %d, %s: %.1f s", round+1, row.Way, row.Values["wall"])
-			n.rows = append(n.rows, row)
-		}
-		slices.Reverse(ways)
-	}
-	return nil
+// rounds lets each way build everything several times.
+func (n *nodesRun) rounds(ctx context.Context, rounds int) (err error) {
+	n.rows, err = inTurns("nodes", nodesWays, rounds, nodesName, func(count, round int) (report.Row, error) {
+		return n.measure(ctx, count, fmt.Sprintf("%d-%d", count, round))
+	})
+	return err
 }
 
 // measure builds everything once on so many new nodes, into repositories of its own.

@@ -129,22 +129,13 @@ func newOverheadRun(ctx context.Context, b *bench, images int) (*overheadRun, er
 	return o, nil
 }
 
-// rounds lets each way build everything several times. The way that goes first goes last in the
-// next round.
-func (o *overheadRun) rounds(ctx context.Context, rounds int) error {
-	ways := slices.Clone(overheadWays)
-	for round := range rounds {
-		for _, w := range ways {
-			row, err := o.measure(ctx, w, fmt.Sprintf("%s-%d", w.dir, round+1))
-			if err != nil {
-				return fmt.Errorf("%s: %w", w.name, err)
-			}
-			say("overhead: round %d, %s: %.1f s", round+1, w.name, row.Values["wall"])
-			o.rows = append(o.rows, row)
-		}
-		slices.Reverse(ways)
-	}
-	return nil
+// rounds lets each way build everything several times.
+func (o *overheadRun) rounds(ctx context.Context, rounds int) (err error) {
+	name := func(w overheadWay) string { return w.name }
+	o.rows, err = inTurns("overhead", overheadWays, rounds, name, func(w overheadWay, round int) (report.Row, error) {
+		return o.measure(ctx, w, fmt.Sprintf("%s-%d", w.dir, round))
+	})
+	return err
 }
 
 // measure lets one way build everything once, on a daemon and in repositories of its own.
