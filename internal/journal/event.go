@@ -4,6 +4,8 @@
 package journal
 
 import (
+	"time"
+
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
@@ -30,6 +32,9 @@ const (
 	// leaves the cache out of the next attempt.
 	MendNoCache Mending = "no_cache"
 )
+
+// Seconds is a duration as events have it.
+func Seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }
 
 // Limit is what a registry tells of how often it may be asked.
 type Limit struct {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/space"
 )
 
@@ -54,7 +55,7 @@ func (n *Node) boundByLevel(ctx context.Context) {
 	}
 	limit := percentages(level, n.Space.Low, n.Space.High)
 	if n.space.boundFirst(gauge{name: "a full disk that cannot be seen", limit: limit, used: n.cacheBytes}) {
-		n.warn("", "the builder's disk is full with %s of cache: no more than %s are used from now on", size(level), size(limit.High))
+		n.warn("", "the builder's disk is full with %s of cache: no more than %s are used from now on", bytesize.Text(level), bytesize.Text(limit.High))
 	}
 }
 
@@ -105,9 +106,9 @@ type state struct {
 // needs says what the job needs, for people.
 func (s state) needs() string {
 	if s.guessed {
-		return fmt.Sprintf("what it needs is not known (%s are assumed)", size(s.need))
+		return fmt.Sprintf("what it needs is not known (%s are assumed)", bytesize.Text(s.need))
 	}
-	return "it needs about " + size(s.need)
+	return "it needs about " + bytesize.Text(s.need)
 }
 
 // fits tells whether the job does. What is not known does not fit.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/every"
 )
 
 const (
@@ -79,27 +80,12 @@ func (d *disk) watch(room *room) (stop func()) {
 	if !d.isSeen() {
 		return func() {}
 	}
-	quit, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(diskInterval)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				if now, err := d.of(d.path); err == nil {
-					room.noteUsed(d.name(), now.Used)
-					d.noteIfFull(now)
-				}
-			case <-quit:
-				return
-			}
+	return every.Interval(diskInterval, func() {
+		if now, err := d.of(d.path); err == nil {
+			room.noteUsed(d.name(), now.Used)
+			d.noteIfFull(now)
 		}
-	}()
-	return func() {
-		close(quit)
-		<-ended
-	}
+	})
 }
 
 // noteIfFull notes that the disk is full to the last half percent.

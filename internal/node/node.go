@@ -16,6 +16,7 @@ import (
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/recovery"
 	"github.com/stoker-build/stoker/internal/sweep"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // Daemon is one BuildKit daemon. Its methods may be called concurrently.
@@ -79,8 +80,6 @@ func (n Needs) Await(ctx context.Context) error {
 // Options say what a node is, and how it is used.
 type Options struct {
 	Daemon Daemon
-	// Builder is what a person calls the builder that the daemon is of.
-	Builder string
 	// Number is the node's, as Needs counts them.
 	Number int
 	Needs  Needs
@@ -177,7 +176,7 @@ func (n *Node) recordsBefore(ctx context.Context) ([]cache.Record, error) {
 	if err == nil || ctx.Err() != nil {
 		return records, err
 	}
-	n.Journal.Tell(journal.BuilderLost{Error: firstLine(err.Error())})
+	n.Journal.Tell(journal.BuilderLost{Error: visible.FirstLine(err.Error())})
 	if back := n.Recover(ctx); back != nil {
 		return nil, errors.Join(err, back)
 	}

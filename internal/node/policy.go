@@ -73,7 +73,7 @@ func (n *Node) swept(w sweep.Sweep, pressure bool) {
 		ReclaimedRecords: w.Removed.Records, ReclaimedBytes: w.Removed.Bytes,
 		RefusedRecords: w.Refused.Records, RefusedBytes: w.Refused.Bytes,
 		LiveRemovedRecords: w.Astray.Records,
-		LongestSlice:       seconds(w.Longest), Duration: seconds(w.Duration),
+		LongestSlice:       journal.Seconds(w.Longest), Duration: journal.Seconds(w.Duration),
 	}
 	if w.Err != nil {
 		e.Error = w.Err.Error()
@@ -136,5 +136,3 @@ func (n *Node) tooFull() bool {
 	}
 	return n.sweeper.Counts().EndBytes > n.Prune.KeepBytes
 }
-
-func seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }

@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/stoker-build/stoker/internal/cache"
@@ -126,9 +125,4 @@ func (n *Node) removeBroken(ctx context.Context, b Broken) (all Freed) {
 		all.Bytes += freed.Bytes
 	}
 	return all
-}
-
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(s, "\n")
-	return line
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/stoker-build/stoker/internal/bytesize"
 )
 
 const (
@@ -78,7 +80,7 @@ func (n *Node) Reserve(ctx context.Context, job int, name string, w *Wait) (*Res
 		default:
 			if n.space.noteTried(s) {
 				n.warn(name, "it may not fit: %s, and %s has %s left below its limit of %s; it is tried anyway, as are those that need no more",
-					s.needs(), s.bound, size(s.left()), size(s.limit.High))
+					s.needs(), s.bound, bytesize.Text(s.left()), bytesize.Text(s.limit.High))
 			}
 			return n.reserve(job, s), nil, nil
 		}
@@ -182,7 +184,7 @@ func (n *Node) FreeAfterFull(ctx context.Context, job int) AfterFull {
 func (a AfterFull) TooSmall() error {
 	s := a.before
 	return fmt.Errorf("the disk is too small for it: %s, and %s had %s left below its limit of %s with all that no job needs removed",
-		s.needs(), s.bound, size(max(s.limit.High-s.used+a.Freed, 0)), size(s.limit.High))
+		s.needs(), s.bound, bytesize.Text(max(s.limit.High-s.used+a.Freed, 0)), bytesize.Text(s.limit.High))
 }
 
 // ExpectMore has jobs like one be expected to add more than was thought: it filled the

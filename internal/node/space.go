@@ -4,7 +4,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/space"
@@ -176,5 +175,3 @@ func (a *room) noteTried(s state) (news bool) {
 	a.tried[s.bound] = max(most, s.need)
 	return !before || s.need > most*5/4
 }
-
-func size(bytes int64) string { return bytesize.Text(bytes) }

@@ -93,7 +93,7 @@ func (n *Node) Totals(p *ledger.Prune, c *ledger.Cache) {
 	p.LiveRemovedRecords += t.Astray.Records
 	p.LeftRecords += t.Left.Records
 	p.LeftBytes += t.Left.Bytes
-	p.LongestSliceSeconds = max(p.LongestSliceSeconds, seconds(t.Longest))
+	p.LongestSliceSeconds = max(p.LongestSliceSeconds, journal.Seconds(t.Longest))
 	for _, f := range t.Failures {
 		p.Failures = append(p.Failures, n.Name()+": "+f)
 	}

@@ -82,7 +82,7 @@ func (s *scheduler) failed(ctx context.Context, t *task, f failed) {
 		if f.throttled != nil {
 			t.tries.free++
 			e := attemptFailed(t, f)
-			e.Retry, e.Delay = !f.throttled.GivenUp, seconds(max(time.Until(f.throttled.Until), 0))
+			e.Retry, e.Delay = !f.throttled.GivenUp, journal.Seconds(max(time.Until(f.throttled.Until), 0))
 			s.run.Journal.Tell(e)
 			s.waitForRegistry(ctx, t)
 			return
@@ -128,7 +128,7 @@ func (s *scheduler) retry(ctx context.Context, t *task, f failed) {
 func (s *scheduler) tryAgain(ctx context.Context, t *task, f failed) {
 	pause := max(t.tries.pauses.NextBackOff(), t.restForReach())
 	e := attemptFailed(t, f)
-	e.Retry, e.Delay = true, seconds(pause)
+	e.Retry, e.Delay = true, journal.Seconds(pause)
 	s.run.Journal.Tell(e)
 	then := func() { s.rest(t, pause) }
 	if f.class != builder.BrokenCache || s.run.Recovery == nil {

@@ -143,7 +143,7 @@ func (r *run) preflight(ctx context.Context) error {
 			}
 			if free < want {
 				return &PreflightError{fmt.Sprintf("--preflight-free %s: %s has only %s free below its limit of %s (%s used)",
-					size(want), t.Bound, size(max(free, 0)), size(t.Limit.High), size(t.Used))}
+					bytesize.Text(want), t.Bound, bytesize.Text(max(free, 0)), bytesize.Text(t.Limit.High), bytesize.Text(t.Used))}
 			}
 		}
 		r.tellForeign(p.node, t.Limit)
@@ -162,9 +162,9 @@ func (r *run) tellTight(t *node.Tightest, f space.Forecast) {
 	if free >= t.Limit.High/10 {
 		state = "too small for this run"
 	}
-	message := fmt.Sprintf("%s is %s: %s are used, and the limit is %s", t.Bound, state, size(t.Used), size(t.Limit.High))
+	message := fmt.Sprintf("%s is %s: %s are used, and the limit is %s", t.Bound, state, bytesize.Text(t.Used), bytesize.Text(t.Limit.High))
 	if more := f.SmallestBytes - t.Used; more > 0 {
-		message += fmt.Sprintf(", and this run needs at least %s more at once", size(more))
+		message += fmt.Sprintf(", and this run needs at least %s more at once", bytesize.Text(more))
 	}
 	r.warn("", "%s", message)
 }
@@ -181,10 +181,8 @@ func (r *run) tellForeign(n *node.Node, limit space.Limit) {
 		command = "buildctl --addr " + r.BuilderName + " prune"
 	}
 	r.warn("", "%s of the cache of %s are not this run's, or held by what is not, and stay: --prune-foreign removes what is in the way, "+
-		"--exclusive says that nobody else uses the builder, and %q removes all that nobody uses now, whoever made it", size(bytes), n.Name(), command)
+		"--exclusive says that nobody else uses the builder, and %q removes all that nobody uses now, whoever made it", bytesize.Text(bytes), n.Name(), command)
 }
-
-func size(bytes int64) string { return bytesize.Text(bytes) }
 
 // nowhere stands for a builder that is not there yet: a node that holds nothing.
 type nowhere struct{ Node }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/stoker-build/stoker/internal/every"
 )
 
 // timeoutError says that an attempt took too long.
@@ -101,25 +103,13 @@ func (s *silence) at(now time.Time) bool {
 	return s.so >= s.limit
 }
 
-// listen calls tooLong once, when nothing was heard for the limit, unless the returned
-// function is called before.
+// listen calls tooLong when nothing was heard for the limit, and again as long as that
+// lasts, until the returned function is called.
 func (s *silence) listen(tooLong func()) (stop func()) {
 	s.last = time.Now()
-	quit := make(chan struct{})
-	go func() {
-		tick := time.NewTicker(s.limit / silenceLooks)
-		defer tick.Stop()
-		for {
-			select {
-			case now := <-tick.C:
-				if s.at(now) {
-					tooLong()
-					return
-				}
-			case <-quit:
-				return
-			}
+	return every.Interval(s.limit/silenceLooks, func() {
+		if s.at(time.Now()) {
+			tooLong()
 		}
-	}()
-	return func() { close(quit) }
+	})
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // lookup is what the registry said of a job's tags.
@@ -67,7 +68,7 @@ func (r *run) check(ctx context.Context) []*task {
 		}
 	}
 	if silent > 0 {
-		r.warn("", "the registry did not say of %d of the jobs whether their images exist, so they are built (%s)", silent, firstLine(why))
+		r.warn("", "the registry did not say of %d of the jobs whether their images exist, so they are built (%s)", silent, visible.FirstLine(why))
 	}
 	return tasks
 }

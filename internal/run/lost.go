@@ -8,6 +8,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // How often a job may lose its builder before that counts as its own failure: a job that
@@ -44,7 +45,7 @@ func (s *scheduler) lose(ctx context.Context, p *place, t *task, cause error, br
 	if t != nil {
 		p.orphans = append(p.orphans, orphan{t, broken})
 	} else if !p.lost {
-		s.run.Journal.Tell(journal.BuilderLost{Error: firstLine(cause.Error()), Node: p.node.Name()})
+		s.run.Journal.Tell(journal.BuilderLost{Error: visible.FirstLine(cause.Error()), Node: p.node.Name()})
 	}
 	if !p.lost {
 		p.lost = true
@@ -194,9 +195,4 @@ func (s *scheduler) workers() (all int) {
 		all += p.pool.workers()
 	}
 	return all
-}
-
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(s, "\n")
-	return line
 }

@@ -16,8 +16,8 @@ type batch struct{ open, built, skipped, failed int }
 type accounts struct {
 	batches []batch
 	unswept []int // batches that ended before it was known what all jobs do
-	ended   []ledger.Entry
-	failed  int
+	// What this run has put on record.
+	built, skipped, failed int
 }
 
 // finish puts a task on record, which has a worker, and goes on when that is done.
@@ -35,7 +35,8 @@ func (s *scheduler) finish(ctx context.Context, t *task, status ledger.Status, r
 			if kept {
 				s.account(ctx, t, e)
 			}
-			finished, fewer = len(s.run.Ledger.Entries()), on.pool.away > 0
+			a := &s.run.accounts
+			finished, fewer = len(s.run.Resume.Kept)+a.built+a.skipped+a.failed, on.pool.away > 0
 		})
 		for _, n := range t.nodes() {
 			n.JobDone(ctx, finished)
@@ -47,7 +48,7 @@ func (s *scheduler) finish(ctx context.Context, t *task, status ledger.Status, r
 				s.run.Journal.Tell(journal.WorkersChanged{Workers: s.workers()})
 			}
 			if reason != nil {
-				s.stopEarly(e)
+				s.stopEarly()
 			}
 			s.probation.settle(status == ledger.Built)
 		}
@@ -81,15 +82,16 @@ func (r *run) dropPushed(t *task) {
 // account counts a job that is on record, and has its batch swept where it was the last.
 func (s *scheduler) account(ctx context.Context, t *task, e ledger.Entry) {
 	a := &s.run.accounts
-	a.ended = append(a.ended, e)
 	t.ended = e.Status
 	b := &a.batches[e.Batch-1]
 	b.open--
 	switch e.Status {
 	case ledger.Built:
 		b.built++
+		a.built++
 	case ledger.Skipped:
 		b.skipped++
+		a.skipped++
 	default:
 		b.failed++
 		a.failed++
@@ -138,7 +140,7 @@ func (s *scheduler) failEarly(ctx context.Context, tasks ...*task) {
 				s.open--
 				if kept {
 					s.account(ctx, t, e)
-					s.stopEarly(e)
+					s.stopEarly()
 				}
 			})
 		}
@@ -147,7 +149,7 @@ func (s *scheduler) failEarly(ctx context.Context, tasks ...*task) {
 }
 
 // stopEarly ends the run after a failed job where going on makes no sense.
-func (s *scheduler) stopEarly(e ledger.Entry) {
+func (s *scheduler) stopEarly() {
 	r := s.run
 	switch {
 	case r.FailFast:
@@ -157,9 +159,16 @@ func (s *scheduler) stopEarly(e ledger.Entry) {
 		r.cancel(tooMany(r.accounts.failed))
 		return
 	}
-	// What an earlier run has built says nothing of what is broken now.
-	if why := hopeless(r.accounts.ended); why != "" {
+	if r.accounts.built > 0 {
+		return
+	}
+	entries := r.entries()
+	if why := hopeless(entries); why != "" {
 		r.cancel(fmt.Errorf("no job was built and %d failed for the same reason; %d were not tried: %s",
-			hopelessAfter, len(r.Plan.Jobs)-len(r.Ledger.Entries()), why))
+			hopelessAfter, len(r.Plan.Jobs)-len(r.Resume.Kept)-len(entries), why))
 	}
 }
+
+// entries are what this run has put on record: what an earlier one has built says nothing
+// of what is broken now, or how long it takes.
+func (r *run) entries() []ledger.Entry { return r.Ledger.Entries()[len(r.Resume.Kept):] }

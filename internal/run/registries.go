@@ -150,6 +150,9 @@ func (r *registries) imageAt(host string, job *plan.Job, message string) (image 
 
 // waitedFor are the registries that a job waits for.
 func (r *registries) waitedFor(t *task) []string {
+	if r.throttles.Calm() {
+		return nil // nearly always
+	}
 	var waited []string
 	hosts := r.hosts(t.job)
 	for _, s := range r.throttles.States() {
@@ -223,7 +226,7 @@ func limitOf(l *throttle.Limit) *journal.Limit {
 	if l == nil {
 		return nil
 	}
-	limit := &journal.Limit{Total: l.Total, Remaining: l.Remaining, Window: seconds(l.Window)}
+	limit := &journal.Limit{Total: l.Total, Remaining: l.Remaining, Window: journal.Seconds(l.Window)}
 	if !l.Reset.IsZero() {
 		limit.Reset = &ledger.Time{Time: l.Reset}
 	}

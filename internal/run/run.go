@@ -144,7 +144,7 @@ func (r *run) openNodes(ctx context.Context) {
 			turns = turns.Of(d.Name()) // one that is lost keeps nobody from mending another
 		}
 		p := &place{number: number, platforms: d.Platforms(), pool: pool{size: r.Workers}}
-		options := node.Options{Daemon: d, Builder: r.BuilderName, Number: number, Needs: r.needs, Imports: r.Plan.Imports(), Prune: r.Prune,
+		options := node.Options{Daemon: d, Number: number, Needs: r.needs, Imports: r.Plan.Imports(), Prune: r.Prune,
 			Space: r.Space, DiskOf: r.DiskOf, Recovery: turns, Attributions: r.Attributions, Journal: r.Journal,
 			Freed: func() {
 				p.freed.Store(true)

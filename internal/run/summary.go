@@ -53,7 +53,7 @@ func (r *run) finish(ctx context.Context, t *tally) (ledger.Summary, error) {
 		p.node.Totals(s.Prune, s.Cache)
 	}
 	s.Space = r.tightestOutcome()
-	s.Pace = ledger.PaceOf(r.accounts.ended, r.pulled())
+	s.Pace = ledger.PaceOf(r.entries(), r.pulled())
 	if len(r.scheduler.places) == 1 { // else the caches' peaks are added up
 		onePeak(s.Space, s.Cache)
 	}

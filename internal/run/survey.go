@@ -13,10 +13,12 @@ import (
 
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/cache"
+	"github.com/stoker-build/stoker/internal/every"
 	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/node"
 	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 const (
@@ -133,7 +135,7 @@ func (r *run) ask(ctx context.Context, tasks []*task) *surveying {
 			of[t.job] = t
 		}
 	}
-	stop := every(surveyInterval, func() {
+	stop := every.Interval(surveyInterval, func() {
 		s.mu.Lock()
 		known := len(s.answers)
 		s.mu.Unlock()
@@ -162,28 +164,6 @@ func (r *run) ask(ctx context.Context, tasks []*task) *surveying {
 		}
 	}
 	return s
-}
-
-// every calls do again and again, until the returned function is called.
-func every(interval time.Duration, do func()) (stop func()) {
-	quit, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(interval)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				do()
-			case <-quit:
-				return
-			}
-		}
-	}()
-	return func() {
-		close(quit)
-		<-ended
-	}
 }
 
 // reach asks again about a job of which the builder could not tell, since a registry
@@ -236,7 +216,7 @@ func (r *run) tellUnknown(errs []error) {
 		return
 	}
 	r.warn("", "the builder did not tell what %d of the jobs do, which is learned when they are built; until then nothing is kept for them and nothing reserved (%s)",
-		len(errs), firstLine(errs[0].Error()))
+		len(errs), visible.FirstLine(errs[0].Error()))
 }
 
 // learnGraph takes what a build that has begun will really do. It may be

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/graph"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/node"
 	"github.com/stoker-build/stoker/internal/plan"
@@ -99,8 +100,8 @@ func (t *task) entry() ledger.Entry {
 		Digest: r.build.Digest, Descriptor: r.build.Descriptor, ConfigDigest: r.build.ConfigDigest,
 		Status: r.status, Failure: r.failure, Batch: r.batch, Node: r.build.Node, AttemptCount: t.tries.counted(),
 		StartedAt: ledger.Time{Time: r.began}, FinishedAt: ledger.Time{Time: r.ended},
-		DurationSeconds: seconds(r.ended.Sub(r.began)), RemoteCheckSeconds: seconds(r.checked),
-		BuildSeconds: seconds(r.built), PostBuildSeconds: seconds(r.after), Timings: r.build.Timings,
+		DurationSeconds: journal.Seconds(r.ended.Sub(r.began)), RemoteCheckSeconds: journal.Seconds(r.checked),
+		BuildSeconds: journal.Seconds(r.built), PostBuildSeconds: journal.Seconds(r.after), Timings: r.build.Timings,
 	}
 	if r.failure != nil {
 		e.ErrorClass = r.failure.Class
@@ -116,8 +117,6 @@ func (t *task) entry() ledger.Entry {
 	}
 	return e
 }
-
-func seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }
 
 // reads are the images that a job's build reads, by their tags, where no base image
 // was given.

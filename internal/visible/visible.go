@@ -38,6 +38,12 @@ func Lines(s string) string {
 	return strings.Join(lines, "\n")
 }
 
+// FirstLine is what comes before the first line break: of an error, what a person needs.
+func FirstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
+
 // hidden tells whether a rune controls how others are shown: the control
 // characters C0, DEL and C1, and Unicode's format characters, among them all
 // that change the direction of text.
