@@ -11,17 +11,28 @@ func Interval(interval time.Duration, do func()) (stop func()) {
 		defer close(ended)
 		tick := time.NewTicker(interval)
 		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				do()
-			case <-quit:
-				return
-			}
+		for waitFor(tick.C, quit) {
+			do()
 		}
 	}()
 	return func() {
 		close(quit)
 		<-ended
+	}
+}
+
+// waitFor the next tick, or say that there is none to wait for: also when a tick came while
+// do ran, and the end with it, of which select would take either.
+func waitFor(tick <-chan time.Time, quit <-chan struct{}) bool {
+	select {
+	case <-quit:
+		return false
+	default:
+	}
+	select {
+	case <-quit:
+		return false
+	case <-tick:
+		return true
 	}
 }
