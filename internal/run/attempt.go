@@ -26,10 +26,8 @@ type attempt struct {
 	number  int
 	on      []string // nodes
 	noCache bool
-	// reach asks again what the job does, where that is not known: a build would wait
-	// for a registry that does not answer for minutes.
-	reach func(ctx context.Context) error
-	told  teller
+	ask     asker
+	told    teller
 
 	log   io.Writer // set by logged
 	alive func()    // set by watched
@@ -38,6 +36,15 @@ type attempt struct {
 	build  time.Duration // how long the build took
 	after  time.Duration // and what followed it
 	result builder.Result
+}
+
+// asker asks the nodes of an attempt something.
+type asker struct {
+	// reach asks again what the job does, where that is not known: a build would wait
+	// for a registry that does not answer for minutes.
+	reach func(ctx context.Context) error
+	// answer tells whether they answer, in bounded time.
+	answer func(ctx context.Context) bool
 }
 
 // teller is told what a build does, by its goroutine.
@@ -61,7 +68,7 @@ type building struct {
 
 func (b building) attempt(ctx context.Context, a *attempt) error {
 	start := time.Now()
-	if err := a.reach(ctx); err != nil {
+	if err := a.ask.reach(ctx); err != nil {
 		return redacted(b.redact, err)
 	}
 	result, err := b.builder.Build(ctx, a.on, a.job, a.log, builder.Watch{

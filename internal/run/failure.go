@@ -70,7 +70,10 @@ func (e *explainedError) Unwrap() error { return e.error }
 func (r *run) classify(ctx context.Context, on []*node.Node, err error) (builder.Class, string) {
 	var stall *stallError
 	var limit *timeoutError
+	var silent *silentError
 	switch {
+	case errors.As(err, &silent):
+		return builder.BuilderLost, "the builder does not answer"
 	case errors.As(err, &stall), errors.As(err, &limit):
 		if !allAnswer(ctx, on) {
 			return builder.BuilderLost, "the builder does not answer"

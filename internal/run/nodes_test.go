@@ -97,6 +97,36 @@ func TestNodeThatDiesForGood(t *testing.T) {
 	})
 }
 
+// A node that stands still in the middle of a build, with its connections open, is noticed
+// long before an attempt may take no progress, and others build its jobs.
+func TestNodeThatStandsStill(t *testing.T) {
+	inMemory(t, func(t *testing.T) {
+		one, two := nodetest.New("one", 1500*mb), nodetest.New("two", 1500*mb)
+		s := newStage(t, 2, 4, one, two)
+		s.StallTimeout = time.Hour
+		time.AfterFunc(35*time.Second, two.Stop)
+		start := time.Now()
+		s.allBuilt(s.run(t.Context()), 1)
+		if took := time.Since(start); took > 5*time.Minute {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
+// One that stands still only for a while loses no job.
+func TestNodeThatStandsStillForAWhile(t *testing.T) {
+	inMemory(t, func(t *testing.T) {
+		d := nodetest.New("one", 1500*mb)
+		s := newStage(t, 2, 4, d)
+		time.AfterFunc(35*time.Second, d.Stop)
+		time.AfterFunc(75*time.Second, d.Continue)
+		s.allBuilt(s.run(t.Context()), 1)
+		if lost := of[journal.BuilderLost](s); len(lost) > 0 {
+			t.Errorf("lost: %+v", lost)
+		}
+	})
+}
+
 // When all nodes were lost, the first that is back builds what waits for the others, too.
 func TestFirstNodeThatComesBack(t *testing.T) {
 	inMemory(t, func(t *testing.T) {

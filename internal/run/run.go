@@ -127,7 +127,7 @@ func newRun(opt Options) *run {
 		r.accounts.batches[opt.Plan.Batch(i)-1].open++
 	}
 	build := building{opt.Builder, opt.Redact, opt.Journal}
-	r.attempts = logged{limited{watched{hooked{build, opt.PostBuild}, opt.StallTimeout}, opt.Timeout}, opt.Ledger, opt.Redact, opt.Journal}
+	r.attempts = logged{limited{watched{hooked{attended{build}, opt.PostBuild}, opt.StallTimeout}, opt.Timeout}, opt.Ledger, opt.Redact, opt.Journal}
 	return r
 }
 
@@ -186,7 +186,10 @@ func (r *run) try(ctx context.Context, t *task) error {
 	}
 	t.tries.attempt++
 	a := &attempt{job: t.job, number: t.tries.attempt, on: t.nodeNames(), noCache: t.tries.noCache,
-		reach: func(ctx context.Context) error { return r.reach(ctx, t) },
+		ask: asker{
+			reach:  func(ctx context.Context) error { return r.reach(ctx, t) },
+			answer: func(ctx context.Context) bool { return allAnswer(ctx, t.nodes()) },
+		},
 		told: teller{
 			exporting: func() {
 				for _, n := range t.nodes() {
