@@ -64,19 +64,36 @@ func TestOrder(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s, jobs := shared(tt.paths...)
-			if got := s.Order(jobs, nameWeight(s)); !slices.Equal(got, tt.want) {
+			if got := s.Order(jobs, nil, nameWeight(s)); !slices.Equal(got, tt.want) {
 				t.Errorf("order %v, want %v", got, tt.want)
 			}
 		})
 	}
 }
 
+// What jobs that have begun have made is there: those that share it come first, however
+// much others share.
+func TestOrderAfterSomeHaveBegun(t *testing.T) {
+	s, _ := shared("big x", "big y", "os env a", "alone", "os b", "os env c", "os other d", "os other e", "os env f")
+	for _, tt := range []struct{ begun, want []int }{
+		{[]int{2}, []int{5, 8, 6, 7, 4, 0, 1, 3}},
+		{[]int{2, 5}, []int{8, 6, 7, 4, 0, 1, 3}}, // one is left that shares env
+		{[]int{3}, []int{6, 7, 2, 5, 8, 4, 0, 1}},
+		{[]int{6, 0}, []int{7, 2, 5, 8, 4, 1, 3}},
+	} {
+		jobs := slices.DeleteFunc([]int{0, 1, 2, 3, 4, 5, 6, 7, 8}, func(job int) bool { return slices.Contains(tt.begun, job) })
+		if got := s.Order(jobs, tt.begun, nameWeight(s)); !slices.Equal(got, tt.want) {
+			t.Errorf("begun %v: order %v, want %v", tt.begun, got, tt.want)
+		}
+	}
+}
+
 func TestOrderOfSomeJobs(t *testing.T) {
 	s, _ := shared("os a", "os b", "env a", "env b", "os c")
-	if got := s.Order([]int{4, 3, 2, 0}, nameWeight(s)); !slices.Equal(got, []int{3, 2, 4, 0}) {
+	if got := s.Order([]int{4, 3, 2, 0}, nil, nameWeight(s)); !slices.Equal(got, []int{3, 2, 4, 0}) {
 		t.Errorf("order %v, want the heavier pair, then the other, each as given", got)
 	}
-	if got := s.Order([]int{4, 2, 0}, func(int32) int64 { return 0 }); !slices.Equal(got, []int{4, 0, 2}) {
+	if got := s.Order([]int{4, 2, 0}, nil, func(int32) int64 { return 0 }); !slices.Equal(got, []int{4, 0, 2}) {
 		t.Errorf("order %v, want sharers together where nothing weighs", got)
 	}
 }
@@ -98,7 +115,7 @@ func TestOrderKeepsVariantsTogether(t *testing.T) {
 	s, jobs := shared(paths...)
 	seen := map[int]bool{}
 	last := -1
-	for _, job := range s.Order(jobs, nameWeight(s)) {
+	for _, job := range s.Order(jobs, nil, nameWeight(s)) {
 		if v := variant[job]; v != last {
 			if seen[v] {
 				t.Fatalf("the jobs of variant %d are apart", v)
@@ -132,11 +149,11 @@ func TestOrderKeepsSharersTogether(t *testing.T) {
 		if rapid.Bool().Draw(rt, "weightless") {
 			weight = func(int32) int64 { return 0 }
 		}
-		order := s.Order(jobs, weight)
+		order := s.Order(jobs, nil, weight)
 		if !slices.Equal(slices.Sorted(slices.Values(order)), slices.Sorted(slices.Values(jobs))) {
 			rt.Fatalf("the order %v is no permutation of %v", order, jobs)
 		}
-		if !slices.Equal(order, s.Order(jobs, weight)) {
+		if !slices.Equal(order, s.Order(jobs, nil, weight)) {
 			rt.Fatal("the second order is another")
 		}
 		for depth := range 5 {

@@ -29,7 +29,7 @@ func (r *run) arrange(tasks []*task) []*task {
 	}
 	places = slices.Clone(open)
 	if r.Order == OrderShared {
-		r.needs.Read(func(g *graph.Shared) { open = g.Order(open, weight(g)) })
+		r.needs.Read(func(g *graph.Shared) { open = g.Order(open, begun(tasks), weight(g)) })
 	}
 	inOrder := make([]*task, len(open))
 	for i, from := range open {
@@ -41,6 +41,16 @@ func (r *run) arrange(tasks []*task) []*task {
 	}
 	r.renumber(arranged)
 	return arranged
+}
+
+// begun returns the numbers of the tasks that were sent ahead.
+func begun(tasks []*task) (numbers []int) {
+	for _, t := range tasks {
+		if t.begun {
+			numbers = append(numbers, t.number)
+		}
+	}
+	return numbers
 }
 
 // renumber gives all tasks the numbers of their places, in the plan and in what they
