@@ -16,16 +16,16 @@ import (
 	"github.com/stoker-build/stoker/internal/run"
 )
 
-func TestSixtyImages(t *testing.T) {
+func TestFortyImages(t *testing.T) {
 	t.Parallel()
-	w := newWorkbench(t, small(6, 10))
+	w := newWorkbench(t, small(4, 10))
 	code, out := w.build(t.Context(), "--workers", "4", "--batch-size", "15")
 	if code != ExitOK {
 		t.Fatalf("exit code %d\n%s", code, out)
 	}
 	entries := w.manifest()
-	if len(entries) != 60 {
-		t.Fatalf("%d manifest lines, want 60", len(entries))
+	if len(entries) != 40 {
+		t.Fatalf("%d manifest lines, want 40", len(entries))
 	}
 	byBase := map[string]lab.Base{}
 	for _, b := range w.bases {
@@ -50,7 +50,7 @@ func TestSixtyImages(t *testing.T) {
 			t.Errorf("second run: entry %+v", e)
 		}
 	}
-	if s := w.summary(); s.Skipped != 60 || s.Built != 0 {
+	if s := w.summary(); s.Skipped != 40 || s.Built != 0 {
 		t.Errorf("second run: summary %+v", s)
 	}
 

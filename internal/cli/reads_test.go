@@ -80,27 +80,29 @@ func (w *workbench) checkSilent() {
 	}
 }
 
-// With a syntax line, most of what is built on a small disk is still built, and
-// each layer pulled once, as without.
+// With syntax lines, and of different versions, most of what is built on a small disk is
+// still built, and each layer pulled once, as without.
 func TestSyntaxLine(t *testing.T) {
 	t.Parallel()
-	for _, version := range []string{"1", "1.7"} {
-		t.Run(version, func(t *testing.T) {
-			disk := labtest.Disk(t, 360*mb)
-			w := newMirrored(t, modest(1, 10), lab.BuildkitdOptions{Root: disk.Path() + "/root"})
-			if _, err := lab.WriteAgent(w.path("ctx"), lab.Agent{OwnCacheBytes: modestOwn, Syntax: "docker/dockerfile:" + version}); err != nil {
-				t.Fatal(err)
-			}
-			code, out := w.build(t.Context(), "--workers", "3", "--job-size", "45MB")
-			w.checkAllBuilt(code, out, 10)
-			s := w.summary()
-			if full := events[journal.DiskFull](w, "disk_full"); len(full) > 0 || s.Retried > 0 || s.Prune.LiveRemovedRecords > 0 || s.Prune.ReclaimedBytes < 100*mb {
-				t.Errorf("%d times full, %d retried, prune %+v\n%s", len(full), s.Retried, s.Prune, out)
-			}
-			w.checkPulledOnce()
-			w.checkSilent()
-		})
+	disk := labtest.Disk(t, 360*mb)
+	w := newMirrored(t, modest(1, 10), lab.BuildkitdOptions{Root: disk.Path() + "/root"})
+	var rows []string
+	for i, b := range w.bases {
+		version := []string{"1", "1.7"}[i%2]
+		if _, err := lab.WriteAgent(w.path("agent-"+version), lab.Agent{OwnCacheBytes: modestOwn, Syntax: "docker/dockerfile:" + version}); err != nil {
+			t.Fatal(err)
+		}
+		rows = append(rows, fmt.Sprintf(`{"id":%q,"base":%q,"version":%q}`, b.Name, b.Ref, version))
 	}
+	code, out := w.rows(rows, "--workers", "3", "--job-size", "45MB", "--build-arg", "BASE_IMAGE={{.base}}", "--build-arg", "BUILDER_IMAGE="+w.builder.Ref,
+		"-t", w.registry.Host()+"/built/{{.id}}:1", w.path("agent-{{.version}}"))
+	w.checkAllBuilt(code, out, 10)
+	s := w.summary()
+	if full := events[journal.DiskFull](w, "disk_full"); len(full) > 0 || s.Retried > 0 || s.Prune.LiveRemovedRecords > 0 || s.Prune.ReclaimedBytes < 100*mb {
+		t.Errorf("%d times full, %d retried, prune %+v\n%s", len(full), s.Retried, s.Prune, out)
+	}
+	w.checkPulledOnce()
+	w.checkSilent()
 }
 
 // So it is on a private builder, with a frontend of some registry's own.
