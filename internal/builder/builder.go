@@ -4,6 +4,7 @@
 package builder
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -15,7 +16,6 @@ import (
 	"github.com/docker/buildx/build"
 	"github.com/docker/buildx/util/confutil"
 	"github.com/docker/cli/cli/command"
-	"github.com/docker/cli/cli/config/types"
 	"github.com/docker/cli/cli/flags"
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/auth/authprovider"
@@ -46,9 +46,8 @@ type Options struct {
 	ExistingOnly bool
 	// InsecureRegistries are hosts that a private builder talks to without TLS.
 	InsecureRegistries []string
-	// Secret is told of the secrets that docker's configuration, or a program that it
-	// names, gives out for registries, before the builder has them; may be nil.
-	Secret func(values ...string)
+	// Credentials are those for registries; docker's own when nil.
+	Credentials *credentials.Store
 	// Getenv reads the environment; os.Getenv when nil.
 	Getenv func(string) string
 }
@@ -81,7 +80,7 @@ func Connect(ctx context.Context, opt Options) (*Builder, error) {
 	if getenv == nil {
 		getenv = os.Getenv
 	}
-	b := &Builder{opener: opener{cli: cli}, auth: tellingSecrets(opt.Secret, credentials.New().ForBuilds(cli)), images: newImages(), around: &surroundings{contents: newContents()},
+	b := &Builder{opener: opener{cli: cli}, auth: cmp.Or(opt.Credentials, credentials.New()).ForBuilds(cli), images: newImages(), around: &surroundings{contents: newContents()},
 		config: confutil.NewConfig(cli, confutil.WithDir(filepath.Join(opt.StateDir, "buildx")))}
 
 	for _, asked := range []struct {
@@ -182,16 +181,4 @@ func (b *Builder) options(o build.Options) build.Options {
 // credentials are docker's for registries, which a builder may ask for.
 func (b *Builder) credentials() session.Attachable {
 	return authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{AuthConfigProvider: b.auth})
-}
-
-// tellingSecrets tells of each secret that a provider gives out.
-func tellingSecrets(secret func(values ...string), next authprovider.AuthConfigProvider) authprovider.AuthConfigProvider {
-	if secret == nil {
-		return next
-	}
-	return func(ctx context.Context, host string, scope []string, check authprovider.ExpireCachedAuthCheck) (types.AuthConfig, error) {
-		auth, err := next(ctx, host, scope, check)
-		secret(auth.Password, auth.Auth, auth.IdentityToken, auth.RegistryToken)
-		return auth, err
-	}
 }

@@ -24,7 +24,7 @@ func check(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams) (
 	}
 	defer done()
 	secrets := o.redactor(p)
-	o.builder.secret = secrets.Add
+	o.builder.credentials.Secret = secrets.Add
 	b, err := o.builder.connect(ctx, p.Registries())
 	if err != nil {
 		return err

@@ -23,7 +23,7 @@ import (
 func (o builderOptions) options(registries []string, existingOnly bool) builder.Options {
 	loopback := slices.DeleteFunc(slices.Clone(registries), func(host string) bool { return !imageref.Loopback(host) })
 	return builder.Options{
-		Names: o.names, Buildkitd: o.buildkitd, BuildkitdConfig: o.config, StateDir: o.stateDir, ExistingOnly: existingOnly, Secret: o.secret,
+		Names: o.names, Buildkitd: o.buildkitd, BuildkitdConfig: o.config, StateDir: o.stateDir, ExistingOnly: existingOnly, Credentials: o.credentials,
 		InsecureRegistries: slices.Concat(o.insecure, loopback),
 	}
 }
@@ -73,5 +73,5 @@ func nodesOf(b *builder.Builder) []run.Node {
 
 // registries asks them where a builder does that has mirrors.
 func (o builderOptions) registries(mirrors builder.Mirrors) (*registry.Client, error) {
-	return registry.New(registry.Options{Insecure: slices.Concat(mirrors.Plain, o.insecure), Mirrors: mirrors.Of, Chains: filepath.Join(o.stateDir, "chains")})
+	return registry.New(registry.Options{Insecure: slices.Concat(mirrors.Plain, o.insecure), Mirrors: mirrors.Of, Credentials: o.credentials, Chains: filepath.Join(o.stateDir, "chains")})
 }

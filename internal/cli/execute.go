@@ -58,7 +58,7 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	}
 	defer done()
 	options := o.options(p)
-	o.builder.secret = options.Redact.Add
+	o.builder.credentials.Secret = options.Redact.Add
 	b, err := o.builder.connect(ctx, p.Registries())
 	if err != nil {
 		return err

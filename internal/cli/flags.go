@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/stoker-build/stoker/internal/credentials"
 	"github.com/stoker-build/stoker/internal/plan"
 	"github.com/stoker-build/stoker/internal/show"
 )
@@ -117,11 +118,13 @@ type builderOptions struct {
 	config    string
 	stateDir  string
 	insecure  []string
-	// secret is told of what credentials for registries come to be known; may be nil.
-	secret func(values ...string)
+	// credentials are asked for by builds and by questions to registries, so that a helper
+	// that asks a person does so once.
+	credentials *credentials.Store
 }
 
 func (o *builderOptions) addTo(f *pflag.FlagSet) {
+	o.credentials = credentials.New()
 	f.StringArrayVar(&o.names, "builder", nil, "a buildx builder's `NAME` or an address: unix://, tcp://, docker-container://, kube-pod://, ssh://; several times for builders that build together (default BUILDX_BUILDER, BUILDKIT_HOST, docker's current builder, a private buildkitd)")
 	f.StringVar(&o.buildkitd, "buildkitd", "", "`PATH` of the buildkitd to start as a private builder (default beside stoker, or on PATH)")
 	f.StringVar(&o.config, "buildkitd-config", "", "`FILE` with the configuration of a private builder, a buildkitd.toml")

@@ -100,7 +100,7 @@ func runPlan(ctx context.Context, o buildOptions, nodes []int, format string, st
 	defer done()
 	options := o.options(p)
 	var mirrors builder.Mirrors
-	o.builder.secret = options.Redact.Add
+	o.builder.credentials.Secret = options.Redact.Add
 	b, err := o.builder.connect(ctx, p.Registries())
 	switch {
 	case err == nil:

@@ -22,8 +22,11 @@ import (
 )
 
 // Store is docker's credential store, as its configuration says it. It remembers for some
-// minutes what helpers have answered. It may be used concurrently.
+// minutes what helpers have answered. It may be used concurrently; Secret is set before.
 type Store struct {
+	// Secret is told of each secret before it is given out; may be nil.
+	Secret func(values ...string)
+
 	limit time.Duration // for a helper's answer
 
 	mu      sync.Mutex
@@ -60,6 +63,7 @@ func (s *Store) ResolveContext(ctx context.Context, target authn.Resource) (auth
 			}
 		}
 		if !isEmpty(found) {
+			s.tell(found)
 			return authn.FromConfig(authn.AuthConfig{Username: found.Username, Password: found.Password, Auth: found.Auth,
 				IdentityToken: found.IdentityToken, RegistryToken: found.RegistryToken}), nil
 		}
@@ -73,7 +77,7 @@ func (s *Store) ResolveContext(ctx context.Context, target authn.Resource) (auth
 func (s *Store) ForBuilds(cli command.Cli) authprovider.AuthConfigProvider {
 	file := cli.ConfigFile()
 	rest := dockerconfig.LoadAuthConfig(configured{cli, withoutHelpers(file)})
-	return func(ctx context.Context, host string, scopes []string, expired authprovider.ExpireCachedAuthCheck) (types.AuthConfig, error) {
+	find := func(ctx context.Context, host string, scopes []string, expired authprovider.ExpireCachedAuthCheck) (types.AuthConfig, error) {
 		found, err := rest(ctx, host, scopes, expired)
 		if err != nil || !isEmpty(found) {
 			return found, err
@@ -82,6 +86,17 @@ func (s *Store) ForBuilds(cli command.Cli) authprovider.AuthConfigProvider {
 			return found, err
 		}
 		return s.ask(ctx, file, keyOf(authprovider.DockerHubRegistryHost))
+	}
+	return func(ctx context.Context, host string, scopes []string, expired authprovider.ExpireCachedAuthCheck) (types.AuthConfig, error) {
+		found, err := find(ctx, host, scopes, expired)
+		s.tell(found)
+		return found, err
+	}
+}
+
+func (s *Store) tell(c types.AuthConfig) {
+	if s.Secret != nil {
+		s.Secret(c.Password, c.Auth, c.IdentityToken, c.RegistryToken)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -129,11 +130,20 @@ func TestWhereCredentialsComeFrom(t *testing.T) {
 			b := newBench(t, tt.config)
 			b.helper("one", answers)
 			for range 2 { // the second time it is remembered
+				secrets := 0
+				b.store.Secret = func(values ...string) {
+					if slices.Contains(values, "s") {
+						secrets++
+					}
+				}
 				if got, err := b.forImage(t.Context(), tt.image); got != tt.want || err != nil {
 					t.Errorf("for an image %q, error %v; want %q", got, err, tt.want)
 				}
 				if got, err := b.forBuild(t.Context(), tt.host); got != tt.want || err != nil {
 					t.Errorf("for a build %q, error %v; want %q", got, err, tt.want)
+				}
+				if secrets != 2 && tt.want != ":" {
+					t.Errorf("of 2 secrets that were given out %d were told", secrets)
 				}
 			}
 			if got := b.asked(); got != tt.asked {

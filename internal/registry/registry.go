@@ -4,6 +4,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -32,6 +33,8 @@ type Options struct {
 	// Mirrors are asked of what images are made of, before a registry itself, by its
 	// host: hosts, perhaps with a path.
 	Mirrors map[string][]string
+	// Credentials are those for registries; docker's own when nil.
+	Credentials *credentials.Store
 	// Chains is the directory where chains are kept between runs; empty keeps none.
 	Chains string
 }
@@ -68,7 +71,7 @@ func New(o Options) (*Client, error) {
 	c := &Client{options: o, limits: &limits{next: remote.DefaultTransport, known: map[string]throttle.Limit{}}, store: layers.Store{Dir: o.Chains},
 		patience: defaultPatience, pause: defaultPause, failures: map[string]int{}}
 	// The library's own retries are off: they would multiply with ours.
-	options := []remote.Option{remote.WithAuthFromKeychain(credentials.New()), remote.WithUserAgent("stoker"),
+	options := []remote.Option{remote.WithAuthFromKeychain(cmp.Or(o.Credentials, credentials.New())), remote.WithUserAgent("stoker"),
 		remote.WithTransport(&pings{next: c.limits, known: map[string]pong{}}), remote.WithRetryBackoff(remote.Backoff{Steps: 1})}
 	var err error
 	if c.puller, err = remote.NewPuller(options...); err != nil {
