@@ -10,7 +10,8 @@ import (
 // Definition is a build as BuildKit's frontends define it, read but not yet
 // turned into a graph.
 type Definition struct {
-	ops []operation // inputs first
+	ops    []operation // inputs first
+	result *pb.Input   // nil where the definition does not say
 }
 
 type operation struct {
@@ -32,8 +33,11 @@ func ParseDefinition(def *pb.Definition) (*Definition, error) {
 		}
 		o.reported = reportedDigest(o.op, reported)
 		reported[o.digest] = o.reported
-		if o.op.Op == nil {
-			continue // the last one only points at the result
+		if o.op.Op == nil { // the last one only points at the result
+			if len(o.op.Inputs) == 1 {
+				d.result = o.op.Inputs[0]
+			}
+			continue
 		}
 		if m := def.Metadata[o.digest]; m != nil {
 			o.name = m.Description["llb.customname"]
@@ -87,6 +91,9 @@ func (d *Definition) Graph(s Surroundings) (Graph, Places) {
 	}
 	for _, v := range b.Sent {
 		b.add(v)
+	}
+	if d.result != nil {
+		b.graph.Tops = b.top(d.result)
 	}
 	return b.graph, places
 }

@@ -91,6 +91,9 @@ type Image struct {
 type Graph struct {
 	Vertices []Vertex
 	Images   []Image
+	// Tops are the vertices whose results are the images that it makes, one for each
+	// platform.
+	Tops []ID
 }
 
 // LayerIDs returns the identities of an image's layers, bottom first: each
@@ -173,6 +176,7 @@ type ImageLayers struct {
 func (g *Graph) Join(other Graph) {
 	g.add(other.Vertices...)
 	g.Images = append(g.Images, other.Images...)
+	g.Tops = append(g.Tops, other.Tops...)
 }
 
 // add appends the vertices that are not there yet.

@@ -18,7 +18,8 @@ type Shared struct {
 	above    lists[int32]
 	chains   map[string][][]int32
 	paths    [][]int32
-	texts    []string // the records' descriptions, each once
+	tops     [][]int32 // by job
+	texts    []string  // the records' descriptions, each once
 	text     map[string]int32
 	also     map[int32][]alias
 }
@@ -72,7 +73,7 @@ func NewShared() *Shared {
 // has any more are still known, with no jobs.
 func (s *Shared) Set(job int, g Graph) {
 	for len(s.paths) <= job {
-		s.paths = append(s.paths, nil)
+		s.paths, s.tops = append(s.paths, nil), append(s.tops, nil)
 	}
 	for _, v := range s.paths[job] {
 		s.vertices[v].jobs = without(s.vertices[v].jobs, int32(job))
@@ -83,7 +84,7 @@ func (s *Shared) Set(job int, g Graph) {
 		s.vertices[v].jobs = with(s.vertices[v].jobs, int32(job))
 		path = append(path, v)
 	}
-	s.paths[job] = path
+	s.paths[job], s.tops[job] = path, s.numbers(g.Tops)
 	s.AddImages(g.Images)
 }
 
@@ -214,15 +215,18 @@ func (s *Shared) SetSize(layer ID, bytes int64) {
 // Renumber gives the jobs other numbers: the one with the number order[i] gets i.
 // It must name each job once.
 func (s *Shared) Renumber(order []int) {
-	paths := make([][]int32, len(order))
+	paths, tops := make([][]int32, len(order)), make([][]int32, len(order))
 	for i := range s.vertices {
 		s.vertices[i].jobs = s.vertices[i].jobs[:0]
 	}
 	for job, was := range order {
 		paths[job] = s.Path(was)
+		if was < len(s.tops) {
+			tops[job] = s.tops[was]
+		}
 		for _, v := range paths[job] {
 			s.vertices[v].jobs = append(s.vertices[v].jobs, int32(job))
 		}
 	}
-	s.paths = paths
+	s.paths, s.tops = paths, tops
 }
