@@ -136,7 +136,7 @@ func (a *attribution) layer(i int) (found []int32) {
 		return nil
 	}
 	for _, chain := range a.shared.Chains(Name{ref, d}.key()) {
-		if depth < len(chain) && a.shared.Kind(chain[depth]) == graph.Layer {
+		if depth < len(chain) {
 			found = append(found, chain[depth])
 		}
 	}
@@ -271,7 +271,12 @@ func (a *attribution) isNew(i int) bool {
 // image: pulled, or resolved and not yet pulled.
 func (a *attribution) isLayer(i int) bool {
 	r := &a.records[i]
-	return strings.HasPrefix(r.Description, pulledFrom) || r.Description == "" && r.isRegular()
+	return a.isPulled(i) || r.Description == "" && r.isRegular()
+}
+
+// isPulled tells whether the record at i was pulled, by its description.
+func (a *attribution) isPulled(i int) bool {
+	return strings.HasPrefix(a.records[i].Description, pulledFrom)
 }
 
 func distinct(s []int32) []int32 {

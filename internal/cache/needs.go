@@ -224,8 +224,12 @@ func (n *Needs) align(job int, g graph.Graph) bool {
 		return false
 	}
 	for i, v := range path {
-		planned, told := n.shared.Kind(v), &g.Vertices[i]
-		if planned != told.Kind || n.shared.Name(v) != told.Name || planned == graph.Layer && n.shared.ID(v) != told.ID {
+		told := &g.Vertices[i]
+		at, known := n.shared.Find(told.ID)
+		if known && at == v {
+			continue
+		}
+		if told.Kind == graph.Layer || n.shared.Kind(v) != told.Kind || n.shared.Name(v) != told.Name {
 			return false
 		}
 	}
