@@ -3,6 +3,8 @@ package cache
 import (
 	"maps"
 	"slices"
+
+	"github.com/stoker-build/stoker/internal/graph"
 )
 
 // Report has the verdicts on a builder's records. It is a value of one moment
@@ -133,8 +135,9 @@ type Seen struct {
 	// Whole is what the layers take that are pulled and unpacked, Compressed what
 	// these are in the registry.
 	Whole, Compressed int64
-	// Own is, by finished jobs whose records are still there, what they made that
-	// no other job has.
+	// Own is, by finished jobs whose records are still there, what they have that no
+	// other job has: of those that made a part of it in this run. What was found in the
+	// cache may be less than a job makes.
 	Own map[int]int64
 }
 
@@ -160,7 +163,7 @@ func (r *Report) Sizes() Seen {
 	r.Needs.mu.RLock()
 	defer r.Needs.mu.RUnlock()
 	s := NewSeen()
-	whole := r.wholeLayers()
+	whole, made := r.wholeLayers(), map[int]bool{}
 	for i := range r.Records {
 		rec := &r.Records[i]
 		if rec.Size == 0 || len(r.of[i]) != 1 {
@@ -176,8 +179,10 @@ func (r *Report) Sizes() Seen {
 		}
 		if verdict := r.Verdicts[i]; verdict.Reason == Finished && !verdict.Layer && len(r.shared.JobsOf(v)) == 1 {
 			s.Own[verdict.Job] += rec.Size
+			made[verdict.Job] = made[verdict.Job] || r.isNew(i) && r.shared.Kind(v) != graph.Source
 		}
 	}
+	maps.DeleteFunc(s.Own, func(job int, _ int64) bool { return !made[job] })
 	return s
 }
 
