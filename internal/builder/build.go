@@ -218,6 +218,7 @@ func (b *Builder) Build(ctx context.Context, on []string, job *plan.Job, log io.
 	if b.pushed != nil {
 		b.pushed.built(job, response[target].ExporterResponse)
 	}
+	b.images.forget(job.Tags)
 	result.setImage(response[target].ExporterResponse)
 	return result, nil
 }

@@ -32,7 +32,7 @@ type images struct {
 	flight flightcontrol.Group[image]
 
 	mu    sync.Mutex
-	known map[string]image
+	known map[string]map[string]image // by reference, and what optKey says of how it is read
 	hosts map[string]*hostState
 }
 
@@ -71,15 +71,14 @@ const (
 var ErrUnreachable = errors.New("the registry cannot be reached")
 
 func newImages() *images {
-	return &images{known: map[string]image{}, hosts: map[string]*hostState{}}
+	return &images{known: map[string]map[string]image{}, hosts: map[string]*hostState{}}
 }
 
 // resolve asks the builder what a reference stands for. What opt says beside the
 // platform and the mode makes no difference to the answer.
 func (m *images) resolve(ctx context.Context, c gateway.Client, ref string, opt sourceresolver.Opt) (image, error) {
-	key := ref + " " + optKey(opt)
 	m.mu.Lock()
-	known, ok := m.known[key]
+	known, ok := m.known[ref][optKey(opt)]
 	m.mu.Unlock()
 	if ok {
 		return known, nil
@@ -87,8 +86,8 @@ func (m *images) resolve(ctx context.Context, c gateway.Client, ref string, opt 
 	if err := m.reachable(ref); err != nil {
 		return image{}, err
 	}
-	found, err := m.flight.Do(ctx, key, func(ctx context.Context) (image, error) {
-		return m.ask(ctx, c, ref, key, opt)
+	found, err := m.flight.Do(ctx, ref+" "+optKey(opt), func(ctx context.Context) (image, error) {
+		return m.ask(ctx, c, ref, opt)
 	})
 	if ctx.Err() != nil {
 		// Not its cause, which may be another stage's error: the converter adds to
@@ -98,9 +97,18 @@ func (m *images) resolve(ctx context.Context, c gateway.Client, ref string, opt 
 	return found, err
 }
 
+// forget has the builder be asked anew what tags stand for: images were made under them.
+func (m *images) forget(tags []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, tag := range tags {
+		delete(m.known, imageref.WithoutDigest(tag))
+	}
+}
+
 // ask is one question to the builder, for all who ask the same meanwhile. ctx ends
 // when none of them wants to know any more.
-func (m *images) ask(ctx context.Context, c gateway.Client, ref, key string, opt sourceresolver.Opt) (image, error) {
+func (m *images) ask(ctx context.Context, c gateway.Client, ref string, opt sourceresolver.Opt) (image, error) {
 	patience, cancel := m.patience(ctx, ref)
 	defer cancel()
 	var i image
@@ -122,11 +130,19 @@ func (m *images) ask(ctx context.Context, c gateway.Client, ref, key string, opt
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.known[key] = i
+	m.keep(ref, opt, i)
 	if i.digest != "" {
-		m.known[pinned(i.ref, i.digest)+" "+optKey(opt)] = i
+		m.keep(pinned(i.ref, i.digest), opt, i)
 	}
 	return i, nil
+}
+
+// keep remembers an image. The caller holds mu.
+func (m *images) keep(ref string, opt sourceresolver.Opt, i image) {
+	if m.known[ref] == nil {
+		m.known[ref] = map[string]image{}
+	}
+	m.known[ref][optKey(opt)] = i
 }
 
 func optKey(opt sourceresolver.Opt) string {
