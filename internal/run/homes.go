@@ -83,20 +83,35 @@ func (s *scheduler) holder(t *task) (holder *place) {
 // that with the most left for each worker, as much as it has workers itself, cut where
 // the least is shared. It tells whether there was any.
 func (s *scheduler) takeOver(p *place) bool {
-	var victim *place
-	var left []*task
-	for _, other := range s.places {
-		theirs := s.homedAt(other, p)
-		if other != p && len(theirs)*max(victim.workers(), 1) > len(left)*other.workers() {
-			victim, left = other, theirs
+	left := make([][]*task, len(s.places))
+	for i, other := range s.places {
+		if other != p && !other.idle() {
+			left[i] = s.homedAt(other, p)
 		}
 	}
-	if len(left) == 0 {
+	i := longest(len(left), func(i int) (jobs, workers int) { return len(left[i]), s.places[i].pool.workers() })
+	if i < 0 {
 		return false
 	}
-	cut := lastPart(len(left), victim.workers(), p.workers(), func(i int) int64 { return s.common(left[i-1], left[i]) })
-	s.settle(p, left[cut:]...)
+	theirs := left[i]
+	cut := lastPart(len(theirs), s.places[i].pool.workers(), p.pool.workers(), func(i int) int64 { return s.common(theirs[i-1], theirs[i]) })
+	s.settle(p, theirs[cut:]...)
 	return true
+}
+
+// idle tells whether a node has a worker for the next of its own jobs that can be built.
+func (p *place) idle() bool { return !p.lost && p.head == nil && p.pool.soon() }
+
+// longest is which of n nodes has the most jobs left for each of its workers; -1 where
+// none has any.
+func longest(n int, left func(i int) (jobs, workers int)) int {
+	most, mostJobs, itsWorkers := -1, 0, 1
+	for i := range n {
+		if jobs, workers := left(i); jobs*itsWorkers > mostJobs*workers {
+			most, mostJobs, itsWorkers = i, jobs, workers
+		}
+	}
+	return most
 }
 
 // lastPart is where the part of n jobs begins that a node with so many workers takes over
@@ -113,14 +128,6 @@ func (s *scheduler) homedAt(home, other *place) (tasks []*task) {
 		}
 	}
 	return tasks
-}
-
-// workers are those that there are now.
-func (p *place) workers() int {
-	if p == nil {
-		return 0
-	}
-	return p.pool.workers()
 }
 
 // common is what two jobs have in common, in bytes, as the order of jobs weighs it.

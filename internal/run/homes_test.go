@@ -64,3 +64,20 @@ func TestCutsOfAnything(t *testing.T) {
 		}
 	})
 }
+
+// The node that is taken over from is the one with the most left for each worker.
+func TestLongest(t *testing.T) {
+	for _, tt := range []struct {
+		left, workers []int
+		want          int
+	}{
+		{[]int{0, 0}, []int{2, 2}, -1},
+		{[]int{3, 4}, []int{2, 2}, 1},
+		{[]int{3, 4}, []int{1, 2}, 0},
+		{[]int{4, 4}, []int{2, 2}, 0},
+	} {
+		if got := longest(len(tt.left), func(i int) (jobs, workers int) { return tt.left[i], tt.workers[i] }); got != tt.want {
+			t.Errorf("%v jobs for %v workers: node %d, want %d", tt.left, tt.workers, got, tt.want)
+		}
+	}
+}

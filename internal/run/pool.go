@@ -5,11 +5,15 @@ package run
 type pool struct {
 	size int
 	busy int
+	last int // of the busy, those whose job is on record
 	away int // that a full disk took
 }
 
 // free tells whether a worker is idle.
 func (p *pool) free() bool { return p.busy < p.workers() }
+
+// soon tells whether a worker is idle, or about to be.
+func (p *pool) soon() bool { return p.busy-p.last < p.workers() }
 
 // workers is how many there are now.
 func (p *pool) workers() int { return p.size - p.away }

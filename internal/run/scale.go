@@ -142,16 +142,12 @@ func (s *simulation) pull(n *simulated, job int) (bytes int64) {
 
 // takeOver gives a node the last part of the longest row that is left.
 func (s *simulation) takeOver(nodes []simulated, to int) bool {
-	victim := &nodes[to]
-	for i := range nodes {
-		if len(nodes[i].left) > len(victim.left) {
-			victim = &nodes[i]
-		}
-	}
-	left := victim.left
-	if len(left) == 0 {
+	i := longest(len(nodes), func(i int) (jobs, workers int) { return len(nodes[i].left), s.workers })
+	if i < 0 {
 		return false
 	}
+	victim := &nodes[i]
+	left := victim.left
 	cut := lastPart(len(left), s.workers, s.workers, func(i int) int64 { return s.common(left[i-1], left[i]) })
 	nodes[to].left, victim.left = slices.Clone(left[cut:]), left[:cut]
 	return true
