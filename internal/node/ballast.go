@@ -35,6 +35,19 @@ func newBallast(dir string, disk builder.Disk, of func(string) (builder.Disk, er
 	return b
 }
 
+// bytes is what it takes up now.
+func (b *ballast) bytes() int64 {
+	if b == nil {
+		return 0
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.held {
+		return 0
+	}
+	return b.size
+}
+
 // hold takes the space, where there is plenty left. Where it cannot, the run
 // goes on without.
 func (b *ballast) hold() {

@@ -55,12 +55,23 @@ func (n *Node) openDisk() *disk {
 		n.warn("", "the disk of %s cannot be seen: %s", path, err)
 		return &disk{daemon: n.Daemon}
 	}
-	d := &disk{path: path, first: first, others: first.Used, of: n.DiskOf, daemon: n.Daemon, ballast: newBallast(path, first, n.DiskOf)}
-	if n.sweeper != nil {
-		d.others = max(first.Used-n.sweeper.Counts().StartBytes, 0)
-	}
+	d := &disk{path: path, of: n.DiskOf, daemon: n.Daemon, ballast: newBallast(path, first, n.DiskOf)}
 	d.hold()
+	if d.first, err = d.look(); err != nil {
+		d.first = first
+	}
+	d.others = d.first.Used
+	if n.sweeper != nil {
+		d.others = max(d.first.Used-n.sweeper.Counts().StartBytes, 0)
+	}
 	return d
+}
+
+// look tells of the disk as if the ballast were no part of it.
+func (d *disk) look() (builder.Disk, error) {
+	now, err := d.of(d.path)
+	now.Used = max(now.Used-d.bytes(), 0)
+	return now, err
 }
 
 // name is what the bound is called.
@@ -70,7 +81,7 @@ func (d *disk) name() string { return "the disk of " + d.path }
 func (d *disk) isSeen() bool { return d.path != "" }
 
 func (d *disk) used(context.Context) (int64, error) {
-	now, err := d.of(d.path)
+	now, err := d.look()
 	return now.Used, err
 }
 
@@ -81,7 +92,7 @@ func (d *disk) watch(room *room) (stop func()) {
 		return func() {}
 	}
 	return every.Interval(diskInterval, func() {
-		if now, err := d.of(d.path); err == nil {
+		if now, err := d.look(); err == nil {
 			room.noteUsed(d.name(), now.Used)
 			d.noteIfFull(now)
 		}
