@@ -143,13 +143,18 @@ func (a *room) stateFor(ctx context.Context, job int) state {
 	return worst
 }
 
-// tightest is the bound with the least room, and what is used of it; nil for none that
-// can be read.
-func (a *room) tightest(ctx context.Context) (least *gauge, used int64) {
+// tightest is the bound with the least room, nil for none that can be read, and what is
+// used of each that can.
+func (a *room) tightest(ctx context.Context) (least *gauge, used map[string]int64) {
+	used = map[string]int64{}
 	for _, g := range a.all() {
 		u, err := g.used(ctx)
-		if err == nil && (least == nil || g.limit.High-u < least.limit.High-used) {
-			least, used = &g, u
+		if err != nil {
+			continue
+		}
+		used[g.name] = u
+		if least == nil || g.limit.High-u < least.limit.High-used[least.name] {
+			least = &g
 		}
 	}
 	return least, used

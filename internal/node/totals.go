@@ -13,6 +13,18 @@ import (
 type Outlook struct {
 	Plan     space.Plan
 	Forecast space.Forecast
+	// Tightest is the bound that it is of; nil where there is none that could be read.
+	Tightest *Tightest
+	used     map[string]int64 // of each bound that could
+}
+
+// Tightest is the bound with the least room, as a person reads it.
+type Tightest struct {
+	Bound string
+	Limit space.Limit
+	// Used is what is used of it now, Others of that what was not the node's cache when
+	// the run began.
+	Used, Others int64
 }
 
 // Outlook looks what there is on the node before some jobs are built there, in their
@@ -29,8 +41,11 @@ func (n *Node) Outlook(ctx context.Context, jobs []int, workers int) Outlook {
 			p.Present = append(p.Present, v)
 		}
 	}
-	if g, used := n.space.tightest(ctx); g != nil {
-		p.Limit, p.Used = g.limit, used
+	g, used := n.space.tightest(ctx)
+	o := Outlook{used: used}
+	if g != nil {
+		p.Limit, p.Used = g.limit, used[g.name]
+		o.Tightest = &Tightest{Bound: g.name, Limit: g.limit, Used: p.Used, Others: g.others}
 	}
 	p.Reclaimable = min(p.Reclaimable, p.Used)
 	n.space.mu.Lock()
@@ -39,26 +54,23 @@ func (n *Node) Outlook(ctx context.Context, jobs []int, workers int) Outlook {
 	for _, job := range jobs {
 		p.Jobs = append(p.Jobs, n.space.jobs[job])
 	}
-	return Outlook{Plan: p, Forecast: space.Simulate(p)}
+	o.Plan, o.Forecast = p, space.Simulate(p)
+	return o
 }
 
-// Tightest is the bound with the least room, as a person reads it.
-type Tightest struct {
-	Bound string
-	Limit space.Limit
-	// Used is what is used of it now, Others of that what was not the node's cache when
-	// the run began.
-	Used, Others int64
-}
-
-// Tightest returns the bound with the least room; nil where there is none that can be
-// read.
-func (n *Node) Tightest(ctx context.Context) *Tightest {
-	g, used := n.space.tightest(ctx)
-	if g == nil {
-		return nil
+// of is the same outlook at a bound, which may have become the tightest since. It is not
+// known where that bound could not be read then.
+func (o Outlook) of(g *gauge) (at Outlook, known bool) {
+	if o.Tightest != nil && o.Tightest.Bound == g.name {
+		return o, true
 	}
-	return &Tightest{Bound: g.name, Limit: g.limit, Used: used, Others: g.others}
+	used, known := o.used[g.name]
+	if !known {
+		return Outlook{}, false
+	}
+	o.Plan.Limit, o.Plan.Used, o.Plan.Reclaimable = g.limit, used, min(o.Plan.Reclaimable, used)
+	o.Forecast = space.Simulate(o.Plan)
+	return o, true
 }
 
 // Sample is how full the node was when that was last seen; it asks nobody.
@@ -102,7 +114,8 @@ func (n *Node) Totals(p *ledger.Prune, c *ledger.Cache) {
 	c.EndBytes += t.EndBytes
 }
 
-// Outcome sets a forecast and what came of it side by side; nil where nothing bounds the node.
+// Outcome sets a forecast and what came of it side by side, both of the bound that is the
+// tightest now; nil where nothing bounds the node.
 // What was needed at least is told with what was learned since.
 func (n *Node) Outcome(ctx context.Context, o Outlook) *ledger.Space {
 	ctx, cancel := context.WithTimeout(ctx, keepTimeout)
@@ -111,16 +124,19 @@ func (n *Node) Outcome(ctx context.Context, o Outlook) *ledger.Space {
 	if g == nil {
 		return nil
 	}
+	at, known := o.of(g)
 	a := n.space
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	learned := o.Plan
-	learned.Sizes = a.book.Sizes
-	return &ledger.Space{
-		Bound: g.name, HighBytes: g.limit.High, LowBytes: g.limit.Low, OtherBytes: g.others,
-		ForecastPeakBytes: o.Forecast.PeakBytes, PeakBytes: a.peaks[g.name], Waits: a.waits,
-		LeastBytes: space.Simulate(learned).LeastBytes, CacheBytesPerPulledByte: a.book.Rates.PerByte, OwnBytesPerJob: a.book.Rates.Own,
+	s := &ledger.Space{
+		Bound: g.name, HighBytes: g.limit.High, LowBytes: g.limit.Low, OtherBytes: g.others, PeakBytes: a.peaks[g.name], Waits: a.waits,
+		CacheBytesPerPulledByte: a.book.Rates.PerByte, OwnBytesPerJob: a.book.Rates.Own,
 	}
+	if known {
+		at.Plan.Sizes = a.book.Sizes
+		s.ForecastPeakBytes, s.LeastBytes = at.Forecast.PeakBytes, space.Simulate(at.Plan).LeastBytes
+	}
+	return s
 }
 
 // Foreign is the bytes of cache that were not this run's at the start and stay, or 0 on

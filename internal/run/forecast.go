@@ -72,7 +72,7 @@ func Forecast(ctx context.Context, opt Options, nodes []int, pace ledger.Pace) (
 	r.scheduler.share(open)
 	r.look(ctx, tasks)
 	p := Planned{Batches: opt.Plan.Batches(), Workers: opt.Workers}
-	r.tellTightest(ctx, &p)
+	r.tellTightest(&p)
 	if len(nodes) > 0 {
 		p.Scales, p.Pace = r.scales(open, nodes, pace), &pace
 	}
@@ -92,13 +92,12 @@ func Forecast(ctx context.Context, opt Options, nodes []int, pace ledger.Pace) (
 
 // tellTightest takes the forecast of the node that is the least sure to have the space for
 // its jobs; what is pulled is told of all.
-func (r *run) tellTightest(ctx context.Context, p *Planned) {
+func (r *run) tellTightest(p *Planned) {
 	var pull, shared int64
 	var tightest *node.Tightest
-	for i, place := range r.scheduler.places {
-		f := r.outlooks[i].Forecast
+	for i, o := range r.outlooks {
+		f, t := o.Forecast, o.Tightest
 		pull, shared = pull+f.PullBytes, shared+f.SharedBytes
-		t := place.node.Tightest(ctx)
 		if i == 0 || t != nil && (tightest == nil || t.Limit.High-f.SmallestBytes < tightest.Limit.High-p.Forecast.SmallestBytes) {
 			tightest, p.Forecast = t, f
 		}
@@ -132,7 +131,7 @@ func (e *PreflightError) Error() string { return e.Reason }
 // be removed and that helps.
 func (r *run) preflight(ctx context.Context) error {
 	for i, p := range r.scheduler.places {
-		t := p.node.Tightest(ctx)
+		t := r.outlooks[i].Tightest
 		if t == nil || ctx.Err() != nil {
 			continue
 		}
