@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	ggcr "github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
 	"github.com/stoker-build/stoker/internal/lab/labtest"
 	"github.com/stoker-build/stoker/internal/ledger"
 )
@@ -80,6 +83,67 @@ func TestDockerfileNamesAnotherJobsImage(t *testing.T) {
 			w.checkSilent()
 		})
 	}
+}
+
+// What a job has made is kept for the jobs that are built on it: nothing of it is pulled,
+// and no more is used than may be.
+func TestHeirsPullNothing(t *testing.T) {
+	t.Parallel()
+	const budget = 45 * mb
+	w := newWorkbench(t, small(1, 4))
+	var rows []string
+	write := func(id, dockerfile string) {
+		w.write("tasks/"+id+"/Dockerfile", dockerfile)
+		rows = append(rows, fmt.Sprintf(`{"id":%q}`, id))
+	}
+	own := func(bytes int) string { return fmt.Sprintf("RUN head -c %d /dev/urandom > /own-%d\n", bytes, bytes) }
+	for i, base := range w.bases {
+		write(fmt.Sprintf("base-%d", i), "FROM "+base.Ref+"\nWORKDIR /work\n"+own(6*mb)+"RUN true\n"+[]string{"COPY", "COPY --link"}[i%2]+" Dockerfile .\n")
+	}
+	for i := range w.bases {
+		for j := range 2 {
+			write(fmt.Sprintf("heir-%d-%d", i, j), "FROM "+w.made(fmt.Sprintf("base-%d", i))+"\n"+own(2*mb+j))
+		}
+	}
+	w.registry.Reset()
+	code, out := w.rows(rows, "--workers", "2", "--cache-budget", fmt.Sprint(budget), "-t", w.registry.Host()+"/agent/{{.id}}:1", w.path("tasks/{{.id}}"))
+	w.checkAllBuilt(code, out, len(rows))
+	gets, pulled := w.registry.Requests().BlobGets, w.pulled()
+	if pulled == 0 {
+		t.Error("no layer was pulled at all")
+	}
+	for i := range w.bases {
+		for _, layer := range w.layers(w.made(fmt.Sprintf("base-%d", i)))[len(w.bases[i].Layers):] {
+			if gets[layer] > 0 {
+				t.Errorf("layer %s of base-%d was pulled %d times", layer, i, gets[layer])
+			}
+		}
+	}
+	if s := w.summary(); s.Cache.PeakBytes > budget || s.Prune.LiveRemovedRecords > 0 || s.Prune.ReclaimedBytes == 0 {
+		t.Errorf("cache %+v, prune %+v, with a budget of %d", s.Cache, s.Prune, budget)
+	}
+	w.checkSilent()
+}
+
+// layers are the digests of an image's layers.
+func (w *workbench) layers(ref string) (digests []string) {
+	w.t.Helper()
+	parsed, err := ggcr.ParseReference(ref)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	image, err := remote.Image(parsed)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	manifest, err := image.Manifest()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, l := range manifest.Layers {
+		digests = append(digests, l.Digest.String())
+	}
+	return digests
 }
 
 // Jobs that would be built on each other are refused, and a job whose base failed

@@ -63,7 +63,7 @@ func (n *Node) makeRoom(ctx context.Context, job int, s state, w *Wait) bool {
 		w.collected = true
 		n.collect(ctx)
 		return true
-	case n.Prune.Policy != PruneAuto:
+	case n.Prune.Policy != PruneAuto, ctx.Err() != nil:
 		return false
 	}
 	others := func(w cache.Wanting) bool { return !w.Has(job) }

@@ -28,7 +28,11 @@ func open(t *testing.T, d *nodetest.Daemon, change func(*node.Options), bases ..
 	var jobs []cache.Job
 	var known []node.Job
 	for i, base := range bases {
-		jobs = append(jobs, cache.Job{Name: base, Graph: b.Graph(nodetest.Job(base, base))})
+		g, err := b.Graph(nodetest.Job(base, base))
+		if err != nil {
+			t.Fatal(err)
+		}
+		jobs = append(jobs, cache.Job{Name: base, Graph: g})
 		known = append(known, node.Job{Number: i})
 	}
 	all := make(chan struct{})

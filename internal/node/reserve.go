@@ -74,7 +74,7 @@ func (n *Node) Reserve(ctx context.Context, job int, name string, w *Wait) (*Res
 			if err := n.Needs.Await(ctx); err != nil {
 				return nil, nil, err
 			}
-		case n.lookAgain(ctx, w) || n.makeRoom(ctx, job, s, w):
+		case n.lookAgain(ctx, w) || n.makeRoom(ctx, job, s, w) || ctx.Err() != nil:
 		case s.running > 0 || n.othersTook(ctx, s, w):
 			return nil, n.short(s, w), nil
 		default:

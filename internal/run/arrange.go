@@ -36,7 +36,11 @@ func (r *run) arrange(tasks []*task) []*task {
 		inOrder[i] = tasks[from]
 	}
 	arranged := slices.Clone(tasks)
-	for i, t := range afterOthers(inOrder) {
+	inOrder = afterOthers(inOrder)
+	if r.Order == OrderShared {
+		inOrder = heirsNext(inOrder)
+	}
+	for i, t := range inOrder {
 		arranged[places[i]] = t
 	}
 	r.renumber(arranged)

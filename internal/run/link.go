@@ -157,6 +157,48 @@ func afterOthers(order []*task) []*task {
 	return out
 }
 
+// heirsNext puts tasks right behind the last of those that they are built on, whose
+// results are kept until then. The order must have them behind those already.
+func heirsNext(order []*task) []*task {
+	left := map[*task]int{} // of those that a task is built on, how many are still to be placed
+	heirs := map[*task][]*task{}
+	for _, t := range order {
+		left[t] = 0
+	}
+	for _, t := range order {
+		for _, other := range t.after {
+			if _, open := left[other]; open {
+				left[t]++
+				heirs[other] = append(heirs[other], t)
+			}
+		}
+	}
+	out := make([]*task, 0, len(order))
+	placed := map[*task]bool{}
+	var place func(t *task)
+	place = func(t *task) {
+		if placed[t] {
+			return
+		}
+		placed[t] = true
+		out = append(out, t)
+		for _, heir := range heirs[t] {
+			if left[heir]--; left[heir] == 0 {
+				place(heir)
+			}
+		}
+	}
+	for _, t := range order {
+		if len(t.after) > 0 && left[t] == 0 {
+			place(t)
+		}
+	}
+	for _, t := range order {
+		place(t)
+	}
+	return out
+}
+
 // waitsFor tells whether a task has to wait for another's image, and whether that will
 // never be.
 func (t *task) waitsFor() (waits bool, failed *task) {

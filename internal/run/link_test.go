@@ -1,6 +1,7 @@
 package run
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,6 +55,17 @@ func TestJobsOnOtherJobsImages(t *testing.T) {
 	tasks[3].ended = ledger.Failed
 	if _, failed := tasks[1].waitsFor(); failed != tasks[3] {
 		t.Error("it is not told that what it is built on has failed")
+	}
+}
+
+// What is built on a job's image comes right behind that job: its results are kept until then.
+func TestHeirsComeNext(t *testing.T) {
+	tasks := linked(t, "a r.example/a:1 debian", "b r.example/b:1 debian", "c r.example/c:1 debian", "on-a r.example/on-a:1 r.example/a:1",
+		"on-on-a r.example/on-on-a:1 r.example/on-a:1", "on-ab r.example/on-ab:1 r.example/a:1 r.example/b:1", "on-d r.example/on-d:1 r.example/d:1", "d r.example/d:1 debian")
+	open := afterOthers(tasks[:7]) // d is built already
+	open = slices.DeleteFunc(open, func(task *task) bool { return task.job.Name == "d" })
+	if got := names(heirsNext(open)); got != "on-d a on-a on-on-a b on-ab c" {
+		t.Errorf("order %q, want each right behind the last of those that it is built on", got)
 	}
 }
 

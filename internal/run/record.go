@@ -23,14 +23,19 @@ type accounts struct {
 // finish puts a task on record, which has a worker, and goes on when that is done.
 func (s *scheduler) finish(ctx context.Context, t *task, status ledger.Status, reason error) {
 	s.run.registries.leave(t)
-	t.release()
 	on := t.on[0]
 	s.fly(func() func() {
 		t.finish(status, reason)
 		e, kept := s.run.keep(t)
+		var heirs []*task
+		s.call(func() { heirs = s.bequest(t, kept && status == ledger.Built) })
+		s.run.inherit(ctx, heirs)
 		var finished int
 		var fewer bool
 		s.call(func() {
+			s.follow(t, heirs)
+			t.release()
+			on.pool.last++
 			s.open--
 			if kept {
 				s.account(ctx, t, e)
@@ -43,6 +48,7 @@ func (s *scheduler) finish(ctx context.Context, t *task, status ledger.Status, r
 		}
 		another := fewer && ctx.Err() == nil && on.node.Fits(ctx, t.number)
 		return func() {
+			on.pool.last--
 			on.pool.give()
 			if another && on.pool.grow() {
 				s.run.Journal.Tell(journal.WorkersChanged{Workers: s.workers()})
@@ -64,7 +70,6 @@ func (r *run) keep(t *task) (ledger.Entry, bool) {
 	}
 	r.Journal.Tell(journal.JobFinished{Entry: e})
 	r.dropPushed(t)
-	r.needs.Finish(t.number)
 	return e, true
 }
 
@@ -83,6 +88,7 @@ func (r *run) dropPushed(t *task) {
 func (s *scheduler) account(ctx context.Context, t *task, e ledger.Entry) {
 	a := &s.run.accounts
 	t.ended = e.Status
+	s.giveUp(t)
 	b := &a.batches[e.Batch-1]
 	b.open--
 	switch e.Status {

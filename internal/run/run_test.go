@@ -222,7 +222,7 @@ func TestRunThatIsStuck(t *testing.T) {
 		r.cancel = cancel
 		r.openNodes(ctx)
 		defer r.closeNodes(ctx)
-		stuck := &task{job: s.Plan.Jobs[0], after: []*task{{job: s.Plan.Jobs[0]}}}
+		stuck := &task{job: s.Plan.Jobs[0], family: family{after: []*task{{job: s.Plan.Jobs[0]}}}}
 		r.scheduler.loop(ctx, func() { r.scheduler.call(func() { r.scheduler.enqueue(stuck) }) })
 		if err := context.Cause(ctx); err == nil || !strings.Contains(err.Error(), "mistake in Stoker") || !strings.Contains(err.Error(), "job-0-0") {
 			t.Errorf("it ends with %v", err)

@@ -55,9 +55,10 @@ type place struct {
 	// done again.
 	admitting bool
 	again     time.Time
-	freed     atomic.Bool // space may have come free; any goroutine sets it
-	lost      bool        // the node does not answer, and is waited for
-	orphans   []orphan    // that wait for it
+	giveWay   context.CancelCauseFunc // ends that, since another job goes first
+	freed     atomic.Bool             // space may have come free; any goroutine sets it
+	lost      bool                    // the node does not answer, and is waited for
+	orphans   []orphan                // that wait for it
 }
 
 // rest is a job that waits for a moment between two attempts.
@@ -196,6 +197,7 @@ func (s *scheduler) admit(ctx context.Context, p *place) (wait time.Duration) {
 		s.settle(p, p.head)
 		s.probation.started++
 	}
+	s.yield(p)
 	if rest := time.Until(p.again); rest > 0 && !p.freed.Load() {
 		return rest
 	}
@@ -203,8 +205,11 @@ func (s *scheduler) admit(ctx context.Context, p *place) (wait time.Duration) {
 	p.admitting = true
 	p.pool.take()
 	t := p.head
+	asking, cancel := context.WithCancelCause(ctx)
+	p.giveWay = cancel
 	s.fly(func() func() {
-		short, err := t.reserve(ctx)
+		defer cancel(nil)
+		short, err := t.reserve(asking)
 		return func() { s.admitted(ctx, p, t, short, err) }
 	})
 	return throttle.Never

@@ -58,7 +58,13 @@ func (r *run) survey(ctx context.Context, tasks []*task) []*task {
 		r.tellUnknown(unknown)
 	}
 	r.linkImages(tasks)
-	r.scheduler.call(func() { tasks = r.arrange(tasks) })
+	var heirs []*task
+	r.scheduler.call(func() {
+		tasks = r.arrange(tasks)
+		bequeath(tasks)
+		heirs = slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return !t.isOpen() || !t.inherits() })
+	})
+	r.inherit(ctx, heirs)
 	r.sizeLayers(ctx, slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return t.begun }))
 	for _, t := range tasks {
 		if !t.begun && t.done() {
@@ -100,9 +106,18 @@ type answer struct {
 	err    error
 }
 
+// answerOf is what the builder said of a job, but for its graph.
+func (r *run) answerOf(job *plan.Job, g graph.Graph, err error) answer {
+	a := answer{images: g.Images, known: len(g.Vertices) > 0, err: redacted(r.Redact, err)}
+	if len(r.Nodes) > 1 && len(job.Options.Platforms) > 1 {
+		a.parts = &g
+	}
+	return a
+}
+
 // take notes what the builder said.
 func (t *task) take(a answer) {
-	t.known.images, t.known.parts = a.images, a.parts
+	t.known.images, t.known.parts, t.known.unreached = a.images, a.parts, time.Time{}
 	if errors.Is(a.err, builder.ErrUnreachable) {
 		t.known.unreached = time.Now()
 	}
@@ -143,10 +158,7 @@ func (r *run) ask(ctx context.Context, tasks []*task) *surveying {
 		r.sendAhead(ctx, s)
 	})
 	err := r.Graphs.Graphs(ctx, jobs, func(job *plan.Job, g graph.Graph, err error) {
-		a := answer{images: g.Images, known: len(g.Vertices) > 0, err: redacted(r.Redact, err)}
-		if len(r.Nodes) > 1 && len(job.Options.Platforms) > 1 {
-			a.parts = &g
-		}
+		a := r.answerOf(job, g, err)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		t := of[job]
@@ -226,6 +238,8 @@ func (r *run) learnGraph(t *task, g graph.Graph) {
 		t.known.parts.Join(g)
 		g = *t.known.parts
 	}
+	known := r.inherited(t, g)
+	defer r.settleHeir(t, known)
 	if !r.needs.Learn(t.number, g) {
 		return
 	}
@@ -253,26 +267,30 @@ func (r *run) sizeLayers(ctx context.Context, tasks []*task) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, sizesTimeout)
 	defer cancel()
+	var images []graph.Image
+	r.scheduler.call(func() { // what heirs read may become known meanwhile
+		for _, t := range tasks {
+			images = append(images, t.known.images...)
+		}
+	})
 	var group errgroup.Group
 	group.SetLimit(lookupWorkers)
 	asked := map[string]bool{}
-	for _, t := range tasks {
-		for _, image := range t.known.images {
-			key := image.Ref + " " + image.Platform
-			if image.Unknown || image.Digest == "" || asked[key] {
-				continue
-			}
-			asked[key] = true
-			group.Go(func() error {
-				sizes, err := r.Registries.LayerSizes(ctx, image.Ref, image.Platform)
-				if err == nil && len(sizes) == len(image.Layers) {
-					for i, layer := range image.Layers {
-						r.needs.SetSize(layer, sizes[i])
-					}
-				}
-				return nil
-			})
+	for _, image := range images {
+		key := image.Ref + " " + image.Platform
+		if image.Unknown || image.Digest == "" || asked[key] {
+			continue
 		}
+		asked[key] = true
+		group.Go(func() error {
+			sizes, err := r.Registries.LayerSizes(ctx, image.Ref, image.Platform)
+			if err == nil && len(sizes) == len(image.Layers) {
+				for i, layer := range image.Layers {
+					r.needs.SetSize(layer, sizes[i])
+				}
+			}
+			return nil
+		})
 	}
 	_ = group.Wait()
 }

@@ -20,7 +20,7 @@ type task struct {
 	number int // of the job in the plan, in the order of the run
 	job    *plan.Job
 	known  knowledge
-	after  []*task       // on whose images it is built
+	family
 	begun  bool          // it was queued before all jobs were known
 	ended  ledger.Status // how, once it is on record; empty before
 	early  error         // why it fails before its first attempt; nil if it does not

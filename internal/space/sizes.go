@@ -142,6 +142,8 @@ func (s *Sizes) of(v int32) (bytes int64, known bool) {
 		return max(slices.Max(*s.like[n.like]), n.seen), true
 	case n.seen > 0:
 		return 2 * n.seen, true // its compressed form may be as large
+	case n.size > 0: // a job's image, which another node has made
+		return int64(float64(n.size) * s.Rates.PerByte), true
 	case n.layer && len(s.layers) > 0:
 		return mean(s.layers), false
 	case n.layer:

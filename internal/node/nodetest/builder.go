@@ -21,7 +21,8 @@ import (
 )
 
 // Builder builds jobs on daemons in memory: their base image, whose layers are the parts
-// of its path such as "os/env/one", and a step upon it. Its methods may be called
+// of its path such as "os/env/one", and a step upon it. A base image that another job has
+// made has the layers of that one's and one more; where its step is, that is not pulled. Its methods may be called
 // concurrently; its fields are set before.
 type Builder struct {
 	Daemons []*Daemon
@@ -37,27 +38,72 @@ type Builder struct {
 	running  map[string]int // by daemon
 	most     map[string]int // that ran at once, by daemon
 	built    map[string]string
+	images   map[string]made       // that jobs have made, by their tags
+	stands   map[graph.ID]graph.ID // for the layers of these, the steps
 }
+
+// made is an image that a job has made.
+type made struct {
+	layers []string
+	step   graph.ID
+}
+
+const registry = "registry.example/"
 
 // Job is a job on a base image.
 func Job(name, base string) *plan.Job {
-	return &plan.Job{Name: name, Base: base, Tags: []string{"registry.example/" + name + ":1"}}
+	return &plan.Job{Name: name, Base: base, Tags: []string{registry + name + ":1"}}
 }
 
-// Graph is what a job's build does.
-func (b *Builder) Graph(job *plan.Job) graph.Graph {
-	words := strings.Split(job.Base, "/")
-	layers := graph.ImageLayers{Ref: "registry.example/" + job.Base + ":1", Digest: digest.FromString(job.Base).String()}
-	for _, w := range words {
-		layers.Digests = append(layers.Digests, w)
+// Graph is what a job's build does. There is none while its base image is not made.
+func (b *Builder) Graph(job *plan.Job) (graph.Graph, error) {
+	layers := graph.ImageLayers{Ref: registry + job.Base + ":1", Digest: digest.FromString(job.Base).String(), Digests: strings.Split(job.Base, "/")}
+	if strings.HasPrefix(job.Base, registry) {
+		b.mu.Lock()
+		base, is := b.images[job.Base]
+		b.mu.Unlock()
+		if !is {
+			return graph.Graph{}, errors.New(job.Base + ": not found")
+		}
+		layers = graph.ImageLayers{Ref: job.Base, Digest: digest.FromString(job.Base).String(), Digests: base.layers}
+	}
+	for range layers.Digests {
 		layers.Sizes = append(layers.Sizes, b.Layer/3)
 	}
 	g := graph.Upon(layers)
 	g.Vertices = slices.DeleteFunc(g.Vertices, func(v graph.Vertex) bool { return v.Kind == graph.Any })
-	top := g.Images[0].Layers[len(words)-1]
-	g.Vertices = append(g.Vertices, graph.Vertex{ID: identity(job.Name, top), Kind: graph.Step, Name: "[2/2] RUN " + job.Name, Inputs: []graph.ID{top},
+	top := g.Images[0].Layers[len(layers.Digests)-1]
+	step := identity(job.Name, top)
+	g.Vertices = append(g.Vertices, graph.Vertex{ID: step, Kind: graph.Step, Name: "[2/2] RUN " + job.Name, Inputs: []graph.ID{top},
 		Results: []graph.Result{{Description: "mount / from exec " + job.Name, On: []graph.ID{top}}}})
-	return g
+	g.Tops = []graph.ID{step}
+	return g, nil
+}
+
+// push has a job's image be there for others.
+func (b *Builder) push(job *plan.Job, g graph.Graph) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	layers := strings.Split(job.Base, "/")
+	if base, is := b.images[job.Base]; is {
+		layers = base.layers
+	}
+	layers = append(slices.Clone(layers), job.Name)
+	b.images[job.Tags[0]] = made{layers, g.Tops[0]}
+	ids := graph.LayerIDs(layers)
+	b.stands[ids[len(ids)-1]] = g.Tops[0]
+}
+
+// recordOf is the id of the record on a daemon that a vertex has, or would get: what a
+// step has made there stands for a layer.
+func (b *Builder) recordOf(d *Daemon, v graph.ID) string {
+	b.mu.Lock()
+	step, made := b.stands[v]
+	b.mu.Unlock()
+	if id := d.name + "-" + step.String(); made && d.has(id) {
+		return id
+	}
+	return d.name + "-" + v.String()
 }
 
 func identity(name string, on graph.ID) graph.ID {
@@ -69,7 +115,8 @@ func identity(name string, on graph.ID) graph.ID {
 // Graphs implements run.Graphs.
 func (b *Builder) Graphs(_ context.Context, jobs []*plan.Job, found func(*plan.Job, graph.Graph, error)) error {
 	for _, job := range jobs {
-		found(job, b.Graph(job), nil)
+		g, err := b.Graph(job)
+		found(job, g, err)
 	}
 	return nil
 }
@@ -86,16 +133,23 @@ func (b *Builder) Build(ctx context.Context, on []string, job *plan.Job, _ io.Wr
 	if err := d.answer(ctx); err != nil {
 		return result, lost(ctx, err)
 	}
-	g := b.Graph(job)
+	g, err := b.Graph(job)
+	if err != nil {
+		return result, err
+	}
 	watch.Graph(g)
-	d.hold(g, +1)
-	defer d.hold(g, -1)
+	ids := map[graph.ID]string{}
+	for _, v := range g.Vertices {
+		ids[v.ID] = b.recordOf(d, v.ID)
+	}
+	d.hold(ids, +1)
+	defer d.hold(ids, -1)
 	for i, v := range g.Vertices {
 		size := b.Layer
 		if v.Kind == graph.Step {
 			size = b.Own
 		}
-		if err := d.make(ctx, v, g.Images[0], size, b.Takes, watch); err != nil {
+		if err := d.make(ctx, v, ids, g.Images[0], size, b.Takes, watch); err != nil {
 			return result, err
 		}
 		watch.Step(fmt.Sprintf("[%d/%d] %s", i+1, len(g.Vertices), v.Name))
@@ -106,10 +160,11 @@ func (b *Builder) Build(ctx context.Context, on []string, job *plan.Job, _ io.Wr
 			return result, err
 		}
 	}
+	b.push(job, g)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.built[job.Name] = d.name
-	result.Digest = digest.FromString(job.Name).String()
+	result.Digest = digest.FromString(job.Tags[0]).String()
 	return result, nil
 }
 
@@ -126,6 +181,7 @@ func (b *Builder) begin(d *Daemon, job string) (attempt int) {
 	defer b.mu.Unlock()
 	if b.attempts == nil {
 		b.attempts, b.running, b.most, b.built = map[string]int{}, map[string]int{}, map[string]int{}, map[string]string{}
+		b.images, b.stands = map[string]made{}, map[graph.ID]graph.ID{}
 	}
 	b.attempts[job]++
 	b.running[d.name]++
@@ -166,12 +222,9 @@ func (b *Builder) BuiltOn(daemon string) (n int) {
 }
 
 // make makes the record of a vertex that it does not have, in a while, and holds it.
-func (d *Daemon) make(ctx context.Context, v graph.Vertex, image graph.Image, size int64, takes time.Duration, watch builder.Watch) error {
-	id := d.name + "-" + v.ID.String()
-	d.mu.Lock()
-	i := slices.IndexFunc(d.records, func(r cache.Record) bool { return r.ID == id })
-	d.mu.Unlock()
-	if i >= 0 {
+func (d *Daemon) make(ctx context.Context, v graph.Vertex, ids map[graph.ID]string, image graph.Image, size int64, takes time.Duration, watch builder.Watch) error {
+	id := ids[v.ID]
+	if d.has(id) {
 		return nil
 	}
 	began := time.Now()
@@ -191,7 +244,7 @@ func (d *Daemon) make(ctx context.Context, v graph.Vertex, image graph.Image, si
 		watch.Made(cache.Making{Vertex: v.ID, Began: began, Done: time.Now()})
 	}
 	for _, in := range v.Inputs {
-		record.Parents = append(record.Parents, d.name+"-"+in.String())
+		record.Parents = append(record.Parents, ids[in])
 	}
 	disk, _ := d.DiskOf("")
 	d.mu.Lock()
@@ -206,14 +259,22 @@ func (d *Daemon) make(ctx context.Context, v graph.Vertex, image graph.Image, si
 		d.pulled[v.ID]++
 	}
 	d.records = append(d.records, record)
+	d.peak = max(d.peak, cache.SumOf(d.records).Bytes)
 	return nil
 }
 
 // hold notes that a build uses the records of its vertices, or no longer.
-func (d *Daemon) hold(g graph.Graph, by int) {
+func (d *Daemon) hold(ids map[graph.ID]string, by int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, v := range g.Vertices {
-		d.held[d.name+"-"+v.ID.String()] += by
+	for _, id := range ids {
+		d.held[id] += by
 	}
+}
+
+// has tells whether it has a record.
+func (d *Daemon) has(id string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.ContainsFunc(d.records, func(r cache.Record) bool { return r.ID == id })
 }

@@ -35,6 +35,7 @@ type Daemon struct {
 	unlisted error          // so does only listing
 	others   int64          // bytes on the disk that are not its cache
 	pulled   map[graph.ID]int
+	peak     int64 // the most that records came to
 	lists    int
 	recovers int
 	comeBack bool // Recover brings it back
@@ -120,6 +121,13 @@ func (d *Daemon) Pulls() (all, different int) {
 		all += n
 	}
 	return all, len(d.pulled)
+}
+
+// Peak is the most that its cache has come to, in bytes.
+func (d *Daemon) Peak() int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.peak
 }
 
 // Lists counts how often it was listed.

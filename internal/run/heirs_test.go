@@ -1,0 +1,92 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/graph"
+	"github.com/stoker-build/stoker/internal/journal"
+	"github.com/stoker-build/stoker/internal/node/nodetest"
+	"github.com/stoker-build/stoker/internal/plan"
+)
+
+// newFamilies has so many images, on each of which so many are built.
+func newFamilies(t *testing.T, families, heirs int, daemons ...*nodetest.Daemon) *stage {
+	t.Helper()
+	s := newStage(t, 0, 0, daemons...)
+	for _, generation := range []string{"base", "heir"} {
+		for i := range families {
+			base := nodetest.Job(fmt.Sprintf("base-%d", i), fmt.Sprintf("os/project%d", i))
+			if generation == "base" {
+				s.Plan.Jobs = append(s.Plan.Jobs, base)
+				continue
+			}
+			for j := range heirs {
+				s.Plan.Jobs = append(s.Plan.Jobs, nodetest.Job(fmt.Sprintf("heir-%d-%d", i, j), base.Tags[0]))
+			}
+		}
+	}
+	return s
+}
+
+// What a job has made is kept for those that are built on it, and taken into account as
+// theirs: nothing is pulled again, and no more is used than may be.
+func TestHeirs(t *testing.T) {
+	const budget = 600 * mb
+	for _, told := range []string{"at once", "late"} {
+		t.Run(told, func(t *testing.T) {
+			inMemory(t, func(t *testing.T) {
+				d := nodetest.New("one", 0)
+				s := newFamilies(t, 8, 2, d)
+				s.Space.Budget, s.Workers = budget, 4
+				if told == "late" {
+					s.Options.Graphs = onlyBefore{s.Builder, time.Now().Add(time.Second)}
+				}
+				s.allBuilt(s.run(t.Context()), 1)
+				if all, different := d.Pulls(); all != 9 || different != 9 {
+					t.Errorf("%d layers were pulled, %d different ones, want 9: one of all, and one of each base", all, different)
+				}
+				if told == "at once" && d.Peak() > budget {
+					t.Errorf("the cache came to %d MB, with a budget of %d", d.Peak()/mb, int64(budget/mb))
+				}
+			})
+		})
+	}
+}
+
+// onlyBefore tells nothing of jobs any more after some time.
+type onlyBefore struct {
+	graphs Graphs
+	end    time.Time
+}
+
+func (g onlyBefore) Graphs(ctx context.Context, jobs []*plan.Job, found func(*plan.Job, graph.Graph, error)) error {
+	if time.Now().After(g.end) {
+		return errors.New("it does not answer")
+	}
+	return g.graphs.Graphs(ctx, jobs, found)
+}
+
+// Heirs are built where their base was.
+func TestHeirsStayWithTheirBase(t *testing.T) {
+	inMemory(t, func(t *testing.T) {
+		one, two := nodetest.New("one", 1500*mb), nodetest.New("two", 1500*mb)
+		s := newFamilies(t, 3, 1, one, two)
+		s.Workers = 1
+		s.allBuilt(s.run(t.Context()), 1)
+		at := map[string]string{}
+		moved := 0
+		for _, e := range of[journal.JobStarted](s) {
+			at[e.Job] = e.Node
+			if base := fmt.Sprintf("base-%c", e.Job[len("heir-")]); e.Job != base && e.Node != at[base] {
+				moved++
+			}
+		}
+		if moved > 0 {
+			t.Errorf("%d of 3 heirs were built elsewhere than their base", moved)
+		}
+	})
+}
