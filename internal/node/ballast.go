@@ -5,19 +5,23 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/gofrs/flock"
+
 	"github.com/stoker-build/stoker/internal/builder"
 )
 
 // ballast is a file that takes up a little of the disk that holds a cache. On a
 // disk that is full to the last byte BuildKit can delete nothing, since it
 // writes to its database first (measured on v0.34.2); dropping the ballast
-// gives it the room to.
+// gives it the room to. It is one run's, which has its lock: another on the same disk
+// goes without.
 type ballast struct {
 	path string
 	size int64
 	disk func(path string) (builder.Disk, error)
 
-	mu   sync.Mutex
+	mu   sync.Mutex // guards lock and held
+	lock *flock.Flock
 	held bool
 }
 
@@ -30,8 +34,10 @@ const (
 // is taken over.
 func newBallast(dir string, disk builder.Disk, of func(string) (builder.Disk, error)) *ballast {
 	b := &ballast{path: filepath.Join(dir, ".stoker-ballast"), size: min(max(disk.Total/50, leastBallast), mostBallast), disk: of}
-	_, err := os.Stat(b.path)
-	b.held = err == nil
+	b.lock = flock.New(b.path, flock.SetPermissions(0o600))
+	if _, err := os.Stat(b.path); err == nil {
+		b.held, _ = b.lock.TryLock()
+	}
 	return b
 }
 
@@ -60,16 +66,28 @@ func (b *ballast) hold() {
 	if b.held || err != nil || disk.Free < 4*b.size {
 		return
 	}
-	f, err := os.OpenFile(b.path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
+	if mine, err := b.lock.TryLock(); err != nil || !mine {
 		return
+	}
+	if b.held = b.take() == nil; !b.held {
+		b.remove()
+	}
+}
+
+// take makes the file as large as it is to be.
+func (b *ballast) take() error {
+	f, err := os.OpenFile(b.path, os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
 	}
 	defer f.Close()
-	if allocate(f, b.size) != nil {
-		_ = os.Remove(b.path)
-		return
-	}
-	b.held = true
+	return allocate(f, b.size)
+}
+
+func (b *ballast) remove() {
+	_ = os.Remove(b.path) // while it is locked: nobody else's then
+	_ = b.lock.Unlock()
+	b.held = false
 }
 
 // drop gives the space back.
@@ -80,8 +98,7 @@ func (b *ballast) drop() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.held {
-		_ = os.Remove(b.path)
-		b.held = false
+		b.remove()
 	}
 }
 

@@ -28,6 +28,42 @@ func TestOutcomeIsOfOneBound(t *testing.T) {
 	}
 }
 
+// Who only looks takes no ballast, and that of a run is left alone by others on its disk,
+// which go without.
+func TestBallastIsOneRuns(t *testing.T) {
+	dir := t.TempDir()
+	on := func(t *testing.T) *node.Node {
+		n, _ := open(t, nodetest.New("one", 0), func(o *node.Options) {
+			o.Space.DiskPath = dir
+			o.DiskOf = func(string) (builder.Disk, error) { return builder.Disk{Total: 100 * mb, Free: 70 * mb}, nil }
+		}, "os/a")
+		return n
+	}
+	is := func(t *testing.T, there bool, when string) {
+		t.Helper()
+		if _, err := os.Stat(filepath.Join(dir, ".stoker-ballast")); (err == nil) != there {
+			t.Errorf("%s: there %t", when, !there)
+		}
+	}
+	build := func(t *testing.T, n *node.Node) {
+		end, err := n.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		end()
+	}
+	t.Run("a run", func(t *testing.T) {
+		n := on(t)
+		is(t, false, "before its first build")
+		build(t, n)
+		is(t, true, "after that")
+		t.Run("another", func(t *testing.T) { build(t, on(t)) })
+		t.Run("a look", func(t *testing.T) { on(t) })
+		is(t, true, "after others")
+	})
+	is(t, false, "at its end")
+}
+
 // What is said to be used of a disk has no ballast in it, whether an earlier run has left
 // that or this one takes it.
 func TestBallastIsNotUsed(t *testing.T) {
@@ -50,6 +86,11 @@ func TestBallastIsNotUsed(t *testing.T) {
 				return builder.Disk{Total: 100 * mb, Used: used, Free: 100*mb - used}, nil
 			}
 		}, "os/a")
+		end, err := n.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer end()
 		if at := n.Outlook(t.Context(), []int{0}, 1).Tightest; taken == 0 || at.Used != 30*mb || at.Others != 30*mb {
 			t.Errorf("left %v: %+v, with a ballast of %d", left, at, taken)
 		}

@@ -56,7 +56,6 @@ func (n *Node) openDisk() *disk {
 		return &disk{daemon: n.Daemon}
 	}
 	d := &disk{path: path, of: n.DiskOf, daemon: n.Daemon, ballast: newBallast(path, first, n.DiskOf)}
-	d.hold()
 	if d.first, err = d.look(); err != nil {
 		d.first = first
 	}

@@ -16,6 +16,7 @@ func (n *Node) Begin(ctx context.Context) (end func(), err error) {
 	if err := n.attempts.begin(ctx); err != nil {
 		return nil, err
 	}
+	n.disk.hold()
 	return n.attempts.end, nil
 }
 
