@@ -52,7 +52,9 @@ func (n *Node) closeKeeper(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, keepTimeout)
 	defer cancel()
-	_, _ = n.sweeper.Look(ctx) // what it finds out is remembered
+	if n.Answers(ctx) { // else a run that is left would wait for nothing
+		_, _ = n.sweeper.Look(ctx) // what it finds out is remembered
+	}
 	if n.keep.close == nil {
 		return
 	}
