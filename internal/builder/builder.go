@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/docker/buildx/build"
 	"github.com/docker/buildx/util/confutil"
@@ -56,14 +57,16 @@ type Options struct {
 // Its methods may be called concurrently.
 type Builder struct {
 	opener
+	mu sync.Mutex // guards nodes, workers and roots of reached, once it is connected
 	reached
 	config  *confutil.Config
 	auth    authprovider.AuthConfigProvider
 	images  *images
 	around  *surroundings
 	history history
-	// unreached says which of several builders could not be reached.
-	unreached []string
+	// leftOut says which of several builders cannot be reached, and have no nodes that
+	// may come late.
+	leftOut []string
 }
 
 // Connect finds a builder and makes sure that it answers. It looks, in this
@@ -150,6 +153,10 @@ func oneName(name string) []string {
 	return []string{name}
 }
 
+// LeftOut says which of several builders that were named have no part: they cannot be
+// reached, and it is not known of what nodes they are.
+func (b *Builder) LeftOut() []string { return b.leftOut }
+
 // Name is the builder's name as a person would recognise it.
 func (b *Builder) Name() string { return b.name }
 
@@ -158,7 +165,7 @@ func (b *Builder) Exclusive() bool { return b.private != nil }
 
 // Close releases the builder. A private one is stopped; its cache stays.
 func (b *Builder) Close() error {
-	for _, n := range b.nodes {
+	for _, n := range b.bxNodes() {
 		if c, err := n.Driver.Client(context.Background()); err == nil {
 			_ = c.Close()
 		}

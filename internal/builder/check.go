@@ -28,7 +28,7 @@ func (b *Builder) Check(ctx context.Context, job *plan.Job) (results lint.LintRe
 	o.CallFunc = &build.CallFunc{Name: "lint"}
 	o.Exports, o.CacheFrom, o.CacheTo = nil, nil, nil
 	o.ProvenanceResponseMode = confutil.MetadataProvenanceModeDisabled
-	response, err := build.Build(ctx, b.nodes, map[string]build.Options{target: b.options(o)}, b.docker(), b.config, progress, nil)
+	response, err := build.Build(ctx, b.bxNodes(), map[string]build.Options{target: b.options(o)}, b.docker(), b.config, progress, nil)
 	switch {
 	case err != nil && context.Cause(ctx) != nil:
 		return results, context.Cause(ctx)

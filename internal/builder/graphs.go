@@ -50,7 +50,8 @@ func (b *Builder) Graphs(ctx context.Context, jobs []*plan.Job, found func(job *
 	if len(jobs) == 0 {
 		return nil
 	}
-	c, err := b.nodes[0].Driver.Client(ctx)
+	first := b.bxNodes()[0].Driver
+	c, err := first.Client(ctx)
 	if err != nil {
 		return err
 	}
@@ -58,7 +59,7 @@ func (b *Builder) Graphs(ctx context.Context, jobs []*plan.Job, found func(job *
 	jobs = withoutFetches(jobs, found)
 	_, err = c.Build(ctx, client.SolveOpt{Internal: true, Session: b.session(jobs[0]), AllowedEntitlements: jobs[0].Options.Allow}, "stoker",
 		func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-			s := &survey{Client: newConsiderate(c), images: b.images, around: b.around, preferLocal: b.nodes[0].Driver.IsMobyDriver(), likes: map[string]*like{}}
+			s := &survey{Client: newConsiderate(c), images: b.images, around: b.around, preferLocal: first.IsMobyDriver(), likes: map[string]*like{}}
 			var group errgroup.Group
 			group.SetLimit(graphWorkers)
 			for _, job := range jobs {

@@ -15,7 +15,7 @@ import (
 // CanLoad returns an error when jobs are to put their images into docker, and no
 // docker answers that could take them.
 func (b *Builder) CanLoad(ctx context.Context, jobs []*plan.Job) error {
-	if slices.ContainsFunc(b.nodes, func(n buildxbuilder.Node) bool { return n.Driver.IsMobyDriver() }) {
+	if slices.ContainsFunc(b.bxNodes(), func(n buildxbuilder.Node) bool { return n.Driver.IsMobyDriver() }) {
 		return nil // it is docker's own, and has answered
 	}
 	asked := map[string]bool{} // by the docker context, which each output may name

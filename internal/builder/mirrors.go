@@ -22,7 +22,7 @@ type Mirrors struct {
 // can be seen from here.
 func (b *Builder) Mirrors() Mirrors {
 	m := Mirrors{Of: map[string][]string{}}
-	for _, n := range b.nodes {
+	for _, n := range b.bxNodes() {
 		config, err := configOf(n)
 		if err != nil {
 			continue

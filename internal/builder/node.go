@@ -31,11 +31,24 @@ type Node struct {
 
 // Nodes returns the builder's nodes.
 func (b *Builder) Nodes() []*Node {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	var out []*Node
 	for i, n := range b.nodes {
-		out = append(out, &Node{name: n.Name, node: n, id: b.workers[i].id, platforms: b.workers[i].platforms, root: b.roots[i], clock: b.workers[i].clock, builder: b})
+		out = append(out, newNode(b, n, b.workers[i], b.roots[i]))
 	}
 	return out
+}
+
+func newNode(b *Builder, n buildxbuilder.Node, w worker, root string) *Node {
+	return &Node{name: n.Name, node: n, id: w.id, platforms: w.platforms, root: root, clock: w.clock, builder: b}
+}
+
+// bxNodes are the nodes as buildx has them.
+func (b *Builder) bxNodes() []buildxbuilder.Node {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.nodes)
 }
 
 // Name is the node's name in buildx, or its address.

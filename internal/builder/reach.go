@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"regexp"
 	"runtime"
-	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/containerd/platforms"
@@ -40,22 +40,34 @@ type reached struct {
 	roots   []string
 	pushed  *pushed // nil where docker's own image store has no part
 	exports *exports
+	late    []*Late // nodes that did not answer
 }
 
 // openAll opens builders whose nodes build together. Of several, those that cannot be
-// reached are left out, as nodes of one are, where others can.
+// reached are left out or come late, as nodes of one do, where others can be.
 func (b *Builder) openAll(ctx context.Context, from string, names []string) error {
 	var all []reached
+	var tried []string
+	var late []*Late
+	var known []string
 	for _, name := range names {
 		one, err := b.open(ctx, name)
+		late = append(late, one.late...)
 		if err != nil {
-			b.unreached = append(b.unreached, fmt.Sprintf("%s %s: %s", from, name, reason(err)))
-			continue
+			tried = append(tried, fmt.Sprintf("%s %s: %s", from, name, reason(err)))
 		}
-		all = append(all, one)
+		switch {
+		case err == nil:
+			all = append(all, one)
+			known = append(known, one.name)
+		case len(one.late) > 0:
+			known = append(known, one.name)
+		default:
+			b.leftOut = append(b.leftOut, tried[len(tried)-1])
+		}
 	}
 	if len(all) == 0 {
-		return &UnreachableError{Asked: from, Tried: b.unreached}
+		return &UnreachableError{Asked: from, Tried: tried}
 	}
 	b.reached = all[0]
 	for _, one := range all[1:] {
@@ -63,31 +75,39 @@ func (b *Builder) openAll(ctx context.Context, from string, names []string) erro
 			return fmt.Errorf("%s: %w", from, err)
 		}
 	}
+	b.name, b.late = strings.Join(known, ", "), late
 	return nil
 }
+
+var errDockersOwn = errors.New("docker's own builder cannot build together with others: name those alone, or \"docker buildx create\" one beside it")
 
 // join adds the nodes of another builder.
 func (r *reached) join(other reached) error {
 	if r.pushed != nil || other.pushed != nil {
-		return errors.New("docker's own builder cannot build together with others: name those alone, or \"docker buildx create\" one beside it")
+		return errDockersOwn
 	}
-	for _, n := range other.nodes {
-		if slices.ContainsFunc(r.nodes, func(has buildxbuilder.Node) bool { return has.Name == n.Name }) {
-			return fmt.Errorf("the node %s is named twice", n.Name)
+	for i, n := range other.nodes {
+		if err := r.mayJoin(n.Name, other.workers[i].id); err != nil {
+			return err
 		}
 	}
-	for i, w := range other.workers {
-		if same := slices.IndexFunc(r.workers, func(has worker) bool { return has.id != "" && has.id == w.id }); same >= 0 {
-			return fmt.Errorf("%s and %s are the same daemon", r.nodes[same].Name, other.nodes[i].Name)
-		}
-	}
-	r.name += ", " + other.name
 	r.nodes, r.workers, r.roots = append(r.nodes, other.nodes...), append(r.workers, other.workers...), append(r.roots, other.roots...)
 	return nil
 }
 
-// Unreached says which of several builders that were named could not be reached.
-func (b *Builder) Unreached() []string { return b.unreached }
+// mayJoin returns an error where a daemon is one of the nodes already, under the same or
+// another name.
+func (r *reached) mayJoin(name, id string) error {
+	for i, has := range r.nodes {
+		if has.Name == name {
+			return fmt.Errorf("the node %s is named twice", name)
+		}
+		if id != "" && r.workers[i].id == id {
+			return fmt.Errorf("%s and %s are the same daemon", has.Name, name)
+		}
+	}
+	return nil
+}
 
 func (o *opener) open(ctx context.Context, name string) (reached, error) {
 	if strings.Contains(name, "://") {
@@ -106,10 +126,6 @@ func (o *opener) openAddress(ctx context.Context, name, address string) (reached
 	if err != nil {
 		return reached{}, err
 	}
-	// The driver would wait for an address where nobody listens.
-	if err := dial(ctx, d); err != nil {
-		return reached{}, err
-	}
 	node := nodeName(name, runtime.GOOS)
 	return o.reach(ctx, name, []buildxbuilder.Node{{Builder: node, Node: store.Node{Name: node, Endpoint: address}, Driver: d}})
 }
@@ -126,16 +142,6 @@ func nodeName(address, system string) string {
 	return address
 }
 
-func dial(ctx context.Context, d *driver.DriverHandle) error {
-	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
-	defer cancel()
-	conn, err := d.Dial(ctx)
-	if err != nil {
-		return err
-	}
-	return conn.Close()
-}
-
 // openBuildx loads a builder that buildx knows by name; the current one for "".
 func (o *opener) openBuildx(ctx context.Context, name string) (reached, error) {
 	bx, err := buildxbuilder.New(o.cli, buildxbuilder.WithName(name))
@@ -149,26 +155,31 @@ func (o *opener) openBuildx(ctx context.Context, name string) (reached, error) {
 	return o.reach(ctx, bx.Name, nodes)
 }
 
-// reach boots every node of a builder and makes sure that at least one answers.
+// reach boots all nodes of a builder, side by side, and makes sure that at least one
+// answers. The others come late, also beside an error.
 func (o *opener) reach(ctx context.Context, name string, nodes []buildxbuilder.Node) (reached, error) {
 	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
+	workers, errs := make([]worker, len(nodes)), make([]error, len(nodes))
+	var booting sync.WaitGroup
+	for i, n := range nodes {
+		booting.Go(func() { workers[i], errs[i] = bootNode(ctx, n) })
+	}
+	booting.Wait()
 	err := errors.New("it has no nodes")
 	r := reached{name: name}
-	for _, n := range nodes {
-		if n.Err != nil {
-			err = n.Err
+	for i, n := range nodes {
+		if errs[i] == nil {
+			r.nodes, r.workers = append(r.nodes, n), append(r.workers, workers[i])
 			continue
 		}
-		w, bootErr := bootNode(ctx, n)
-		if bootErr != nil {
-			err = bootErr
-			continue
+		err = errs[i]
+		if n.Err == nil && !n.Driver.IsMobyDriver() {
+			r.late = append(r.late, &Late{node: n, why: reason(err)})
 		}
-		r.nodes, r.workers = append(r.nodes, n), append(r.workers, w)
 	}
 	if len(r.nodes) == 0 {
-		return reached{}, err
+		return r, err
 	}
 	for _, n := range r.nodes {
 		r.roots = append(r.roots, o.rootOf(ctx, n))
@@ -180,6 +191,19 @@ func (o *opener) reach(ctx context.Context, name string, nodes []buildxbuilder.N
 	return r, nil
 }
 
+// listens makes sure that somebody does at the address of a node, where it has one:
+// buildx would wait for that.
+func listens(ctx context.Context, n buildxbuilder.Node) error {
+	if n.Driver.Factory().Name() != "remote" {
+		return nil
+	}
+	conn, err := n.Driver.Dial(ctx)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
 // worker is what a node says of itself.
 type worker struct {
 	id        string              // which it keeps with its cache
@@ -189,6 +213,12 @@ type worker struct {
 
 // bootNode makes sure that a node answers.
 func bootNode(ctx context.Context, n buildxbuilder.Node) (worker, error) {
+	if n.Err != nil {
+		return worker{}, n.Err
+	}
+	if err := listens(ctx, n); err != nil {
+		return worker{}, err
+	}
 	c, err := driver.Boot(ctx, context.WithoutCancel(ctx), n.Driver, nil)
 	if err != nil {
 		return worker{}, err

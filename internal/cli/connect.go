@@ -42,12 +42,22 @@ func (o builderOptions) connect(ctx context.Context, registries []string) (*buil
 	return builder.Connect(ctx, o.options(registries, false))
 }
 
-// tellUnreached warns of builders that were named and could not be reached.
-func tellUnreached(w io.Writer, b *builder.Builder) {
-	for _, why := range b.Unreached() {
+// tellMissing warns of builders and nodes that could not be reached, and says what becomes
+// of the nodes.
+func tellMissing(w io.Writer, b *builder.Builder, ofNodes string) {
+	for _, why := range b.LeftOut() {
 		fmt.Fprintf(w, "warning: a builder is left out: %s\n", visible.Line(why))
 	}
+	for _, l := range b.Late() {
+		fmt.Fprintf(w, "warning: %s %s: %s\n", visible.Line(l.Name()), ofNodes, visible.Line(l.Why()))
+	}
 }
+
+// What becomes of nodes that do not answer.
+const (
+	isLeftOut = "is left out"
+	isAwaited = "does not answer yet, and is taken in when it does"
+)
 
 // recovery returns how processes take turns at mending a builder; nil to mend
 // nothing.
@@ -69,6 +79,26 @@ func nodesOf(b *builder.Builder) []run.Node {
 		nodes = append(nodes, n)
 	}
 	return nodes
+}
+
+// late is a node that may come late, as a run knows it.
+type late struct{ *builder.Late }
+
+// Await implements run.Late.
+func (l late) Await(ctx context.Context) (run.Node, error) {
+	n, err := l.Late.Await(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+func lateOf(b *builder.Builder) []run.Late {
+	var all []run.Late
+	for _, l := range b.Late() {
+		all = append(all, late{l})
+	}
+	return all
 }
 
 // registries asks them where a builder does that has mirrors.

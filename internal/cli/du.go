@@ -92,7 +92,7 @@ func (o builderOptions) withCaches(ctx context.Context, warn io.Writer, images [
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	tellUnreached(warn, b)
+	tellMissing(warn, b, isLeftOut)
 	caches, err := o.examine(ctx, b, images, platforms)
 	if err != nil {
 		return err

@@ -67,11 +67,11 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	if err := b.CanLoad(ctx, p.Jobs); err != nil {
 		return err
 	}
-	for _, why := range b.Unreached() {
+	for _, why := range b.LeftOut() {
 		p.Notes = append(p.Notes, "a builder is left out: "+why)
 	}
 	if o.run.progress == string(show.ModeQuiet) { // which has no notes
-		tellUnreached(streams.Err, b)
+		tellMissing(streams.Err, b, isAwaited)
 	}
 	mirrors := b.Mirrors()
 	client, err := o.builder.registries(mirrors)
@@ -80,7 +80,7 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	}
 	o.askRegistries(&options, client)
 	options.BuilderName, options.Registries.Mirrors = b.Name(), mirrors.Of
-	options.Builder, options.Graphs, options.Nodes, options.Prune.Owner = b, b, nodesOf(b), o.prune.owner(b)
+	options.Builder, options.Graphs, options.Nodes, options.Late, options.Prune.Owner = b, b, nodesOf(b), lateOf(b), o.prune.owner(b)
 	options.Recovery = o.recovery(b.Name())
 	if err := checkWithFrontend(ctx, p, b); err != nil {
 		return err

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/lab"
 	"github.com/stoker-build/stoker/internal/lab/labtest"
+	"github.com/stoker-build/stoker/internal/ledger"
 )
 
 // nodes makes a builder of several nodes known to buildx under a name.
@@ -59,28 +61,40 @@ func TestTwoNodes(t *testing.T) {
 	}
 }
 
-// A node that dies is left out, and its jobs go to the other at no cost. One that cannot be
-// reached from the start is told of.
+// A node that dies is left out, and its jobs go to the others at no cost. One that is dead
+// at the start is taken in when it answers; of which nothing is known is told of.
 func TestNodeThatDies(t *testing.T) {
 	t.Parallel()
 	w := newWorkbench(t, modest(2, 4))
 	w.write("ctx/Dockerfile", ownStepOf("own", modestOwn))
-	second := labtest.Buildkitd(t, w.registry)
-	wait := w.during(2, second.Kill)
-	code, out := w.build(t.Context(), "--builder", w.daemon.Addr(), "--builder", second.Addr(), "--builder", "unix:///does/not/exist.sock", "--workers", "2")
-	if err := wait(); err != nil {
+	second, third := labtest.Buildkitd(t, w.registry), labtest.Buildkitd(t, w.registry)
+	if err := third.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	come := w.once("a job began", ledger.EventsFile, "job_started", 1, func() error { return third.Restart(t.Context()) })
+	die := w.during(2, second.Kill)
+	const untilItCame = `timeout 60 sh -c 'until grep -q recovered "$0"; do sleep 0.1; done' `
+	code, out := w.build(t.Context(), "--builder", third.Addr(), "--builder", w.daemon.Addr(), "--builder", second.Addr(), "--builder", "nobody",
+		"--workers", "2", "--post-build", untilItCame+w.path("out/events.jsonl"))
+	if err := errors.Join(come(), die()); err != nil {
 		t.Error(err)
 	}
 	w.checkAllBuilt(code, out, 8)
+	nodes := map[string]int{}
 	for _, e := range w.manifest() {
+		nodes[e.Node]++
 		if e.AttemptCount != 1 {
 			t.Errorf("%s took %d attempts that count", e.Name, e.AttemptCount)
 		}
 	}
-	if lost := events[journal.BuilderLost](w, "builder_lost"); len(lost) == 0 || lost[0].Node != second.Addr() {
+	if nodes[third.Addr()] == 0 {
+		t.Errorf("the node that came late built nothing: %v\n%s", nodes, out)
+	}
+	lost := events[journal.BuilderLost](w, "builder_lost")
+	if len(lost) < 2 || lost[0].Node != third.Addr() || lost[1].Node != second.Addr() {
 		t.Errorf("lost %+v\n%s", lost, out)
 	}
-	if len(w.warnings("a builder is left out: --builder unix:///does/not/exist.sock")) != 1 {
+	if len(w.warnings("a builder is left out: --builder nobody")) != 1 {
 		t.Errorf("nobody says that one could not be reached\n%s", out)
 	}
 }

@@ -105,7 +105,7 @@ func runPlan(ctx context.Context, o buildOptions, nodes []int, format string, st
 	switch {
 	case err == nil:
 		defer b.Close()
-		tellUnreached(streams.Err, b)
+		tellMissing(streams.Err, b, isLeftOut)
 		options.BuilderName, mirrors = b.Name(), b.Mirrors()
 		options.Builder, options.Graphs, options.Nodes, options.Prune.Owner = b, b, nodesOf(b), o.prune.owner(b)
 		if err := checkWithFrontend(ctx, p, b); err != nil {

@@ -11,7 +11,7 @@ import (
 // least in common. So what jobs share is on one node, but where a cut goes through it. A
 // job of which a node holds more than any other stays there.
 func (s *scheduler) share(tasks []*task) {
-	if len(s.places) < 2 {
+	if s.run.nodes() < 2 {
 		return
 	}
 	var open []*task
@@ -41,7 +41,7 @@ func able(p *place, tasks []*task, s *scheduler) []*task {
 // settle gives jobs a home, or none with nil. What they need counts there alone from now
 // on.
 func (s *scheduler) settle(p *place, tasks ...*task) {
-	if len(s.places) < 2 {
+	if s.run.nodes() < 2 {
 		return
 	}
 	number := -1

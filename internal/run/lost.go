@@ -189,8 +189,9 @@ func (s *scheduler) putBackFull(t *task, f failed) {
 	s.probation.started--
 }
 
-// workers counts those that there are now.
+// workers counts those that no full disk has taken, on all nodes.
 func (s *scheduler) workers() (all int) {
+	all = s.late * s.run.Workers
 	for _, p := range s.places {
 		all += p.pool.workers()
 	}

@@ -142,3 +142,49 @@ func TestFirstNodeThatComesBack(t *testing.T) {
 		}
 	})
 }
+
+// A node that does not answer at the start is taken in when it does: it takes over jobs of
+// the others, and sweeps what it holds for them. It is told of once, and once when it comes.
+func TestNodeThatComesLate(t *testing.T) {
+	inMemory(t, func(t *testing.T) {
+		one, two := nodetest.New("one", 1500*mb), nodetest.New("two", 700*mb)
+		s := newStage(t, 4, 10, one, two)
+		s.comesLate(65*time.Second, nil)
+		s.allBuilt(s.run(t.Context()), 1)
+		if n := s.BuiltOn("two"); n < 12 || n > 19 {
+			t.Errorf("%d of 40 jobs were built on the node that came late", n)
+		}
+		if lost := of[journal.BuilderLost](s); len(lost) != 1 || lost[0].Node != "two" || lost[0].Job != "" {
+			t.Errorf("told of as lost: %+v", lost)
+		}
+		if back := of[journal.Recovered](s); len(back) != 1 || back[0].Node != "two" || back[0].Mending != journal.MendBuilder {
+			t.Errorf("told of as back: %+v", back)
+		}
+		if e := of[journal.RunStarted](s)[0]; e.Workers != 4 || !slices.Equal(e.Nodes, []string{"one", "two"}) {
+			t.Errorf("the run begins with %+v", e)
+		}
+	})
+}
+
+// A run does not wait for a node that never answers, nor for one that can have no part,
+// which it says.
+func TestNodeThatNeverComes(t *testing.T) {
+	for after, err := range map[time.Duration]error{24 * time.Hour: nil, 30 * time.Second: errors.New("one and two are the same daemon")} {
+		t.Run(after.String(), func(t *testing.T) {
+			inMemory(t, func(t *testing.T) {
+				one, two := nodetest.New("one", 1500*mb), nodetest.New("two", 1500*mb)
+				s := newStage(t, 2, 4, one, two)
+				s.comesLate(after, err)
+				start := time.Now()
+				s.allBuilt(s.run(t.Context()), 1)
+				if took := time.Since(start); took > 4*time.Minute {
+					t.Errorf("it took %s", took)
+				}
+				said := of[journal.Warning](s)
+				if err != nil && (len(said) != 1 || said[0].Message != "two is left out: one and two are the same daemon") {
+					t.Errorf("it is said %+v", said)
+				}
+			})
+		})
+	}
+}

@@ -41,6 +41,16 @@ type Node interface {
 	Platforms() []ocispecs.Platform
 }
 
+// Late is a node of the builder that does not answer yet.
+type Late interface {
+	Name() string
+	// Why is why it did not answer.
+	Why() string
+	// Await returns it once it answers. The error is the cause of ctx's end, or says why
+	// it can have no part.
+	Await(ctx context.Context) (Node, error)
+}
+
 // Registry tells which tags exist already. An error means that it did not say.
 type Registry interface {
 	Exists(ctx context.Context, tag string) (digest string, exists bool, err error)
@@ -87,7 +97,9 @@ type Options struct {
 	// BuilderName is what a person calls it: its name in buildx, or its address.
 	BuilderName string
 	Nodes       []Node
-	Ledger      *ledger.Ledger
+	// Late are nodes that are taken in when they answer.
+	Late   []Late
+	Ledger *ledger.Ledger
 	// Journal is told what happens. Secrets are taken out of it.
 	Journal *journal.Journal
 	// Redact takes secrets out of all that is logged, told or kept on record.

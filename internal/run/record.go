@@ -121,8 +121,9 @@ func (s *scheduler) sweep(ctx context.Context, number int) {
 			images = append(images, job.Base)
 		}
 	}
+	places := s.places // another may come late
 	s.fly(func() func() {
-		for _, p := range s.places {
+		for _, p := range places {
 			p.node.BatchDone(ctx, number, images)
 		}
 		return func() {}

@@ -18,6 +18,7 @@ import (
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/node"
 	"github.com/stoker-build/stoker/internal/redact"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // Why a run ended early, as causes of its context.
@@ -38,9 +39,12 @@ func Run(ctx context.Context, opt Options) (summary ledger.Summary, err error) {
 	tally := newTally(r.Journal)
 	kept, keptBatches := r.keptJobs()
 	r.Journal.Tell(journal.RunStarted{Jobs: len(opt.Plan.Jobs), Batches: opt.Plan.Batches(), BatchSize: opt.Plan.BatchSize,
-		Workers: opt.Workers * max(len(opt.Nodes), 1), Nodes: nodeNames(opt.Nodes), OutputDir: opt.Ledger.Dir(), Kept: kept, KeptBatches: keptBatches})
+		Workers: opt.Workers * max(opt.nodes(), 1), Nodes: opt.nodeNames(), OutputDir: opt.Ledger.Dir(), Kept: kept, KeptBatches: keptBatches})
 	for _, note := range opt.Plan.Notes {
 		r.warn("", "%s", note)
+	}
+	for _, l := range opt.Late {
+		r.Journal.Tell(journal.BuilderLost{Error: visible.FirstLine(l.Why()), Node: l.Name()})
 	}
 	jobs, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -79,10 +83,16 @@ func (r *run) prepare(ctx context.Context, tasks []*task) {
 	})
 }
 
-func nodeNames(nodes []Node) []string {
+// nodes is how many there are, those that do not answer yet among them.
+func (o *Options) nodes() int { return len(o.Nodes) + len(o.Late) }
+
+func (o *Options) nodeNames() []string {
 	var names []string
-	for _, n := range nodes {
+	for _, n := range o.Nodes {
 		names = append(names, n.Name())
+	}
+	for _, l := range o.Late {
+		names = append(names, l.Name())
 	}
 	return names
 }
@@ -133,26 +143,32 @@ func newRun(opt Options) *run {
 
 // openNodes begins to keep what is true of each node.
 func (r *run) openNodes(ctx context.Context) {
-	if len(r.Nodes) > 1 {
-		r.needs.Spread(len(r.Nodes))
+	if r.nodes() > 1 {
+		r.needs.Spread(r.nodes())
 	}
+	places := make([]*place, len(r.Nodes))
 	var opening sync.WaitGroup
-	defer opening.Wait()
 	for number, d := range r.Nodes {
-		turns := r.Recovery
-		if turns != nil && len(r.Nodes) > 1 {
-			turns = turns.Of(d.Name()) // one that is lost keeps nobody from mending another
-		}
-		p := &place{number: number, platforms: d.Platforms(), pool: pool{size: r.Workers}}
-		options := node.Options{Daemon: d, Number: number, Needs: r.needs, Imports: r.Plan.Imports(), Prune: r.Prune,
-			Space: r.Space, DiskOf: r.DiskOf, Recovery: turns, Attributions: r.Attributions, Journal: r.Journal,
-			Freed: func() {
-				p.freed.Store(true)
-				r.scheduler.wake()
-			}}
-		r.scheduler.places = append(r.scheduler.places, p)
-		opening.Go(func() { p.node = node.Open(ctx, options) })
+		opening.Go(func() { places[number] = r.openNode(ctx, number, d) })
 	}
+	opening.Wait()
+	r.scheduler.places = places
+}
+
+// openNode begins to keep what is true of one.
+func (r *run) openNode(ctx context.Context, number int, d Node) *place {
+	turns := r.Recovery
+	if turns != nil && r.nodes() > 1 {
+		turns = turns.Of(d.Name()) // one that is lost keeps nobody from mending another
+	}
+	p := &place{number: number, platforms: d.Platforms(), pool: pool{size: r.Workers}}
+	p.node = node.Open(ctx, node.Options{Daemon: d, Number: number, Needs: r.needs, Imports: r.Plan.Imports(), Prune: r.Prune,
+		Space: r.Space, DiskOf: r.DiskOf, Recovery: turns, Attributions: r.Attributions, Journal: r.Journal,
+		Freed: func() {
+			p.freed.Store(true)
+			r.scheduler.wake()
+		}})
+	return p
 }
 
 // closeNodes has all nodes swept a last time, side by side.

@@ -36,6 +36,7 @@ type scheduler struct {
 	complete  bool            // no more will be queued
 	flying    int             // goroutines that will hand in a function
 	searches  int             // of these, those that wait for a node that does not answer
+	late      int             // of these, those that wait for one that never has
 	searching context.Context // of these
 	endSearch context.CancelFunc
 	stopping  bool // nothing is begun any more
@@ -116,7 +117,10 @@ func (s *scheduler) loop(ctx context.Context, first func()) {
 	s.searching, s.endSearch = search, endSearch
 	s.fly(func() func() {
 		first()
-		return func() { s.complete = true }
+		return func() {
+			s.complete = true
+			s.awaitLate(ctx)
+		}
 	})
 	ended := ctx.Done()
 	timer, sampler := time.NewTimer(throttle.Never), time.NewTicker(sampleInterval)
@@ -134,7 +138,7 @@ func (s *scheduler) loop(ctx context.Context, first func()) {
 		if s.flying == 0 && (s.stopping || s.complete && s.open == 0) {
 			break
 		}
-		if s.flying == 0 && s.complete && wait == throttle.Never && ctx.Err() == nil {
+		if s.flying == s.late && s.complete && s.open > 0 && wait == throttle.Never && ctx.Err() == nil {
 			s.run.cancel(s.stuck())
 			continue
 		}

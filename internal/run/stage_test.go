@@ -61,6 +61,30 @@ func newStage(t *testing.T, projects, each int, daemons ...*nodetest.Daemon) *st
 	return s
 }
 
+// late is a daemon that answers for the first time after a while, or, with an error, never.
+type late struct {
+	*nodetest.Daemon
+	after time.Duration
+	err   error
+}
+
+func (late) Why() string { return "connection refused" }
+
+func (l late) Await(ctx context.Context) (Node, error) {
+	select {
+	case <-time.After(l.after):
+		return l.Daemon, l.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// comesLate has the last daemon not be there at the start.
+func (s *stage) comesLate(after time.Duration, err error) {
+	n := len(s.Daemons) - 1
+	s.Nodes, s.Late = s.Nodes[:n], []Late{late{s.Daemons[n], after, err}}
+}
+
 // run runs it to its end.
 func (s *stage) run(ctx context.Context) ledger.Summary {
 	s.t.Helper()

@@ -80,13 +80,18 @@ func (r *run) survey(ctx context.Context, tasks []*task) []*task {
 
 // know tells the nodes what tasks do.
 func (r *run) know(tasks []*task) {
+	for _, p := range r.scheduler.places {
+		p.know(tasks)
+	}
+}
+
+// know tells a node what tasks do.
+func (p *place) know(tasks []*task) {
 	jobs := make([]node.Job, len(tasks))
 	for i, t := range tasks {
 		jobs[i] = node.Job{Number: t.number, Kind: t.job.Kind}
 	}
-	for _, p := range r.scheduler.places {
-		p.node.Know(jobs)
-	}
+	p.node.Know(jobs)
 }
 
 // needsOf are the needs of a plan's jobs, of which nothing is known yet.
@@ -109,7 +114,7 @@ type answer struct {
 // answerOf is what the builder said of a job, but for its graph.
 func (r *run) answerOf(job *plan.Job, g graph.Graph, err error) answer {
 	a := answer{images: g.Images, known: len(g.Vertices) > 0, err: redacted(r.Redact, err)}
-	if len(r.Nodes) > 1 && len(job.Options.Platforms) > 1 {
+	if r.nodes() > 1 && len(job.Options.Platforms) > 1 {
 		a.parts = &g
 	}
 	return a
@@ -243,7 +248,7 @@ func (r *run) learnGraph(t *task, g graph.Graph) {
 	if !r.needs.Learn(t.number, g) {
 		return
 	}
-	r.know([]*task{t})
+	r.scheduler.call(func() { r.know([]*task{t}) }) // a node may have come late
 	if len(t.known.images) == 0 || len(t.after) > 0 {
 		return // it was not known before, or another job has made it
 	}

@@ -60,7 +60,7 @@ func (p *plain) tellLost(at time.Time, e journal.BuilderLost) {
 			return
 		}
 		p.said.lost[e.Node] = true
-		text := "its jobs go to other nodes"
+		text := "the others go on without it until it answers"
 		if len(p.state.lostNodes) == len(p.state.nodes) {
 			text = "no other node answers either: waiting for one"
 		}
