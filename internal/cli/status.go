@@ -32,7 +32,7 @@ only its files are read. A finished, stopped or archived run is shown as well.
   dir, host, pid           where the run is
   state, reason            running, finished, stopped, killed or unknown; why
   started_at, finished_at  when; elapsed_seconds: how long
-  nodes                    what builds
+  nodes, lost_nodes        what builds; those of several that do not answer
   total, built, skipped, failed, unfinished
                            jobs, those that an earlier run built included
   images_per_hour          of this run

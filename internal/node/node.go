@@ -176,11 +176,11 @@ func (n *Node) recordsBefore(ctx context.Context) ([]cache.Record, error) {
 	if err == nil || ctx.Err() != nil {
 		return records, err
 	}
-	n.Journal.Tell(journal.BuilderLost{Error: visible.FirstLine(err.Error())})
+	n.Journal.Tell(journal.BuilderLost{Error: visible.FirstLine(err.Error()), Node: n.Name()})
 	if back := n.Recover(ctx); back != nil {
 		return nil, errors.Join(err, back)
 	}
-	n.Journal.Tell(journal.Recovered{Mending: journal.MendBuilder})
+	n.Journal.Tell(journal.Recovered{Mending: journal.MendBuilder, Node: n.Name()})
 	return n.list(ctx)
 }
 

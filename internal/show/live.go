@@ -52,27 +52,23 @@ func (f frame) String() string {
 	return strings.Join(lines, "\n")
 }
 
+// diskWasFull is why there are fewer workers, where there is room to say it.
+const diskWasFull = " (disk was full)"
+
 // header names the run; the elapsed time stands at its right end.
 func (f frame) header() string {
 	elapsed := clock(f.elapsed(f.now))
 	room := f.columns() - len(elapsed) - 2
-	left := flow(f.title(" (disk was full)"), ", ", room)
+	left := flow(f.title(diskWasFull), ", ", room)
 	if len(left) > 1 {
 		left = flow(f.title(""), ", ", room)
 	}
 	return pad(left[0], room) + "  " + elapsed
 }
 
-// title is the parts of the header; why tells what took workers away.
-func (f frame) title(why string) []string {
-	workers := plural.Of(f.workers, "worker")
-	if f.away > 0 {
-		workers = f.warn(fmt.Sprintf("%d of %s", f.workers-f.away, workers+why))
-	}
-	if len(f.nodes) > 1 {
-		workers += fmt.Sprintf(" on %d nodes", len(f.nodes))
-	}
-	parts := []string{f.bold("stoker") + "  " + plural.Of(f.total, "image"), workers}
+// title is the parts of the header; full is what is said of a full disk that took workers.
+func (f frame) title(full string) []string {
+	parts := []string{f.bold("stoker") + "  " + plural.Of(f.total, "image"), f.workersText(full)}
 	if f.batches > 1 {
 		parts = append(parts, fmt.Sprintf("%d of %d batches done", f.batchesDone, f.batches))
 	}

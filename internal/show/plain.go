@@ -278,6 +278,9 @@ func (s *State) heartbeat(now time.Time) string {
 		parts = append(parts, "about "+whole(left)+" left")
 	}
 	parts = append(parts, s.reclaimed())
+	if len(s.lostNodes) > 0 {
+		parts = append(parts, s.nodesText()+" there")
+	}
 	if s.waiting != nil {
 		parts = append(parts, s.waiting.String())
 	}

@@ -3,6 +3,7 @@ package show
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/stoker-build/stoker/internal/journal"
@@ -13,8 +14,8 @@ import (
 // lose notes that a job waits for its builder, until its next attempt, or all do
 // that have not begun.
 func (s *State) lose(at time.Time, e journal.BuilderLost) {
-	if len(s.nodes) > 1 && !slices.Contains(s.lostNodes, e.Node) {
-		s.lostNodes = append(s.lostNodes, e.Node)
+	if node := firstNode(e.Node); slices.Contains(s.nodes, node) && len(s.nodes) > 1 && !slices.Contains(s.lostNodes, node) {
+		s.lostNodes = append(s.lostNodes, node)
 	}
 	if e.Job == "" {
 		s.lostIdle = true
@@ -23,10 +24,52 @@ func (s *State) lose(at time.Time, e journal.BuilderLost) {
 	s.job(at, e.Job).lost = true
 }
 
+// firstNode is the node of an event that is waited for: where several built a job
+// together, the first.
+func firstNode(nodes string) string {
+	first, _, _ := strings.Cut(visible.Line(nodes), " ")
+	return first
+}
+
+// workersNow counts the workers that are there: on nodes that answer, and that no full
+// disk took away.
+func (s *State) workersNow() int {
+	each := s.workers / max(len(s.nodes), 1)
+	return max(s.workers-each*len(s.lostNodes)-s.away, 0)
+}
+
+// nodesText tells how many nodes there are, where a run has several.
+func (s *State) nodesText() string {
+	switch all, lost := len(s.nodes), len(s.lostNodes); {
+	case lost > 0:
+		return fmt.Sprintf("%d of %d nodes", all-lost, all)
+	case all > 1:
+		return fmt.Sprintf("%d nodes", all)
+	}
+	return ""
+}
+
+// workersText tells how many workers there are, and on how many nodes; full is what is
+// said of a full disk that took some.
+func (f frame) workersText(full string) string {
+	text, now := plural.Of(f.workers, "worker"), f.workersNow()
+	if now < f.workers {
+		text = fmt.Sprintf("%d of %s", now, text)
+	}
+	if f.away > 0 {
+		text += full
+	}
+	text = joined(" on ", text, f.nodesText())
+	if now < f.workers {
+		return f.warn(text)
+	}
+	return text
+}
+
 // recover notes what was mended for a job.
 func (s *State) recover(at time.Time, e journal.Recovered) {
 	if e.Mending == journal.MendBuilder {
-		s.lostNodes = slices.DeleteFunc(s.lostNodes, func(n string) bool { return n == e.Node })
+		s.lostNodes = slices.DeleteFunc(s.lostNodes, func(n string) bool { return n == firstNode(e.Node) })
 	}
 	switch {
 	case e.Mending != journal.MendBuilder:
@@ -56,15 +99,16 @@ func (s *State) lost() (n int) {
 func (p *plain) tellLost(at time.Time, e journal.BuilderLost) {
 	switch {
 	case len(p.state.nodes) > 1:
-		if p.said.lost[e.Node] {
+		node := firstNode(e.Node)
+		if p.said.lost[node] {
 			return
 		}
-		p.said.lost[e.Node] = true
+		p.said.lost[node] = true
 		text := "the others go on without it until it answers"
 		if len(p.state.lostNodes) == len(p.state.nodes) {
 			text = "no other node answers either: waiting for one"
 		}
-		p.line(at, p.warn, "lost", visible.Line(e.Node)+": "+reason(e.Error)+"; "+text)
+		p.line(at, p.warn, "lost", node+": "+reason(e.Error)+"; "+text)
 	case p.state.lost() == 1:
 		p.line(at, p.warn, "lost", "the builder: "+reason(e.Error)+"; waiting for it")
 	}
@@ -75,9 +119,9 @@ func (p *plain) tellRecovered(at time.Time, e journal.Recovered) {
 	case e.Mending != journal.MendBuilder:
 		p.line(at, p.info, "mended", p.name(e.Job)+"  "+mendedText(e))
 	case len(p.state.nodes) > 1:
-		if p.said.lost[e.Node] {
-			delete(p.said.lost, e.Node)
-			p.line(at, p.info, "back", visible.Line(e.Node)+" answers again")
+		if node := firstNode(e.Node); p.said.lost[node] {
+			delete(p.said.lost, node)
+			p.line(at, p.info, "back", node+" answers again")
 		}
 	case p.state.lost() == 0:
 		p.line(at, p.info, "back", "the builder answers again")

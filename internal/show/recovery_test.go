@@ -57,3 +57,51 @@ func TestAJobThatLostItsBuilderWaits(t *testing.T) {
 		t.Errorf("it is %q", got)
 	}
 }
+
+// While a node is away the views count the nodes and workers that are there, and tell
+// once that it went and that it came.
+func TestNodesThatComeAndGo(t *testing.T) {
+	run := journal.RunStarted{Jobs: 9, Workers: 6, Nodes: []string{"a", "b", "c"}}
+	lost := func(job, node string) journal.BuilderLost {
+		return journal.BuilderLost{Job: job, Node: node, Error: "EOF"}
+	}
+	back := func(node string) journal.Recovered {
+		return journal.Recovered{Mending: journal.MendBuilder, Node: node}
+	}
+	for name, tt := range map[string]struct {
+		events []journal.Event
+		want   string
+		there  int // workers
+	}{
+		"all":                {nil, "6 workers on 3 nodes", 6},
+		"one idle":           {[]journal.Event{lost("", "b")}, "4 of 6 workers on 2 of 3 nodes", 4},
+		"one with two jobs":  {[]journal.Event{lost("x", "b"), lost("y", "b")}, "4 of 6 workers on 2 of 3 nodes", 4},
+		"of several at work": {[]journal.Event{lost("x", "b c")}, "4 of 6 workers on 2 of 3 nodes", 4},
+		"back":               {[]journal.Event{lost("x", "b c"), lost("", "a"), back("b"), back("a")}, "6 workers on 3 nodes", 6},
+		"a full disk too":    {[]journal.Event{lost("", "b"), journal.DiskFull{Job: "x", Workers: 5}}, "3 of 6 workers (disk was full) on 2 of 3 nodes", 3},
+		"all lost":           {[]journal.Event{lost("", "a"), lost("", "b"), lost("", "c")}, "0 of 6 workers on 0 of 3 nodes", 0},
+		"nobody's":           {[]journal.Event{lost("", "")}, "6 workers on 3 nodes", 6},
+	} {
+		t.Run(name, func(t *testing.T) {
+			events := []told{{0, run}}
+			for _, e := range tt.events {
+				events = append(events, told{1, e})
+			}
+			s := stateOf(events...)
+			if got := draw(s, 100, 10); !strings.Contains(got, tt.want) {
+				t.Errorf("the terminal has no %q:\n%s", tt.want, got)
+			}
+			status, err := StatusOf(statusRecord(), eventLines(t, events...), "here", sec(9))
+			if got := status.Text(100, false); err != nil || !strings.Contains(got, " · "+tt.want+"\n") {
+				t.Errorf("the status has no %q: %v\n%s", tt.want, err, got)
+			}
+			if there := s.workersNow(); there != tt.there {
+				t.Errorf("%d workers are there, want %d", there, tt.there)
+			}
+		})
+	}
+	got, err := plainOf(told{0, run}, told{1, lost("", "b")}, told{2, lost("x", "b c")}, told{3, back("b")}, told{4, back("b")})
+	if err != nil || strings.Count(got, "lost ") != 1 || strings.Count(got, "back ") != 1 {
+		t.Errorf("%v\n%s", err, got)
+	}
+}

@@ -230,7 +230,7 @@ func (s *State) imagesPerHour(now time.Time) float64 {
 // quick ones, nor once the run is stopping.
 func (s *State) left(now time.Time) (time.Duration, bool) {
 	n := len(s.finishes)
-	if n == 0 || n < min(s.workers, s.total) || s.stopping != "" || s.buildsBegan.IsZero() {
+	if n == 0 || n < min(s.workersNow(), s.total) || s.stopping != "" || s.buildsBegan.IsZero() {
 		return 0, false
 	}
 	each := max(now.Sub(s.buildsBegan), 0) / time.Duration(n)

@@ -44,6 +44,8 @@ type Status struct {
 	FinishedAt     ledger.Time `json:"finished_at"`
 	ElapsedSeconds float64     `json:"elapsed_seconds"`
 	Nodes          []string    `json:"nodes,omitempty"`
+	// LostNodes are those of several that do not answer.
+	LostNodes []string `json:"lost_nodes,omitempty"`
 
 	Total         int             `json:"total"`
 	Built         int             `json:"built"`
@@ -103,7 +105,7 @@ func StatusOf(r ledger.Record, events io.Reader, host string, now time.Time) (St
 	s.judge(r, host)
 	if s.State != Running {
 		s.now = s.state.latest
-		s.state.running, s.state.waiting, s.state.sweeps = nil, nil, nil
+		s.state.running, s.state.waiting, s.state.sweeps, s.state.lostNodes = nil, nil, nil, nil
 	}
 	s.fill()
 	return s, nil
@@ -191,7 +193,7 @@ func reasonOrNone(text string) string {
 
 // fill takes over what the events tell.
 func (s *Status) fill() {
-	s.Nodes, s.Warnings, s.Reclaimed = s.state.nodes, s.state.warnings, s.state.swept.bytes
+	s.Nodes, s.LostNodes, s.Warnings, s.Reclaimed = s.state.nodes, s.state.lostNodes, s.state.warnings, s.state.swept.bytes
 	s.ElapsedSeconds = thousandths(s.state.elapsed(s.now).Seconds())
 	s.ImagesPerHour = thousandths(s.state.imagesPerHour(s.now))
 	if left, known := s.state.left(s.now); known && s.State == Running {
@@ -293,11 +295,7 @@ func (s Status) numbers(f frame) []string {
 		parts = append(parts, "about "+whole(ofSeconds(*s.LeftSeconds))+" left")
 	}
 	if s.State == Running {
-		workers := plural.Of(s.state.workers, "worker")
-		if s.state.away > 0 {
-			workers = f.warn(fmt.Sprintf("%d of %s (disk was full)", s.state.workers-s.state.away, workers))
-		}
-		parts = append(parts, workers)
+		parts = append(parts, f.workersText(diskWasFull))
 		if s.state.surveying != "" {
 			parts = append(parts, "asking "+s.state.surveying)
 		}
