@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,10 +46,16 @@ func TestSummarize(t *testing.T) {
 	if page := s.Markdown(true); !strings.Contains(page, "\n1 tag exists already: `--force` builds it again; `{{.DockerfileHash}}` in a tag tells versions apart\n") {
 		t.Errorf("nobody sees why a job was skipped:\n%s", page)
 	}
-	all[0].Time, all[0].StartedAt, all[2].Time = Time{start.Add(-time.Hour)}, Time{start.Add(-time.Hour)}, Time{start.Add(-time.Hour)}
+	for _, i := range []int{0, 1, 2} { // two were built by an earlier run, and one skipped
+		all[i].Time, all[i].StartedAt = Time{start.Add(-time.Hour)}, Time{start.Add(-time.Hour)}
+	}
 	s = Summarize(all, 8, start, start.Add(2*time.Minute))
-	if total, built, skipped := s.Own(); s.Built != 4 || s.Skipped != 1 || total != 6 || built != 3 || skipped != 0 || s.ImagesPerHour != 180 {
-		t.Errorf("with two jobs of an earlier run: %+v", s)
+	if total, built, skipped := s.Own(); s.Built != 4 || s.Skipped != 1 || total != 5 || built != 2 || skipped != 0 || s.ImagesPerHour != 120 {
+		t.Errorf("with jobs of an earlier run: %+v", s)
+	}
+	got, want = []float64{float64(s.Retried), s.CumulativeSeconds, s.AverageSeconds, s.MedianSeconds, s.MaxSeconds, float64(len(s.Slowest))}, []float64{1, 100, 40, 40, 60, 2}
+	if !slices.Equal(got, want) {
+		t.Errorf("the figures of this run alone are %v, want %v", got, want)
 	}
 	if text := s.TagsExist(); text != "" {
 		t.Errorf("of a job that an earlier run skipped: %s", text)

@@ -39,12 +39,10 @@ func (s Summary) Markdown(links bool) string {
 	}
 	row("Wall clock", duration(s.WallClockSeconds))
 	row("Sum of all jobs", duration(s.CumulativeSeconds))
-	if s.Built > 0 {
+	if built > 0 {
 		row("Mean of built", duration(s.AverageSeconds))
 		row("Median of built", duration(s.MedianSeconds))
 		row("Slowest", duration(s.MaxSeconds))
-	}
-	if built > 0 {
 		row("Images per hour", fmt.Sprintf("%.0f", s.ImagesPerHour))
 	}
 	if p, c := s.Prune, s.Cache; p != nil && c != nil {

@@ -24,7 +24,7 @@ type Summary struct {
 	// Unfinished jobs were planned but have no entry, since the run was
 	// interrupted or stopped early.
 	Unfinished int `json:"unfinished"`
-	// Retried jobs needed more than one attempt, whether they ended built or
+	// Retried jobs of this run needed more than one attempt, whether they ended built or
 	// failed.
 	Retried     int    `json:"retried"`
 	Interrupted bool   `json:"interrupted"`
@@ -170,7 +170,8 @@ type FailedJob struct {
 const slowestCount = 5
 
 // Summarize computes the totals of a run of planned jobs that began at started
-// and ended at finished. Entries from before it began are kept ones of an earlier run. Log tails are left empty: they need the disk.
+// and ended at finished. Entries from before it began are kept ones of an earlier run, whose
+// times are not this run's. Log tails are left empty: they need the disk.
 func Summarize(entries []Entry, planned int, started, finished time.Time) Summary {
 	s := Summary{
 		Total:      planned,
@@ -188,8 +189,10 @@ func Summarize(entries []Entry, planned int, started, finished time.Time) Summar
 		if !kept && e.Status != Skipped {
 			building.add(e.StartedAt.Time, e.FinishedAt.Time)
 		}
-		s.CumulativeSeconds += e.DurationSeconds
-		if e.AttemptCount > 1 {
+		if !kept {
+			s.CumulativeSeconds += e.DurationSeconds
+		}
+		if !kept && e.AttemptCount > 1 {
 			s.Retried++
 		}
 		switch {
@@ -197,6 +200,7 @@ func Summarize(entries []Entry, planned int, started, finished time.Time) Summar
 			s.Built++
 			if kept {
 				s.KeptBuilt++
+				continue
 			}
 			durations = append(durations, e.DurationSeconds)
 			s.Slowest = append(s.Slowest, SlowJob{e.Name, e.BaseImage, e.DurationSeconds, e.AttemptCount})
