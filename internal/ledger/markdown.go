@@ -46,7 +46,7 @@ func (s Summary) Markdown(links bool) string {
 		row("Images per hour", fmt.Sprintf("%.0f", s.ImagesPerHour))
 	}
 	if p, c := s.Prune, s.Cache; p != nil && c != nil {
-		row("Reclaimed in "+plural.Of(p.Sweeps, "sweep"), fmt.Sprintf("%s of %s dead", size(p.ReclaimedBytes), size(p.DeadBytes)))
+		row("Reclaimed in "+plural.Of(p.RemovingSweeps, "sweep"), fmt.Sprintf("%s of %s dead", size(p.ReclaimedBytes), size(p.DeadBytes)))
 		row("Cache at start, peak, end", fmt.Sprintf("%s, %s, %s", size(c.StartBytes), size(c.PeakBytes), size(c.EndBytes)))
 	}
 	if sp := s.Space; s.SpaceWasTight() {

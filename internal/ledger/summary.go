@@ -118,14 +118,16 @@ func (s Summary) SpaceWasTight() bool {
 //
 // Large: its fields are those of the summary, which programs read.
 type Prune struct {
-	Policy           string `json:"policy"`
-	By               string `json:"by"`
-	Sweeps           int    `json:"sweeps"`
-	Slices           int    `json:"slices"`
-	DeadRecords      int    `json:"dead_records"`
-	DeadBytes        int64  `json:"dead_bytes"`
-	ReclaimedRecords int    `json:"reclaimed_records"`
-	ReclaimedBytes   int64  `json:"reclaimed_bytes"`
+	Policy string `json:"policy"`
+	By     string `json:"by"`
+	Sweeps int    `json:"sweeps"`
+	// RemovingSweeps are those that removed something.
+	RemovingSweeps   int   `json:"removing_sweeps"`
+	Slices           int   `json:"slices"`
+	DeadRecords      int   `json:"dead_records"`
+	DeadBytes        int64 `json:"dead_bytes"`
+	ReclaimedRecords int   `json:"reclaimed_records"`
+	ReclaimedBytes   int64 `json:"reclaimed_bytes"`
 	// RefusedRecords counts how often BuildKit left a record that it was asked
 	// to remove, since it was in use.
 	RefusedRecords int `json:"refused_records"`

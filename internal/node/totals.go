@@ -96,6 +96,7 @@ func (n *Node) Totals(p *ledger.Prune, c *ledger.Cache) {
 	}
 	t := n.sweeper.Counts()
 	p.Sweeps += t.Sweeps
+	p.RemovingSweeps += t.Removing
 	p.Slices += t.Slices
 	p.DeadRecords += t.Dead.Records
 	p.DeadBytes += t.Dead.Bytes

@@ -9,7 +9,7 @@ import (
 func sweptSummary() ledger.Summary {
 	return ledger.Summary{
 		Total: 500, Built: 500, WallClockSeconds: 3720, ImagesPerHour: 481, MedianSeconds: 55, MaxSeconds: 252,
-		Prune: &ledger.Prune{Policy: "auto", Sweeps: 41, ReclaimedRecords: 900, ReclaimedBytes: 14 * giga,
+		Prune: &ledger.Prune{Policy: "auto", Sweeps: 95, RemovingSweeps: 41, ReclaimedRecords: 900, ReclaimedBytes: 14 * giga,
 			LeftRecords: 5, LeftBytes: 400 * mega, LiveRemovedRecords: 3,
 			Failures: []string{"node-a: timeout", "node-a: deleting 4 records:\n\x1b[2Jconnection refused"}},
 		Cache: &ledger.Cache{PeakBytes: 1200 * mega},
@@ -76,14 +76,14 @@ func TestFinalTextOfSweeps(t *testing.T) {
 		{"a disk that is far from full", ledger.Summary{Prune: left("auto"), Cache: cache, Space: disk(8*giga-1, 0)}, swept},
 		{"a disk that is nearly full", ledger.Summary{Cache: cache, Space: disk(8*giga, 0)}, swept + "  the disk: peak 8GB, 7.999GB of it not the cache, limit 10GB\n"},
 		{"a job waited", ledger.Summary{Cache: cache, Space: disk(giga, 1)}, swept + "  the disk: peak 1GB, 999MB of it not the cache, limit 10GB\n"},
-		{"something was swept", ledger.Summary{Prune: &ledger.Prune{Sweeps: 2, ReclaimedRecords: 1, ReclaimedBytes: mega}, Cache: cache, Space: disk(giga, 0)},
+		{"something was swept", ledger.Summary{Prune: &ledger.Prune{RemovingSweeps: 2, ReclaimedRecords: 1, ReclaimedBytes: mega}, Cache: cache, Space: disk(giga, 0)},
 			"  cache: 1GB at its peak, 1MB reclaimed in 2 sweeps\n  the disk: peak 1GB, 999MB of it not the cache, limit 10GB\n"},
 		{"auto leaves what there is space for", ledger.Summary{Prune: left("auto"), Cache: cache}, swept},
 		{"completed leaves nothing", ledger.Summary{Prune: left("completed"), Cache: cache}, swept + "! 1MB in 1 dead record left\n"},
 		{"failed", ledger.Summary{Prune: left("off", "no"), Cache: cache}, swept + "! 1 sweep failed, 1MB in 1 dead record left\n    no\n"},
 		{"no forecast", ledger.Summary{Space: &ledger.Space{Bound: "--cache-budget", PeakBytes: giga, HighBytes: giga}},
 			"  --cache-budget: peak 1GB, limit 1GB\n"},
-		{"a budget that sweeps kept", ledger.Summary{Prune: &ledger.Prune{Sweeps: 1, ReclaimedRecords: 1, ReclaimedBytes: mega}, Cache: &ledger.Cache{PeakBytes: giga}, Space: &ledger.Space{Bound: "--cache-budget", PeakBytes: giga, HighBytes: 2 * giga}},
+		{"a budget that sweeps kept", ledger.Summary{Prune: &ledger.Prune{RemovingSweeps: 1, ReclaimedRecords: 1, ReclaimedBytes: mega}, Cache: &ledger.Cache{PeakBytes: giga}, Space: &ledger.Space{Bound: "--cache-budget", PeakBytes: giga, HighBytes: 2 * giga}},
 			"  cache: 1MB reclaimed in 1 sweep\n  --cache-budget: peak 1GB, limit 2GB\n"},
 		{"space that nobody saw", ledger.Summary{Space: &ledger.Space{Bound: "--cache-budget", HighBytes: 2 * giga}}, ""},
 	}

@@ -12,6 +12,7 @@ import (
 // Large: a field for each total.
 type Counts struct {
 	Sweeps, Slices int
+	Removing       int       // sweeps that removed something
 	Dead           cache.Sum // what was found dead: what was removed and what is left
 	Removed        cache.Sum
 	Refused        cache.Sum // of the last sweep that was asked for them
@@ -70,6 +71,9 @@ func (c *counts) add(w Sweep) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.c.Sweeps++
+	if w.Removed.Records > 0 {
+		c.c.Removing++
+	}
 	c.c.Slices += w.Slices
 	c.c.Removed = c.c.Removed.Plus(w.Removed)
 	c.c.Refused, c.c.Refusals = w.Refused, c.c.Refusals+w.Refused.Records
