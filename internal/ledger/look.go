@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/moby/buildkit/util/disk"
 )
 
 // Record is what a run has left in a directory, or is writing there now.
@@ -21,7 +23,12 @@ type Record struct {
 	Summary *Summary
 	// Writing tells that a process holds the directory.
 	Writing bool
+	// DiskFull tells that nothing can be added to the record now.
+	DiskFull bool
 }
+
+// leastFree is how many bytes of a disk a run needs to tell how it has ended.
+const leastFree = 64 << 10
 
 // NoRunError tells that a directory holds no run.
 type NoRunError struct{ Dir string }
@@ -43,6 +50,9 @@ func Look(dir string) (Record, error) {
 		return r, &NoRunError{Dir: dir}
 	} else if err != nil {
 		return r, err
+	}
+	if st, err := disk.GetDiskStat(dir); err == nil {
+		r.DiskFull = st.Available < leastFree
 	}
 	planned := inPlan(r.Run.Plan.Jobs, nil)
 	manifest, err := readManifest(dir)

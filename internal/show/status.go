@@ -176,8 +176,12 @@ func (s *Status) judge(r ledger.Record, host string) {
 		s.State, s.Reason = Stopped, reasonOrNone(r.Summary.StopReason)
 	case s.Host != "" && s.Host != host:
 		s.State, s.Reason = Unknown, "it ran on "+visible.Line(s.Host)+", and can only be seen from there"
+	case s.state.stopping != "":
+		s.State, s.Reason = Stopped, s.state.stopping+" (its end is not on record)"
+	case r.DiskFull:
+		s.State, s.Reason = Stopped, "it left no word, and the disk of its record is full: it could not write on"
 	default:
-		s.State, s.Reason = Killed, "it left no word: it was killed, or the machine went down"
+		s.State, s.Reason = Killed, "it left no word: it was killed, or the machine went down, or its disk was full"
 	}
 	if s.State == Finished && s.Failed == 0 || s.State == Running {
 		s.ResumeCommand = ""

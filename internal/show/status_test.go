@@ -102,7 +102,8 @@ func TestStatusOfARunThatIsOver(t *testing.T) {
 		{"finished", func(r *ledger.Record) { r.Summary = &ledger.Summary{} }, all, Finished, "9 of 9 jobs done", false},
 		{"finished, but some failed", func(r *ledger.Record) { r.Summary = &ledger.Summary{} }, append(all[:8:8], failedEntry("x", "no")), Finished, "  x: no", true},
 		{"stopped", func(r *ledger.Record) { r.Summary = &ledger.Summary{StopReason: "interrupted"} }, one, Stopped, "interrupted", true},
-		{"killed", func(*ledger.Record) {}, one, Killed, "it was killed, or the machine went down", true},
+		{"killed", func(*ledger.Record) {}, one, Killed, "it was killed, or the machine went down, or its disk was full", true},
+		{"on a full disk", func(r *ledger.Record) { r.DiskFull = true }, one, Stopped, "the disk of its record is full", true},
 		{"of another machine", func(r *ledger.Record) { r.Run.Host = "there" }, one, Unknown, "it ran on there", true},
 		{"of a version that did not say where", func(r *ledger.Record) { r.Run.Host, r.Run.ResumeCommand = "", "" }, one, Killed, "it was killed", false},
 	}
@@ -121,6 +122,18 @@ func TestStatusOfARunThatIsOver(t *testing.T) {
 		if (s.ResumeCommand != "") != tt.goesOn || len(s.Running) > 0 || s.ElapsedSeconds != 61 {
 			t.Errorf("%s: %+v", tt.name, s)
 		}
+	}
+}
+
+// A run that has said why it stops, and could not write its end, was not killed.
+func TestStatusOfARunThatCouldNotWriteItsEnd(t *testing.T) {
+	const why = "the manifest cannot be written: no space left on device"
+	events := eventLines(t, told{0, runOf(9, 2)}, told{60, journal.Stopping{Reason: why}})
+	r := statusRecord()
+	r.Writing = false
+	s, err := StatusOf(r, events, "here", sec(99))
+	if err != nil || s.State != Stopped || !strings.HasPrefix(s.Reason, why) || s.ResumeCommand == "" {
+		t.Errorf("%v: %+v", err, s)
 	}
 }
 
