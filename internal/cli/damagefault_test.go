@@ -8,6 +8,7 @@ import (
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/lab"
 	"github.com/stoker-build/stoker/internal/lab/labtest"
+	"github.com/stoker-build/stoker/internal/show"
 )
 
 // A daemon's files are damaged between two runs. What is broken is mended, also
@@ -122,6 +123,12 @@ func TestManifestCannotBeWritten(t *testing.T) {
 	}
 	if code != ExitFailed || !strings.Contains(out, "the manifest cannot be written") || !strings.Contains(out, "no space left on device") {
 		t.Errorf("exit code %d\n%s", code, out)
+	}
+	if end := out[max(strings.Index(out, "\nstopped: "), 0):]; !strings.Contains(end, "reason: the manifest cannot be written") || strings.Contains(end, "\nstoker: ") {
+		t.Errorf("the end does not say once why:\n%s", end)
+	}
+	if status, err := statusIn(w.path("out")); err != nil || status.State != show.Stopped || !strings.Contains(status.Reason, "disk") && !strings.Contains(status.Reason, "no space left on device") {
+		t.Errorf("the status does not know why it ended: %+v, %v", status, err)
 	}
 	before := w.entriesOnDisk()
 	if len(before) < 2 || len(before) == 8 {

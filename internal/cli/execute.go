@@ -105,7 +105,10 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	if err := appendStepSummary(summary); err != nil {
 		fmt.Fprintf(streams.Err, "warning: the summary is not on the job's page: %s\n", err)
 	}
-	if err != nil {
+	switch {
+	case err != nil && o.run.hasSaid(summary, err):
+		return &saidError{&runError{err}}
+	case err != nil:
 		return &runError{err}
 	}
 	return outcome(ctx, summary)
@@ -159,6 +162,11 @@ func outcome(ctx context.Context, s ledger.Summary) error {
 		return &exitError{ExitFailed}
 	}
 	return nil
+}
+
+// hasSaid tells that what people see of a run's end has said an error, as its reason.
+func (ro runOptions) hasSaid(s ledger.Summary, err error) bool {
+	return ro.progress != string(show.ModeJSON) && s.Unfinished > 0 && err.Error() == s.StopReason
 }
 
 // appendStepSummary adds the summary to the page of a GitHub job.

@@ -193,3 +193,19 @@ func TestRunsThatStopEarly(t *testing.T) {
 		})
 	}
 }
+
+// The record is taken away during the run, which ends and says so at its end once.
+func TestRecordThatIsTakenAway(t *testing.T) {
+	t.Parallel()
+	w := newWorkbench(t, small(1, 3))
+	out := w.path("out")
+	code, said := w.build(t.Context(), "--workers", "1", "--post-build", "rm -r "+out)
+	end := said[max(strings.Index(said, "\nstopped: "), 0):]
+	if code != ExitFailed || !strings.Contains(end, "is no longer the file") || strings.Contains(end, "\nstoker: ") {
+		t.Errorf("exit code %d\n%s", code, said)
+	}
+	if code, said := w.build(t.Context(), "--workers", "1", "--fresh", "--force", "--progress", "json", "--post-build", "rm -r "+out); code != ExitFailed ||
+		strings.Count(said, "\nstoker: ") != 1 || strings.Count(said[strings.Index(said, "\nstoker: "):], "is no longer the file") != 1 {
+		t.Errorf("as JSON: exit code %d\n%s", code, said)
+	}
+}

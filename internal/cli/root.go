@@ -56,8 +56,8 @@ func Main(ctx context.Context, version string, args []string, streams Streams) i
 	root.SetErr(streams.Err)
 	cmd, err := root.ExecuteContextC(ctx)
 	code := exitCode(ctx, err)
-	var quiet *exitError
-	if err != nil && !errors.As(err, &quiet) && !errors.Is(err, syscall.EPIPE) {
+	quiet := errors.As(err, new(*exitError)) || errors.As(err, new(*saidError))
+	if err != nil && !quiet && !errors.Is(err, syscall.EPIPE) {
 		text := fmt.Sprintf("stoker: %s\n", visible.Lines(err.Error()))
 		if errors.As(err, new(*flagError)) {
 			text += fmt.Sprintf("See \"%s --help\".\n", cmd.CommandPath())
@@ -85,6 +85,11 @@ func say(w io.Writer, text string) {
 type exitError struct{ code int }
 
 func (e *exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+
+// saidError is an error that was said already.
+type saidError struct{ error }
+
+func (e *saidError) Unwrap() error { return e.error }
 
 // flagError is a mistake in how the command was called.
 type flagError struct{ error }

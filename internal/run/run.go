@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/stoker-build/stoker/internal/cache"
@@ -35,7 +36,7 @@ var (
 func Run(ctx context.Context, opt Options) (summary ledger.Summary, err error) {
 	r := newRun(opt)
 	endEvents := keepEvents(r.Journal, r.Ledger)
-	defer func() { err = errors.Join(err, endEvents()) }()
+	defer func() { err = recordErrors(err, endEvents()) }()
 	tally := newTally(r.Journal)
 	kept, keptBatches := r.keptJobs()
 	r.Journal.Tell(journal.RunStarted{Jobs: len(opt.Plan.Jobs), Batches: opt.Plan.Batches(), BatchSize: opt.Plan.BatchSize,
@@ -271,6 +272,30 @@ func (r *run) fail(err error) {
 	}
 	r.mu.Unlock()
 	r.cancel(err)
+}
+
+// recordErrors joins failures to keep the record, but those of which the first tells the
+// cause: that the record was taken away, or that the disk is full.
+func recordErrors(first error, more ...error) error {
+	all := []error{first}
+	for _, err := range more {
+		if !sameCause(first, err) {
+			all = append(all, err)
+		}
+	}
+	if all = slices.DeleteFunc(all, func(err error) bool { return err == nil }); len(all) == 1 {
+		return all[0]
+	}
+	return errors.Join(all...)
+}
+
+func sameCause(a, b error) bool {
+	if errors.As(a, new(*ledger.GoneError)) {
+		return errors.As(b, new(*ledger.GoneError))
+	}
+	is, has := errors.AsType[syscall.Errno](a)
+	also, hasToo := errors.AsType[syscall.Errno](b)
+	return has && hasToo && is == also
 }
 
 // warn tells a person something that stops nothing, about a job or, where its name is

@@ -72,7 +72,7 @@ func (r *run) finish(ctx context.Context, t *tally) (ledger.Summary, error) {
 	r.Journal.Tell(journal.RunFinished{Summary: s})
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return s, errors.Join(r.err, err)
+	return s, recordErrors(r.err, err)
 }
 
 // tightestOutcome is what became of the space on the node that had the least left; nil
