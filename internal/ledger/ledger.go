@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -34,6 +35,7 @@ const (
 // Ledger is the open record of one run. Its methods may be called concurrently.
 type Ledger struct {
 	dir  string
+	root *os.Root // of dir
 	lock *flock.Flock
 
 	mu       sync.Mutex
@@ -80,15 +82,15 @@ func (l *Ledger) Event(line []byte) error {
 	return l.events.add(line, false)
 }
 
-// LogPath is where the log of a job's attempt belongs.
-func (l *Ledger) LogPath(job string, attempt int) string {
-	return filepath.Join(l.dir, LogsDir, job, fmt.Sprintf("attempt-%d.log", attempt))
+// logName is where the log of a job's attempt belongs, in the output directory.
+func logName(job string, attempt int) string {
+	return filepath.Join(LogsDir, job, fmt.Sprintf("attempt-%d.log", attempt))
 }
 
-// NextAttempt returns the number of the first attempt at a job after those that
-// have a log already: 1, unless an earlier run was resumed.
-func (l *Ledger) NextAttempt(job string) int {
-	logs, err := os.ReadDir(filepath.Join(l.dir, LogsDir, job))
+// nextAttempt returns the number of the first attempt at a job after those that have a
+// log already: 1, unless an earlier run was resumed.
+func (l *Ledger) nextAttempt(job string) int {
+	logs, err := fs.ReadDir(l.root.FS(), path.Join(LogsDir, job))
 	if err != nil {
 		return 1 // what is in the way will show when the log is made
 	}
@@ -103,20 +105,24 @@ func (l *Ledger) NextAttempt(job string) int {
 }
 
 // CreateLog opens the log of a job's attempt for writing. When that attempt has
-// a log already, it stays as it is and the next free number is used.
+// a log already, it stays as it is and the next free number is used. No link is followed
+// out of the directory, whenever it was put there.
 func (l *Ledger) CreateLog(job string, attempt int) (*os.File, error) {
 	if err := l.manifest.inPlace(); err != nil {
 		return nil, err // a new directory of that name is not this run's
 	}
-	if err := os.MkdirAll(filepath.Dir(l.LogPath(job, attempt)), 0o755); err != nil {
+	if err := checkPlace(l.dir, LogsDir); err != nil {
+		return nil, err
+	}
+	if err := l.root.MkdirAll(filepath.Join(LogsDir, job), 0o755); err != nil {
 		return nil, err
 	}
 	for {
-		log, err := os.OpenFile(l.LogPath(job, attempt), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o644)
+		log, err := l.root.OpenFile(logName(job, attempt), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o644)
 		if !errors.Is(err, fs.ErrExist) {
 			return log, err
 		}
-		attempt = max(attempt+1, l.NextAttempt(job))
+		attempt = max(attempt+1, l.nextAttempt(job))
 	}
 }
 
@@ -153,7 +159,7 @@ func (l *Ledger) Finish(s Summary) (Summary, error) {
 func (l *Ledger) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return errors.Join(l.manifest.close(), l.events.close(), l.lock.Close())
+	return errors.Join(l.manifest.close(), l.events.close(), l.root.Close(), l.lock.Close())
 }
 
 const (
@@ -164,8 +170,8 @@ const (
 )
 
 // tail returns the last lines of a file; none if it cannot be read.
-func tail(path string, n int) []string {
-	f, err := os.Open(path)
+func tail(log string, n int) []string {
+	f, err := os.Open(log)
 	if err != nil {
 		return nil
 	}

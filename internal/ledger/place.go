@@ -29,20 +29,26 @@ func (e *PlaceError) Error() string {
 // may be a link.
 func checkPlaces(dir string) error {
 	for _, name := range slices.Concat(runFiles, []string{LockFile}) {
-		path := filepath.Join(dir, name)
-		info, err := os.Lstat(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
+		if err := checkPlace(dir, name); err != nil {
 			return err
 		}
-		if name == LogsDir && !info.IsDir() {
-			return &PlaceError{path, whatIs(info.Mode()), "a directory"}
-		}
-		if name != LogsDir && !info.Mode().IsRegular() {
-			return &PlaceError{path, whatIs(info.Mode()), "a file"}
-		}
+	}
+	return nil
+}
+
+// checkPlace makes sure that one of them is what it should be, or not there.
+func checkPlace(dir, name string) error {
+	path := filepath.Join(dir, name)
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case name == LogsDir && !info.IsDir():
+		return &PlaceError{path, whatIs(info.Mode()), "a directory"}
+	case name != LogsDir && !info.Mode().IsRegular():
+		return &PlaceError{path, whatIs(info.Mode()), "a file"}
 	}
 	return nil
 }

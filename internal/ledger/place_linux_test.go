@@ -67,6 +67,45 @@ func TestRecordThatIsTakenAway(t *testing.T) {
 	}
 }
 
+// A link that is put in the way of logs during a run is not followed. Logs that were
+// removed are made anew.
+func TestLogsThatAreReplaced(t *testing.T) {
+	for _, tt := range []struct {
+		replaced string
+		isPlace  bool
+	}{{LogsDir, true}, {LogsDir + "/a", false}} {
+		t.Run(tt.replaced, func(t *testing.T) {
+			top := t.TempDir()
+			dir, elsewhere := filepath.Join(top, "out"), filepath.Join(top, "elsewhere")
+			l, _ := begin(t, dir, Refuse, plan("a"))
+			log, err := l.CreateLog("a", 1)
+			if err != nil || log.Name() != filepath.Join(dir, LogsDir, "a", "attempt-1.log") {
+				t.Fatalf("%v: %v", log, err)
+			}
+			_ = log.Close()
+			path := filepath.Join(dir, tt.replaced)
+			if err := errors.Join(os.RemoveAll(path), os.MkdirAll(filepath.Join(elsewhere, "a"), 0o755), os.Symlink(elsewhere, path)); err != nil {
+				t.Fatal(err)
+			}
+			before := tree(t, top)
+			if _, err := l.CreateLog("a", 2); err == nil || errors.As(err, new(*PlaceError)) != tt.isPlace {
+				t.Errorf("it says %v", err)
+			}
+			if after := tree(t, top); after != before {
+				t.Errorf("there was\n%s\nand is\n%s", before, after)
+			}
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+			log, err = l.CreateLog("a", 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = log.Close()
+		})
+	}
+}
+
 // tree is all that is in a directory, with what is in the files.
 func tree(t *testing.T, dir string) string {
 	t.Helper()

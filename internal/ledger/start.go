@@ -92,7 +92,11 @@ func lockAndBegin(dir string, o StartOptions) (*Ledger, Resumed, error) {
 	if err != nil {
 		return nil, Resumed{}, err
 	}
-	l := &Ledger{dir: dir, lock: lock}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, Resumed{}, errors.Join(err, lock.Close())
+	}
+	l := &Ledger{dir: dir, root: root, lock: lock}
 	resumed, err := l.begin(o)
 	if err != nil {
 		return nil, Resumed{}, errors.Join(err, l.Close())

@@ -142,7 +142,7 @@ func TestLogsOfEarlierAttemptsAreKept(t *testing.T) {
 		return filepath.Base(log.Name())
 	}
 	l, _ := begin(t, dir, Refuse, plan("a"))
-	if next := l.NextAttempt("a"); next != 1 {
+	if next := l.nextAttempt("a"); next != 1 {
 		t.Errorf("the first attempt is %d", next)
 	}
 	write(l, 1)
@@ -152,13 +152,13 @@ func TestLogsOfEarlierAttemptsAreKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	l, _ = begin(t, dir, Resume, plan("a"))
-	if next := l.NextAttempt("a"); next != 3 {
+	if next := l.nextAttempt("a"); next != 3 {
 		t.Errorf("the next attempt is %d", next)
 	}
 	if got := write(l, 1); got != "attempt-3.log" {
 		t.Errorf("a taken number became %s", got)
 	}
-	if data, err := os.ReadFile(l.LogPath("a", 1)); err != nil || string(data) != "attempt 1" {
+	if data, err := os.ReadFile(filepath.Join(l.dir, logName("a", 1))); err != nil || string(data) != "attempt 1" {
 		t.Errorf("the first log is %q, %v", data, err)
 	}
 }
