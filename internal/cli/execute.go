@@ -68,7 +68,7 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 		return err
 	}
 	for _, why := range b.LeftOut() {
-		p.Notes = append(p.Notes, "a builder is left out: "+why)
+		options.Warnings = append(options.Warnings, "a builder is left out: "+why)
 	}
 	if o.run.progress == string(show.ModeQuiet) { // which has no notes
 		tellMissing(streams.Err, b, isAwaited)

@@ -264,6 +264,8 @@ type (
 	Warning struct {
 		Job     string `json:"job,omitempty"`
 		Message string `json:"message"`
+		// Note says that nothing is wrong.
+		Note bool `json:"note,omitempty"`
 	}
 
 	// Stopping tells that no new job is started, and why.

@@ -90,8 +90,10 @@ type ResumeOptions struct {
 //
 // Large: a field for each thing that can be said of a run, most of them flags.
 type Options struct {
-	Plan    *plan.Plan
-	Builder Builder
+	Plan *plan.Plan
+	// Warnings are what a person should know from the start.
+	Warnings []string
+	Builder  Builder
 	// Graphs tells what the builds will do; nil where nobody can.
 	Graphs Graphs
 	// BuilderName is what a person calls it: its name in buildx, or its address.

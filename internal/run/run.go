@@ -42,7 +42,10 @@ func Run(ctx context.Context, opt Options) (summary ledger.Summary, err error) {
 	r.Journal.Tell(journal.RunStarted{Jobs: len(opt.Plan.Jobs), Batches: opt.Plan.Batches(), BatchSize: opt.Plan.BatchSize,
 		Workers: opt.Workers * max(opt.nodes(), 1), Nodes: opt.nodeNames(), OutputDir: opt.Ledger.Dir(), Kept: kept, KeptBatches: keptBatches})
 	for _, note := range opt.Plan.Notes {
-		r.warn("", "%s", note)
+		r.Journal.Tell(journal.Warning{Message: r.Redact.String(note), Note: true})
+	}
+	for _, warning := range opt.Warnings {
+		r.warn("", "%s", warning)
 	}
 	for _, l := range opt.Late {
 		r.Journal.Tell(journal.BuilderLost{Error: visible.FirstLine(l.Why()), Node: l.Name()})

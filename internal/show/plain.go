@@ -162,7 +162,11 @@ func (p *plain) tell(at time.Time, e journal.Event) {
 			p.tellSweep(at, e)
 		}
 	case journal.Warning:
-		p.tellWarning(at, warningText(e))
+		if e.Note {
+			p.line(at, p.info, "note", warningText(e))
+		} else {
+			p.tellWarning(at, warningText(e))
+		}
 	case journal.Stopping:
 		p.line(at, p.warn, "stopping", reason(e.Reason))
 	case journal.RunFinished:

@@ -121,7 +121,9 @@ func (s *State) Apply(at time.Time, e journal.Event) {
 	case journal.Lost:
 		s.noteWarning(fmt.Sprintf("%s could not be shown: what is written here is read too slowly", plural.Of(e.Events, "event")))
 	case journal.Warning:
-		s.noteWarning(warningText(e))
+		if !e.Note {
+			s.noteWarning(warningText(e))
+		}
 	case journal.Stopping:
 		s.stopping, s.waiting = reason(e.Reason), nil
 	case journal.RunFinished:

@@ -176,3 +176,20 @@ func TestImagesPerHour(t *testing.T) {
 		t.Errorf("at the start: %v, want 0", got)
 	}
 }
+
+// A note is no warning: it is said once, and is not kept in view.
+func TestNotes(t *testing.T) {
+	note := told{1, journal.Warning{Message: "shard 1/2: 3 of 6 jobs", Note: true}}
+	if s := stateOf(told{0, runOf(3, 1)}, note); len(s.warnings) > 0 {
+		t.Errorf("warnings %q", s.warnings)
+	}
+	if got, err := plainOf(told{0, runOf(3, 1)}, note); err != nil || !strings.Contains(got, "[0/3] note      shard 1/2: 3 of 6 jobs\n") || strings.Contains(got, "warning") {
+		t.Errorf("%v\n%s", err, got)
+	}
+	m := modelOf()
+	m.feed.close()
+	_, cmd := update(t, m, newsOf(false, told{0, runOf(3, 1)}, note))
+	if got := texts(messages(cmd)); len(got) != 1 || got[0] != "0:00:01 note shard 1/2: 3 of 6 jobs" {
+		t.Errorf("above the view: %q", got)
+	}
+}

@@ -233,31 +233,40 @@ func (m model) permanent(o observed) []tea.Cmd {
 		if e.Entry.Status == ledger.Failed {
 			return m.failureLines(o.at, e.Entry)
 		}
+	case journal.Warning:
+		if e.Note {
+			return m.wrapped(clock(m.state.elapsed(o.at)) + " " + m.info("note") + " " + warningText(e))
+		}
 	case journal.Stopping:
 		return repair()
 	}
 	return nil
 }
 
-// failureLines wraps the text itself: what is printed above the view must take
-// exactly the lines that the renderer makes room for. Of jobs that failed for the same
+// failureLines are why a job failed. They are wrapped here: what is printed above the view
+// must take exactly the lines that the renderer makes room for. Of jobs that failed for the same
 // cause only the first leaves lines; the view counts the others.
 func (m model) failureLines(at time.Time, e ledger.Entry) []tea.Cmd {
 	if m.state.alike[e.Cause().Kind()] > 1 {
 		return nil
 	}
-	text := clock(m.state.elapsed(at)) + " " + m.bad("failed") + " " + visible.Line(e.Name) + ": " + failureText(e, 1)
-	room := max(m.width-1, 10)
-	lines := strings.Split(ansi.Wrap(text, room, ""), "\n")
+	cmds := m.wrapped(clock(m.state.elapsed(at)) + " " + m.bad("failed") + " " + visible.Line(e.Name) + ": " + failureText(e, 1))
 	for _, l := range outputLines(e.Cause(), finalOutput) {
-		lines = append(lines, m.dim(truncate("  "+l, room)))
+		cmds = append(cmds, tea.Println(m.dim(truncate("  "+l, m.room()))))
 	}
-	var cmds []tea.Cmd
-	for _, line := range lines {
+	return cmds
+}
+
+// wrapped prints a text above the view.
+func (m model) wrapped(text string) (cmds []tea.Cmd) {
+	for line := range strings.SplitSeq(ansi.Wrap(text, m.room(), ""), "\n") {
 		cmds = append(cmds, tea.Println(line))
 	}
 	return cmds
 }
+
+// room is how wide lines above the view may be.
+func (m model) room() int { return max(m.width-1, 10) }
 
 // View implements tea.Model. A run that has not begun or is over has no frame;
 // the closing text follows when the program has let go of the terminal.
