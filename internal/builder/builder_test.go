@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -28,5 +29,23 @@ func TestNodeName(t *testing.T) {
 		if got := nodeName(c.address, c.system); got != c.want {
 			t.Errorf("%s on %s is called %s, want %s", c.address, c.system, got, c.want)
 		}
+	}
+}
+
+// Who forgets what an address begins with is told.
+func TestAddressWithoutItsScheme(t *testing.T) {
+	for name, want := range map[string]string{
+		"127.0.0.1:1234": "tcp://127.0.0.1:1234", "[::1]:1234": "tcp://[::1]:1234", "builder.example:1234": "tcp://builder.example:1234",
+		"/run/buildkit/buildkitd.sock": "unix:///run/buildkit/buildkitd.sock",
+		"furnace":                      "", "furnace:latest": "", ":1234": "", "furnace:99999": "",
+	} {
+		if got := addressFor(name); got != want {
+			t.Errorf("%s looks like %q, want %q", name, got, want)
+		}
+	}
+	var unreachable *UnreachableError
+	_, err := Connect(t.Context(), Options{Names: []string{"127.0.0.1:1234"}, StateDir: t.TempDir()})
+	if !errors.As(err, &unreachable) || !strings.HasSuffix(unreachable.Tried[0], "; for an address, give tcp://127.0.0.1:1234") {
+		t.Errorf("it says %v", err)
 	}
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -113,7 +115,24 @@ func (o *opener) open(ctx context.Context, name string) (reached, error) {
 	if strings.Contains(name, "://") {
 		return o.openAddress(ctx, name, name)
 	}
-	return o.openBuildx(ctx, name)
+	r, err := o.openBuildx(ctx, name)
+	if address := addressFor(name); err != nil && address != "" {
+		err = fmt.Errorf("%s; for an address, give %s", reason(err), address)
+	}
+	return r, err
+}
+
+// addressFor is the address that a name looks like that is none of buildx; empty where it
+// looks like none.
+func addressFor(name string) string {
+	if strings.HasPrefix(name, "/") {
+		return "unix://" + name
+	}
+	host, port, err := net.SplitHostPort(name)
+	if _, notNumber := strconv.ParseUint(port, 10, 16); err != nil || notNumber != nil || host == "" {
+		return ""
+	}
+	return "tcp://" + name
 }
 
 // openAddress connects to a bare address through buildx's remote driver.
