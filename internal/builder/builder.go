@@ -35,6 +35,8 @@ type Options struct {
 	// Names are buildx builders' names or addresses such as
 	// unix:///run/buildkit/buildkitd.sock, whose nodes build together; none to find one.
 	Names []string
+	// TLS is for those of them that are tcp:// addresses.
+	TLS TLS
 	// Buildkitd is the path of the buildkitd to start when no builder is found;
 	// empty to look beside the program and on PATH.
 	Buildkitd string
@@ -79,11 +81,15 @@ func Connect(ctx context.Context, opt Options) (*Builder, error) {
 	if err != nil {
 		return nil, err
 	}
+	tls, err := opt.TLS.driverOptions()
+	if err != nil {
+		return nil, err
+	}
 	getenv := opt.Getenv
 	if getenv == nil {
 		getenv = os.Getenv
 	}
-	b := &Builder{opener: opener{cli: cli}, auth: cmp.Or(opt.Credentials, credentials.New()).ForBuilds(cli), images: newImages(), around: &surroundings{contents: newContents()},
+	b := &Builder{opener: opener{cli: cli, tls: tls}, auth: cmp.Or(opt.Credentials, credentials.New()).ForBuilds(cli), images: newImages(), around: &surroundings{contents: newContents()},
 		config: confutil.NewConfig(cli, confutil.WithDir(filepath.Join(opt.StateDir, "buildx")))}
 
 	for _, asked := range []struct {
@@ -97,10 +103,16 @@ func Connect(ctx context.Context, opt Options) (*Builder, error) {
 		if len(asked.names) == 0 {
 			continue
 		}
+		if err := opt.TLS.isFor(asked.names); err != nil {
+			return nil, err
+		}
 		if err := b.openAll(ctx, asked.from, asked.names); err != nil {
 			return nil, err
 		}
 		return b, nil
+	}
+	if err := opt.TLS.isFor(nil); err != nil {
+		return nil, err
 	}
 	tried := []string{"--builder, BUILDX_BUILDER, BUILDKIT_HOST: not set"}
 	if b.reached, err = b.openBuildx(ctx, ""); err == nil {

@@ -27,7 +27,8 @@ const reachTimeout = 20 * time.Second
 // opener opens builders.
 type opener struct {
 	cli     command.Cli
-	private *private // the builder that was started; nil for none
+	tls     map[string]string // for tcp:// addresses, as buildx's driver is told
+	private *private          // the builder that was started; nil for none
 }
 
 func (o *opener) docker() *dockerutil.Client { return dockerutil.NewClient(o.cli) }
@@ -141,7 +142,11 @@ func (o *opener) openAddress(ctx context.Context, name, address string) (reached
 	if err != nil {
 		return reached{}, err
 	}
-	d, err := driver.GetDriver(ctx, factory, driver.InitConfig{Name: name, EndpointAddr: address})
+	config := driver.InitConfig{Name: name, EndpointAddr: address}
+	if overTCP(address) {
+		config.DriverOpts = o.tls
+	}
+	d, err := driver.GetDriver(ctx, factory, config)
 	if err != nil {
 		return reached{}, err
 	}
@@ -208,19 +213,6 @@ func (o *opener) reach(ctx context.Context, name string, nodes []buildxbuilder.N
 		}
 	}
 	return r, nil
-}
-
-// listens makes sure that somebody does at the address of a node, where it has one:
-// buildx would wait for that.
-func listens(ctx context.Context, n buildxbuilder.Node) error {
-	if n.Driver.Factory().Name() != "remote" {
-		return nil
-	}
-	conn, err := n.Driver.Dial(ctx)
-	if err != nil {
-		return err
-	}
-	return conn.Close()
 }
 
 // worker is what a node says of itself.

@@ -43,6 +43,8 @@ type Options struct {
 	Root string
 	// Address is where the daemon listens, unix://PATH.
 	Address string
+	// Also are further addresses where it listens.
+	Also []string
 	// Config is its configuration, but for the root and the address, which are
 	// set in it.
 	Config Config
@@ -148,7 +150,7 @@ func (d *Daemon) configure() error {
 		return err
 	}
 	d.opt.Config.Set(root, "root")
-	d.opt.Config.Set([]string{d.opt.Address}, "grpc", "address")
+	d.opt.Config.Set(append([]string{d.opt.Address}, d.opt.Also...), "grpc", "address")
 	return d.opt.Config.write(d.configFile())
 }
 

@@ -20,8 +20,8 @@ import (
 
 // Flags whose values are files or directories; the shell knows these itself.
 var (
-	fileFlags = []string{"images", "rows", "file", "buildkitd", "buildkitd-config", "recover-lock"}
-	dirFlags  = []string{"output-dir", "state-dir", "disk-path"}
+	fileFlags = []string{"images", "rows", "file", "buildkitd", "buildkitd-config", "recover-lock", "tlscacert", "tlscert", "tlskey"}
+	dirFlags  = []string{"output-dir", "state-dir", "disk-path", "tlsdir"}
 )
 
 // completions tell a shell the values that a flag may have, by its name.

@@ -23,7 +23,7 @@ import (
 func (o builderOptions) options(registries []string, existingOnly bool) builder.Options {
 	loopback := slices.DeleteFunc(slices.Clone(registries), func(host string) bool { return !imageref.Loopback(host) })
 	return builder.Options{
-		Names: o.names, Buildkitd: o.buildkitd, BuildkitdConfig: o.config, StateDir: o.stateDir, ExistingOnly: existingOnly, Credentials: o.credentials,
+		Names: o.names, TLS: o.tls, Buildkitd: o.buildkitd, BuildkitdConfig: o.config, StateDir: o.stateDir, ExistingOnly: existingOnly, Credentials: o.credentials,
 		InsecureRegistries: slices.Concat(o.insecure, loopback),
 	}
 }

@@ -165,8 +165,8 @@ func outcome(ctx context.Context, s ledger.Summary) error {
 }
 
 // hasSaid tells that what people see of a run's end has said an error, as its reason.
-func (ro runOptions) hasSaid(s ledger.Summary, err error) bool {
-	return ro.progress != string(show.ModeJSON) && s.Unfinished > 0 && err.Error() == s.StopReason
+func (o runOptions) hasSaid(s ledger.Summary, err error) bool {
+	return o.progress != string(show.ModeJSON) && s.Unfinished > 0 && err.Error() == s.StopReason
 }
 
 // appendStepSummary adds the summary to the page of a GitHub job.

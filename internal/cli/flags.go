@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/credentials"
 	"github.com/stoker-build/stoker/internal/plan"
 	"github.com/stoker-build/stoker/internal/show"
@@ -114,6 +115,7 @@ func defaultPlatforms() []string {
 // builderOptions say which builder builds.
 type builderOptions struct {
 	names     []string
+	tls       builder.TLS
 	buildkitd string
 	config    string
 	stateDir  string
@@ -126,6 +128,11 @@ type builderOptions struct {
 func (o *builderOptions) addTo(f *pflag.FlagSet) {
 	o.credentials = credentials.New()
 	f.StringArrayVar(&o.names, "builder", nil, "a buildx builder's `NAME` or an address: unix://, tcp://, docker-container://, kube-pod://, ssh://; several times for builders that build together (default BUILDX_BUILDER, BUILDKIT_HOST, docker's current builder, a private buildkitd)")
+	f.StringVar(&o.tls.Dir, "tlsdir", "", "`DIR` with the certificates for builders at tcp:// addresses: ca.pem, cert.pem and key.pem, or ca.crt, tls.crt and tls.key")
+	f.StringVar(&o.tls.CACert, "tlscacert", "", "`FILE` with the certificate of who signed those of builders at tcp:// addresses")
+	f.StringVar(&o.tls.Cert, "tlscert", "", "`FILE` with the certificate to show to them")
+	f.StringVar(&o.tls.Key, "tlskey", "", "`FILE` with its key")
+	f.StringVar(&o.tls.ServerName, "tlsservername", "", "`NAME` that their certificates are for (default the address's host)")
 	f.StringVar(&o.buildkitd, "buildkitd", "", "`PATH` of the buildkitd to start as a private builder (default beside stoker, or on PATH)")
 	f.StringVar(&o.config, "buildkitd-config", "", "`FILE` with the configuration of a private builder, a buildkitd.toml")
 	f.StringVar(&o.stateDir, "state-dir", stateDir(), "`DIR` for a private builder's cache")

@@ -43,6 +43,9 @@ type BuildkitdOptions struct {
 	Config func(buildkitd.Config)
 	// Relative starts the daemon in its own directory, with all paths relative to that.
 	Relative bool
+	// TCP is an address, "tcp://HOST:PORT", where the daemon listens too, with the certificates
+	// in a directory: its own cert.pem and key.pem, and ca.pem, by which it knows its callers.
+	TCP, Certificates string
 	// Mounted is a directory that the daemon has as its root in a mount namespace of its own:
 	// everybody else sees an empty directory there, as of a daemon in a container.
 	Mounted string
@@ -90,6 +93,9 @@ func (d *Buildkitd) start(ctx context.Context, opts BuildkitdOptions) (err error
 		Command: []string{d.tools.Buildkitd}, Dir: d.state, Root: opts.Root, Address: d.Addr(),
 		Config: d.config(opts), Relative: opts.Relative, StopTimeout: stopTimeout,
 	}
+	if opts.TCP != "" {
+		run.Also = []string{opts.TCP}
+	}
 	if run.Root == "" {
 		run.Root = filepath.Join(d.state, "root")
 	}
@@ -119,6 +125,10 @@ func (d *Buildkitd) config(opts BuildkitdOptions) buildkitd.Config {
 			"oci": map[string]any{"enabled": true, "snapshotter": "overlayfs", "networkMode": "host", "gc": opts.GC,
 				"max-parallelism": opts.MaxParallelism},
 		},
+	}
+	if in := opts.Certificates; in != "" {
+		c["grpc"] = map[string]any{"tls": map[string]any{
+			"cert": filepath.Join(in, "cert.pem"), "key": filepath.Join(in, "key.pem"), "ca": filepath.Join(in, "ca.pem")}}
 	}
 	configureRegistries(c, opts.Insecure, opts.Upstreams)
 	if opts.Config != nil {
