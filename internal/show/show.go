@@ -74,24 +74,32 @@ const (
 	viewQueue = 20_000
 	// Patience is how long a reader that takes nothing is waited for at the end.
 	Patience = 5 * time.Second
+	// terminalPatience is how long a terminal is: somebody may have stopped it to read, by
+	// Ctrl-S, and would find no end.
+	terminalPatience = 30 * time.Second
 )
 
 // Attached is a view that is told what a journal tells. The run never waits for it.
 type Attached struct {
-	view View
-	told *journal.Subscription
+	view     View
+	told     *journal.Subscription
+	patience time.Duration
 }
 
 // Attach has a view told what happens from now on.
 func Attach(j *journal.Journal, v View) *Attached {
-	return &Attached{view: v, told: j.Subscribe(viewQueue, v.Observe)}
+	a := &Attached{view: v, told: j.Subscribe(viewQueue, v.Observe), patience: Patience}
+	if _, is := v.(*tty); is {
+		a.patience = terminalPatience
+	}
+	return a
 }
 
 // Close shows what is still to be shown and closes the view. Of a reader that takes
 // nothing any more it lets go: then the view stays as it is, and there is no error,
 // since there is nobody to tell.
 func (a *Attached) Close() error {
-	if a.told.Close(Patience) != nil {
+	if a.told.Close(a.patience) != nil {
 		return nil
 	}
 	closed := make(chan error, 1)
@@ -102,7 +110,7 @@ func (a *Attached) Close() error {
 			return nil // the reader has gone, as with "| head"
 		}
 		return err
-	case <-time.After(Patience):
+	case <-time.After(a.patience):
 		return nil
 	}
 }

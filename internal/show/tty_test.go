@@ -213,3 +213,57 @@ func TestTTYWithoutARun(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// stopped is a terminal that takes nothing until it is let go on, as after Ctrl-S.
+type stopped struct {
+	goOn chan struct{}
+	bytes.Buffer
+}
+
+func (s *stopped) Write(p []byte) (int, error) {
+	<-s.goOn
+	return s.Buffer.Write(p)
+}
+
+// A terminal that is stopped until after the run's end shows the end once it goes on,
+// however much has happened meanwhile. It is waited for longer than others, and not for ever.
+func TestEndOnAStoppedTerminal(t *testing.T) {
+	end := ledger.Summary{Total: 3, Built: 3}
+	for name, tt := range map[string]struct {
+		events int
+		goesOn bool
+	}{
+		"a few events": {3, true}, "more than a frame can have": {3 * frameEvents, true}, "for good": {3, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out := &stopped{goOn: make(chan struct{})}
+			v := newTTY(out, false, Options{}.withDefaults(), tea.WithWindowSize(80, 24), tea.WithEnvironment([]string{"TERM=xterm"}))
+			j := journal.New()
+			a := Attach(j, v)
+			if a.patience != terminalPatience {
+				t.Errorf("it is waited for for %s", a.patience)
+			}
+			j.Tell(runOf(3, 1))
+			time.Sleep(2 * frameEvery) // for a frame that is stuck
+			for range tt.events {
+				j.Tell(journal.Warning{Message: "slow"})
+			}
+			j.Tell(journal.RunFinished{Summary: end})
+			if !tt.goesOn {
+				a.patience = 10 * time.Millisecond
+				defer func() {
+					close(out.goOn)
+					_ = v.Close()
+				}()
+			} else {
+				time.AfterFunc(2*frameEvery, func() { close(out.goOn) })
+			}
+			if err := a.Close(); err != nil {
+				t.Error(err)
+			}
+			if want := FinalText(end, "stoker-out", 80, false); tt.goesOn && !strings.HasSuffix(out.String(), want) {
+				t.Errorf("the output ends with %q", out.String()[max(out.Len()-200, 0):])
+			}
+		})
+	}
+}
