@@ -100,7 +100,7 @@ func (r *run) inherit(ctx context.Context, heirs []*task) {
 		}
 	}
 	r.sizeLayers(ctx, heirs)
-	r.know(heirs)
+	r.scheduler.call(func() { r.know(heirs) }) // a node may have come late
 }
 
 // inherited has the images of others, on which a task is built, be what those have made,
