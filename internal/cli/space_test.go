@@ -40,11 +40,11 @@ func modest(projects, perProject int) lab.Shape {
 
 const modestOwn = 20 * mb
 
-// What takes 1.2 GB is built on a disk of 360 MB, by eight workers: eight jobs at once do
+// What takes 1.2 GB is built on a disk of 400 MB, by eight workers: eight jobs at once do
 // not fit.
 func TestSmallDisk(t *testing.T) {
 	t.Parallel()
-	w, disk := newSmallDisk(t, 360*mb, modest(3, 8), modestOwn)
+	w, disk := newSmallDisk(t, 400*mb, modest(3, 8), modestOwn)
 	// A first run over some images teaches what a job takes.
 	if code, out := w.build(t.Context(), "--workers", "8", "--limit", "4"); code != ExitOK {
 		t.Fatalf("exit code %d\n%s", code, out)

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -23,11 +24,14 @@ func (n *Node) Begin(ctx context.Context) (end func(), err error) {
 // Answers tells whether the daemon does.
 func (n *Node) Answers(ctx context.Context) bool { return n.Daemon.Answers(ctx) == nil }
 
+// ErrNothingToMend says that a node is not to be had back.
+var ErrNothingToMend = errors.New("--recover=false")
+
 // Recover returns when a daemon that was lost answers again; a private one is started
 // anew. It is the turn of one at a time, among all processes that share it.
 func (n *Node) Recover(ctx context.Context) error {
 	if n.Recovery == nil {
-		return errNothingToMend
+		return ErrNothingToMend
 	}
 	_, err := n.Recovery.Take(ctx, "", func(ctx context.Context) error {
 		return n.Daemon.Recover(ctx, n.Recovery.Interval)

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -195,8 +194,6 @@ func (n *Node) ExpectMore(job int, alone int64, a AfterFull) {
 
 // Fits tells whether another job like one would fit now.
 func (n *Node) Fits(ctx context.Context, job int) bool { return n.space.stateFor(ctx, job).fits() }
-
-var errNothingToMend = errors.New("--recover=false")
 
 // everything is more bytes than any cache has.
 const everything = math.MaxInt64

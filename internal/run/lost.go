@@ -2,12 +2,14 @@ package run
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/node"
 	"github.com/stoker-build/stoker/internal/visible"
 )
 
@@ -66,6 +68,7 @@ func (s *scheduler) search(ctx context.Context, p *place, idle bool) {
 			case err == nil:
 				s.found(ctx, p, idle)
 			case s.searching.Err() != nil:
+			case s.others(p) && errors.Is(err, node.ErrNothingToMend): // it stays left out
 			case s.others(p):
 				s.search(ctx, p, idle)
 			default:

@@ -3,6 +3,7 @@ package run
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -187,4 +188,39 @@ func TestNodeThatNeverComes(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Where nothing is to be mended, a node that is lost stays left out.
+func TestLostNodeThatIsNotMended(t *testing.T) {
+	inMemory(t, func(t *testing.T) {
+		one, two := nodetest.New("one", 1500*mb), nodetest.New("two", 1500*mb)
+		s := newStage(t, 2, 4, one, two)
+		s.Recovery = nil
+		s.Fail = func(job string, _ int) error {
+			two.Kill(false) // between two jobs
+			return nil
+		}
+		if sum := s.run(t.Context()); sum.Built < 4 || sum.Built+sum.Failed < 8 {
+			t.Errorf("%d built, %d failed, stopped for %q", sum.Built, sum.Failed, sum.StopReason)
+		}
+	})
+}
+
+// When the registries are given up of all that is left, a run does not wait for a node
+// that was lost.
+func TestRegistryGivenUpWhileANodeIsLost(t *testing.T) {
+	inMemory(t, func(t *testing.T) {
+		one, two := nodetest.New("one", 1500*mb), nodetest.New("two", 1500*mb)
+		s := newStage(t, 2, 4, one, two)
+		s.Registries.Wait = time.Minute
+		time.AfterFunc(5*time.Second, func() { two.Kill(false) })
+		s.Fail = func(job string, _ int) error {
+			return errors.New("unexpected status from HEAD request to https://registry.example/v2/x/manifests/1: 429 Too Many Requests")
+		}
+		start := time.Now()
+		sum := s.run(t.Context())
+		if took := time.Since(start); took > time.Hour || !strings.Contains(sum.StopReason, "registry.example") {
+			t.Errorf("stopped for %q after %s", sum.StopReason, took)
+		}
+	})
 }

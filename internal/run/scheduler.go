@@ -138,7 +138,7 @@ func (s *scheduler) loop(ctx context.Context, first func()) {
 		if s.flying == 0 && (s.stopping || s.complete && s.open == 0) {
 			break
 		}
-		if s.flying == s.late && s.complete && s.open > 0 && wait == throttle.Never && ctx.Err() == nil {
+		if s.complete && s.open > 0 && wait == throttle.Never && ctx.Err() == nil && s.waitsInVain() {
 			s.run.cancel(s.stuck())
 			continue
 		}
@@ -318,25 +318,4 @@ func (s *scheduler) pause(t *task) time.Duration {
 func (s *scheduler) enqueue(tasks ...*task) {
 	s.open += len(tasks)
 	s.queue = append(s.queue, tasks...)
-}
-
-// stuck says why nothing goes on although jobs are left: all wait for registries that are
-// given up, or, which must not be, for nothing that will come.
-func (s *scheduler) stuck() error {
-	if given := s.run.registries.givenUp(); given != nil {
-		return given
-	}
-	var state []string
-	for _, p := range s.places {
-		state = append(state, fmt.Sprintf("%s has %d of %d workers busy, lost: %v", p.node.Name(), p.pool.busy, p.pool.size, p.lost))
-	}
-	return fmt.Errorf("this is a mistake in Stoker, please report it: %d jobs are left and nothing goes on: %d in the queue, the first %s; %s",
-		s.open, len(s.queue), firstName(s.queue), strings.Join(state, "; "))
-}
-
-func firstName(tasks []*task) string {
-	if len(tasks) == 0 {
-		return "none"
-	}
-	return tasks[0].job.Name
 }
