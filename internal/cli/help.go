@@ -25,7 +25,7 @@ var flagGroups = []struct {
 	{"Progress and results", []string{"progress", "quiet", "output-dir", "format"}},
 	{"Failures", []string{"retries", "retries-step", "retry-delay", "registry-wait", "registry-pause", "timeout", "stall-timeout", "fail-fast", "max-failures",
 		"recover", "recover-interval", "recover-lock"}},
-	{"Builder", []string{"builder", "buildkitd", "buildkitd-config", "state-dir", "insecure-registry"}},
+	{"Builder", []string{"builder", "buildkitd", "buildkitd-config", "state-dir", "insecure-registry", "tlsdir", "tlscacert", "tlscert", "tlskey", "tlsservername"}},
 	{"Space", []string{"cache-budget", "disk-path", "disk-high", "disk-low", "space-wait", "preflight-free", "job-size"}},
 	{"Pruning", []string{"prune", "prune-by", "prune-pause", "prune-timeout", "prune-threshold", "keep-storage",
 		"exclusive", "prune-foreign"}},
