@@ -46,7 +46,7 @@ func TestRegistryFaults(t *testing.T) {
 			class: builder.Permanent, fails: 1},
 		{name: "slow", fault: lab.Fault{BytesPerSecond: 8000}},
 		{name: "too slow", fault: lab.Fault{BytesPerSecond: 100},
-			passes: true, class: builder.TimedOut, flags: []string{"--timeout", "6s"}},
+			passes: true, class: builder.TimedOut, flags: []string{"--timeout", "15s"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
