@@ -26,6 +26,7 @@ type progress struct {
 	mu         sync.Mutex
 	vertexes   map[digest.Digest]*client.Vertex
 	began      map[digest.Digest]time.Time // when each first did, as it was first told
+	spans      []namedSpan                 // of all that is done; one vertex may have several
 	pushes     []span
 	logSources map[digest.Digest]any
 	// outputs are what steps print that have not succeeded.
@@ -186,6 +187,9 @@ func (p *progress) note(s *client.SolveStatus) (begun []string, made []cache.Mak
 		}
 		if id, ok := p.placeOf(v); ok && !v.Cached {
 			made = append(made, makings(id, old, v)...)
+		}
+		if v.Started != nil && v.Completed != nil && !completedBefore(old, v) {
+			p.spans = append(p.spans, namedSpan{v.Name, span{*v.Started, *v.Completed}})
 		}
 		p.vertexes[v.Digest] = v
 		if v.Completed != nil && v.Error == "" {

@@ -115,6 +115,25 @@ func TestClockIsSetDuringBuild(t *testing.T) {
 	}
 }
 
+// An image that is exported and pushed is one vertex that starts twice.
+func TestExportAndPushOfOneVertex(t *testing.T) {
+	p := newProgress(io.Discard, Watch{}.whole())
+	at := func(seconds float64) *time.Time {
+		return new(time.Unix(1000, 0).Add(time.Duration(seconds * float64(time.Second))))
+	}
+	exporting := func(from, to *time.Time) *client.Vertex {
+		return &client.Vertex{Digest: "sha256:e", Name: "exporting to image", Started: from, Completed: to}
+	}
+	p.Write(&client.SolveStatus{Vertexes: []*client.Vertex{exporting(at(1), nil)}})
+	p.Write(&client.SolveStatus{Vertexes: []*client.Vertex{exporting(at(1), at(3.902))}})
+	p.Write(&client.SolveStatus{Vertexes: []*client.Vertex{exporting(at(1), at(3.902)), exporting(at(3.902), nil)},
+		Statuses: []*client.VertexStatus{{ID: "pushing layers", Started: at(3.902), Completed: at(4.117)}}})
+	p.Write(&client.SolveStatus{Vertexes: []*client.Vertex{exporting(at(3.902), at(4.117))}})
+	if got := p.close(); got.ExportSeconds != 2.902 || got.PushSeconds != 0.215 {
+		t.Errorf("exported for %v s and pushed for %v s, want 2.902 and 0.215", got.ExportSeconds, got.PushSeconds)
+	}
+}
+
 // Makings are told once it is known by how much their times were moved, or at the
 // end as they are.
 func TestMovedTimes(t *testing.T) {

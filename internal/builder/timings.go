@@ -23,23 +23,22 @@ func (p *progress) timings() ledger.Timings {
 				t.CachedStepCount++
 			}
 		}
-		if v.Started == nil || v.Completed == nil {
-			continue
-		}
-		s := span{*v.Started, *v.Completed}
+	}
+	for _, s := range p.spans {
 		switch {
-		case strings.HasPrefix(v.Name, "[internal] load build context"), strings.HasPrefix(v.Name, "[context "):
-			context = append(context, s)
-		case strings.HasPrefix(v.Name, "importing cache"):
-			imports = append(imports, s)
-		case strings.HasPrefix(v.Name, "exporting "), strings.HasPrefix(v.Name, "pushing "):
-			exports = append(exports, s)
+		case strings.HasPrefix(s.name, "[internal] load build context"), strings.HasPrefix(s.name, "[context "):
+			context = append(context, s.span)
+		case strings.HasPrefix(s.name, "importing cache"):
+			imports = append(imports, s.span)
+		case strings.HasPrefix(s.name, "exporting "), strings.HasPrefix(s.name, "pushing "):
+			exports = append(exports, s.span)
 		}
 	}
-	t.ContextSeconds = covered(context)
-	t.CacheImportSeconds = covered(imports)
-	t.PushSeconds = covered(p.pushes)
-	t.ExportSeconds = max(covered(exports)-t.PushSeconds, 0)
+	push := covered(p.pushes)
+	t.ContextSeconds = seconds(covered(context))
+	t.CacheImportSeconds = seconds(covered(imports))
+	t.PushSeconds = seconds(push)
+	t.ExportSeconds = seconds(max(covered(exports)-push, 0))
 	return t
 }
 
@@ -52,9 +51,18 @@ func isStep(name string) bool {
 // span is a stretch of time.
 type span struct{ from, to time.Time }
 
-// covered returns the seconds that the spans cover together; where they overlap
-// counts once.
-func covered(spans []span) float64 {
+// namedSpan is when a vertex was at work. An image that is exported and pushed is one
+// vertex that starts twice (BuildKit v0.34, measured).
+type namedSpan struct {
+	name string
+	span
+}
+
+func seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }
+
+// covered returns the time that the spans cover together; where they overlap counts
+// once.
+func covered(spans []span) time.Duration {
 	slices.SortFunc(spans, func(a, b span) int { return a.from.Compare(b.from) })
 	var total time.Duration
 	var end time.Time
@@ -67,5 +75,5 @@ func covered(spans []span) float64 {
 			end = s.to
 		}
 	}
-	return float64(total.Milliseconds()) / 1000
+	return total
 }

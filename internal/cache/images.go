@@ -236,6 +236,9 @@ func (r *ImageReport) why(i int) string {
 	case isPulled:
 		return name + " has it too"
 	}
+	if rec.Description == "" {
+		return "it is below a record without a description, which is of another image"
+	}
 	return fmt.Sprintf("it is below %q, which is of another image", rec.Description)
 }
 

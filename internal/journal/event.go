@@ -130,6 +130,7 @@ type (
 		FreeBytes int64  `json:"free_bytes"`
 		Running   int    `json:"running"`
 		Bound     string `json:"bound"`
+		Node      string `json:"node,omitempty"`
 	}
 
 	// DiskFull tells that the disk was full during an attempt. The job is tried

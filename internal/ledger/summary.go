@@ -51,6 +51,8 @@ type Summary struct {
 	// FailureGroups are the failures by their causes, those of most jobs first.
 	FailureGroups []FailureGroup `json:"failure_groups,omitempty"`
 
+	// Nodes are those of a run on several.
+	Nodes []NodeSummary `json:"nodes,omitempty"`
 	// Recoveries counts how often the builder was mended, by the way it was.
 	Recoveries map[string]int `json:"recoveries,omitempty"`
 
@@ -59,6 +61,16 @@ type Summary struct {
 	Space *Space `json:"space,omitempty"`
 	// Pace is how long jobs took; zeros where none was built.
 	Pace Pace `json:"pace"`
+}
+
+// NodeSummary is a node's part in a run.
+type NodeSummary struct {
+	Name  string `json:"name"`
+	Built int    `json:"built"`
+	// Losses counts how often it stopped to answer. Lost says that it did not answer at
+	// the end.
+	Losses int  `json:"losses,omitempty"`
+	Lost   bool `json:"lost,omitempty"`
 }
 
 // Kept is how many jobs an earlier run had finished.

@@ -154,7 +154,8 @@ func (r *run) preflight(ctx context.Context) error {
 // tellTight warns of a bound that is nearly reached, or too low for the run.
 func (r *run) tellTight(t *node.Tightest, f space.Forecast) {
 	free := t.Limit.High - t.Used
-	if f.Fits && free >= t.Limit.High/10 {
+	known := f.Unknown+f.Guessed == 0 && f.PeakBytes-t.Used <= free/2
+	if f.Fits && (known || free >= t.Limit.High/10) {
 		return
 	}
 	state := "nearly full"
@@ -175,9 +176,13 @@ func (r *run) tellForeign(n *node.Node, limit space.Limit) {
 	if bytes < limit.High/20 || bytes == 0 {
 		return
 	}
-	command := "docker buildx prune --builder " + r.BuilderName
-	if strings.Contains(r.BuilderName, "://") {
-		command = "buildctl --addr " + r.BuilderName + " prune"
+	builder := r.BuilderName
+	if strings.Contains(n.Name(), "://") {
+		builder = n.Name() // of several
+	}
+	command := "docker buildx prune --builder " + builder
+	if strings.Contains(builder, "://") {
+		command = "buildctl --addr " + builder + " prune"
 	}
 	r.warn("", "%s of the cache of %s are not this run's, or held by what is not, and stay: --prune-foreign removes what is in the way, "+
 		"--exclusive says that nobody else uses the builder, and %q removes all that nobody uses now, whoever made it", bytesize.Text(bytes), n.Name(), command)

@@ -91,9 +91,14 @@ func TestNodeThatDiesForGood(t *testing.T) {
 		s := newStage(t, 2, 4, one, two)
 		time.AfterFunc(35*time.Second, func() { two.Kill(false) })
 		start := time.Now()
-		s.allBuilt(s.run(t.Context()), 1)
+		sum := s.run(t.Context())
+		s.allBuilt(sum, 1)
 		if took := time.Since(start); took > 4*time.Minute {
 			t.Errorf("it took %s", took)
+		}
+		a, b := sum.Nodes[0], sum.Nodes[1]
+		if a.Name != "one" || a.Built+b.Built != 8 || a.Losses > 0 || a.Lost || b.Losses != 1 || !b.Lost {
+			t.Errorf("the nodes' parts: %+v", sum.Nodes)
 		}
 	})
 }

@@ -18,6 +18,7 @@ type accounts struct {
 	unswept []int // batches that ended before it was known what all jobs do
 	// What this run has put on record.
 	built, skipped, failed int
+	losses                 map[string]int // how often nodes were lost, by their names
 }
 
 // finish puts a task on record, which has a worker, and goes on when that is done.

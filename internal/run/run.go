@@ -134,7 +134,7 @@ func newRun(opt Options) *run {
 	known := make(chan struct{})
 	r := &run{Options: opt, started: time.Now(), cancel: func(error) {},
 		needs: node.Needs{Needs: needsOf(opt.Plan), All: known}, allKnown: func() { close(known) },
-		accounts: accounts{batches: make([]batch, opt.Plan.Batches())}}
+		accounts: accounts{batches: make([]batch, opt.Plan.Batches()), losses: map[string]int{}}}
 	r.scheduler = newScheduler(r)
 	r.registries = newRegistries(opt.Registries, opt.Journal, r.scheduler.wake)
 	for i := range opt.Plan.Jobs {

@@ -256,7 +256,7 @@ func (s *scheduler) admitted(ctx context.Context, p *place, t *task, short *node
 		p.again = time.Now().Add(node.RetryAfter)
 		if short.News {
 			s.run.Journal.Tell(journal.WaitingForSpace{Job: t.job.Name, NeedBytes: short.Need, Guessed: short.Guessed,
-				FreeBytes: short.Free, Running: short.Running, Bound: short.Bound})
+				FreeBytes: short.Free, Running: short.Running, Bound: short.Bound, Node: p.node.Name()})
 		}
 	default:
 		p.head, p.again, t.wait = nil, time.Time{}, node.Wait{}

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -57,7 +58,7 @@ func (r *run) finish(ctx context.Context, t *tally) (ledger.Summary, error) {
 	if len(r.scheduler.places) == 1 { // else the caches' peaks are added up
 		onePeak(s.Space, s.Cache)
 	}
-	s.Recoveries = t.recoveries()
+	s.Nodes, s.Recoveries = r.nodeSummaries(), t.recoveries()
 	if cause := context.Cause(ctx); cause != nil {
 		s.Interrupted = errors.Is(cause, ErrInterrupted)
 		s.StopReason = cause.Error()
@@ -73,6 +74,31 @@ func (r *run) finish(ctx context.Context, t *tally) (ledger.Summary, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return s, recordErrors(r.err, err)
+}
+
+// nodeSummaries are the parts of several nodes; nil where there is one.
+func (r *run) nodeSummaries() (nodes []ledger.NodeSummary) {
+	if len(r.Nodes)+len(r.Late) < 2 {
+		return nil
+	}
+	built, came := map[string]int{}, map[string]bool{}
+	for _, e := range r.entries() {
+		if e.Status == ledger.Built {
+			for name := range strings.FieldsSeq(e.Node) {
+				built[name]++
+			}
+		}
+	}
+	for _, p := range r.scheduler.places {
+		came[p.node.Name()] = true
+		nodes = append(nodes, ledger.NodeSummary{Name: p.node.Name(), Built: built[p.node.Name()], Losses: r.accounts.losses[p.node.Name()], Lost: p.lost})
+	}
+	for _, l := range r.Late {
+		if !came[l.Name()] {
+			nodes = append(nodes, ledger.NodeSummary{Name: l.Name(), Losses: 1, Lost: true})
+		}
+	}
+	return nodes
 }
 
 // tightestOutcome is what became of the space on the node that had the least left; nil

@@ -19,7 +19,7 @@ import (
 // line break.
 func FinalText(summary ledger.Summary, outputDir string, width int, color bool) string {
 	f := finalText{summary, visible.Line(outputDir), width, palette{color}}
-	return f.text(f.headline(), f.pace(), f.space(), f.slowest(), f.failures(), f.unswept(), f.results()) + f.goOn()
+	return f.text(f.headline(), f.pace(), partsOf(f), f.space(), f.slowest(), f.failures(), f.unswept(), f.results()) + f.goOn()
 }
 
 type finalText struct {
@@ -86,6 +86,21 @@ func (f finalText) pace() []string {
 		parts = append(parts, plural.Of(f.Retried, "job")+" retried")
 	}
 	return f.flow(parts)
+}
+
+// partsOf tells each node's part, where a run had several.
+func partsOf(f finalText) (lines []string) {
+	for _, n := range f.Nodes {
+		built, losses := fmt.Sprintf("  %s built on ", plural.Of(n.Built, "image")), ""
+		switch {
+		case n.Lost:
+			losses = f.warn(", not there at the end")
+		case n.Losses > 0:
+			losses = ", lost " + plural.Of(n.Losses, "time")
+		}
+		lines = append(lines, built+f.name(n.Name, ansi.StringWidth(built+losses))+losses)
+	}
+	return lines
 }
 
 func (f finalText) slowest() []string {

@@ -172,3 +172,17 @@ func TestFinalTextGoesOn(t *testing.T) {
 		t.Errorf("got\n%s", got)
 	}
 }
+
+// A run on several nodes tells what each has done, and which was away.
+func TestFinalTextOfNodes(t *testing.T) {
+	s := ledger.Summary{Total: 5, Built: 5, Nodes: []ledger.NodeSummary{
+		{Name: "tcp://one.example:1234", Built: 3}, {Name: "tcp://two.example:1234", Built: 2, Losses: 2}, {Name: "tcp://three.example:1234", Losses: 1, Lost: true}}}
+	for width, want := range map[int]string{
+		0:  "  3 images built on tcp://one.example:1234\n  2 images built on tcp://two.example:1234, lost 2 times\n  0 images built on tcp://three.example:1234, not there at the end\n",
+		60: "  0 images built on tcp://thr…ple:1234, not there at the end\n",
+	} {
+		if got := FinalText(s, "", width, false); !strings.Contains(got, want) {
+			t.Errorf("%d wide: %q is not in\n%s", width, want, got)
+		}
+	}
+}

@@ -41,8 +41,10 @@ func (s *State) workersNow() int {
 // nodesText tells how many nodes there are, where a run has several.
 func (s *State) nodesText() string {
 	switch all, lost := len(s.nodes), len(s.lostNodes); {
+	case lost > 0 && lost == all:
+		return fmt.Sprintf("0 of %d nodes", all)
 	case lost > 0:
-		return fmt.Sprintf("%d of %d nodes", all-lost, all)
+		return fmt.Sprintf("%d of %d nodes, without %s", all-lost, all, strings.Join(s.lostNodes, " and "))
 	case all > 1:
 		return fmt.Sprintf("%d nodes", all)
 	}

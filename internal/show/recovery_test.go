@@ -74,11 +74,11 @@ func TestNodesThatComeAndGo(t *testing.T) {
 		there  int // workers
 	}{
 		"all":                {nil, "6 workers on 3 nodes", 6},
-		"one idle":           {[]journal.Event{lost("", "b")}, "4 of 6 workers on 2 of 3 nodes", 4},
-		"one with two jobs":  {[]journal.Event{lost("x", "b"), lost("y", "b")}, "4 of 6 workers on 2 of 3 nodes", 4},
-		"of several at work": {[]journal.Event{lost("x", "b c")}, "4 of 6 workers on 2 of 3 nodes", 4},
+		"one idle":           {[]journal.Event{lost("", "b")}, "4 of 6 workers on 2 of 3 nodes, without b", 4},
+		"one with two jobs":  {[]journal.Event{lost("x", "b"), lost("y", "b")}, "4 of 6 workers on 2 of 3 nodes, without b", 4},
+		"of several at work": {[]journal.Event{lost("x", "b c")}, "4 of 6 workers on 2 of 3 nodes, without b", 4},
 		"back":               {[]journal.Event{lost("x", "b c"), lost("", "a"), back("b"), back("a")}, "6 workers on 3 nodes", 6},
-		"a full disk too":    {[]journal.Event{lost("", "b"), journal.DiskFull{Job: "x", Workers: 5}}, "3 of 6 workers (disk was full) on 2 of 3 nodes", 3},
+		"a full disk too":    {[]journal.Event{lost("", "b"), journal.DiskFull{Job: "x", Workers: 5}}, "3 of 6 workers (disk was full) on 2 of 3 nodes, without b", 3},
 		"all lost":           {[]journal.Event{lost("", "a"), lost("", "b"), lost("", "c")}, "0 of 6 workers on 0 of 3 nodes", 0},
 		"nobody's":           {[]journal.Event{lost("", "")}, "6 workers on 3 nodes", 6},
 	} {
@@ -92,7 +92,7 @@ func TestNodesThatComeAndGo(t *testing.T) {
 				t.Errorf("the terminal has no %q:\n%s", tt.want, got)
 			}
 			status, err := StatusOf(statusRecord(), eventLines(t, events...), "here", sec(9))
-			if got := status.Text(100, false); err != nil || !strings.Contains(got, " · "+tt.want+"\n") {
+			if got := status.Text(100, false); err != nil || !strings.Contains(strings.ReplaceAll(got, "\n", " · "), " · "+tt.want+" · ") {
 				t.Errorf("the status has no %q: %v\n%s", tt.want, err, got)
 			}
 			if there := s.workersNow(); there != tt.there {

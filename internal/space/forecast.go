@@ -88,6 +88,9 @@ func Simulate(p Plan) Forecast {
 	for len(s.running) > 0 {
 		s.finish()
 	}
+	if f.Waits == 0 { // what the jobs get along with, they need at most
+		f.LeastBytes, f.SmallestBytes = min(f.LeastBytes, f.PeakBytes), min(f.SmallestBytes, f.PeakBytes)
+	}
 	f.Curve = thin(f.Curve)
 	f.PullBytes, f.SharedBytes = s.pulls()
 	f.Fits = p.Limit.None() || f.SmallestBytes <= p.Limit.High
