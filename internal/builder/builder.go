@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -20,6 +21,8 @@ import (
 	"github.com/docker/cli/cli/flags"
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/auth/authprovider"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	// The kinds of builders that buildx knows.
 	_ "github.com/docker/buildx/driver/docker"
@@ -151,6 +154,9 @@ func dockerCLI() (command.Cli, error) {
 
 // reason shortens an error to the line that a person needs.
 func reason(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) || status.Code(err) == codes.DeadlineExceeded {
+		return fmt.Sprintf("it did not answer within %s", reachTimeout)
+	}
 	s := strings.TrimSpace(err.Error())
 	if i := strings.IndexByte(s, '\n'); i >= 0 {
 		s = s[:i]

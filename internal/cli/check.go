@@ -25,7 +25,7 @@ func check(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams) (
 	defer done()
 	secrets := o.redactor(p)
 	o.builder.credentials.Secret = secrets.Add
-	b, err := o.builder.connect(ctx, p.Registries())
+	b, err := o.builder.connect(ctx, streams.Err, p.Registries())
 	if err != nil {
 		return err
 	}

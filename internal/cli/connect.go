@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -38,7 +39,13 @@ func existing(path string) string {
 	return path
 }
 
-func (o builderOptions) connect(ctx context.Context, registries []string) (*builder.Builder, error) {
+// connectSilence is how long a builder is waited for without a word.
+const connectSilence = 3 * time.Second
+
+// connect reaches the builder, and says what is waited for where that takes long.
+func (o builderOptions) connect(ctx context.Context, w io.Writer, registries []string) (*builder.Builder, error) {
+	slow := time.AfterFunc(connectSilence, func() { fmt.Fprintln(w, "waiting for the builder to answer") })
+	defer slow.Stop()
 	return builder.Connect(ctx, o.options(registries, false))
 }
 

@@ -87,7 +87,7 @@ func (o builderOptions) withCaches(ctx context.Context, warn io.Writer, images [
 		return err
 	}
 	defer done()
-	b, err := o.connect(ctx, nil)
+	b, err := o.connect(ctx, warn, nil)
 	if err != nil {
 		return err
 	}

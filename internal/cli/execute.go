@@ -59,7 +59,7 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	defer done()
 	options := o.options(p)
 	o.builder.credentials.Secret = options.Redact.Add
-	b, err := o.builder.connect(ctx, p.Registries())
+	b, err := o.builder.connect(ctx, streams.Err, p.Registries())
 	if err != nil {
 		return err
 	}

@@ -101,7 +101,7 @@ func runPlan(ctx context.Context, o buildOptions, nodes []int, format string, st
 	options := o.options(p)
 	var mirrors builder.Mirrors
 	o.builder.credentials.Secret = options.Redact.Add
-	b, err := o.builder.connect(ctx, p.Registries())
+	b, err := o.builder.connect(ctx, streams.Err, p.Registries())
 	switch {
 	case err == nil:
 		defer b.Close()

@@ -110,6 +110,7 @@ type Node struct {
 	keep     *keeper // nil where the records could not be listed: then nothing is removed
 	sweeper  *sweep.Sweeper
 	lost     lastTime // when it did not answer
+	silent   lastTime // when the journal was told that it does not, while builds wait
 	foreign  atomic.Int64
 	stop     func() // ends the sweeper and what watches the disk
 }

@@ -24,6 +24,22 @@ func (n *Node) Begin(ctx context.Context) (end func(), err error) {
 // Answers tells whether the daemon does.
 func (n *Node) Answers(ctx context.Context) bool { return n.Daemon.Answers(ctx) == nil }
 
+// IsSilent tells whether the daemon does not answer while a build waits for it, which the
+// journal is told once in a while.
+func (n *Node) IsSilent(ctx context.Context) bool {
+	if n.Answers(ctx) {
+		return false
+	}
+	if now := time.Now(); ctx.Err() == nil && !n.silent.within(silenceTold, now) {
+		n.silent.note(now)
+		n.warn("", "%s does not answer while builds wait for it; it is asked again for about a minute, and is lost then", n.Name())
+	}
+	return true
+}
+
+// silenceTold is how long it is not told again that a daemon does not answer.
+const silenceTold = 2 * time.Minute
+
 // ErrNothingToMend says that a node is not to be had back.
 var ErrNothingToMend = errors.New("--recover=false")
 

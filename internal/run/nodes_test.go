@@ -130,6 +130,9 @@ func TestNodeThatStandsStillForAWhile(t *testing.T) {
 		if lost := of[journal.BuilderLost](s); len(lost) > 0 {
 			t.Errorf("lost: %+v", lost)
 		}
+		if w := of[journal.Warning](s); len(w) != 1 || !strings.Contains(w[0].Message, "one does not answer while builds wait for it") {
+			t.Errorf("warnings: %+v", w)
+		}
 	})
 }
 

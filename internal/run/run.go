@@ -207,8 +207,10 @@ func (r *run) try(ctx context.Context, t *task) error {
 	t.tries.attempt++
 	a := &attempt{job: t.job, number: t.tries.attempt, on: t.nodeNames(), noCache: t.tries.noCache,
 		ask: asker{
-			reach:  func(ctx context.Context) error { return r.reach(ctx, t) },
-			answer: func(ctx context.Context) bool { return allAnswer(ctx, t.nodes()) },
+			reach: func(ctx context.Context) error { return r.reach(ctx, t) },
+			answer: func(ctx context.Context) bool {
+				return !anyOf(t.nodes(), func(n *node.Node) bool { return n.IsSilent(ctx) })
+			},
 		},
 		told: teller{
 			exporting: func() {
