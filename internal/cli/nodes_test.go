@@ -46,7 +46,7 @@ func TestTwoNodes(t *testing.T) {
 	w.registry.Reset()
 	code, out := w.build(t.Context(), "--builder", w.daemon.Addr(), "--builder", second.Addr(), "--workers", "1", "--cache-budget", "250MB", "--job-size", "45MB")
 	w.checkAllBuilt(code, out, 8)
-	if n := w.pulledAgain(); n > 2 {
+	if n := w.pulledAgain(); n > 3 { // where one was slower, the other took over the end of its project
 		t.Errorf("%d layers were pulled by both nodes\n%s", n, out)
 	}
 	nodes := map[string]int{}

@@ -154,7 +154,11 @@ func (r *run) preflight(ctx context.Context) error {
 // tellTight warns of a bound that is nearly reached, or too low for the run.
 func (r *run) tellTight(t *node.Tightest, f space.Forecast) {
 	free := t.Limit.High - t.Used
-	known := f.Unknown+f.Guessed == 0 && f.PeakBytes-t.Used <= free/2
+	margin := free / 2
+	if f.Guessed > 0 {
+		margin = free / 10
+	}
+	known := f.Unknown == 0 && f.PeakBytes-t.Used <= margin
 	if f.Fits && (known || free >= t.Limit.High/10) {
 		return
 	}
