@@ -219,6 +219,9 @@ func (s *State) elapsed(now time.Time) time.Duration {
 // imagesPerHour is the pace of building since the first job began, as the run's
 // summary will have it; 0 while nothing is built.
 func (s *State) imagesPerHour(now time.Time) float64 {
+	if s.summary != nil {
+		return s.summary.ImagesPerHour
+	}
 	building := now.Sub(s.firstBegan).Hours()
 	if s.firstBegan.IsZero() || building <= 0 {
 		return 0
