@@ -94,6 +94,9 @@ type Options struct {
 	Journal      *journal.Journal
 	// Freed is told that space may have come free. It must return at once.
 	Freed func()
+	// Lost is told that the daemon does not list its records at the start, and is waited
+	// for; may be nil. It must return at once.
+	Lost func()
 	// DiskOf tells of the file system that holds a path; builder.DiskOf when nil.
 	DiskOf func(path string) (builder.Disk, error)
 }
@@ -161,11 +164,16 @@ const sweepEnd = 5 * time.Second
 // allows and the policy says so, and keeps what was learned of the records.
 func (n *Node) Close(ctx context.Context) {
 	if n.sweeper != nil && n.Prune.Policy == PruneCompleted && ctx.Err() == nil {
-		n.sweeper.Drain(context.WithoutCancel(ctx))
+		attended, stop := Attend(ctx, func(ctx context.Context) bool { return !n.IsSilent(ctx) })
+		n.sweeper.Drain(attended)
+		stop()
 	}
 	n.stop()
 	n.closeKeeper(context.WithoutCancel(ctx))
 }
+
+// IsOpen tells whether the daemon has listed its records; else it is not swept.
+func (n *Node) IsOpen() bool { return n.sweeper != nil }
 
 // Name is the daemon's.
 func (n *Node) Name() string { return n.Daemon.Name() }
@@ -178,6 +186,9 @@ func (n *Node) recordsBefore(ctx context.Context) ([]cache.Record, error) {
 		return records, err
 	}
 	n.Journal.Tell(journal.BuilderLost{Error: visible.FirstLine(err.Error()), Node: n.Name()})
+	if n.Lost != nil {
+		n.Lost()
+	}
 	if back := n.Recover(ctx); back != nil {
 		return nil, errors.Join(err, back)
 	}
@@ -196,6 +207,8 @@ const firstLookTimeout = 5 * time.Minute
 func (n *Node) list(ctx context.Context) ([]cache.Record, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, firstLookTimeout, fmt.Errorf("it did not list its cache within %s", firstLookTimeout))
 	defer cancel()
+	ctx, stop := Attend(ctx, n.Answers)
+	defer stop()
 	records, err := n.Daemon.Records(ctx)
 	if err != nil && ctx.Err() != nil {
 		err = errors.Join(context.Cause(ctx), err)

@@ -2,36 +2,28 @@ package run
 
 import (
 	"context"
-	"fmt"
+	"errors"
+	"slices"
+	"sync"
 	"sync/atomic"
-	"time"
 
-	"github.com/stoker-build/stoker/internal/every"
+	"github.com/stoker-build/stoker/internal/node"
 )
 
-// How often a builder is asked whether it answers while an attempt hears nothing from it,
-// and how many times in a row it may not: one that stands still takes a job's time no
-// longer than a minute, and a machine that is only busy answers in between.
-const (
-	attendEvery = 15 * time.Second
-	attendMiss  = 4
-)
+// attended ends a build whose builder does not answer any more, and with it all others
+// on that node: each would find out for itself.
+type attended struct {
+	next attempter
 
-// silentError says that the builder has stopped to answer while an attempt ran.
-type silentError struct{ times int }
-
-func (e *silentError) Error() string {
-	return fmt.Sprintf("the builder did not answer %d times in a row", e.times)
+	mu    *sync.Mutex // guards cutBy
+	cutBy map[*attempt]context.CancelCauseFunc
 }
 
-// attended ends a build whose builder does not answer any more: its connection stays open,
-// so that nobody is told.
-type attended struct{ next attempter }
+func newAttended(next attempter) attended {
+	return attended{next, &sync.Mutex{}, map[*attempt]context.CancelCauseFunc{}}
+}
 
 func (d attended) attempt(ctx context.Context, a *attempt) error {
-	silent := &silentError{attendMiss}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	var heard atomic.Bool
 	alive := a.alive
 	a.alive = func() {
@@ -39,16 +31,39 @@ func (d attended) attempt(ctx context.Context, a *attempt) error {
 		alive()
 	}
 	defer func() { a.alive = alive }()
-	missed := 0
-	stop := every.Interval(attendEvery, func() {
-		if heard.Swap(false) || a.ask.answer(ctx) {
-			missed = 0
-			return
-		}
-		if missed++; missed == attendMiss {
-			cancel(silent)
-		}
-	})
+	ctx, stop := node.Attend(ctx, func(ctx context.Context) bool { return heard.Swap(false) || a.ask.answer(ctx) })
 	defer stop()
-	return causedBy(ctx, d.next.attempt(ctx, a), silent)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	d.note(a, cancel)
+	defer d.forget(a)
+	err := d.next.attempt(ctx, a)
+	if silent := (*node.SilentError)(nil); err != nil && errors.As(context.Cause(ctx), &silent) {
+		d.cut(a.on, silent)
+		return silent
+	}
+	return err
+}
+
+func (d attended) note(a *attempt, cancel context.CancelCauseFunc) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.cutBy[a] = cancel
+}
+
+func (d attended) forget(a *attempt) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.cutBy, a)
+}
+
+// cut ends the builds on the same nodes.
+func (d attended) cut(on []string, why error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for a, cancel := range d.cutBy {
+		if slices.Equal(a.on, on) {
+			cancel(why)
+		}
+	}
 }

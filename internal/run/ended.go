@@ -74,7 +74,7 @@ func (s *scheduler) failed(ctx context.Context, t *task, f failed) {
 		s.afterFullDisk(ctx, t, f)
 		return
 	case builder.BuilderLost:
-		if t.tries.lost++; s.run.Recovery != nil && t.tries.lost <= maxLost {
+		if t.tries.lost++; (s.run.Recovery != nil || s.others(t.on[0])) && t.tries.lost <= maxLost {
 			s.loseWith(ctx, t, f)
 			return
 		}

@@ -117,6 +117,7 @@ type run struct {
 	allKnown   func()           // closes needs.All
 	makers     map[string]*task // of images, by their tags
 	tasks      []*task          // in the order of the run, once all are known
+	opening    []*opening       // nodes that are waited for
 	outlooks   []node.Outlook   // by place, what its forecast was made from
 	accounts   accounts
 
@@ -141,54 +142,8 @@ func newRun(opt Options) *run {
 		r.accounts.batches[opt.Plan.Batch(i)-1].open++
 	}
 	build := building{opt.Builder, opt.Redact, opt.Journal}
-	r.attempts = logged{limited{watched{hooked{attended{build}, opt.PostBuild}, opt.StallTimeout}, opt.Timeout}, opt.Ledger, opt.Redact, opt.Journal}
+	r.attempts = logged{limited{watched{hooked{newAttended(build), opt.PostBuild}, opt.StallTimeout}, opt.Timeout}, opt.Ledger, opt.Redact, opt.Journal}
 	return r
-}
-
-// openNodes begins to keep what is true of each node.
-func (r *run) openNodes(ctx context.Context) {
-	if r.nodes() > 1 {
-		r.needs.Spread(r.nodes())
-	}
-	places := make([]*place, len(r.Nodes))
-	var opening sync.WaitGroup
-	for number, d := range r.Nodes {
-		opening.Go(func() { places[number] = r.openNode(ctx, number, d) })
-	}
-	opening.Wait()
-	r.scheduler.places = places
-}
-
-// openNode begins to keep what is true of one.
-func (r *run) openNode(ctx context.Context, number int, d Node) *place {
-	turns := r.Recovery
-	if turns != nil && r.nodes() > 1 {
-		turns = turns.Of(d.Name()) // one that is lost keeps nobody from mending another
-	}
-	p := &place{number: number, platforms: d.Platforms(), pool: pool{size: r.Workers}}
-	p.node = node.Open(ctx, node.Options{Daemon: d, Number: number, Needs: r.needs, Imports: r.Plan.Imports(), Prune: r.Prune,
-		Space: r.Space, DiskOf: r.DiskOf, Recovery: turns, Attributions: r.Attributions, Journal: r.Journal,
-		Freed: func() {
-			p.freed.Store(true)
-			r.scheduler.wake()
-		}})
-	return p
-}
-
-// closeNodes has all nodes swept a last time, side by side.
-func (r *run) closeNodes(ctx context.Context) {
-	var closing sync.WaitGroup
-	for _, p := range r.scheduler.places {
-		closing.Go(func() {
-			last, cancel := context.WithCancel(ctx)
-			defer cancel()
-			if p.lost {
-				cancel() // it is not there to be swept
-			}
-			p.node.Close(last)
-		})
-	}
-	closing.Wait()
 }
 
 // try makes an attempt at a task, if its registries may be asked, and once nobody needs
