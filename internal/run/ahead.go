@@ -32,6 +32,16 @@ func (r *run) sendAhead(ctx context.Context, s *surveying) {
 	r.scheduler.call(func() { r.scheduler.enqueue(ahead...) })
 }
 
+// recall takes those back from the queue that were sent ahead and wait there yet: now that
+// all are known, they have better places.
+func (s *scheduler) recall() {
+	for _, t := range s.queue {
+		t.begun = false
+	}
+	s.open -= len(s.queue)
+	s.queue = nil
+}
+
 // pickAhead picks at most a number of jobs that share the most, of those that are
 // known. They get the first places that are left, and keep them.
 func (r *run) pickAhead(s *surveying, most int) (ahead []*task) {

@@ -37,6 +37,20 @@ func TestRunOnASmallDisk(t *testing.T) {
 	})
 }
 
+// Where jobs are sent ahead while others are asked about, those that still wait when all
+// are known get better places: no project's layers are kept while another's are built.
+func TestSentAheadOnASmallDisk(t *testing.T) {
+	inMemory(t, func(t *testing.T) {
+		d := nodetest.New("one", 700*mb)
+		s := newStage(t, 4, 10, d)
+		s.Workers, s.Options.Graphs = 6, slowly{s.Builder, time.Second, 10}
+		s.allBuilt(s.run(t.Context()), 1)
+		if all, different := d.Pulls(); all != different || different != 1+4+40 {
+			t.Errorf("%d layers were pulled, %d of them different", all, different)
+		}
+	})
+}
+
 // A daemon that stops to answer holds up a run for as long as it is waited for, wherever
 // that strikes, and no longer than until it is ended.
 func TestDaemonThatStopsToAnswer(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/node"
@@ -141,4 +142,23 @@ func (s *stage) allBuilt(sum ledger.Summary, attempts int) {
 func inMemory(t *testing.T, test func(t *testing.T)) {
 	t.Helper()
 	synctest.Test(t, test)
+}
+
+// slowly tells what jobs do one after the other, in another order than theirs.
+type slowly struct {
+	of   Graphs
+	each time.Duration
+	take int // every so many-th first
+}
+
+func (s slowly) Graphs(ctx context.Context, jobs []*plan.Job, found func(*plan.Job, graph.Graph, error)) error {
+	for first := range s.take {
+		for i := first; i < len(jobs); i += s.take {
+			time.Sleep(s.each)
+			if err := s.of.Graphs(ctx, jobs[i:i+1], found); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
