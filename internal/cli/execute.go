@@ -86,8 +86,8 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 		return err
 	}
 
-	command := resumeCommand(streams, o.flags, os.LookupEnv, options.Redact)
-	record, resumed, err := o.openLedger(ctx, p, client, streams.Version, command)
+	command := func() string { return resumeCommand(streams, o.flags, os.LookupEnv, options.Redact) }
+	record, resumed, err := o.openLedger(ctx, p, client, streams.Version, command())
 	if err != nil {
 		return err
 	}

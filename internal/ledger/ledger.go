@@ -126,6 +126,14 @@ func (l *Ledger) CreateLog(job string, attempt int) (*os.File, error) {
 	}
 }
 
+// ResumeBy says anew by which command the run is gone on with; Finish puts that on the
+// disk.
+func (l *Ledger) ResumeBy(command string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.run.ResumeCommand = command
+}
+
 // Finish writes summary.json and summary.md, each replaced as a whole, and
 // returns the summary with the tails of the failed jobs' logs filled in. The run
 // counts as finished from then on, unless jobs are left that a later run can go

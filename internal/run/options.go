@@ -82,8 +82,9 @@ type ResumeOptions struct {
 	// Again are names of jobs that an earlier run has begun and not finished as it
 	// should: that their tags exist does not mean that they are done.
 	Again []string
-	// Command goes on with the run where it fails or stops; for the record.
-	Command string
+	// Command goes on with the run where it fails or stops; for the record, without what
+	// is known to be secret by the time it is asked for. Nil for none.
+	Command func() string
 }
 
 // Options say how a plan is run.

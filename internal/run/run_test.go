@@ -17,6 +17,7 @@ import (
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/node"
 	"github.com/stoker-build/stoker/internal/node/nodetest"
+	"github.com/stoker-build/stoker/internal/redact"
 )
 
 // Forty images are built on a disk that holds a handful, and no layer is pulled twice.
@@ -240,6 +241,31 @@ func TestRunThatIsStuck(t *testing.T) {
 		r.scheduler.loop(ctx, func() { r.scheduler.call(func() { r.scheduler.enqueue(stuck) }) })
 		if err := context.Cause(ctx); err == nil || !strings.Contains(err.Error(), "mistake in Stoker") || !strings.Contains(err.Error(), "job-0-0") {
 			t.Errorf("it ends with %v", err)
+		}
+	})
+}
+
+// A secret that a credential helper gives during the run is in no resume command.
+func TestResumeCommandKnowsLateSecrets(t *testing.T) {
+	inMemory(t, func(t *testing.T) {
+		const secret = "it's-given-late"
+		s := newStage(t, 1, 8, nodetest.New("one", 1500*mb))
+		s.Redact = redact.New()
+		s.Resume.Command = func() string { return "stoker build --label k=" + s.Redact.String(secret) + " --resume" }
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(20*time.Second, func() { s.Redact.Add(secret) })
+		time.AfterFunc(45*time.Second, func() { cancel(ErrInterrupted) })
+		sum := s.run(ctx)
+		record, err := ledger.Look(s.Ledger.Dir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		const want = "stoker build --label k=[redacted] --resume"
+		told := of[journal.RunFinished](s)[0].Summary.ResumeCommand
+		for where, command := range map[string]string{"summary": sum.ResumeCommand, "event": told, "summary.json": record.Summary.ResumeCommand, "run.json": record.Run.ResumeCommand} {
+			if command != want {
+				t.Errorf("%s has the command %q", where, command)
+			}
 		}
 	})
 }

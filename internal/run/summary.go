@@ -66,8 +66,12 @@ func (r *run) finish(ctx context.Context, t *tally) (ledger.Summary, error) {
 			s.ResumeAfter = &ledger.Time{Time: given.After}
 		}
 	}
-	if s.Failed > 0 || s.Unfinished > 0 {
-		s.ResumeCommand = r.Resume.Command
+	if r.Resume.Command != nil {
+		command := r.Resume.Command() // more is known to be secret than at the start
+		r.Ledger.ResumeBy(command)
+		if s.Failed > 0 || s.Unfinished > 0 {
+			s.ResumeCommand = command
+		}
 	}
 	s, err := r.Ledger.Finish(s)
 	r.Journal.Tell(journal.RunFinished{Summary: s})
