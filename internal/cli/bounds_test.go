@@ -146,7 +146,7 @@ func TestTrimAfterSweep(t *testing.T) {
 		code, out := w.build(t.Context(), "--force", "--workers", "1", "--batch-size", "1", "--prune", "completed",
 			"--prune-threshold", tt.threshold, "--keep-storage", "1MB", "--prune-foreign")
 		w.checkAllBuilt(code, out, 3)
-		if end := w.summary().Cache.EndBytes; (end < 2*mb) != tt.trimmed {
+		if end := *w.summary().Cache.EndBytes; (end < 2*mb) != tt.trimmed {
 			t.Errorf("above %s percent of the disk: %d bytes are left\n%s", tt.threshold, end, out)
 		}
 	}

@@ -55,7 +55,7 @@ func TestPlanOnWarmCache(t *testing.T) {
 	}
 	code, out := w.build(t.Context(), "--prune", "off", "--workers", "2")
 	w.checkAllBuilt(code, out, 4)
-	cache := w.summary().Cache.EndBytes
+	cache := *w.summary().Cache.EndBytes
 
 	warm := w.planned("--force", "--workers", "2", "--cache-budget", "1GB")
 	f := warm.Forecast

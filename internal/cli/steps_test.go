@@ -53,8 +53,8 @@ RUN cat /own > /copy
 		t.Fatalf("exit code %d\n%s", code, out)
 	}
 	s := w.summary()
-	if s.Prune.LiveRemovedRecords > 0 || s.Cache.EndBytes > 3<<20 {
-		t.Errorf("%d live records removed, %d bytes left\n%s", s.Prune.LiveRemovedRecords, s.Cache.EndBytes, out)
+	if s.Prune.LiveRemovedRecords > 0 || *s.Cache.EndBytes > 3<<20 {
+		t.Errorf("%d live records removed, %d bytes left\n%s", s.Prune.LiveRemovedRecords, *s.Cache.EndBytes, out)
 	}
 	sweeps := events[journal.SweepFinished](w, "sweep_finished")
 	for _, sweep := range sweeps[:len(sweeps)-1] {

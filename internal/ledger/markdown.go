@@ -45,9 +45,9 @@ func (s Summary) Markdown(links bool) string {
 		row("Slowest", duration(s.MaxSeconds))
 		row("Images per hour", fmt.Sprintf("%.0f", s.ImagesPerHour))
 	}
-	if p, c := s.Prune, s.Cache; p != nil && c != nil {
+	if p := s.Prune; p != nil {
 		row("Reclaimed in "+plural.Of(p.RemovingSweeps, "sweep"), fmt.Sprintf("%s of %s dead", size(p.ReclaimedBytes), size(p.DeadBytes)))
-		row("Cache at start, peak, end", fmt.Sprintf("%s, %s, %s", size(c.StartBytes), size(c.PeakBytes), size(c.EndBytes)))
+		row("Cache at start, peak, end", s.Cache.text())
 	}
 	if sp := s.Space; s.SpaceWasTight() {
 		row("Peak of "+oneLine(sp.Bound), sp.Text())
@@ -58,6 +58,21 @@ func (s Summary) Markdown(links bool) string {
 	s.writeFailures(&b, links)
 	return b.String()
 }
+
+// text tells how large the cache was at the start, at most and at the end.
+func (c *Cache) text() string {
+	if c == nil {
+		return unknown
+	}
+	end := unknown
+	if c.EndBytes != nil {
+		end = size(*c.EndBytes)
+	}
+	return fmt.Sprintf("%s, %s, %s", size(c.StartBytes), size(c.PeakBytes), end)
+}
+
+// unknown stands where a figure is not known.
+const unknown = "unknown"
 
 // Text tells the most that was used, and of what that was part.
 func (s Space) Text() string {
@@ -231,7 +246,11 @@ func (s Summary) writeUnswept(b *strings.Builder) {
 	if s.Prune == nil || len(s.Prune.Failures) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\n### Not swept\n\n%s of dead records are left.\n\n", size(s.Prune.LeftBytes))
+	left := "How much of dead records is left is unknown."
+	if l := s.Prune.Left; l != nil {
+		left = size(l.LeftBytes) + " of dead records are left."
+	}
+	fmt.Fprintf(b, "\n### Not swept\n\n%s\n\n", left)
 	for _, f := range s.Prune.Failures[:min(len(s.Prune.Failures), unsweptShown)] {
 		fmt.Fprintf(b, "- %s\n", oneLine(f))
 	}

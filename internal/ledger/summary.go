@@ -57,6 +57,7 @@ type Summary struct {
 	Recoveries map[string]int `json:"recoveries,omitempty"`
 
 	Prune *Prune `json:"prune,omitempty"`
+	// Cache is nil where a node was never looked at.
 	Cache *Cache `json:"cache,omitempty"`
 	Space *Space `json:"space,omitempty"`
 	// Pace is how long jobs took; zeros where none was built.
@@ -145,11 +146,16 @@ type Prune struct {
 	RefusedRecords int `json:"refused_records"`
 	// LiveRemovedRecords were removed but were not dead. It must be 0.
 	LiveRemovedRecords int `json:"live_removed_records"`
-	// Left is what was dead at the end and is still there.
-	LeftRecords         int      `json:"left_records"`
-	LeftBytes           int64    `json:"left_bytes"`
+	// Left is nil, and its fields are in no file, where that is not known.
+	*Left
 	LongestSliceSeconds float64  `json:"longest_slice_seconds"`
 	Failures            []string `json:"failures,omitempty"`
+}
+
+// Left is what was dead at the end and is still there.
+type Left struct {
+	LeftRecords int   `json:"left_records"`
+	LeftBytes   int64 `json:"left_bytes"`
 }
 
 // Cache is the size of the builder's cache in bytes, as BuildKit reports it,
@@ -157,7 +163,8 @@ type Prune struct {
 type Cache struct {
 	StartBytes int64 `json:"start_bytes"`
 	PeakBytes  int64 `json:"peak_bytes"`
-	EndBytes   int64 `json:"end_bytes"`
+	// EndBytes is nil where a node could not be looked at in the end.
+	EndBytes *int64 `json:"end_bytes,omitempty"`
 }
 
 // SlowJob is one of the jobs that took longest.

@@ -115,6 +115,7 @@ type Node struct {
 	lost     lastTime // when it did not answer
 	silent   lastTime // when the journal was told that it does not, while builds wait
 	foreign  atomic.Int64
+	seenLast bool   // it could be looked at when it was closed
 	stop     func() // ends the sweeper and what watches the disk
 }
 

@@ -89,12 +89,14 @@ func (n *Node) Sample() journal.Sampled {
 	return s
 }
 
-// Totals adds what was swept on the node to what was on others.
-func (n *Node) Totals(p *ledger.Prune, c *ledger.Cache) {
+// Totals adds what was swept on the node to what was on others. What is not known of it
+// is not known of all together, and is nil then. The node is closed.
+func (n *Node) Totals(s *ledger.Summary) {
 	if n.sweeper == nil {
+		s.Cache, s.Prune.Left = nil, nil
 		return
 	}
-	t := n.sweeper.Counts()
+	t, p := n.sweeper.Counts(), s.Prune
 	p.Sweeps += t.Sweeps
 	p.RemovingSweeps += t.Removing
 	p.Slices += t.Slices
@@ -104,15 +106,31 @@ func (n *Node) Totals(p *ledger.Prune, c *ledger.Cache) {
 	p.ReclaimedBytes += t.Removed.Bytes
 	p.RefusedRecords += t.Refusals
 	p.LiveRemovedRecords += t.Astray.Records
-	p.LeftRecords += t.Left.Records
-	p.LeftBytes += t.Left.Bytes
 	p.LongestSliceSeconds = max(p.LongestSliceSeconds, journal.Seconds(t.Longest))
 	for _, f := range t.Failures {
 		p.Failures = append(p.Failures, n.Name()+": "+f)
 	}
-	c.StartBytes += t.StartBytes
-	c.PeakBytes += t.PeakBytes
-	c.EndBytes += t.EndBytes
+	if !n.seenLast {
+		p.Left = nil
+	}
+	if p.Left != nil {
+		p.LeftRecords += t.Left.Records
+		p.LeftBytes += t.Left.Bytes
+	}
+	if s.Cache != nil {
+		s.Cache.StartBytes += t.StartBytes
+		s.Cache.PeakBytes += t.PeakBytes
+		s.Cache.EndBytes = n.endBytes(s.Cache.EndBytes, t.EndBytes)
+	}
+}
+
+// endBytes adds the size of the node's cache at the end to that of others; nil where it
+// is not known.
+func (n *Node) endBytes(others *int64, own int64) *int64 {
+	if others == nil || !n.seenLast {
+		return nil
+	}
+	return new(*others + own)
 }
 
 // Outcome sets a forecast and what came of it side by side, both of the bound that is the

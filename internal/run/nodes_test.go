@@ -103,6 +103,9 @@ func TestNodeThatDiesForGood(t *testing.T) {
 		if a.Name != "one" || a.Built+b.Built != 8 || a.Losses > 0 || a.Lost || b.Losses != 1 || !b.Lost {
 			t.Errorf("the nodes' parts: %+v", sum.Nodes)
 		}
+		if sum.Prune.Left != nil || sum.Cache == nil || sum.Cache.PeakBytes == 0 || sum.Cache.EndBytes != nil {
+			t.Errorf("of a node that nobody could look at in the end: prune %+v, cache %+v", sum.Prune, sum.Cache)
+		}
 	})
 }
 

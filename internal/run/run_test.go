@@ -284,5 +284,27 @@ func TestInterrupted(t *testing.T) {
 		if !sum.Interrupted || sum.Built != 2 || sum.Failed != 0 || len(names) != 2 || slices.Contains(slices.Collect(maps.Values(names)), false) {
 			t.Errorf("%d built, %d failed, on record %v", sum.Built, sum.Failed, names)
 		}
+		if sum.Prune.Left == nil || sum.Cache.EndBytes == nil || *sum.Cache.EndBytes == 0 {
+			t.Errorf("a node that answers was not looked at in the end: prune %+v, cache %+v", sum.Prune, sum.Cache)
+		}
+	})
+}
+
+// Of a node that an interrupt kept from being looked at, nothing is known.
+func TestInterruptedBeforeTheFirstLook(t *testing.T) {
+	inMemory(t, func(t *testing.T) {
+		d := nodetest.New("one", 1500*mb)
+		s := newStage(t, 1, 2, d)
+		d.Stop()
+		defer d.Continue()
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(5*time.Second, func() { cancel(ErrInterrupted) })
+		sum := s.run(ctx)
+		if !sum.Interrupted || sum.Cache != nil || sum.Prune.Left != nil {
+			t.Errorf("cache %+v, prune %+v", sum.Cache, sum.Prune)
+		}
+		if page := sum.Markdown(false); !strings.Contains(page, "| Cache at start, peak, end | unknown |") {
+			t.Error(page)
+		}
 	})
 }

@@ -49,9 +49,12 @@ func (t *tally) recoveries() map[string]int {
 // finish sums the run up.
 func (r *run) finish(ctx context.Context, t *tally) (ledger.Summary, error) {
 	s := ledger.Summarize(r.Ledger.Entries(), len(r.Plan.Jobs), r.started, time.Now())
-	s.Prune, s.Cache = &ledger.Prune{Policy: string(r.Prune.Policy), By: string(r.Prune.By)}, &ledger.Cache{}
+	s.Prune = &ledger.Prune{Policy: string(r.Prune.Policy), By: string(r.Prune.By)}
+	if len(r.scheduler.places) > 0 {
+		s.Cache, s.Prune.Left = &ledger.Cache{EndBytes: new(int64)}, &ledger.Left{}
+	}
 	for _, p := range r.scheduler.places {
-		p.node.Totals(s.Prune, s.Cache)
+		p.node.Totals(&s)
 	}
 	s.Space = r.tightestOutcome()
 	s.Pace = ledger.PaceOf(r.entries(), r.pulled())

@@ -10,7 +10,7 @@ func sweptSummary() ledger.Summary {
 	return ledger.Summary{
 		Total: 500, Built: 500, WallClockSeconds: 3720, ImagesPerHour: 481, MedianSeconds: 55, MaxSeconds: 252,
 		Prune: &ledger.Prune{Policy: "auto", Sweeps: 95, RemovingSweeps: 41, ReclaimedRecords: 900, ReclaimedBytes: 14 * giga,
-			LeftRecords: 5, LeftBytes: 400 * mega, LiveRemovedRecords: 3,
+			Left: &ledger.Left{LeftRecords: 5, LeftBytes: 400 * mega}, LiveRemovedRecords: 3,
 			Failures: []string{"node-a: timeout", "node-a: deleting 4 records:\n\x1b[2Jconnection refused"}},
 		Cache: &ledger.Cache{PeakBytes: 1200 * mega},
 		Space: &ledger.Space{Bound: "the disk of /var/lib\x1b[2J/stoker", HighBytes: 1440 * mega, ForecastPeakBytes: 1280 * mega, PeakBytes: 1310 * mega, OtherBytes: 90 * mega},
@@ -60,7 +60,7 @@ func TestFinalTextOfSweeps(t *testing.T) {
 	const head = "done: nothing was left to build\n"
 	cache := &ledger.Cache{PeakBytes: giga}
 	left := func(policy string, failures ...string) *ledger.Prune {
-		return &ledger.Prune{Policy: policy, Sweeps: 1, LeftRecords: 1, LeftBytes: mega, Failures: failures}
+		return &ledger.Prune{Policy: policy, Sweeps: 1, Left: &ledger.Left{LeftRecords: 1, LeftBytes: mega}, Failures: failures}
 	}
 	const swept = "  cache: 1GB at its peak\n"
 	disk := func(peak int64, waited int) *ledger.Space {
@@ -81,6 +81,8 @@ func TestFinalTextOfSweeps(t *testing.T) {
 		{"auto leaves what there is space for", ledger.Summary{Prune: left("auto"), Cache: cache}, swept},
 		{"completed leaves nothing", ledger.Summary{Prune: left("completed"), Cache: cache}, swept + "! 1MB in 1 dead record left\n"},
 		{"failed", ledger.Summary{Prune: left("off", "no"), Cache: cache}, swept + "! 1 sweep failed, 1MB in 1 dead record left\n    no\n"},
+		{"nobody saw what is left", ledger.Summary{Prune: &ledger.Prune{Policy: "completed", Sweeps: 1, Failures: []string{"no"}}, Cache: cache},
+			swept + "! 1 sweep failed, how much dead cache is left is unknown\n    no\n"},
 		{"no forecast", ledger.Summary{Space: &ledger.Space{Bound: "--cache-budget", PeakBytes: giga, HighBytes: giga}},
 			"  --cache-budget: peak 1GB, limit 1GB\n"},
 		{"a budget that sweeps kept", ledger.Summary{Prune: &ledger.Prune{RemovingSweeps: 1, ReclaimedRecords: 1, ReclaimedBytes: mega}, Cache: &ledger.Cache{PeakBytes: giga}, Space: &ledger.Space{Bound: "--cache-budget", PeakBytes: giga, HighBytes: 2 * giga}},

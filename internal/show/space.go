@@ -270,8 +270,13 @@ func (f finalText) unswept() []string {
 		parts = append(parts, plural.Of(n, "sweep")+" failed")
 	}
 	// The other policies leave what there is space for to a next run.
-	if p.LeftRecords > 0 && (len(parts) > 0 || p.Policy == string(node.PruneCompleted)) {
-		parts = append(parts, fmt.Sprintf("%s in %s left", size(p.LeftBytes), plural.Of(p.LeftRecords, "dead record")))
+	toldOf := len(parts) > 0 || p.Policy == string(node.PruneCompleted) && p.Sweeps > 0
+	switch l := p.Left; {
+	case !toldOf:
+	case l == nil:
+		parts = append(parts, "how much dead cache is left is unknown")
+	case l.LeftRecords > 0:
+		parts = append(parts, fmt.Sprintf("%s in %s left", size(l.LeftBytes), plural.Of(l.LeftRecords, "dead record")))
 	}
 	if len(parts) > 0 {
 		parts[0] = f.warn("! ") + parts[0]
