@@ -76,9 +76,13 @@ func TestDaemonThatStopsToAnswer(t *testing.T) {
 				s.Space.Budget = 900 * mb
 				when(s, d)
 				time.AfterFunc(8*time.Minute, d.Continue)
-				s.allBuilt(s.run(t.Context()), 1)
+				sum := s.run(t.Context())
+				s.allBuilt(sum, 1)
 				if len(of[journal.BuilderLost](s)) == 0 {
 					t.Error("nobody is told that it was lost")
+				}
+				if n := sum.Recoveries[string(journal.MendBuilder)]; n != 1 {
+					t.Errorf("it came back once, which counts as %d times: %+v", n, of[journal.Recovered](s))
 				}
 			})
 		})

@@ -16,25 +16,39 @@ import (
 type tally struct {
 	told *journal.Subscription
 
-	mu     sync.Mutex // guards mended
+	mu     sync.Mutex // guards the following
 	mended map[string]int
+	back   map[string]bool // nodes that were lost and have come back
 }
 
 func newTally(j *journal.Journal) *tally {
-	t := &tally{}
-	t.told = j.Subscribe(journal.Everything, func(_ time.Time, e journal.Event) {
-		m, is := e.(journal.Recovered)
-		if !is {
-			return
+	t := &tally{back: map[string]bool{}}
+	t.told = j.Subscribe(journal.Everything, func(_ time.Time, e journal.Event) { t.note(e) })
+	return t
+}
+
+// note counts what mends. That a node is back is told to each job that waits for it, and
+// counts once.
+func (t *tally) note(e journal.Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch e := e.(type) {
+	case journal.BuilderLost:
+		for node := range strings.FieldsSeq(e.Node) {
+			delete(t.back, node)
 		}
-		t.mu.Lock()
-		defer t.mu.Unlock()
+	case journal.Recovered:
+		if e.Mending == journal.MendBuilder {
+			if t.back[e.Node] {
+				return
+			}
+			t.back[e.Node] = true
+		}
 		if t.mended == nil {
 			t.mended = map[string]int{}
 		}
-		t.mended[string(m.Mending)]++
-	})
-	return t
+		t.mended[string(e.Mending)]++
+	}
 }
 
 // recoveries counts what was mended, by its way; nil for nothing. Nothing is counted
