@@ -158,6 +158,11 @@ func (n *Node) Outcome(ctx context.Context, o Outlook) *ledger.Space {
 	return s
 }
 
+// KeptAllNeeded tells whether nothing was removed that an unfinished job needed.
+func (n *Node) KeptAllNeeded() bool {
+	return !n.evicted.Load() && (n.sweeper == nil || n.sweeper.Counts().Astray.Records == 0)
+}
+
 // Foreign is the bytes of cache that were not this run's at the start and stay, or 0 on
 // a node that nobody else uses: there it is only what no job's end makes useless, such as
 // cache mounts.

@@ -45,7 +45,11 @@ func TestHeirs(t *testing.T) {
 				if told == "late" {
 					s.Options.Graphs = onlyBefore{s.Builder, time.Now().Add(time.Second)}
 				}
-				s.allBuilt(s.run(t.Context()), 1)
+				sum := s.run(t.Context())
+				s.allBuilt(sum, 1)
+				if sp := sum.Space; sp.LeastBytes == 0 || sp.LeastBytes > sp.PeakBytes {
+					t.Errorf("with %d MB at most, %d MB are said to be needed at least", sp.PeakBytes/mb, sp.LeastBytes/mb)
+				}
 				if all, different := d.Pulls(); all != 9 || different != 9 {
 					t.Errorf("%d layers were pulled, %d different ones, want 9: one of all, and one of each base", all, different)
 				}

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -75,6 +76,9 @@ func (r *run) finish(ctx context.Context, t *tally) (ledger.Summary, error) {
 	if len(r.scheduler.places) == 1 { // else the caches' peaks are added up
 		onePeak(s.Space, s.Cache)
 	}
+	if s.Failed == 0 && s.Unfinished == 0 && !slices.ContainsFunc(r.scheduler.places, func(p *place) bool { return !p.node.KeptAllNeeded() }) {
+		gotAlong(s.Space)
+	}
 	s.Nodes, s.Recoveries = r.nodeSummaries(), t.recoveries()
 	if cause := context.Cause(ctx); cause != nil {
 		s.Interrupted = errors.Is(cause, ErrInterrupted)
@@ -144,6 +148,14 @@ func (r *run) pulled() (bytes int64) {
 		bytes += o.Forecast.PullBytes
 	}
 	return bytes
+}
+
+// gotAlong has a run that built everything, and removed nothing that was needed, have
+// needed no more at least than it took at most.
+func gotAlong(s *ledger.Space) {
+	if s != nil && s.PeakBytes > 0 {
+		s.LeastBytes = min(s.LeastBytes, s.PeakBytes)
+	}
 }
 
 // onePeak has the peak of the cache be the same wherever it is told: it was looked at by
