@@ -52,12 +52,20 @@ func (o builderOptions) connect(ctx context.Context, w io.Writer, registries []s
 // tellMissing warns of builders and nodes that could not be reached, and says what becomes
 // of the nodes.
 func tellMissing(w io.Writer, b *builder.Builder, ofNodes string) {
-	for _, why := range b.LeftOut() {
-		fmt.Fprintf(w, "warning: a builder is left out: %s\n", visible.Line(why))
+	for _, warning := range unreached(b) {
+		fmt.Fprintf(w, "warning: %s\n", visible.Line(warning))
 	}
 	for _, l := range b.Late() {
 		fmt.Fprintf(w, "warning: %s %s: %s\n", visible.Line(l.Name()), ofNodes, visible.Line(l.Why()))
 	}
+}
+
+// unreached warns of builders that could not be reached.
+func unreached(b *builder.Builder) (warnings []string) {
+	for _, why := range b.LeftOut() {
+		warnings = append(warnings, "a builder is left out: "+why)
+	}
+	return warnings
 }
 
 // What becomes of nodes that do not answer.

@@ -67,11 +67,11 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	if err := b.CanLoad(ctx, p.Jobs); err != nil {
 		return err
 	}
-	for _, why := range b.LeftOut() {
-		options.Warnings = append(options.Warnings, "a builder is left out: "+why)
-	}
-	if o.run.progress == string(show.ModeQuiet) { // which has no notes
-		tellMissing(streams.Err, b, isAwaited)
+	if ctx.Err() == nil { // else they may only not have been waited for
+		options.Warnings = append(options.Warnings, unreached(b)...)
+		if o.run.progress == string(show.ModeQuiet) { // which has no notes
+			tellMissing(streams.Err, b, isAwaited)
+		}
 	}
 	mirrors := b.Mirrors()
 	client, err := o.builder.registries(mirrors)

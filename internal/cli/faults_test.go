@@ -201,7 +201,7 @@ func TestRecordThatIsTakenAway(t *testing.T) {
 	out := w.path("out")
 	code, said := w.build(t.Context(), "--workers", "1", "--post-build", "rm -r "+out)
 	end := said[max(strings.Index(said, "\nstopped: "), 0):]
-	if code != ExitFailed || !strings.Contains(end, "is no longer the file") || strings.Contains(end, "\nstoker: ") {
+	if code != ExitFailed || !strings.Contains(end, "is no longer the file") || strings.Contains(end, "\nstoker: ") || strings.Contains(end, "results in") {
 		t.Errorf("exit code %d\n%s", code, said)
 	}
 	if code, said := w.build(t.Context(), "--workers", "1", "--fresh", "--force", "--progress", "json", "--post-build", "rm -r "+out); code != ExitFailed ||

@@ -277,5 +277,8 @@ type (
 	// RunFinished is the last event of every run.
 	RunFinished struct {
 		Summary ledger.Summary `json:"summary"`
+		// Gone says that the output directory, or the record in it, was taken away: the
+		// summary is not there.
+		Gone bool `json:"gone,omitempty"`
 	}
 )

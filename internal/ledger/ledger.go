@@ -38,6 +38,8 @@ type Ledger struct {
 	root *os.Root // of dir
 	lock *flock.Flock
 
+	logs os.FileInfo // of the directory of logs when the run began
+
 	mu       sync.Mutex
 	manifest *lines
 	events   *lines
@@ -124,6 +126,23 @@ func (l *Ledger) CreateLog(job string, attempt int) (*os.File, error) {
 		}
 		attempt = max(attempt+1, l.nextAttempt(job))
 	}
+}
+
+// LogsInPlace tells when the logs are not where the manifest says that they are, unless
+// all of the record was taken away.
+func (l *Ledger) LogsInPlace() error {
+	if l.manifest.inPlace() != nil {
+		return nil // which is said by whatever is written
+	}
+	path := filepath.Join(l.dir, LogsDir)
+	now, err := os.Lstat(path)
+	switch {
+	case err == nil && os.SameFile(now, l.logs):
+		return nil
+	case err == nil, errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s was removed, moved or replaced during the run: logs are missing where the manifest says that they are", path)
+	}
+	return err
 }
 
 // ResumeBy says anew by which command the run is gone on with; Finish puts that on the

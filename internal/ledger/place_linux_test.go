@@ -78,6 +78,9 @@ func TestLogsThatAreReplaced(t *testing.T) {
 			top := t.TempDir()
 			dir, elsewhere := filepath.Join(top, "out"), filepath.Join(top, "elsewhere")
 			l, _ := begin(t, dir, Refuse, plan("a"))
+			if err := l.LogsInPlace(); err != nil {
+				t.Error(err)
+			}
 			log, err := l.CreateLog("a", 1)
 			if err != nil || log.Name() != filepath.Join(dir, LogsDir, "a", "attempt-1.log") {
 				t.Fatalf("%v: %v", log, err)
@@ -86,6 +89,9 @@ func TestLogsThatAreReplaced(t *testing.T) {
 			path := filepath.Join(dir, tt.replaced)
 			if err := errors.Join(os.RemoveAll(path), os.MkdirAll(filepath.Join(elsewhere, "a"), 0o755), os.Symlink(elsewhere, path)); err != nil {
 				t.Fatal(err)
+			}
+			if err := l.LogsInPlace(); (err != nil) != tt.isPlace {
+				t.Errorf("of the logs it says %v", err)
 			}
 			before := tree(t, top)
 			if _, err := l.CreateLog("a", 2); err == nil || errors.As(err, new(*PlaceError)) != tt.isPlace {

@@ -139,7 +139,11 @@ func (l *Ledger) afresh(o StartOptions) error {
 
 // openFiles opens the files that grow, and tells whether an event was cut off.
 func (l *Ledger) openFiles() (cut bool, err error) {
-	if err := os.MkdirAll(filepath.Join(l.dir, LogsDir), 0o755); err != nil {
+	logs := filepath.Join(l.dir, LogsDir)
+	if err := os.MkdirAll(logs, 0o755); err != nil {
+		return false, err
+	}
+	if l.logs, err = os.Lstat(logs); err != nil {
 		return false, err
 	}
 	if l.manifest, _, err = openLines(filepath.Join(l.dir, ManifestFile)); err != nil {

@@ -134,9 +134,11 @@ func Open(ctx context.Context, o Options) *Node {
 	// Sweeping goes on while the jobs end that an interrupt cuts short.
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	records, err := n.recordsBefore(ctx)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil: // nothing is built any more
+	case err != nil:
 		n.warn("", "nothing is swept on %s: its records cannot be listed: %s", n.Name(), err)
-	} else {
+	default:
 		n.keep = n.openKeeper(records)
 		n.sweeper = sweep.Start(background, n.sweepOptions(background, records))
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stoker-build/stoker/internal/journal"
+	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/node"
 	"github.com/stoker-build/stoker/internal/node/nodetest"
 )
@@ -202,6 +203,20 @@ func TestNodeThatNeverComes(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Nodes that an interrupt kept from answering are not called lost.
+func TestInterruptedBeforeANodeAnswers(t *testing.T) {
+	inMemory(t, func(t *testing.T) {
+		s := newStage(t, 2, 4, nodetest.New("one", 1500*mb), nodetest.New("two", 1500*mb))
+		s.comesLate(time.Hour, nil)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(ErrInterrupted)
+		sum := s.run(ctx)
+		if lost := of[journal.BuilderLost](s); len(lost) > 0 || !sum.Interrupted || slices.ContainsFunc(sum.Nodes, func(n ledger.NodeSummary) bool { return n.Lost }) {
+			t.Errorf("lost %+v, the nodes' parts %+v", lost, sum.Nodes)
+		}
+	})
 }
 
 // Where nothing is to be mended, a node that is lost stays left out.

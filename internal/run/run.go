@@ -34,6 +34,9 @@ var (
 // error is nil however the jobs ended, also when ctx was cancelled: it says that
 // the run could not be kept on record.
 func Run(ctx context.Context, opt Options) (summary ledger.Summary, err error) {
+	if ctx.Err() != nil {
+		opt.Late = nil // they may answer: that was not waited for
+	}
 	r := newRun(opt)
 	endEvents := keepEvents(r.Journal, r.Ledger)
 	defer func() { err = recordErrors(err, endEvents()) }()

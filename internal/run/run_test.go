@@ -307,6 +307,9 @@ func TestInterruptedBeforeTheFirstLook(t *testing.T) {
 		if !sum.Interrupted || sum.Cache != nil || sum.Prune.Left != nil {
 			t.Errorf("cache %+v, prune %+v", sum.Cache, sum.Prune)
 		}
+		if warnings := of[journal.Warning](s); len(warnings) > 0 {
+			t.Errorf("warned of what is none of the node's fault: %+v", warnings)
+		}
 		if page := sum.Markdown(false); !strings.Contains(page, "| Cache at start, peak, end | unknown |") {
 			t.Error(page)
 		}

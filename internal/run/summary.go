@@ -94,8 +94,11 @@ func (r *run) finish(ctx context.Context, t *tally) (ledger.Summary, error) {
 			s.ResumeCommand = command
 		}
 	}
+	if err := r.Ledger.LogsInPlace(); err != nil {
+		r.warn("", "%s", err)
+	}
 	s, err := r.Ledger.Finish(s)
-	r.Journal.Tell(journal.RunFinished{Summary: s})
+	r.Journal.Tell(journal.RunFinished{Summary: s, Gone: errors.As(err, new(*ledger.GoneError))})
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return s, recordErrors(r.err, err)

@@ -57,6 +57,9 @@ func (q *quiet) Observe(_ time.Time, e journal.Event) {
 	case journal.RunFinished:
 		if e.Summary.Failed > 0 || e.Summary.Unfinished > 0 {
 			f := finalText{e.Summary, visible.Line(q.outputDir), 0, palette{}}
+			if e.Gone {
+				f.outputDir = ""
+			}
 			q.write(strings.TrimSuffix(f.text(f.headline(), f.results())+f.goOn(), "\n"))
 		}
 	}

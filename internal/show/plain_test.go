@@ -3,6 +3,7 @@ package show
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -87,6 +88,28 @@ results in stoker-out
 `
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// Nobody is sent to an output directory that was taken away.
+func TestOutputDirectoryThatIsGone(t *testing.T) {
+	s := ledger.Summary{Total: 1, Unfinished: 1}
+	for _, gone := range []bool{false, true} {
+		events := []told{{0, runOf(1, 1)}, {9, journal.RunFinished{Summary: s, Gone: gone}}}
+		got, err := plainOf(events...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var short strings.Builder
+		q := newQuiet(&short, Options{Results: io.Discard})
+		for _, e := range events {
+			q.Observe(sec(e.at), e.event)
+		}
+		for view, text := range map[string]string{"plain": got, "quiet": short.String()} {
+			if strings.Contains(text, "\nresults in stoker-out\n") == gone {
+				t.Errorf("%s, gone %t: %s", view, gone, text)
+			}
+		}
 	}
 }
 

@@ -128,6 +128,9 @@ func (s *State) Apply(at time.Time, e journal.Event) {
 		s.stopping, s.waiting = reason(e.Reason), nil
 	case journal.RunFinished:
 		s.running, s.waiting, s.throttled, s.sweeps, s.summary = nil, nil, nil, nil, &e.Summary
+		if e.Gone {
+			s.outputDir = "" // nothing is found there
+		}
 	}
 }
 
