@@ -206,7 +206,8 @@ type (
 	}
 
 	// SweepStarted tells that the sweep after a batch begins. Batch 0 is the
-	// last sweep of a run, or with Pressure one that only makes room.
+	// last sweep of a run, or with Pressure one that only makes room, which is told of
+	// where it found something or failed.
 	SweepStarted struct {
 		Node     string `json:"node"`
 		Batch    int    `json:"batch"`

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/stoker-build/stoker/internal/cache"
-	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/sweep"
 )
 
@@ -21,9 +20,8 @@ func (n *Node) remove(do func(*sweep.Sweeper) sweep.Sweep) Freed {
 		return Freed{}
 	}
 	n.disk.dropWhenTight()
-	n.Journal.Tell(journal.SweepStarted{Node: n.Name(), Pressure: true})
 	w := do(n.sweeper)
-	n.swept(w, true)
+	n.swept(w)
 	return Freed{Records: w.Removed.Records, Bytes: w.Removed.Bytes, Err: w.Err}
 }
 

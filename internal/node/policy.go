@@ -54,20 +54,23 @@ func (n *Node) sweepOptions(background context.Context, before []cache.Record) s
 				Owner: n.Prune.Owner, Imports: n.Imports, Explain: n.keep.strangers.explain}
 		},
 		Surplus: n.space.surplus,
-		Started: func(b sweep.Batch) {
-			n.Journal.Tell(journal.SweepStarted{Node: n.Name(), Batch: max(b.Number, 0), Pressure: b.Number == sweep.Relief})
+		Started: func(batch int) {
+			n.Journal.Tell(journal.SweepStarted{Node: n.Name(), Batch: max(batch, 0), Pressure: batch == sweep.Relief})
 		},
 		Finished: func(w sweep.Sweep) {
-			n.swept(w, w.Batch == sweep.Relief)
+			n.swept(w)
 			n.trim(background)
 		},
 	}
 }
 
-// swept tells what a sweep did, and that space may have come free.
-func (n *Node) swept(w sweep.Sweep, pressure bool) {
+// swept tells what a sweep did, if its start was told, and that space may have come free.
+func (n *Node) swept(w sweep.Sweep) {
+	if !w.Told {
+		return
+	}
 	e := journal.SweepFinished{
-		Node: n.Name(), Batch: max(w.Batch, 0), Pressure: pressure, Slices: w.Slices,
+		Node: n.Name(), Batch: max(w.Batch, 0), Pressure: w.Batch == sweep.Relief, Slices: w.Slices,
 		DeadRecords: w.Dead.Records, DeadBytes: w.Dead.Bytes,
 		BusyRecords: w.Busy.Records, BusyBytes: w.Busy.Bytes,
 		ReclaimedRecords: w.Removed.Records, ReclaimedBytes: w.Removed.Bytes,
@@ -122,8 +125,7 @@ func (n *Node) trim(ctx context.Context) {
 	}
 	release := n.attempts.hold()
 	defer release()
-	n.Journal.Tell(journal.SweepStarted{Node: n.Name(), Pressure: true})
-	n.swept(n.sweeper.Trim(ctx, n.Prune.KeepBytes, n.Prune.Foreign), true)
+	n.swept(n.sweeper.Trim(ctx, n.Prune.KeepBytes, n.Prune.Foreign))
 }
 
 // tooFull tells whether the disk is fuller than the threshold; where it cannot be seen,

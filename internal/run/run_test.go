@@ -52,6 +52,25 @@ func TestSentAheadOnASmallDisk(t *testing.T) {
 	})
 }
 
+// A sweep that makes room is told of where it found something, its start and its end.
+func TestSweepsThatFindNothing(t *testing.T) {
+	inMemory(t, func(t *testing.T) {
+		s := newStage(t, 1, 10, nodetest.New("one", 800*mb))
+		s.Workers = 4
+		sum := s.run(t.Context())
+		s.allBuilt(sum, 1)
+		began, ended := of[journal.SweepStarted](s), of[journal.SweepFinished](s)
+		if len(began) != len(ended) || len(ended) == 0 || len(ended) >= sum.Prune.Sweeps {
+			t.Errorf("of %d sweeps the start of %d is told, and the end of %d", sum.Prune.Sweeps, len(began), len(ended))
+		}
+		for _, e := range ended {
+			if e.DeadRecords == 0 && e.ReclaimedRecords == 0 {
+				t.Errorf("nothing was found, and it is told: %+v", e)
+			}
+		}
+	})
+}
+
 // A daemon that stops to answer holds up a run for as long as it is waited for, wherever
 // that strikes, and no longer than until it is ended.
 func TestDaemonThatStopsToAnswer(t *testing.T) {

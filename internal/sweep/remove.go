@@ -48,6 +48,9 @@ func newRemoval(pause time.Duration) removal {
 // remove deletes records in their order, in slices that keep the pace.
 func (s *Sweeper) remove(ctx context.Context, list []cache.Record, w *Sweep) {
 	w.Refused = cache.Sum{}
+	if len(list) > 0 {
+		s.tell(w)
+	}
 	for len(list) > 0 && ctx.Err() == nil && w.Err == nil && !s.ending.Load() {
 		if s.yields(w) {
 			list = s.removeGently(ctx, list, w)

@@ -62,13 +62,14 @@ type Options struct {
 	StartBytes int64
 	// Surplus returns the bytes by which too much is used, for Relieve.
 	Surplus func(ctx context.Context) int64
-	// Started and Finished are told of each sweep, from the sweeper's goroutine.
-	// They may be nil.
-	Started  func(Batch)
+	// Started is told of a batch's sweep when it begins, and of one that makes room, whose
+	// batch is Relief, once it has found something or failed. Finished is told of each
+	// queued sweep. They may be nil.
+	Started  func(batch int)
 	Finished func(Sweep)
 }
 
-// Relief stands for a batch's number in a sweep that only removes a surplus.
+// Relief stands for a batch's number in a sweep that only makes room.
 const Relief = -1
 
 // Batch is a batch whose last job has finished. Number 0 is the sweep at the
@@ -91,6 +92,7 @@ type Sweep struct {
 	Duration time.Duration // of the whole sweep
 	TimedOut bool          // Timeout ended it
 	Err      error         // why it failed, if it did
+	Told     bool          // Started was told of it
 
 	urgent bool // it does not yield to builds
 }
@@ -134,9 +136,6 @@ const looks = 5
 
 // sweep takes one batch to its end.
 func (s *Sweeper) sweep(ctx context.Context, b Batch) {
-	if s.Started != nil {
-		s.Started(b)
-	}
 	w := s.alone(ctx, b.Number, func(ctx context.Context, w *Sweep) {
 		switch {
 		case s.By == ByDescription:
@@ -165,13 +164,27 @@ func (s *Sweeper) alone(ctx context.Context, batch int, do func(context.Context,
 	ctx, cancel := context.WithTimeoutCause(ctx, s.Timeout, timedOut)
 	defer cancel()
 	w := Sweep{Batch: batch}
+	if batch != Relief {
+		s.tell(&w)
+	}
 	do(ctx, &w)
 	if w.TimedOut = errors.Is(context.Cause(ctx), timedOut); w.TimedOut {
 		w.Err = timedOut
 	}
+	if w.Err != nil {
+		s.tell(&w)
+	}
 	w.Duration = time.Since(start)
 	s.counts.add(w)
 	return w
+}
+
+// tell tells Started of a sweep, once.
+func (s *Sweeper) tell(w *Sweep) {
+	if !w.Told && s.Started != nil {
+		s.Started(w.Batch)
+	}
+	w.Told = true
 }
 
 // last sweeps at the end of a run.

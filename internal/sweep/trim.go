@@ -11,7 +11,7 @@ import (
 // where foreign allows it, foreign ones after them, the least recently used
 // first. It waits for a running sweep and returns when it is done.
 func (s *Sweeper) Trim(ctx context.Context, keep int64, foreign bool) Sweep {
-	return s.alone(ctx, 0, func(ctx context.Context, w *Sweep) {
+	return s.alone(ctx, Relief, func(ctx context.Context, w *Sweep) {
 		s.again(ctx, w, func() (left bool) {
 			report, ok := s.lookFor(ctx, w)
 			if !ok {
@@ -57,7 +57,7 @@ func (s *Sweeper) FreeForeign(ctx context.Context, bytes int64) Sweep {
 }
 
 func (s *Sweeper) urgent(ctx context.Context, pick func(*cache.Report) []cache.Record) Sweep {
-	return s.alone(ctx, 0, func(ctx context.Context, w *Sweep) {
+	return s.alone(ctx, Relief, func(ctx context.Context, w *Sweep) {
 		report, ok := s.lookFor(ctx, w)
 		if ok {
 			w.urgent = true
@@ -75,6 +75,9 @@ func (s *Sweeper) lookFor(ctx context.Context, w *Sweep) (*cache.Report, bool) {
 	}
 	totals := report.Totals()
 	w.Dead, w.Busy = w.Removed.Plus(totals.Dead), totals.Busy
+	if w.Dead.Records > 0 {
+		s.tell(w)
+	}
 	s.counts.dead(report)
 	return report, true
 }
