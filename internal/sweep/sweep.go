@@ -80,6 +80,8 @@ type Batch struct {
 }
 
 // Sweep is what one sweep did.
+//
+// Large: a field for each thing that is told of a sweep.
 type Sweep struct {
 	Batch    int
 	Dead     cache.Sum     // what was found dead
