@@ -24,7 +24,7 @@ type family struct {
 	// this task needs.
 	holds []*task
 	heirs []*task // that are built on its image
-	made  bool    // this run has made its image
+	made  bool    // this run has made its image, perhaps before it was resumed
 }
 
 // inheritTimeout bounds how long the builder is asked about the heirs of one job, which

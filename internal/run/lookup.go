@@ -37,15 +37,15 @@ func (r *run) check(ctx context.Context) []*task {
 	for i, job := range r.Plan.Jobs {
 		tasks[i] = &task{number: i, job: job, result: result{batch: r.Plan.Batch(i)}}
 		answers[i] = make(chan lookup, 1)
-		if resumed[job.Name] {
-			r.kept(tasks[i])
+		if e, is := resumed[job.Name]; is {
+			r.kept(tasks[i], e)
 		}
 	}
 	var group errgroup.Group
 	group.SetLimit(lookupWorkers)
 	go func() {
 		for i, t := range tasks {
-			if resumed[t.job.Name] || again[t.job.Name] {
+			if _, kept := resumed[t.job.Name]; kept || again[t.job.Name] {
 				answers[i] <- lookup{}
 				continue
 			}
@@ -73,13 +73,13 @@ func (r *run) check(ctx context.Context) []*task {
 	return tasks
 }
 
-// resumed are the names of the jobs that an earlier run has finished.
-func (r *run) resumed() map[string]bool {
-	names := map[string]bool{}
+// resumed are the entries of the jobs that an earlier run has finished, by their names.
+func (r *run) resumed() map[string]ledger.Entry {
+	entries := map[string]ledger.Entry{}
 	for _, e := range r.Resume.Kept {
-		names[e.Name] = true
+		entries[e.Name] = e
 	}
-	return names
+	return entries
 }
 
 // keptJobs counts the jobs that an earlier run has finished, and the batches of which
@@ -88,7 +88,7 @@ func (r *run) keptJobs() (jobs, batches int) {
 	resumed := r.resumed()
 	open := map[int]bool{}
 	for i, job := range r.Plan.Jobs {
-		if resumed[job.Name] {
+		if _, is := resumed[job.Name]; is {
 			jobs++
 		} else {
 			open[r.Plan.Batch(i)] = true
@@ -97,12 +97,13 @@ func (r *run) keptJobs() (jobs, batches int) {
 	return jobs, r.Plan.Batches() - len(open)
 }
 
-// kept counts a job of a resumed run that is done.
-func (r *run) kept(t *task) {
+// kept counts a job of a resumed run that is done, and takes over what was made.
+func (r *run) kept(t *task, e ledger.Entry) {
 	b := &r.accounts.batches[t.result.batch-1]
 	b.open--
 	b.built++
 	t.ended = ledger.Built
+	t.made, t.result.build.Digest = e.Status == ledger.Built, e.Digest
 }
 
 // lookUp asks the registry about the tags of a job whose image is only pushed: of

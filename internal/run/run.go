@@ -71,9 +71,11 @@ func (r *run) prepare(ctx context.Context, tasks []*task) {
 		r.scheduler.share(slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return !t.isOpen() }))
 	})
 	r.look(ctx, tasks)
-	if err := r.preflight(ctx); err != nil {
-		r.cancel(err)
-		r.fail(err)
+	if slices.ContainsFunc(tasks, (*task).wasLeft) { // else no space is needed
+		if err := r.preflight(ctx); err != nil {
+			r.cancel(err)
+			r.fail(err)
+		}
 	}
 	r.scheduler.call(func() {
 		var failing []*task

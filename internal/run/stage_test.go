@@ -28,7 +28,8 @@ const mb = 1_000_000
 type stage struct {
 	*nodetest.Builder
 	Options
-	t *testing.T
+	t   *testing.T
+	out string // the output directory
 
 	mu     sync.Mutex // guards events
 	events []journal.Event
@@ -39,7 +40,7 @@ type stage struct {
 // 50 MB. A layer or a step takes 10 s.
 func newStage(t *testing.T, projects, each int, daemons ...*nodetest.Daemon) *stage {
 	t.Helper()
-	s := &stage{t: t, Builder: &nodetest.Builder{Daemons: daemons, Layer: 100 * mb, Own: 50 * mb, Takes: 10 * time.Second}}
+	s := &stage{t: t, out: filepath.Join(t.TempDir(), "out"), Builder: &nodetest.Builder{Daemons: daemons, Layer: 100 * mb, Own: 50 * mb, Takes: 10 * time.Second}}
 	p := &plan.Plan{BatchSize: 5}
 	for i := range projects {
 		for j := range each {
@@ -89,12 +90,12 @@ func (s *stage) comesLate(after time.Duration, err error) {
 // run runs it to its end.
 func (s *stage) run(ctx context.Context) ledger.Summary {
 	s.t.Helper()
-	record, _, err := ledger.Start(filepath.Join(s.t.TempDir(), "out"), ledger.StartOptions{Now: time.Now()})
+	record, resumed, err := ledger.Start(s.out, ledger.StartOptions{Now: time.Now(), Mode: ledger.Resume, Plan: s.planID()})
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	defer record.Close()
-	s.Ledger = record
+	s.Ledger, s.Resume.Kept = record, resumed.Entries
 	told := s.Journal.Subscribe(journal.Everything, func(_ time.Time, e journal.Event) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -108,6 +109,14 @@ func (s *stage) run(ctx context.Context) ledger.Summary {
 		s.t.Error(err)
 	}
 	return summary
+}
+
+// planID is what a record knows of the plan.
+func (s *stage) planID() (id ledger.PlanID) {
+	for _, job := range s.Plan.Jobs {
+		id.Jobs = append(id.Jobs, ledger.PlanJob{Name: job.Name, Base: job.Base, Tags: job.Tags})
+	}
+	return id
 }
 
 // of returns the events of a kind.

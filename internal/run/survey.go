@@ -26,16 +26,24 @@ const (
 	surveyInterval = 2 * time.Second
 	// How long the sizes of layers are asked for: they only make forecasts better.
 	sizesTimeout = 15 * time.Second
+	// How long a run that has nothing left to build looks for what its earlier part left.
+	keptTimeout = 30 * time.Second
 )
 
 // survey asks the builder what every job's build does, orders the jobs by what
 // they share, and fails those early of which it says that they cannot be built.
 //
-// Where that takes long, the first jobs are built meanwhile.
+// Where that takes long, the first jobs are built meanwhile. Jobs that are done are asked
+// about too, since what they made is the run's, but nothing depends on the answer.
 func (r *run) survey(ctx context.Context, tasks []*task) []*task {
-	if !slices.ContainsFunc(tasks, func(t *task) bool { return !t.done() }) {
-		r.tellKnown(ctx, tasks)
-		return tasks // nothing is built, and so nothing swept
+	if !slices.ContainsFunc(tasks, (*task).wasLeft) {
+		if len(r.Resume.Kept) == 0 || r.Prune.Policy != node.PruneCompleted {
+			r.tellKnown(ctx, tasks)
+			return tasks // nothing is built, and so nothing swept
+		}
+		bounded, cancel := context.WithTimeout(ctx, keptTimeout)
+		defer cancel()
+		ctx = bounded
 	}
 	r.linkTasks(tasks)
 	s := r.ask(ctx, tasks)
@@ -66,12 +74,12 @@ func (r *run) survey(ctx context.Context, tasks []*task) []*task {
 		heirs = slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return !t.isOpen() || !t.inherits() })
 	})
 	r.inherit(ctx, heirs)
-	r.sizeLayers(ctx, slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return t.begun }))
-	for _, t := range tasks {
-		if !t.begun && t.done() {
-			r.needs.Finish(t.number)
+	r.sizeLayers(ctx, slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return !t.isOpen() }))
+	r.scheduler.call(func() {
+		for _, t := range tasks {
+			r.scheduler.finishNeeds(t)
 		}
-	}
+	})
 	r.registries.tellLimits()
 	r.know(tasks)
 	r.askStrangers(ctx)
@@ -139,10 +147,10 @@ type surveying struct {
 	answers map[*task]answer
 }
 
-// ask asks the builder about all jobs, but for those that are built on another
-// job's image: what that will be is not known yet. The graphs go into what the
-// run needs as they come: a hundred thousand of them, each for itself, take
-// gigabytes.
+// ask asks the builder about all jobs, those first that are still to be built, but for
+// those of them that are built on another job's image: what that will be is not known
+// yet. The graphs go into what the run needs as they come: a hundred thousand of them,
+// each for itself, take gigabytes.
 func (r *run) ask(ctx context.Context, tasks []*task) *surveying {
 	s := &surveying{tasks: tasks, answers: make(map[*task]answer, len(tasks))}
 	if r.Graphs == nil {
@@ -150,10 +158,12 @@ func (r *run) ask(ctx context.Context, tasks []*task) *surveying {
 	}
 	var jobs []*plan.Job
 	of := make(map[*plan.Job]*task, len(tasks))
-	for _, t := range tasks {
-		if len(t.after) == 0 {
-			jobs = append(jobs, t.job)
-			of[t.job] = t
+	for _, done := range []bool{false, true} {
+		for _, t := range tasks {
+			if t.done() == done && (done || len(t.after) == 0) {
+				jobs = append(jobs, t.job)
+				of[t.job] = t
+			}
 		}
 	}
 	stop := every.Interval(surveyInterval, func() {

@@ -36,6 +36,9 @@ type task struct {
 // done tells that the job is on record.
 func (t *task) done() bool { return t.ended != "" }
 
+// wasLeft tells that the job was not on record when the run began to build.
+func (t *task) wasLeft() bool { return t.begun || !t.done() }
+
 // isOpen tells that the job is still to be queued.
 func (t *task) isOpen() bool { return !t.begun && !t.done() && t.early == nil }
 
