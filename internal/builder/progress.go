@@ -219,10 +219,16 @@ func makings(id graph.ID, old, v *client.Vertex) []cache.Making {
 			m.Began = *v.Started
 		}
 		return []cache.Making{m}
-	case v.Completed == nil && v.Started != nil && (old == nil || old.Started == nil):
+	case v.Completed == nil && v.Started != nil && !startedBefore(old, v):
 		return []cache.Making{{Vertex: id, Began: *v.Started}}
 	}
 	return nil
+}
+
+// startedBefore tells whether it is known that a vertex has started. An image does several
+// times: to be resolved, and to be pulled.
+func startedBefore(old, v *client.Vertex) bool {
+	return old != nil && old.Started != nil && old.Started.Equal(*v.Started)
 }
 
 func completedBefore(old, v *client.Vertex) bool {

@@ -165,6 +165,28 @@ func TestMovedTimes(t *testing.T) {
 	}
 }
 
+// An image is resolved and then pulled, which each begins for itself: of a run that is
+// killed meanwhile it is known that it was begun.
+func TestMakingsOfAPull(t *testing.T) {
+	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	at := func(seconds int) *time.Time { return new(start.Add(time.Duration(seconds) * time.Second)) }
+	var made []cache.Making
+	p := newProgress(&strings.Builder{}, Watch{Step: func(string) {}, Alive: func() {}, Made: func(m cache.Making) { made = append(made, m) }})
+	image := digest.FromString("image")
+	var places graph.Places
+	places.Put(image, "FROM image", graph.ID{1})
+	p.addPlaces(places, nil)
+	for _, v := range []client.Vertex{{Started: at(1)}, {Started: at(1)}, {Started: at(1), Completed: at(2)}, {Started: at(3)}} {
+		v.Digest, v.Name = image, "FROM image"
+		p.Write(&client.SolveStatus{Vertexes: []*client.Vertex{&v}})
+	}
+	want := []cache.Making{{Vertex: graph.ID{1}, Began: *at(1)}, {Vertex: graph.ID{1}, Began: *at(1), Done: *at(2)}, {Vertex: graph.ID{1}, Began: *at(3)}}
+	p.close()
+	if !slices.Equal(made, want) {
+		t.Errorf("told %v, want %v", made, want)
+	}
+}
+
 func TestLogSources(t *testing.T) {
 	p := newProgress(&strings.Builder{}, Watch{}.whole())
 	defer p.close()

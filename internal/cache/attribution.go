@@ -39,7 +39,8 @@ type attribution struct {
 	View
 	shared *graph.Shared
 	made   map[int32][]Making
-	began  time.Time // when the run began to make something; zero where it did not
+	pulls  map[int32][]Making // by layer: when earlier runs pulled images that have it
+	began  time.Time          // when the run began to make something; zero where it did not
 	// described are the vertices that were made, by their records' descriptions.
 	described map[string][]int32
 
@@ -60,7 +61,7 @@ type attribution struct {
 // attribute matches records with vertices. The caller holds the needs' lock.
 func attribute(l *lineage, v View) *attribution {
 	a := &attribution{lineage: l, View: v, shared: v.Needs.shared,
-		made: map[int32][]Making{}, described: map[string][]int32{},
+		made: map[int32][]Making{}, pulls: map[int32][]Making{}, described: map[string][]int32{},
 		of: make([][]int32, len(l.records)), sure: make([]bool, len(l.records)), told: make([][]int32, len(l.records)),
 		own: make([]bool, len(l.records)), others: make([]bool, len(l.records)), lost: make([]bool, len(l.records)), placed: make([]bool, len(l.records))}
 	a.remember()
@@ -87,6 +88,10 @@ func (a *attribution) remember() {
 		if !ok {
 			continue
 		}
+		if a.shared.Kind(v) == graph.Layer {
+			a.rememberPull(v, at)
+			continue
+		}
 		a.made[v] = at
 		for _, m := range at {
 			if !m.earlier && (a.began.IsZero() || m.Began.Before(a.began)) {
@@ -104,6 +109,15 @@ func (a *attribution) remember() {
 		if v, ok := a.shared.Find(id); known && ok {
 			a.of[i], a.sure[i] = []int32{v}, true
 		}
+	}
+}
+
+// rememberPull notes when earlier runs pulled an image, by its topmost layer: a run that
+// was killed may not have seen yet which records that made.
+func (a *attribution) rememberPull(top int32, at []Making) {
+	at = slices.DeleteFunc(slices.Clone(at), func(m Making) bool { return !m.earlier })
+	for below := []int32{top}; len(at) > 0 && len(below) > 0; below = a.shared.Inputs(below[0]) {
+		a.pulls[below[0]] = append(a.pulls[below[0]], at...)
 	}
 }
 

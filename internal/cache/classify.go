@@ -66,7 +66,7 @@ type Verdict struct {
 //     moment of its making. What was found out for sure is remembered.
 //   - It is live while an unfinished job has one of these vertices, and dead then.
 //   - On a builder that others use, a record from before the run is the plan's
-//     only where it is remembered, a layer only where it is named after an image of
+//     only where it is remembered or an earlier run was at its making, a layer only where it is named after an image of
 //     the plan, and a step's result only where a build of the run was seen to make
 //     it. Everything else is foreign.
 //   - On an exclusive builder, what is new and cannot be matched is held until no
@@ -154,10 +154,18 @@ func (c *classifier) ours(i int, layer bool) bool {
 	switch {
 	case c.Owner != Shared, c.sure[i], c.own[i]:
 		return true
+	case layer && c.isPulledByRun(i):
+		return true
 	case !c.isNew(i), c.others[i]:
 		return false
 	}
-	return layer && c.isLayer(i) || c.isFetched(i) || c.Imports && c.isImported(i)
+	return c.isFetched(i) || c.Imports && c.isImported(i)
+}
+
+// isPulledByRun tells whether the record at i is a layer that the run has pulled for an
+// image of the plan, or an earlier run that could not remember that.
+func (c *classifier) isPulledByRun(i int) bool {
+	return c.isLayer(i) && !c.others[i] && (c.isNew(i) || c.isPulledBefore(i))
 }
 
 // isFetched tells whether the record at i is what its description says, wherever it
@@ -187,7 +195,7 @@ func (c *classifier) learn() {
 		if c.lost[i] {
 			c.Memory.lost[c.records[i].ID] = true
 		}
-		id, pulled := c.records[i].ID, c.verdicts[i].Layer && c.isLayer(i) && c.isNew(i) && !c.others[i]
+		id, pulled := c.records[i].ID, c.verdicts[i].Layer && c.isPulledByRun(i)
 		switch {
 		case len(c.of[i]) == 1 && (c.sure[i] || pulled && !c.placed[i]):
 			c.Memory.found(id, c.shared.ID(c.of[i][0]))

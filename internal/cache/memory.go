@@ -10,7 +10,8 @@ import (
 )
 
 // Making tells that a vertex was made, or tried in vain, from when to when by the
-// clock that the times of records are by, too.
+// clock that the times of records are by, too. That of an image's topmost layer tells
+// that the image was pulled, as far as it was not there.
 type Making struct {
 	Vertex graph.ID
 	Began  time.Time

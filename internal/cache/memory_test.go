@@ -83,6 +83,30 @@ func TestStepsOfAKilledRun(t *testing.T) {
 	}
 }
 
+// Nor had it seen yet which layers it had pulled. The next knows them by when their image
+// was pulled, but not what was there before, or came later.
+func TestPullsOfAKilledRun(t *testing.T) {
+	one, two := job("one", "FROM env1 | RUN make"), job("two", "FROM env2 | RUN make")
+	pulls := func(i graph.ImageLayers) graph.ID { return graph.LayerIDs(i.Digests)[2] }
+	first := NewMemory(nil, nil, nil)
+	first.Made(Making{Vertex: pulls(env1), Began: at(1000), Done: at(3000)})
+	first.Made(Making{Vertex: pulls(env2), Began: at(9000)}) // when it was killed
+	v := view(Shared, one, two)
+	v.Memory, v.Before = NewMemory(nil, first.Makings(), nil), set("os deb e1 late e2")
+	v.Records = []Record{made(500, "os", "", pulled(debian)), made(1010, "deb", "os", pulled(env1)), made(1020, "e1", "deb", pulled(env1)),
+		made(5000, "late", "deb", pulled(env1)), made(9100, "e2", "deb", pulled(env2))}
+	finish(v, 0)
+	want := `
+		os foreign: another build's
+		deb live: needed: two
+		e1 dead: all its jobs are finished: one
+		late foreign: another build's
+		e2 live: needed: two`
+	check(t, Classify(v), want)
+	v.Memory = NewMemory(v.Memory.Known(), nil, nil)
+	check(t, Classify(v), want)
+}
+
 // keeper notes what a memory tells.
 type keeper struct{ told []string }
 

@@ -85,6 +85,20 @@ func (a *attribution) gap(v int32, r *Record, isNew bool) time.Duration {
 	return best
 }
 
+// isPulledBefore tells whether the record at i, a layer that was there when the run began,
+// is from a moment when an earlier run pulled an image that has it.
+func (a *attribution) isPulledBefore(i int) bool {
+	if a.isNew(i) {
+		return false
+	}
+	at := a.records[i].CreatedAt
+	return slices.ContainsFunc(a.of[i], func(v int32) bool {
+		return slices.ContainsFunc(a.pulls[v], func(m Making) bool {
+			return !at.Before(m.Began.Add(-mostEarly)) && (m.Done.IsZero() || !at.After(m.Done.Add(mostEarly)))
+		})
+	})
+}
+
 // guess finds steps by their descriptions and moments alone, for records that stand
 // on what no step of that description stands on, as far as is known. A builder
 // takes steps' results for the layers of an image that it made itself, and for

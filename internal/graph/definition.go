@@ -85,7 +85,7 @@ func (d *Definition) Graph(s Surroundings) (Graph, Places) {
 	for _, o := range d.ops {
 		m := b.make(o)
 		b.of[o.digest] = m
-		if m.step {
+		if m.told {
 			places.Put(o.reported, o.name, m.id)
 		}
 	}

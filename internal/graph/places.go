@@ -6,8 +6,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Places tells for each operation of a definition that is a step which vertex it
-// is, as a builder's progress reports it. The zero value is empty. It is not safe for concurrent use
+// Places tells for each operation of a definition that leaves records which vertex it
+// is, as a builder's progress reports it: of an image the topmost layer. The zero value is empty. It is not safe for concurrent use
 // while it changes.
 type Places struct {
 	digests map[digest.Digest]ID

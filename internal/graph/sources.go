@@ -56,14 +56,14 @@ func (b *graphBuilder) source(o operation, s *pb.SourceOp) *made {
 		// of the directory is sent. What is copied of it, the copying step says.
 		v = Directory(b.Local(name))
 		b.add(v)
-		return &made{id: v.ID, step: true, local: name, tops: [][]ID{{v.ID}}}
+		return &made{id: v.ID, told: true, local: name, tops: [][]ID{{v.ID}}}
 	}
 	v.ID = identify("source", s.Identifier, attributes(s.Attrs))
 	for _, description := range fetched(scheme, s) {
 		v.Results = append(v.Results, Result{Description: description})
 	}
 	b.add(v)
-	return &made{id: v.ID, step: len(v.Results) > 0, tops: [][]ID{{v.ID}}}
+	return &made{id: v.ID, told: len(v.Results) > 0, tops: [][]ID{{v.ID}}}
 }
 
 // fetched returns the descriptions of the records that a source leaves which is
@@ -113,5 +113,5 @@ func (b *graphBuilder) image(ref string, o operation) *made {
 		return &made{id: identify("empty", ref), tops: [][]ID{nil}}
 	}
 	top := image.Layers[len(image.Layers)-1]
-	return &made{id: top, tops: [][]ID{{top}}}
+	return &made{id: top, told: true, tops: [][]ID{{top}}}
 }

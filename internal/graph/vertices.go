@@ -22,7 +22,7 @@ type graphBuilder struct {
 // made is what became of an operation.
 type made struct {
 	id    ID     // the vertex; zero for none
-	step  bool   // it leaves records of its own
+	told  bool   // it leaves records, so that it matters when the builder says that it is done
 	local string // the name of a local source
 	// tops are, by the number of an output, the vertices whose records stand for
 	// it: one for most, none for an empty file system. Records of merges have the
@@ -54,7 +54,7 @@ func (b *graphBuilder) make(o operation) *made {
 		return m
 	}
 	v := Vertex{ID: b.identity(o), Kind: Step, Name: o.name, Inputs: distinct(all)}
-	m := &made{id: v.ID, step: true}
+	m := &made{id: v.ID, told: true}
 	for _, result := range outputs(o, inputs) {
 		m.tops = append(m.tops, []ID{v.ID})
 		if result != nil {
@@ -190,7 +190,7 @@ func (b *graphBuilder) merge(o operation, all []ID) *made {
 	b.merged[v.ID] = distinct(flat)
 	v.Results = []Result{{Description: Normalize(o.name), On: b.merged[v.ID]}}
 	b.add(v)
-	return &made{id: v.ID, step: true, tops: [][]ID{{v.ID}}}
+	return &made{id: v.ID, told: true, tops: [][]ID{{v.ID}}}
 }
 
 // attributes returns a source's attributes as text, without that of the client's
