@@ -86,7 +86,7 @@ func TestDockerfileNamesAnotherJobsImage(t *testing.T) {
 }
 
 // What a job has made is kept for the jobs that are built on it: nothing of it is pulled,
-// and no more is used than may be.
+// and no more is used than may be. So it is where the run stops in between.
 func TestHeirsPullNothing(t *testing.T) {
 	t.Parallel()
 	const budget = 45 * mb
@@ -106,8 +106,18 @@ func TestHeirsPullNothing(t *testing.T) {
 		}
 	}
 	w.registry.Reset()
-	code, out := w.rows(rows, "--workers", "2", "--cache-budget", fmt.Sprint(budget), "-t", w.registry.Host()+"/agent/{{.id}}:1", w.path("tasks/{{.id}}"))
+	hook := fmt.Sprintf(`[ -e %s ] || case $STOKER_IMAGE_NAME in heir-*) exit 1;; esac`, w.path("mended"))
+	flags := []string{"--resume", "--workers", "2", "--cache-budget", fmt.Sprint(budget), "--retries", "0", "--max-failures", "0", "--post-build", hook,
+		"-t", w.registry.Host() + "/agent/{{.id}}:1", w.path("tasks/{{.id}}")}
+	if code, out := w.rows(rows, flags...); code != ExitFailed {
+		t.Fatalf("exit code %d\n%s", code, out)
+	}
+	w.write("mended", "")
+	code, out := w.rows(rows, flags...)
 	w.checkAllBuilt(code, out, len(rows))
+	if strings.Contains(out, "not this run's") {
+		t.Errorf("what it has made is called another's:\n%s", out)
+	}
 	gets, pulled := w.registry.Requests().BlobGets, w.pulled()
 	if pulled == 0 {
 		t.Error("no layer was pulled at all")
