@@ -85,14 +85,14 @@ func (a *attribution) remember() {
 	defer a.Memory.mu.RUnlock()
 	for id, at := range a.Memory.made {
 		v, ok := a.shared.Find(id)
-		if !ok {
+		if !ok || a.Needs.inherited[id] { // that is not pulled from where it was made
 			continue
 		}
 		if a.shared.Kind(v) == graph.Layer {
 			a.rememberPull(v, at)
 			continue
 		}
-		a.made[v] = at
+		a.made[v] = slices.Concat(a.made[v], at) // it may be known by several identities
 		for _, m := range at {
 			if !m.earlier && (a.began.IsZero() || m.Began.Before(a.began)) {
 				a.began = m.Began

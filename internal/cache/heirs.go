@@ -29,6 +29,7 @@ func (n *Needs) Inherit(maker int, layers []graph.ID) bool {
 	}
 	for i, v := range made.Layers[:made.Found] {
 		n.shared.Alias(layers[i], v)
+		n.inherited[layers[i]] = n.shared.Kind(v) != graph.Layer
 	}
 	return made.Found == len(made.Layers)
 }

@@ -20,6 +20,25 @@ func on(made graph.ImageLayers, name, step string) Job {
 	return job(name, "FROM "+made.Ref+" | RUN "+step)
 }
 
+// That a build has resolved an image which another job has made tells nothing of when that
+// one's steps were made.
+func TestResolvingAnInheritedImage(t *testing.T) {
+	maker := job("maker", "FROM env1 | RUN make")
+	maker.Graph.Tops = []graph.ID{of(maker, "RUN make")}
+	heir := on(imageOf("maker", env1, "made"), "heir", "more")
+	v := view(Shared, maker, Job{Name: "heir"})
+	v.Records = append(stack("a", env1), made(1000, "made", "a2", run("make")), made(9000, "theirs", "a2", run("make")))
+	layers := heir.Graph.Images[0].Layers
+	if !v.Needs.Inherit(0, layers) {
+		t.Fatal("the image is not taken for the job's")
+	}
+	v.Needs.Learn(1, heir.Graph)
+	finish(v, 0)
+	v.Memory.Made(madeAt(of(maker, "RUN make"), at(1001)))
+	v.Memory.Made(madeAt(layers[len(layers)-1], at(9001)))
+	check(t, Classify(v), "made live: needed: heir\ntheirs foreign: another build's")
+}
+
 // What a job has made is what the jobs need that are built on its image, and no more of it.
 func TestInherit(t *testing.T) {
 	maker := job("maker", "FROM tools | RUN tool | AS tools", "FROM env1 | COPY --from=tools a | RUN make")

@@ -29,6 +29,8 @@ type Needs struct {
 	nodes  []*counts // by node; none where there is one node
 	left   int       // unfinished jobs
 	clock  int       // counts the finished
+	// inherited are layers of images that jobs have made, which stand for steps' results.
+	inherited map[graph.ID]bool
 }
 
 type jobState struct {
@@ -54,7 +56,7 @@ func (c *counts) has(j *jobState) bool {
 
 // NewNeeds counts the needs of jobs, all of them unfinished.
 func NewNeeds(jobs []Job) *Needs {
-	n := &Needs{shared: graph.NewShared(), jobs: make([]jobState, len(jobs)), all: counts{node: anywhere}, left: len(jobs)}
+	n := &Needs{shared: graph.NewShared(), jobs: make([]jobState, len(jobs)), all: counts{node: anywhere}, left: len(jobs), inherited: map[graph.ID]bool{}}
 	for i, j := range jobs {
 		n.jobs[i].name, n.jobs[i].home = j.Name, anywhere
 		n.shared.Set(i, j.Graph)
