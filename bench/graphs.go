@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/lab"
 	jobplan "github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/rows/file"
 )
 
 // otherFrontend is the Dockerfile frontend under a name that tells nothing of it.
@@ -105,16 +105,11 @@ func graphJobs(ctx context.Context, registry *lab.Registry, dir, syntax string, 
 	if _, err := lab.WriteTasks(dir, lab.Tasks{Count: jobs, Base: base.Ref, Syntax: syntax}); err != nil {
 		return nil, err
 	}
-	file, err := os.Open(filepath.Join(dir, lab.TasksFile))
+	in, err := file.Read(filepath.Join(dir, lab.TasksFile))
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
-	rows, err := jobplan.ReadRows(lab.TasksFile, file)
-	if err != nil {
-		return nil, err
-	}
-	return jobplan.New(jobplan.Spec{Context: dir + "/{{.dir}}", Outputs: []string{"type=cacheonly"}, AllowOutside: true}, rows)
+	return jobplan.New(jobplan.Spec{Context: dir + "/{{.dir}}", Outputs: []string{"type=cacheonly"}, AllowOutside: true}, in)
 }
 
 // askAll asks a builder about jobs.

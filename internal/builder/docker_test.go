@@ -18,6 +18,7 @@ import (
 	"github.com/stoker-build/stoker/internal/lab"
 	"github.com/stoker-build/stoker/internal/lab/labtest"
 	"github.com/stoker-build/stoker/internal/plan"
+	imagelist "github.com/stoker-build/stoker/internal/rows/images"
 )
 
 // docker is a docker daemon that builders are connected to, as DOCKER_HOST says.
@@ -182,12 +183,12 @@ func (d docker) jobOn(base int, spec plan.Spec) *plan.Job {
 	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte("ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY Dockerfile /a\nCOPY Dockerfile /b\n"), 0o644); err != nil {
 		d.t.Fatal(err)
 	}
-	rows, err := plan.ImageRows([]plan.Image{{Ref: d.bases[base].Ref}})
+	in, err := imagelist.Input("bases", []imagelist.Image{{Ref: d.bases[base].Ref}}, nil)
 	if err != nil {
 		d.t.Fatal(err)
 	}
 	spec.Context, spec.BaseArg = dir, "BASE_IMAGE"
-	p, err := plan.New(spec, plan.Input{Rows: rows})
+	p, err := plan.New(spec, in)
 	if err != nil {
 		d.t.Fatal(err)
 	}

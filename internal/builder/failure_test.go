@@ -17,6 +17,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/rows"
+	"github.com/stoker-build/stoker/internal/rows/jsonlines"
 )
 
 // The messages are BuildKit's own, as v0.34.2 gave them.
@@ -148,11 +150,11 @@ func TestOutputFull(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte("FROM scratch\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	rows, err := plan.ReadRows("rows", strings.NewReader(`{"id": "a"}`))
+	in, err := rows.Collect("rows", jsonlines.New(strings.NewReader(`{"id": "a"}`)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := plan.New(plan.Spec{Context: dir, Outputs: []string{"type=local,dest=" + dir + "/out"}}, rows)
+	p, err := plan.New(plan.Spec{Context: dir, Outputs: []string{"type=local,dest=" + dir + "/out"}}, in)
 	if err != nil {
 		t.Fatal(err)
 	}

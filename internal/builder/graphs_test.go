@@ -21,6 +21,8 @@ import (
 	"github.com/stoker-build/stoker/internal/lab/labtest"
 	"github.com/stoker-build/stoker/internal/plan"
 	"github.com/stoker-build/stoker/internal/registry"
+	"github.com/stoker-build/stoker/internal/rows"
+	"github.com/stoker-build/stoker/internal/rows/jsonlines"
 )
 
 // dockerfiles are builds of many kinds on the base image in BASE.
@@ -148,11 +150,11 @@ func (w world) job(t *testing.T, name, dockerfile string) *plan.Job {
 	write(t, filepath.Join(dir, "Dockerfile"), strings.ReplaceAll(dockerfile, "BASE", w.base.Ref))
 	write(t, filepath.Join(dir, "one.txt"), "one "+name)
 	write(t, filepath.Join(dir, "1.txt"), "1")
-	rows, err := plan.ReadRows("rows", strings.NewReader(`{"id":"`+name+`"}`))
+	in, err := rows.Collect("rows", jsonlines.New(strings.NewReader(`{"id":"`+name+`"}`)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := plan.New(plan.Spec{Context: dir, Outputs: []string{"type=cacheonly"}}, rows)
+	p, err := plan.New(plan.Spec{Context: dir, Outputs: []string{"type=cacheonly"}}, in)
 	if err != nil {
 		t.Fatal(err)
 	}

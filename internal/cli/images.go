@@ -14,7 +14,7 @@ import (
 	"github.com/stoker-build/stoker/internal/imageref"
 	"github.com/stoker-build/stoker/internal/inspect"
 	"github.com/stoker-build/stoker/internal/ledger"
-	"github.com/stoker-build/stoker/internal/plan"
+	imagelist "github.com/stoker-build/stoker/internal/rows/images"
 )
 
 // imageOptions name base images whose cache is looked at or removed.
@@ -45,7 +45,7 @@ func (o imageOptions) read(stdin io.Reader) ([]cache.Image, error) {
 			return nil, &flagError{fmt.Errorf("--image: %w", err)}
 		}
 	}
-	listed, err := readImageList(o.list, stdin)
+	listed, _, err := readImageList(o.list, stdin)
 	if err != nil {
 		return nil, err
 	}
@@ -69,21 +69,19 @@ func (o imageOptions) read(stdin io.Reader) ([]cache.Image, error) {
 	return images.list, nil
 }
 
-func readImageList(name string, stdin io.Reader) ([]plan.Image, error) {
+func readImageList(name string, stdin io.Reader) (list []imagelist.Image, notes []string, err error) {
 	switch name {
 	case "":
-		return nil, nil
+		return nil, nil, nil
 	case "-":
-		list, _, err := plan.ReadImages("standard input", stdin)
-		return list, err
+		return imagelist.Read(standardInput, stdin)
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, fmt.Errorf("--images: %w", err)
+		return nil, nil, fmt.Errorf("--images: %w", err)
 	}
 	defer f.Close()
-	list, _, err := plan.ReadImages(name, f)
-	return list, err
+	return imagelist.Read(name, f)
 }
 
 // imageSet is images by their normalized references.

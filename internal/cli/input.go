@@ -30,7 +30,7 @@ func (o *inputOptions) take(args []string) error {
 
 // plan reads the input and makes the plan of it. The plan must be closed.
 func (o inputOptions) plan(stdin io.Reader, insecure []string) (*plan.Plan, error) {
-	input, err := o.readInput(stdin)
+	in, err := o.readRows(stdin)
 	if err != nil {
 		return nil, err
 	}
@@ -39,54 +39,7 @@ func (o inputOptions) plan(stdin io.Reader, insecure []string) (*plan.Plan, erro
 		return nil, err
 	}
 	spec.Stdin, spec.InsecureRegistries = stdin, insecure
-	return plan.New(spec, input)
-}
-
-// inputFlag returns which flag says what is to be built, and the file that it names.
-func (o inputOptions) inputFlag() (flag, name string, err error) {
-	switch {
-	case o.images != "" && o.rows != "":
-		return "", "", &flagError{errors.New("--images and --rows are two ways to say what to build: give one of them")}
-	case o.images != "":
-		return "--images", o.images, nil
-	case o.rows != "":
-		return "--rows", o.rows, nil
-	}
-	return "", "", &flagError{errors.New("--images FILE or --rows FILE is needed: a list of base images, one reference per line, " +
-		"or rows as JSON Lines, one object per line (- for standard input)")}
-}
-
-// readInput reads the rows: of an image list, or JSON Lines.
-func (o inputOptions) readInput(stdin io.Reader) (plan.Input, error) {
-	flag, name, err := o.inputFlag()
-	if err != nil {
-		return plan.Input{}, err
-	}
-	read := readImageRows
-	if flag == "--rows" {
-		read = plan.ReadRows
-	}
-	switch {
-	case name == "-" && o.file == "-":
-		return plan.Input{}, &flagError{fmt.Errorf("%s and -f cannot both be read from standard input", flag)}
-	case name == "-":
-		return read("standard input", stdin)
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return plan.Input{}, fmt.Errorf("%s: %w", flag, err)
-	}
-	defer f.Close()
-	return read(name, f)
-}
-
-func readImageRows(name string, r io.Reader) (plan.Input, error) {
-	images, notes, err := plan.ReadImages(name, r)
-	if err != nil {
-		return plan.Input{}, err
-	}
-	rows, err := plan.ImageRows(images)
-	return plan.Input{Name: name, Rows: rows, Notes: notes}, err
+	return plan.New(spec, in)
 }
 
 func (o inputOptions) spec() (plan.Spec, error) {

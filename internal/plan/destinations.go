@@ -11,6 +11,7 @@ import (
 	"github.com/moby/buildkit/client"
 
 	"github.com/stoker-build/stoker/internal/imageref"
+	"github.com/stoker-build/stoker/internal/mistakes"
 	"github.com/stoker-build/stoker/internal/paths"
 )
 
@@ -233,7 +234,7 @@ func sharedError(writers []writer, all []*sharing) error {
 	if first.flag == tagFlag {
 		does = "get the tag"
 	}
-	problem := fmt.Sprintf("%d jobs would %s %s: %s", len(first.by), does, where, someOf(names, jobsInProblem, ", "))
+	problem := fmt.Sprintf("%d jobs would %s %s: %s", len(first.by), does, where, mistakes.SomeOf(names, jobsInProblem, ", "))
 	if len(all) > 1 {
 		problem += fmt.Sprintf("; in all, %d jobs would share %d destinations", len(jobs), len(all))
 	}

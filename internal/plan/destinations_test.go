@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/stoker-build/stoker/internal/rows"
 )
 
 func TestSharedDestinations(t *testing.T) {
@@ -91,13 +93,13 @@ func to(text string) func(*Spec) { return func(s *Spec) { s.Outputs = []string{t
 func cacheTo(text string) func(*Spec) { return func(s *Spec) { s.CacheTo = []string{text} } }
 
 // rowsOf makes rows that have ids.
-func rowsOf(t *testing.T, ids ...string) Input {
+func rowsOf(t *testing.T, ids ...string) rows.Input {
 	t.Helper()
 	var lines []string
 	for _, id := range ids {
 		lines = append(lines, fmt.Sprintf("{%q:%q}", "id", id))
 	}
-	return rows(t, lines...)
+	return jsonRows(t, lines...)
 }
 
 func TestOutputsOfJobs(t *testing.T) {

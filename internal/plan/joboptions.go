@@ -13,13 +13,14 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stoker-build/stoker/internal/imageref"
+	"github.com/stoker-build/stoker/internal/rows"
 )
 
 // baseOf returns the base image of a row's job; empty where there is none to be
 // passed on.
-func (m *maker) baseOf(row Row, columns map[string]any) (string, error) {
+func (m *maker) baseOf(row rows.Row, columns map[string]any) (string, error) {
 	if m.spec.Base == "" {
-		return row.base, nil
+		return row.Base, nil
 	}
 	base, err := m.base.expand(columns)
 	if err != nil || base == "" {

@@ -8,6 +8,9 @@ import (
 
 	"github.com/docker/buildx/build"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/stoker-build/stoker/internal/mistakes"
+	"github.com/stoker-build/stoker/internal/rows"
 )
 
 // maker makes the jobs of a spec.
@@ -54,7 +57,7 @@ func newMaker(spec Spec) (*maker, error) {
 }
 
 // fill makes the jobs of a plan, and checks them.
-func (m *maker) fill(p *Plan, in Input) error {
+func (m *maker) fill(p *Plan, in rows.Input) error {
 	if !m.path.varies() && !m.file.varies() {
 		// What is wrong with the one source is told once, not by row.
 		if _, err := m.sources.read(place{context: m.spec.Context, file: m.spec.File}); err != nil {
@@ -64,16 +67,16 @@ func (m *maker) fill(p *Plan, in Input) error {
 	if err := m.checkDifference(in); err != nil {
 		return err
 	}
-	var found findings
-	for i, name := range jobNames(in.Rows) {
-		job, err := m.job(in.Rows[i], i, name)
+	var found mistakes.Findings
+	for _, row := range in.Rows {
+		job, err := m.job(row)
 		if err != nil {
-			found.add(in.Rows[i].Line, err)
+			found.Add(row.Place, err)
 			continue
 		}
 		p.Jobs = append(p.Jobs, job)
 	}
-	if err := found.err(in.Name); err != nil {
+	if err := found.Err(in.Name); err != nil {
 		return err
 	}
 	if err := m.checkSources(p, in); err != nil {
@@ -89,8 +92,8 @@ func (m *maker) fill(p *Plan, in Input) error {
 }
 
 // checkDifference makes sure that rows can make images that differ.
-func (m *maker) checkDifference(in Input) error {
-	if len(in.Rows) < 2 || in.Rows[0].base != "" || slices.ContainsFunc(m.making(), (*templated).varies) {
+func (m *maker) checkDifference(in rows.Input) error {
+	if len(in.Rows) < 2 || in.Rows[0].Base != "" || slices.ContainsFunc(m.making(), (*templated).varies) {
 		return nil
 	}
 	return &InputError{What: in.Name, Problems: []string{"nothing that is built comes from a row, so that every image would be the same"},
@@ -98,15 +101,13 @@ func (m *maker) checkDifference(in Input) error {
 }
 
 // job makes the job of a row.
-func (m *maker) job(row Row, index int, name string) (*Job, error) {
-	columns := maps.Clone(row.columns)
+func (m *maker) job(row rows.Row) (*Job, error) {
+	columns := maps.Clone(row.Columns)
 	give := func(column string, value any) {
 		if _, own := columns[column]; !own {
 			columns[column] = value
 		}
 	}
-	give(nameColumn, name)
-	give(indexColumn, index)
 	source, err := m.source(columns)
 	if err != nil {
 		return nil, err
@@ -118,7 +119,7 @@ func (m *maker) job(row Row, index int, name string) (*Job, error) {
 		}
 		give(gitSHAColumn, sha)
 	}
-	job := &Job{Name: name, Source: source}
+	job := &Job{Name: row.Name, Source: source}
 	if job.Base, err = m.baseOf(row, columns); err != nil {
 		return nil, err
 	}
@@ -179,7 +180,7 @@ func (m *maker) source(columns map[string]any) (*Source, error) {
 
 // checkSources checks the Dockerfiles. Of jobs of the same kind one stands for
 // all.
-func (m *maker) checkSources(p *Plan, in Input) error {
+func (m *maker) checkSources(p *Plan, in rows.Input) error {
 	type sample struct {
 		source *Source
 		kind   string
@@ -205,13 +206,13 @@ func (m *maker) checkSources(p *Plan, in Input) error {
 	if len(kinds) == 1 {
 		return problems[0]
 	}
-	var found findings
+	var found mistakes.Findings
 	for n, i := range kinds {
 		if problems[n] != nil {
-			found.add(in.Rows[i].Line, problems[n])
+			found.Add(in.Rows[i].Place, problems[n])
 		}
 	}
-	return found.err(in.Name)
+	return found.Err(in.Name)
 }
 
 // checkSource checks the Dockerfile of a job. The base image must make a

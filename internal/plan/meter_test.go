@@ -4,13 +4,15 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/stoker-build/stoker/internal/rows"
 )
 
 // A short template makes no long text, whatever it has in between; a long row can be
 // worked on.
 func TestWhatTemplatesMakeIsBounded(t *testing.T) {
 	chain := func(call string) string { return "{{.long" + strings.Repeat(" | "+call, 60) + " | trunc 10}}" }
-	columns := map[string]any{"long": strings.Repeat(`\"word `, 10_000), "row": strings.Repeat("a\n", maxRow/16), "list": []any{"a", "b"}, "s": strings.Repeat("a", 1000)}
+	columns := map[string]any{"long": strings.Repeat(`\"word `, 10_000), "row": strings.Repeat("a\n", rows.MaxRow/16), "list": []any{"a", "b"}, "s": strings.Repeat("a", 1000)}
 	for _, tt := range []struct{ text, want, says string }{
 		{`{{.row | replace "\n" " " | trunc 3}}`, "a a", ""},
 		{`{{.row | upper | trunc 1}}{{splitList "\n" .s | first | trunc 1}}`, "Aa", ""},

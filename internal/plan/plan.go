@@ -4,6 +4,8 @@
 package plan
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"maps"
 	"slices"
 	"strings"
@@ -72,7 +74,8 @@ func (p *Plan) Kind() string {
 	if len(all) == 1 {
 		return all[0]
 	}
-	return shortHash(strings.Join(all, " "))
+	sum := sha256.Sum256([]byte(strings.Join(all, " ")))
+	return hex.EncodeToString(sum[:6])
 }
 
 // Job is one image to build. It is complete in itself: nothing else is needed to

@@ -6,7 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/quick"
+
+	"github.com/stoker-build/stoker/internal/rows"
+	imagelist "github.com/stoker-build/stoker/internal/rows/images"
 )
 
 const dockerfile = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE} AS main\nRUN true\n"
@@ -30,20 +32,20 @@ func files(t *testing.T, texts map[string]string) string {
 	return dir
 }
 
-func images(refs ...string) Input {
-	var list []Image
+func images(refs ...string) rows.Input {
+	var list []imagelist.Image
 	for i, ref := range refs {
-		list = append(list, Image{Line: i + 1, Ref: ref})
+		list = append(list, imagelist.Image{Line: i + 1, Ref: ref})
 	}
-	rows, err := ImageRows(list)
+	in, err := imagelist.Input("bases.txt", list, nil)
 	if err != nil {
 		panic(err)
 	}
-	return Input{Name: "bases.txt", Rows: rows}
+	return in
 }
 
 // newPlan is New with its cleanup registered.
-func newPlan(t *testing.T, s Spec, in Input) (*Plan, error) {
+func newPlan(t *testing.T, s Spec, in rows.Input) (*Plan, error) {
 	t.Helper()
 	p, err := New(s, in)
 	if err == nil {
@@ -134,32 +136,6 @@ func TestBatchesAndOrder(t *testing.T) {
 	}
 	if p.limit(3); len(p.Jobs) != 3 || p.Batches() != 2 {
 		t.Errorf("limit leaves %d jobs in %d batches", len(p.Jobs), p.Batches())
-	}
-}
-
-// Names are unique where case does not count, and cannot leave a directory.
-func TestJobNamesAreSafe(t *testing.T) {
-	check := func(raw []string) bool {
-		rows := make([]Row, len(raw))
-		for i, s := range raw {
-			rows[i] = Row{name: s, whole: s}
-		}
-		seen := map[string]bool{}
-		for _, n := range jobNames(rows) {
-			if n == "" || len(n) > maxName || n != filepath.Base(n) || n[0] == '.' || notInName.MatchString(n) || seen[strings.ToLower(n)] {
-				t.Logf("name %q of %q", n, raw)
-				return false
-			}
-			seen[strings.ToLower(n)] = true
-		}
-		return true
-	}
-	if err := quick.Check(check, nil); err != nil {
-		t.Error(err)
-	}
-	long := strings.Repeat("long", 100)
-	if !check([]string{"..", "../../etc", "", "", "a\x00b", "con/..", "A", "a", "a", "a-" + shortHash("a"), long, long, long + "x"}) {
-		t.Error("known bad names")
 	}
 }
 

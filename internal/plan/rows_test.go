@@ -8,46 +8,19 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/stoker-build/stoker/internal/rows"
+	"github.com/stoker-build/stoker/internal/rows/jsonlines"
 )
 
-// rows reads rows from text.
-func rows(t *testing.T, lines ...string) Input {
+// jsonRows reads rows from lines of JSON.
+func jsonRows(t *testing.T, lines ...string) rows.Input {
 	t.Helper()
-	in, err := ReadRows("rows.jsonl", strings.NewReader(strings.Join(lines, "\n")))
+	in, err := rows.Collect("rows.jsonl", jsonlines.New(strings.NewReader(strings.Join(lines, "\n"))))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return in
-}
-
-func TestReadRows(t *testing.T) {
-	tests := []struct {
-		name, text string
-		names      string // of the jobs
-		notes      int
-		says       []string // what the error says
-	}{
-		{"plain", `{"id":"a"}` + "\n" + `{"id":"b"}` + "\n", "a b", 0, nil},
-		{"blank lines, a mark and no newline at the end", "\xef\xbb\xbf{\"id\":\"a\"}\r\n\n  {\"id\":\"b\"}", "a b", 0, nil},
-		{"names", `{"id":7,"name":"x"}` + "\n" + `{"instance_id":"i","name":"x"}` + "\n" + `{"name":"x"}` + "\n" + `{"z":1}` + "\n" + `{"id":"","name":"y"}` + "\n" + `{"id":["l"]}`,
-			"7 i x row-4 y row-6", 0, nil},
-		{"made safe and unique", `{"id":"../a b"}` + "\n" + `{"id":"A-B"}` + "\n" + `{"id":"A/B","z":1}`, "a-b A-B-" + shortHash(`{"id":"A-B"}`) + " A-B-" + shortHash(`{"id":"A/B","z":1}`), 0, nil},
-		{"the same line", `{"id":"a"}` + "\n" + `{"id":"b"}` + "\n" + `{"id":"a"}` + "\n", "a b", 1, nil},
-		{"every bad line", `{"id":"a"}` + "\n{\n[1]\n\"x\"\n1\nnull\n" + `{"a":1}{"b":2}` + "\n{\"id\":\"\xff\"}\n", "", 0,
-			[]string{"4 problems", "line 2: it is not JSON", "lines 3, 4, 5, 6: it is not a JSON object", "line 7: there is more on it", "line 8: it is not UTF-8", "jq -c"}},
-		{"a JSON array", "[\n{\"id\":\"a\"}\n]\n", "", 0, []string{"line 1", "line 3"}},
-		{"empty", "\n", "", 0, []string{"no rows"}},
-		{"far too long", `{"id":"` + strings.Repeat("a", maxRow) + `"}` + "\n{", "", 0, []string{"line 1: it is longer than", "line 2"}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			in, err := ReadRows("rows.jsonl", strings.NewReader(tt.text))
-			wantInputError(t, err, tt.says...)
-			if got := strings.Join(jobNames(in.Rows), " "); got != tt.names || len(in.Notes) != tt.notes {
-				t.Errorf("names %q and notes %q, want %q and %d notes", got, in.Notes, tt.names, tt.notes)
-			}
-		})
-	}
 }
 
 func TestTemplatesOverRows(t *testing.T) {
@@ -89,7 +62,7 @@ func TestTemplatesOverRows(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.template, func(t *testing.T) {
 			s.BuildArgs = map[string]string{"V": tt.template}
-			p, err := newPlan(t, s, rows(t, row))
+			p, err := newPlan(t, s, jsonRows(t, row))
 			wantInputError(t, err, tt.says)
 			if err == nil && p.Jobs[0].Options.BuildArgs["V"] != tt.want {
 				t.Errorf("got %q, want %q", p.Jobs[0].Options.BuildArgs["V"], tt.want)
@@ -111,7 +84,7 @@ func TestTagsWithADigest(t *testing.T) {
 	long := strings.Repeat("Repo/Name_", 20)
 	s := spec(t, "FROM debian\nARG V\nRUN echo $V\n", template)
 	s.BuildArgs = map[string]string{"V": "{{.tag}}"}
-	p, err := newPlan(t, s, rows(t, fmt.Sprintf("{%q:%q}", "tag", "A/b:c"), fmt.Sprintf("{%q:%q}", "tag", long)))
+	p, err := newPlan(t, s, jsonRows(t, fmt.Sprintf("{%q:%q}", "tag", "A/b:c"), fmt.Sprintf("{%q:%q}", "tag", long)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +107,7 @@ func TestUnknownFieldNamesTheLines(t *testing.T) {
 	lines[1] = `{"id":"1","repo":"r"}`
 	s := spec(t, "FROM debian\nARG V\nRUN echo $V\n", "r.example/a:{{.repo}}")
 	s.BuildArgs = map[string]string{"V": "{{.id}}"}
-	_, err := newPlan(t, s, rows(t, lines...))
+	_, err := newPlan(t, s, jsonRows(t, lines...))
 	wantInputError(t, err, `rows.jsonl: lines 1, 3, 4, 5, 6, 7, 8, 9 and 3 more: -t "r.example/a:{{.repo}}": there is no field .repo`, "fields: .DockerfileHash .Index .Name .id")
 }
 
@@ -142,7 +115,7 @@ func TestUnknownFieldNamesTheLines(t *testing.T) {
 func TestOwnColumnsWin(t *testing.T) {
 	s := spec(t, "FROM debian\nARG V\nRUN echo $V\n", "r.example/{{.Index}}:{{.Name}}")
 	s.BuildArgs = map[string]string{"V": "{{.id}}"}
-	p, err := newPlan(t, s, rows(t, `{"id":"a","Name":"own","Index":"mine"}`))
+	p, err := newPlan(t, s, jsonRows(t, `{"id":"a","Name":"own","Index":"mine"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +136,7 @@ func TestRowsMakeJobs(t *testing.T) {
 		BuildArgs: map[string]string{"V": "{{.v}}"}, PlainArgs: map[string]string{"ENV": "{{not a template}}"},
 		Contexts: []string{"data=data/{{.id}}", "image=docker-image://mirror.example/{{.id}}"}, Labels: map[string]string{"hash": "{{.DockerfileHash}}"},
 		Target: "{{.stage}}", Platforms: []string{"linux/{{.arch}}"}, BatchSize: 1}
-	p, err := newPlan(t, s, rows(t, `{"id":"a","image":"base:1","v":1,"stage":"one","arch":"arm64"}`, `{"id":"b","image":"","v":"2","stage":"two","arch":"amd64"}`))
+	p, err := newPlan(t, s, jsonRows(t, `{"id":"a","image":"base:1","v":1,"stage":"one","arch":"arm64"}`, `{"id":"b","image":"","v":"2","stage":"two","arch":"amd64"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +169,7 @@ func TestRowsMakeJobs(t *testing.T) {
 func TestSourcesAndKindsAreShared(t *testing.T) {
 	s := spec(t, "FROM debian\nARG V\nARG W\nRUN echo $V\n")
 	s.BuildArgs = map[string]string{"V": "{{.id}}"}
-	one, err := newPlan(t, s, rows(t, `{"id":"a"}`, `{"id":"b"}`))
+	one, err := newPlan(t, s, jsonRows(t, `{"id":"a"}`, `{"id":"b"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +178,7 @@ func TestSourcesAndKindsAreShared(t *testing.T) {
 		t.Errorf("of one Dockerfile and other values: sources %p %p, kinds %s %s, hashes %s %s", a.Source, b.Source, a.Kind, b.Kind, a.Hash, b.Hash)
 	}
 	s.BuildArgs = map[string]string{"W": "{{.id}}"}
-	other, err := newPlan(t, s, rows(t, `{"id":"a"}`))
+	other, err := newPlan(t, s, jsonRows(t, `{"id":"a"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +250,7 @@ func TestRowsThatAreWrong(t *testing.T) {
 			for _, id := range tt.rows {
 				lines = append(lines, fmt.Sprintf("{%q:%q}", "id", id))
 			}
-			_, err := newPlan(t, s, rows(t, lines...))
+			_, err := newPlan(t, s, jsonRows(t, lines...))
 			wantInputError(t, err, tt.says...)
 		})
 	}
@@ -328,21 +301,4 @@ func TestRegistriesOfAJob(t *testing.T) {
 	if got := strings.Join(p.Registries(), " "); !strings.Contains(got, "tools.example") {
 		t.Errorf("of the plan: %s", got)
 	}
-}
-
-func FuzzReadRows(f *testing.F) {
-	for _, seed := range []string{`{"id":"a"}`, "\xef\xbb\xbf{}\n\n{\"id\":1e3}", "[]\n{", `{"id":"a"}{"id":"b"}`, `{"id":null,"a":{"b":[null,{"c":null}]}}`} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		in, err := ReadRows("f", strings.NewReader(text))
-		if (err == nil) != (len(in.Rows) > 0) {
-			t.Fatalf("%d rows and error %v", len(in.Rows), err)
-		}
-		for _, n := range jobNames(in.Rows) {
-			if n == "" || n != filepath.Base(n) || strings.HasPrefix(n, ".") {
-				t.Fatalf("%q gives the name %q", text, n)
-			}
-		}
-	})
 }

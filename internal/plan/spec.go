@@ -3,6 +3,8 @@ package plan
 import (
 	"errors"
 	"io"
+
+	"github.com/stoker-build/stoker/internal/rows"
 )
 
 // Spec is what all rows of an input have in common. The fields are the flags of
@@ -65,7 +67,7 @@ type Spec struct {
 // New makes the plan that builds the spec for each row, in their order.
 // Everything that can be wrong with the input is found here. The plan must be
 // closed.
-func New(spec Spec, in Input) (*Plan, error) {
+func New(spec Spec, in rows.Input) (*Plan, error) {
 	m, err := newMaker(spec)
 	if err != nil {
 		return nil, err

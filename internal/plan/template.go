@@ -13,6 +13,7 @@ import (
 	"github.com/Masterminds/sprig/v3"
 
 	"github.com/stoker-build/stoker/internal/imageref"
+	"github.com/stoker-build/stoker/internal/mistakes"
 )
 
 // The functions that a template can use: those of sprig that make
@@ -152,12 +153,12 @@ func fieldMeant(field string, columns map[string]any) string {
 	if !own || !word.MatchString(name) {
 		return ""
 	}
-	return didYouMean(name, ".", slices.Sorted(maps.Keys(columns)))
+	return mistakes.DidYouMean(name, ".", slices.Sorted(maps.Keys(columns)))
 }
 
 // columnsHint says what a template can use.
 func columnsHint(columns map[string]any) string {
-	return "fields: ." + someOf(slices.Sorted(maps.Keys(columns)), columnsInHint, " .")
+	return "fields: ." + mistakes.SomeOf(slices.Sorted(maps.Keys(columns)), columnsInHint, " .")
 }
 
 // loops tells whether a template could run for longer than its text is long:

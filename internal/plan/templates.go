@@ -7,10 +7,8 @@ import (
 	"github.com/docker/buildx/util/buildflags"
 )
 
-// The columns that a row has beside its own.
+// The columns that a row gets here.
 const (
-	nameColumn   = "Name"           // the job's name
-	indexColumn  = "Index"          // the row's place in the input; the first is 0
 	gitSHAColumn = "GitSHA"         // the commit that the context is at; known once there is a context
 	hashColumn   = "DockerfileHash" // Job.Hash; known once all is that it stands for
 )

@@ -8,7 +8,8 @@ import (
 
 	"github.com/docker/buildx/util/buildflags"
 	"github.com/moby/buildkit/client"
-	"github.com/moby/buildkit/util/suggest"
+
+	"github.com/stoker-build/stoker/internal/mistakes"
 )
 
 // The types that outputs can have: those of buildx, and what they become for the
@@ -25,7 +26,7 @@ func (t *templated) checkType(kind, is string, known []string) error {
 	if slices.Contains(known, is) {
 		return nil
 	}
-	return &InputError{What: t.String(), Problems: []string{fmt.Sprintf("%q is no type of %s%s", is, kind, didYouMean(is, "", known))},
+	return &InputError{What: t.String(), Problems: []string{fmt.Sprintf("%q is no type of %s%s", is, kind, mistakes.DidYouMean(is, "", known))},
 		Hint: fmt.Sprintf("types of %s: %s", kind, strings.Join(known, ", "))}
 }
 
@@ -37,28 +38,9 @@ func (t *templated) checkDestination(e *buildflags.ExportEntry) error {
 		return nil
 	}
 	for _, key := range slices.Sorted(maps.Keys(e.Attrs)) {
-		if meant := didYouMean(key, "", []string{"dest"}); meant != "" {
+		if meant := mistakes.DidYouMean(key, "", []string{"dest"}); meant != "" {
 			return t.wrong(fmt.Sprintf("%q is not known%s", key, meant))
 		}
 	}
 	return nil
-}
-
-// Shorter words are near to too many others.
-const leastWord = 3
-
-// didYouMean ends a message about a word with the option that it is a slip of, behind
-// a prefix; empty where none is near.
-func didYouMean(word, prefix string, options []string) string {
-	if len(word) < leastWord {
-		return ""
-	}
-	near, found := suggest.Search(word, options, true)
-	if i := slices.IndexFunc(options, func(o string) bool { return strings.EqualFold(word, o) }); i >= 0 {
-		near, found = options[i], true
-	}
-	if !found {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %s%s?", prefix, near)
 }

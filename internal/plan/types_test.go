@@ -3,6 +3,8 @@ package plan
 import (
 	"strings"
 	"testing"
+
+	"github.com/stoker-build/stoker/internal/mistakes"
 )
 
 func TestTypes(t *testing.T) {
@@ -36,7 +38,7 @@ func TestTypes(t *testing.T) {
 			wantInputError(t, err, tt.says...)
 		})
 	}
-	if meant := didYouMean("xy", "", outputTypes); meant != "" {
+	if meant := mistakes.DidYouMean("xy", "", outputTypes); meant != "" {
 		t.Errorf("a short word is said to mean%s", strings.TrimPrefix(meant, ";"))
 	}
 }

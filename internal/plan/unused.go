@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
+	"github.com/stoker-build/stoker/internal/mistakes"
 )
 
 // Build arguments that BuildKit reads without an ARG of their name: proxies in either
@@ -64,7 +66,7 @@ func unusedArg(arg string, jobs []*Job, declared map[*Source]map[string]bool, gi
 	case len(declared) > 1:
 		where = fmt.Sprintf("the Dockerfiles of %d of the %d jobs have", unused, len(jobs))
 	}
-	return fmt.Sprintf("--build-arg %s: %s no ARG of that name%s", arg, where, didYouMean(arg, "", slices.Sorted(maps.Keys(others))))
+	return fmt.Sprintf("--build-arg %s: %s no ARG of that name%s", arg, where, mistakes.DidYouMean(arg, "", slices.Sorted(maps.Keys(others))))
 }
 
 // declaredArgs returns the arguments that the job's Dockerfile has an ARG for; nil where

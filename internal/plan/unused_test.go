@@ -44,7 +44,7 @@ func TestUnusedArgs(t *testing.T) {
 func TestUnusedArgsOfSeveralDockerfiles(t *testing.T) {
 	t.Chdir(files(t, map[string]string{"a/Dockerfile": "FROM x\nARG ONE\n", "b/Dockerfile": "FROM x\nARG TWO\n", "c/Dockerfile": "# syntax=example.com/other\n"}))
 	s := Spec{Context: "{{.id}}", PlainArgs: map[string]string{"TWOO": ""}, BuildArgs: map[string]string{"ONE": "{{.id}}"}}
-	p, err := newPlan(t, s, rows(t, `{"id":"a"}`, `{"id":"b"}`, `{"id":"c"}`))
+	p, err := newPlan(t, s, jsonRows(t, `{"id":"a"}`, `{"id":"b"}`, `{"id":"c"}`))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"text/template/parse"
+
+	"github.com/stoker-build/stoker/internal/mistakes"
 )
 
 // valueError says that a value cannot be filled into a template.
@@ -113,16 +115,7 @@ func fieldsOf(action string, object map[string]any) string {
 		}
 		names = append(names, name)
 	}
-	return someOf(names, columnsInHint, " ")
-}
-
-// someOf lists the first of some names, and tells how many more there are.
-func someOf(names []string, most int, between string) string {
-	list := strings.Join(names[:min(len(names), most)], between)
-	if more := len(names) - most; more > 0 {
-		list += fmt.Sprintf(" and %d more", more)
-	}
-	return list
+	return mistakes.SomeOf(names, columnsInHint, " ")
 }
 
 // What text/template and the functions call kinds of values in their messages, and

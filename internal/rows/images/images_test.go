@@ -1,13 +1,16 @@
-package plan
+package images
 
 import (
 	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
+
+	"github.com/stoker-build/stoker/internal/mistakes"
 )
 
-func TestReadImages(t *testing.T) {
+func TestRead(t *testing.T) {
 	tests := []struct {
 		name, text string
 		refs       []string
@@ -22,13 +25,13 @@ func TestReadImages(t *testing.T) {
 		{"every bad line", "debian:12\nDebian\n\ntwo words\na:b:c\n", nil, 0, []string{"3 problems", `line 2: "Debian"`, `line 4: "two words"`, `line 5: "a:b:c"`}},
 		{"empty", "", nil, 0, []string{"no image references"}},
 		{"only comments", "# nothing\n\n", nil, 0, []string{"no image references"}},
-		{"a line that is far too long", strings.Repeat("a", maxLine+1), nil, 0, []string{"line 1"}},
+		{"a line that is far too long", strings.Repeat("a", 100<<10), nil, 0, []string{"line 1"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, notes, err := ReadImages("bases.txt", strings.NewReader(tt.text))
+			got, notes, err := Read("bases.txt", strings.NewReader(tt.text))
 			if len(tt.problems) > 0 {
-				var input *InputError
+				var input *mistakes.InputError
 				if !errors.As(err, &input) {
 					t.Fatalf("error is %v, want an InputError", err)
 				}
@@ -53,23 +56,41 @@ func TestReadImages(t *testing.T) {
 	}
 }
 
-func FuzzReadImages(f *testing.F) {
+func FuzzRead(f *testing.F) {
 	for _, seed := range []string{"debian:12\n", "\xef\xbb\xbf#x\n\na b\n", "a@sha256:" + strings.Repeat("0", 64), "::\n/../..\n"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		got, _, err := ReadImages("f", strings.NewReader(text))
+		got, _, err := Read("f", strings.NewReader(text))
 		if (err == nil) != (len(got) > 0) {
 			t.Fatalf("%d images and error %v", len(got), err)
 		}
 		for _, img := range got {
-			rows, err := ImageRows([]Image{img})
+			in, err := Input("f", []Image{img}, nil)
 			if err != nil {
 				t.Fatalf("%q was accepted, but: %v", img.Ref, err)
 			}
-			if n := jobNames(rows)[0]; n == "" || n != filepath.Base(n) || strings.HasPrefix(n, ".") {
+			if n := in.Rows[0].Name; n == "" || n != filepath.Base(n) || strings.HasPrefix(n, ".") {
 				t.Fatalf("%q gets the name %q", img.Ref, n)
 			}
 		}
 	})
+}
+
+// A file of another kind is not shown on the terminal.
+func TestListThatIsNone(t *testing.T) {
+	for name, tt := range map[string]struct{ text, says string }{
+		"a program":   {"\x7fELF\x02\x01\x01\x00\x00\n", "line 1: it has NUL characters"},
+		"bytes":       {strings.Repeat("\xff\xfe\x1b[2J"+strings.Repeat("A", 300)+"\n", 100), "lines 1, 2, 3"},
+		"a long line": {strings.Repeat("ä", 5000), `"` + strings.Repeat("ä", mistakes.Quoted) + `..."`},
+		"prose":       {strings.Repeat("more words\nAnd again\nStill more:\n", 100) + strings.Repeat("Upper/X\nUpper/Y\nUpper/Z\nUpper/U\n", 100), "holds white space"},
+	} {
+		_, _, err := Read("list", strings.NewReader(tt.text))
+		if err == nil || !strings.Contains(err.Error(), tt.says) {
+			t.Fatalf("%s: error %v, want %q in it", name, err, tt.says)
+		}
+		if text := err.Error(); len(text) > 2000 || !utf8.ValidString(text) || strings.ContainsAny(text, "\x00\x1b") {
+			t.Errorf("%s: %d bytes: %q", name, len(text), text)
+		}
+	}
 }

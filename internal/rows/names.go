@@ -1,4 +1,4 @@
-package plan
+package rows
 
 import (
 	"crypto/sha256"
@@ -21,9 +21,9 @@ func jobNames(rows []Row) []string {
 	taken := map[string]bool{}
 	names := make([]string, len(rows))
 	for i, row := range rows {
-		name := safeName(row.name)
-		for digest := row.whole; name == "" || taken[strings.ToLower(name)]; digest = shortHash(digest) {
-			name = withHash(safeName(row.name), shortHash(digest))
+		name := safeName(row.Name)
+		for digest := row.Identity; name == "" || taken[strings.ToLower(name)]; digest = shortHash(digest) {
+			name = withHash(safeName(row.Name), shortHash(digest))
 		}
 		taken[strings.ToLower(name)] = true
 		names[i] = name

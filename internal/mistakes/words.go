@@ -1,0 +1,37 @@
+package mistakes
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/util/suggest"
+)
+
+// Shorter words are near to too many others.
+const leastWord = 3
+
+// DidYouMean ends a message about a word with the option that it is a slip of, behind
+// a prefix; empty where none is near.
+func DidYouMean(word, prefix string, options []string) string {
+	if len(word) < leastWord {
+		return ""
+	}
+	near, found := suggest.Search(word, options, true)
+	if i := slices.IndexFunc(options, func(o string) bool { return strings.EqualFold(word, o) }); i >= 0 {
+		near, found = options[i], true
+	}
+	if !found {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %s%s?", prefix, near)
+}
+
+// SomeOf lists the first of some names, and tells how many more there are.
+func SomeOf(names []string, most int, between string) string {
+	list := strings.Join(names[:min(len(names), most)], between)
+	if more := len(names) - most; more > 0 {
+		list += fmt.Sprintf(" and %d more", more)
+	}
+	return list
+}

@@ -1,0 +1,88 @@
+package file
+
+import (
+	"bytes"
+	"errors"
+	"path/filepath"
+	"strings"
+
+	"github.com/stoker-build/stoker/internal/rows/parquet"
+)
+
+// format is one that rows can be in.
+type format int
+
+const (
+	plainText format = iota
+	jsonLines
+	jsonArray
+	csv
+	tsv
+	parquetFile
+)
+
+const formatsHint = "rows are JSON Lines, JSON (an array of objects), CSV, TSV, Parquet, or plain text with one id on each line"
+
+// seen is how much of a file tells its format, in bytes.
+const seen = 64 << 10
+
+// byName are formats by the end of a file's name.
+var byName = map[string]format{
+	".jsonl": jsonLines, ".ndjson": jsonLines, ".json": jsonLines,
+	".csv": csv, ".tsv": tsv, ".tab": tsv, ".txt": plainText, ".list": plainText, ".ids": plainText,
+	".parquet": parquetFile, ".pq": parquetFile,
+}
+
+// others are files that are no rows, by what they begin with.
+var others = []struct{ begin, is string }{
+	{"version https://git-lfs.github.com/", "it is a pointer of Git LFS, in the place of the file: git lfs pull brings that"},
+	{"\x1f\x8b", "it is packed, by gzip: unpack it first, as with gunzip -c FILE | stoker build --rows - ..."},
+	{"\x28\xb5\x2f\xfd", "it is packed, by zstd: unpack it first, as with zstd -dc FILE | stoker build --rows - ..."},
+	{"PK\x03\x04", "it is a ZIP archive or a spreadsheet: unpack it, or save it as CSV"},
+	{"ARROW1", "it is an Arrow file: save it as Parquet"},
+	{"\xff\xfe", "it is UTF-16 text: save it as UTF-8"},
+	{"\xfe\xff", "it is UTF-16 text: save it as UTF-8"},
+}
+
+// detect tells the format of a file by its beginning, and then by its name.
+func detect(name string, begin []byte) (format, error) {
+	named, known := byName[strings.ToLower(filepath.Ext(name))]
+	for _, other := range others {
+		if bytes.HasPrefix(begin, []byte(other.begin)) {
+			return 0, errors.New(other.is)
+		}
+	}
+	text := bytes.TrimSpace(bytes.TrimPrefix(begin, []byte("\xef\xbb\xbf")))
+	switch {
+	case bytes.HasPrefix(begin, []byte(parquet.Magic)):
+		return parquetFile, nil
+	case known && named == parquetFile:
+		return parquetFile, nil
+	case bytes.IndexByte(begin, 0) >= 0 && !known:
+		return 0, errors.New("it is neither text nor Parquet")
+	case bytes.HasPrefix(text, []byte("[")):
+		return jsonArray, nil
+	case bytes.HasPrefix(text, []byte("{")):
+		return jsonLines, nil
+	case known:
+		return named, nil
+	}
+	return byFirstLine(text), nil
+}
+
+// byFirstLine tells the format of a text by what stands between the words of its first
+// line that is no comment.
+func byFirstLine(text []byte) format {
+	for line := range bytes.Lines(text) {
+		switch {
+		case len(bytes.TrimSpace(line)) == 0 || line[0] == '#':
+			continue
+		case bytes.IndexByte(line, '\t') >= 0:
+			return tsv
+		case bytes.IndexByte(line, ',') >= 0:
+			return csv
+		}
+		return plainText
+	}
+	return plainText
+}
