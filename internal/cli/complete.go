@@ -20,7 +20,7 @@ import (
 
 // Flags whose values are files or directories; the shell knows these itself.
 var (
-	fileFlags = []string{"images", "rows", "file", "buildkitd", "buildkitd-config", "recover-lock", "tlscacert", "tlscert", "tlskey"}
+	fileFlags = []string{"images", "rows", "each", "select", "file", "buildkitd", "buildkitd-config", "recover-lock", "tlscacert", "tlscert", "tlskey"}
 	dirFlags  = []string{"output-dir", "state-dir", "disk-path", "tlsdir"}
 )
 

@@ -23,9 +23,8 @@ import (
 //
 // Large: a field for each flag, and docker buildx build has many.
 type inputOptions struct {
+	rowOptions
 	context       string
-	images        string
-	rows          string
 	base          string
 	allowOutside  bool
 	file          string
@@ -65,10 +64,9 @@ type inputOptions struct {
 }
 
 func (o *inputOptions) addTo(f *pflag.FlagSet) {
-	f.StringVar(&o.images, "images", "", "`FILE` with one base image reference per line (- for standard input)")
-	f.StringVar(&o.rows, "rows", "", "`FILE` with one JSON object per line, whose fields the templates use (- for standard input)")
-	f.StringVarP(&o.file, "file", "f", "", "`FILE` name of the Dockerfile, or a template (default PATH/Dockerfile)")
-	f.StringVar(&o.base, "base", "", "`TEMPLATE` of the base image's reference (default the line of --images; none with --rows)")
+	o.rowOptions.addTo(f)
+	f.StringVarP(&o.file, "file", "f", "", "`FILE` name of the Dockerfile, or a template (default PATH/Dockerfile; with --each the file that it matches)")
+	f.StringVar(&o.base, "base", "", "`TEMPLATE` of the base image's reference (default the line of --images; none with --rows and --each)")
 	f.StringVar(&o.baseArg, "base-arg", "BASE_IMAGE", "build argument that takes the base image's reference")
 	f.StringArrayVarP(&o.tags, "tag", "t", nil, "`TEMPLATE` of an image's tag, such as 'registry.example/agent:{{.Name}}'")
 	f.StringArrayVar(&o.buildArgs, "build-arg", nil, "build-time variable `KEY=VALUE`; VALUE may be a template")

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +16,7 @@ import (
 
 // take checks that it is said what is to be built, and takes the build context.
 func (o *inputOptions) take(args []string) error {
-	if _, _, err := o.inputFlag(); err != nil {
+	if _, err := o.inputFlag(); err != nil {
 		return err
 	}
 	switch len(args) {
@@ -25,12 +26,16 @@ func (o *inputOptions) take(args []string) error {
 		o.context = args[0]
 		return nil
 	}
-	return &flagError{fmt.Errorf("exactly one build context is needed, got %d arguments: %s", len(args), strings.Join(args, " "))}
+	hint := ""
+	if o.each != "" {
+		hint = "; the pattern of --each must be in quotes, so that the shell leaves it alone"
+	}
+	return &flagError{fmt.Errorf("exactly one build context is needed, got %d arguments: %s%s", len(args), strings.Join(args, " "), hint)}
 }
 
 // plan reads the input and makes the plan of it. The plan must be closed.
 func (o inputOptions) plan(stdin io.Reader, insecure []string) (*plan.Plan, error) {
-	in, err := o.readRows(stdin)
+	in, file, err := o.readRows(stdin)
 	if err != nil {
 		return nil, err
 	}
@@ -38,6 +43,7 @@ func (o inputOptions) plan(stdin io.Reader, insecure []string) (*plan.Plan, erro
 	if err != nil {
 		return nil, err
 	}
+	spec.File = cmp.Or(spec.File, file)
 	spec.Stdin, spec.InsecureRegistries = stdin, insecure
 	return plan.New(spec, in)
 }
@@ -82,7 +88,7 @@ func (o inputOptions) check() error {
 	case o.hasBase() && o.baseArg == "":
 		return &flagError{errors.New("--base-arg: it cannot be empty: name the argument that takes the base image, such as BASE_IMAGE")}
 	}
-	return nil
+	return o.rowOptions.check()
 }
 
 // hasBase tells whether jobs are given base images.

@@ -7,6 +7,8 @@ import (
 
 	"github.com/stoker-build/stoker/internal/paths"
 	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/rows/choose"
+	"github.com/stoker-build/stoker/internal/rows/each"
 	"github.com/stoker-build/stoker/internal/show"
 )
 
@@ -73,7 +75,7 @@ type inputFile struct {
 	info os.FileInfo
 }
 
-// inputFiles are the list of what is to be built, and the Dockerfiles.
+// inputFiles are what says what is to be built, and the Dockerfiles.
 func (o inputOptions) inputFiles(p *plan.Plan) (all []inputFile) {
 	known := map[string]bool{}
 	add := func(flag, path string) {
@@ -85,6 +87,10 @@ func (o inputOptions) inputFiles(p *plan.Plan) (all []inputFile) {
 	}
 	add("--images", o.images)
 	add("--rows", o.rows)
+	add(choose.SelectFlag, o.selectFile)
+	for _, path := range p.Sidecars {
+		add(each.DataFlag, path)
+	}
 	for _, j := range p.Jobs {
 		add("-f", j.Source.Name())
 	}

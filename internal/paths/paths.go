@@ -63,6 +63,24 @@ func Within(dir, path string) bool {
 	return err == nil && filepath.IsLocal(rel)
 }
 
+// LeadsWithin tells whether a path leads to a directory or below it, links followed. A
+// relative path begins at base. The directory must be one without links.
+func LeadsWithin(dir, base, path string) (bool, error) {
+	full := path
+	if !filepath.IsAbs(full) {
+		full = base + string(filepath.Separator) + path
+	}
+	// With a/.. both are looked at: the kernel follows a first when it is a link,
+	// and whoever tidies the path leaves both out.
+	for _, full := range []string{full, filepath.Clean(full)} {
+		real, err := Real(full)
+		if err != nil || !Within(dir, real) {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
 // Write writes a file as a whole. A link stays, and what it leads to is written. What
 // is no regular file, such as a pipe, is not replaced but written to, and the file
 // that is standard output goes on.

@@ -40,21 +40,12 @@ func (g *guard) check(what, path string) error {
 // within does the same for a path that must stay in any directory, which a person
 // knows by a name.
 func (g *guard) within(dir, name, what, path string) error {
-	full := path
-	if !filepath.IsAbs(full) {
-		full = g.dir + string(filepath.Separator) + path
-	}
-	// With a/.. both are looked at: the kernel follows a first when it is a link,
-	// and whoever tidies the path leaves both out.
-	for _, full := range []string{full, filepath.Clean(full)} {
-		real, err := paths.Real(full)
-		if err != nil {
-			return &InputError{What: what, Problems: []string{err.Error()}}
-		}
-		if rel, err := filepath.Rel(dir, real); err != nil || !filepath.IsLocal(rel) {
-			return &InputError{What: what, Problems: []string{fmt.Sprintf("%q is outside of %s", path, name)},
-				Hint: "a row's values may lead out of it with --allow-outside only"}
-		}
+	switch within, err := paths.LeadsWithin(dir, g.dir, path); {
+	case err != nil:
+		return &InputError{What: what, Problems: []string{err.Error()}}
+	case !within:
+		return &InputError{What: what, Problems: []string{fmt.Sprintf("%q is outside of %s", path, name)},
+			Hint: "a row's values may lead out of it with --allow-outside only"}
 	}
 	return nil
 }

@@ -25,6 +25,8 @@ type Plan struct {
 	// Notes are remarks about the input that a person should see, such as
 	// references that were listed twice.
 	Notes []string
+	// Sidecars are further files that the rows were read from.
+	Sidecars []string
 
 	sources *sources
 }

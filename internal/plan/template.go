@@ -61,6 +61,15 @@ type templated struct {
 // *InputError.
 func parseTemplate(flag, text string) (*templated, error) { return parseChecked(flag, text, shown) }
 
+// Template reads the text of a flag that is not a plan's own, and returns what fills it in.
+func Template(flag, text string) (func(columns map[string]any) (string, error), error) {
+	t, err := parseTemplate(flag, text)
+	if err != nil {
+		return nil, err
+	}
+	return t.expand, nil
+}
+
 // parseParts reads the text of a flag that has several parts with commas between,
 // such as type=oci,dest=FILE. What is filled in must not add to them.
 func parseParts(flag, text string) (*templated, error) { return parseChecked(flag, text, shownPart) }

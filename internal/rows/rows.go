@@ -52,6 +52,8 @@ type Input struct {
 	// Notes are remarks about it that a person should see, such as rows that
 	// were listed twice.
 	Notes []string
+	// Sidecars are files of single rows, which were read beside what it is named after.
+	Sidecars []string
 }
 
 // The columns that every row has.

@@ -1,0 +1,162 @@
+package choose
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/types"
+	"github.com/expr-lang/expr/vm"
+
+	"github.com/stoker-build/stoker/internal/mistakes"
+	"github.com/stoker-build/stoker/internal/rows"
+)
+
+// whereText is the flag as a person may have written it.
+func whereText(text string) string {
+	if strings.Contains(text, "'") {
+		return fmt.Sprintf("%s %q", WhereFlag, text)
+	}
+	return fmt.Sprintf("%s '%s'", WhereFlag, text)
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// where keeps the rows of which the expression is true.
+func (c Choice) where(in rows.Input) ([]rows.Row, error) {
+	program, err := compile(c.Where, in.Rows)
+	if err != nil {
+		return nil, err
+	}
+	var kept []rows.Row
+	var found mistakes.Findings
+	for _, row := range in.Rows {
+		is, err := holds(program, row)
+		if err != nil {
+			found.Add(row.Place, &mistakes.InputError{What: whereText(c.Where), Problems: []string{err.Error()}, Hint: typesHint})
+			continue
+		}
+		if is {
+			kept = append(kept, row)
+		}
+	}
+	return kept, found.Err(in.Name)
+}
+
+const (
+	typesHint = `it must be true or false of each row; a row without a column has nil for it, and values of CSV, TSV and text are texts: int(stars) > 100 and lang in ["go", "c"] are such expressions`
+	// columnsNamed is how many columns a hint names.
+	columnsNamed = 40
+)
+
+// compile reads an expression over the columns that rows have.
+func compile(text string, all []rows.Row) (*vm.Program, error) {
+	columns := types.Map{}
+	for _, row := range all {
+		for name := range row.Columns {
+			columns[name] = types.Any
+		}
+	}
+	// The time is not the same on every machine.
+	program, err := expr.Compile(text, expr.Env(columns), expr.DisableBuiltin("now"))
+	if err == nil {
+		return program, nil
+	}
+	wrong := &mistakes.InputError{What: whereText(text), Problems: []string{plainly(err)}, Hint: typesHint}
+	if m := unknownName.FindStringSubmatch(err.Error()); m != nil {
+		names := sortedKeys(columns)
+		wrong.Problems = []string{fmt.Sprintf("no row has a column %s, at %s%s", m[1], place(err), mistakes.DidYouMean(m[1], "", names))}
+		wrong.Hint = "columns: " + mistakes.SomeOf(names, columnsNamed, " ")
+	}
+	return nil, wrong
+}
+
+var unknownName = regexp.MustCompile(`^unknown name (\S+)`)
+
+// holds tells whether the expression is true of a row.
+func holds(program *vm.Program, row rows.Row) (bool, error) {
+	result, err := expr.Run(program, plain(row.Columns))
+	if err != nil {
+		return false, errors.New(plainly(err))
+	}
+	is, ok := result.(bool)
+	if !ok {
+		return false, fmt.Errorf("it is neither true nor false, but %s", kindOf(result))
+	}
+	return is, nil
+}
+
+// plain makes a value one that expressions can work with: numbers of what is written as one.
+func plain(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		object := make(map[string]any, len(v))
+		for name, inner := range v {
+			object[name] = plain(inner)
+		}
+		return object
+	case []any:
+		list := make([]any, len(v))
+		for i := range v {
+			list[i] = plain(v[i])
+		}
+		return list
+	case json.Number:
+		if number, err := v.Float64(); err == nil {
+			return number
+		}
+		return v.String()
+	}
+	return value
+}
+
+// kindOf names what a value is.
+func kindOf(value any) string {
+	switch value.(type) {
+	case nil:
+		return "nil"
+	case string:
+		return "a text"
+	case map[string]any:
+		return "an object"
+	case []any:
+		return "a list"
+	}
+	return "a number"
+}
+
+// plainly says what is wrong with an expression, without the library's drawing of it and
+// the names of Go's types.
+func plainly(err error) string {
+	problem, _, _ := strings.Cut(err.Error(), "\n")
+	problem = position.ReplaceAllString(problem, "")
+	problem = plainWords.Replace(problem)
+	if at := place(err); at != "" {
+		problem += ", at " + at
+	}
+	return problem
+}
+
+var plainWords = strings.NewReplacer("<nil>", "nil", "map[string]interface {}", "an object", "[]interface {}", "a list", "interface {}", "any value",
+	"string", "text", "int64", "number", "float64", "number")
+
+// position is how the library ends the first line of a message.
+var position = regexp.MustCompile(` \(\d+:\d+\)$`)
+
+// place is where an error is in an expression.
+func place(err error) string {
+	var wrong *file.Error
+	if !errors.As(err, &wrong) || wrong.Line == 0 {
+		return ""
+	}
+	if wrong.Line == 1 {
+		return fmt.Sprintf("column %d", wrong.Column+1)
+	}
+	return fmt.Sprintf("line %d, column %d", wrong.Line, wrong.Column+1)
+}
