@@ -47,7 +47,7 @@ func TestBadInputStartsNoBuild(t *testing.T) {
 	}{
 		{"bad lines", []string{"--images", bad, "-t", tag, context}, []string{"line 2", "line 3"}},
 		{"empty list", []string{"--images", empty, "-t", tag, context}, []string{"no image references"}},
-		{"no list", []string{"-t", tag, context}, []string{"--images FILE or --rows FILE is needed"}},
+		{"no list", []string{"-t", tag, context}, []string{"--images FILE, --rows FILE or --each PATTERN is needed"}},
 		{"missing list", []string{"--images", filepath.Join(dir, "none"), context}, []string{"no such file"}},
 		{"same tags", []string{"--images", twins, "-t", tag, context}, []string{"-t: 2 jobs would get the tag r.example/a:x: x, x-"}},
 		{"unknown field", []string{"--images", good, "-t", "r/a:{{.Foo}}", context}, []string{"line 1", ".Foo", "fields: .DockerfileHash .Index .Name .Ref"}},
@@ -57,7 +57,7 @@ func TestBadInputStartsNoBuild(t *testing.T) {
 		{"broken Dockerfile", []string{"--images", good, "-f", broken, context}, []string{"unknown instruction"}},
 		{"no Dockerfile", []string{"--images", good, "-f", filepath.Join(dir, "none"), context}, []string{"does not exist"}},
 		{"no context", []string{"--images", good}, []string{"the build context is missing"}},
-		{"neither list nor context", []string{"-t", tag}, []string{"--images FILE or --rows FILE is needed"}},
+		{"neither list nor context", []string{"-t", tag}, []string{"--images FILE, --rows FILE or --each PATTERN is needed"}},
 		{"two contexts", []string{"--images", good, context, context}, []string{"exactly one build context is needed, got 2 arguments"}},
 		{"no such context", []string{"--images", good, filepath.Join(dir, "none")}, []string{"is not a directory"}},
 		{"no output", []string{"--images", good, "-t", tag, context}, []string{"no output: nothing says where", "--push", "--load", "type=cacheonly"}},

@@ -78,6 +78,33 @@ func TestRowsWithTheirOwnDockerfiles(t *testing.T) {
 	if s := w.summary(); code != ExitOK || s.Skipped != 3 {
 		t.Errorf("the second time: exit code %d, summary %+v\n%s", code, s, out)
 	}
+	w.eachOf(bases)
+}
+
+// eachOf builds the same directories as rows of --each, with what the rows had in sidecars,
+// but for one that --where leaves out.
+func (w *workbench) eachOf(bases map[string]string) {
+	w.t.Helper()
+	w.write("tasks/own/task.toml", "skip = false\n")
+	w.write("tasks/given/task.json", fmt.Sprintf(`{"base": %q}`, bases["given"]))
+	w.write("tasks/value/task.yaml", "skip: true\n")
+	code, out := runStoker(w.t.Context(), "build", "--builder", w.daemon.Addr(), "--allow-outside", "--push", "--progress", "plain",
+		"--each", w.path("tasks/*/Dockerfile"), "--each-data", "{{.Dir}}/task.{toml,yaml,json}", "--where", "skip != true",
+		"--base", `{{index . "base" | default ""}}`, "--base-arg", "BASE", "-t", w.registry.Host()+"/each/{{.Name}}:1",
+		"--output-dir", w.path("each"), "--state-dir", w.path("state"), "{{.Dir}}")
+	if code != ExitOK {
+		w.t.Fatalf("of --each: exit code %d\n%s", code, out)
+	}
+	entries := w.manifestIn("each")
+	for _, e := range entries {
+		files := labtest.Files(w.t, e.Tags[0])
+		if got := string(files["/note"].Content); e.BaseImage != bases[e.Name] || got != "the note of "+e.Name+"\n" {
+			w.t.Errorf("of --each: entry %+v with the note %q", e, got)
+		}
+	}
+	if len(entries) != 2 {
+		w.t.Errorf("of --each: %d entries\n%s", len(entries), out)
+	}
 }
 
 // nowhere makes sure that no file of the run has a text.

@@ -65,25 +65,18 @@ func firstFlag(text string) string {
 // Shorter words are near to too many others.
 const leastWord = 3
 
-// nearest returns the option that a word is a slip of, or the only one that it
-// begins; empty for none.
+// nearest returns the only option that a word begins, or the one that it is a slip of;
+// empty for none.
 func nearest(word string, options []string) string {
 	if len(word) < leastWord {
 		return ""
 	}
-	if near, found := suggest.Search(word, options, true); found {
-		return near
+	begun := slices.DeleteFunc(slices.Clone(options), func(o string) bool { return !strings.HasPrefix(o, word) })
+	if len(begun) == 1 {
+		return begun[0]
 	}
-	begun := ""
-	for _, o := range options {
-		if strings.HasPrefix(o, word) {
-			if begun != "" {
-				return ""
-			}
-			begun = o
-		}
-	}
-	return begun
+	near, _ := suggest.Search(word, options, true)
+	return near
 }
 
 // noCommand is for the program itself, which takes only the name of a command.

@@ -36,6 +36,7 @@ var ErrNoObject = errors.New("it is not a JSON object")
 // notJSON says what is wrong with a text, and where in it.
 func notJSON(text []byte, err error) error {
 	var syntax *json.SyntaxError
+	text = bytes.TrimRight(text, " \t\r\n")
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("it is not JSON: it ends in the middle, at %s", at(text, len(text)))
@@ -48,7 +49,7 @@ func notJSON(text []byte, err error) error {
 // at names a place in a text; its line where there are several.
 func at(text []byte, offset int) string {
 	line, column := Position(text, offset)
-	if !bytes.Contains(bytes.TrimSpace(text), []byte("\n")) {
+	if !bytes.Contains(text, []byte("\n")) {
 		return fmt.Sprintf("column %d", column)
 	}
 	return fmt.Sprintf("line %d, column %d", line, column)

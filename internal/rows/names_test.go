@@ -32,3 +32,19 @@ func TestJobNamesAreSafe(t *testing.T) {
 		t.Error("known bad names")
 	}
 }
+
+// Of rows that would like the same name a later one gets a digest of its values beside
+// it, so that a row's name is the same in every format.
+func TestNamesAreUnique(t *testing.T) {
+	in := Input{Rows: []Row{{Name: "../a b"}, {Name: "A-B", Identity: "one"}, {Name: "A/B", Identity: "two"}}}
+	for i := range in.Rows {
+		in.Rows[i].Columns = map[string]any{}
+	}
+	in.Complete()
+	for i, want := range []string{"a-b", "A-B-" + shortHash("one"), "A-B-" + shortHash("two")} {
+		row := in.Rows[i]
+		if row.Name != want || row.Columns[NameColumn] != want || row.Columns[IndexColumn] != i {
+			t.Errorf("row %d is %q, with the columns %v, want %q", i, row.Name, row.Columns, want)
+		}
+	}
+}

@@ -140,11 +140,13 @@ func (n *node) UnmarshalYAML(from *yaml.Node) error {
 		n.any = tidy(object)
 		return err
 	case yaml.SequenceNode:
-		var values []node
+		var values []*node // a null is none
 		err := from.Decode(&values)
 		list := make([]any, len(values))
 		for i, value := range values {
-			list[i] = value.any
+			if value != nil {
+				list[i] = value.any
+			}
 		}
 		n.any = list
 		return err

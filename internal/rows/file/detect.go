@@ -58,7 +58,7 @@ func detect(name string, begin []byte) (format, error) {
 		return parquetFile, nil
 	case known && named == parquetFile:
 		return parquetFile, nil
-	case bytes.IndexByte(begin, 0) >= 0 && !known:
+	case bytes.IndexByte(begin, 0) >= 0:
 		return 0, errors.New("it is neither text nor Parquet")
 	case bytes.HasPrefix(text, []byte("[")):
 		return jsonArray, nil
@@ -71,18 +71,16 @@ func detect(name string, begin []byte) (format, error) {
 }
 
 // byFirstLine tells the format of a text by what stands between the words of its first
-// line that is no comment.
+// line. A comment is plain text's.
 func byFirstLine(text []byte) format {
-	for line := range bytes.Lines(text) {
-		switch {
-		case len(bytes.TrimSpace(line)) == 0 || line[0] == '#':
-			continue
-		case bytes.IndexByte(line, '\t') >= 0:
-			return tsv
-		case bytes.IndexByte(line, ',') >= 0:
-			return csv
-		}
+	line, _, _ := bytes.Cut(text, []byte("\n"))
+	switch {
+	case bytes.HasPrefix(line, []byte("#")):
 		return plainText
+	case bytes.IndexByte(line, '\t') >= 0:
+		return tsv
+	case bytes.IndexByte(line, ',') >= 0:
+		return csv
 	}
 	return plainText
 }
