@@ -29,14 +29,15 @@ type buildOptions struct {
 func newBuild(streams Streams) *cobra.Command {
 	var o buildOptions
 	cmd := &cobra.Command{
-		Use:   "build {--images FILE | --rows FILE} -t TEMPLATE [flags] PATH",
+		Use:   "build {--images | --rows | --each} INPUT -t TEMPLATE [flags] PATH",
 		Short: "Build an image for each line of a list, or for each row of a file",
-		Long: `Build one image for each line of an image list, or for each row of a file with
-JSON Lines.
+		Long: `Build one image for each line of an image list, for each row of a file (JSON
+Lines, JSON, CSV, TSV, Parquet, or an id on each line), or for each file or
+directory that a pattern matches.
 
 Of an image list, each reference is passed to the build as the argument
-BASE_IMAGE (--base-arg for another). Of rows, --base says what is passed; it can
-be left out when the Dockerfiles have their own FROM.
+BASE_IMAGE (--base-arg for another). Of others, --base says what is passed; it
+can be left out when the Dockerfiles have their own FROM.
 
 PATH, -f, -t, --target, --build-arg, --build-context, --label, --annotation,
 --platform, --base, --output, --cache-from and --cache-to may be Go templates
@@ -45,6 +46,8 @@ over the line:
   .Ref .Name .Tag .Repo .Index   of an image list: the reference and its parts
   .id .repo .meta.version ...    of rows: the fields that they have
   .Name .Index                   of rows: the job's name and its place
+  .Path .Dir .Name               of --each: what is matched, its directory and
+                                 that one's name; and what --each-data has
   .GitSHA                        the commit of the build context; not in PATH
                                  and -f
   .DockerfileHash                changes with Dockerfile, build arguments and
@@ -59,7 +62,9 @@ unreadable input; 3 no builder could be reached; 130 interrupted.`,
 		Example: `  stoker build --images bases.txt -f agent/Dockerfile --push \
     -t 'registry.example/agent:{{.Name}}' --workers 4 ./agent
   stoker build --rows tasks.jsonl --build-arg 'VERSION={{.version}}' --push \
-    -t 'registry.example/{{.repo | lower}}:{{.id}}' 'tasks/{{.id}}'`,
+    -t 'registry.example/{{.repo | lower}}:{{.id}}' 'tasks/{{.id}}'
+  stoker build --each 'tasks/*/Dockerfile' --push \
+    -t 'registry.example/tasks/{{.Name}}' '{{.Dir}}'`,
 		SuggestFor:        []string{"run", "bake", "make", "start", "resume"},
 		Args:              cobra.ArbitraryArgs, // variables may set flags that come first
 		ValidArgsFunction: completePath,

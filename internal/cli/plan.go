@@ -51,7 +51,7 @@ func newPlan(streams Streams) *cobra.Command {
 	var format string
 	var nodes nodesFlag
 	cmd := &cobra.Command{
-		Use:   "plan {--images FILE | --rows FILE} -t TEMPLATE [flags] PATH",
+		Use:   "plan {--images | --rows | --each} INPUT -t TEMPLATE [flags] PATH",
 		Short: "Tell what build would do: order, shared layers, whether it fits",
 		Long: `Tell what "stoker build" with the same flags would do, and build nothing.
 

@@ -39,6 +39,9 @@ type inner struct {
 	Deep []string `parquet:"deep,list"`
 }
 
+// task has a column of each kind.
+//
+// Large: there are as many kinds of columns.
 type task struct {
 	ID     string            `parquet:"id"`
 	Null   *string           `parquet:"null,optional"`
