@@ -100,6 +100,9 @@ func wish(columns map[string]any, number int) string {
 // IDs are the texts by which a person may name a row.
 func (r Row) IDs() []string {
 	ids := []string{r.Name}
+	if r.Base != "" {
+		ids = append(ids, r.Base)
+	}
 	for _, key := range append([]string{NameColumn, "Ref"}, nameColumns...) {
 		switch v := r.Columns[key].(type) {
 		case string, int64, json.Number:
