@@ -13,6 +13,7 @@ import (
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/node"
 	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/presets"
 	"github.com/stoker-build/stoker/internal/run"
 	"github.com/stoker-build/stoker/internal/show"
 	"github.com/stoker-build/stoker/internal/sweep"
@@ -29,6 +30,7 @@ var completions = map[string]cobra.CompletionFunc{
 	"builder":  completeBuilder,
 	"target":   completeStage,
 	"run":      completeRun,
+	"preset":   oneOfThese(presets.Names()...),
 	"order":    oneOfThese(run.OrderShared, run.OrderGiven),
 	"prune":    oneOfThese(node.PruneAuto, node.PruneCompleted, node.PruneOff),
 	"prune-by": oneOfThese(sweep.ByLineage, sweep.ByDescription),

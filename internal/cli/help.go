@@ -15,7 +15,7 @@ var flagGroups = []struct {
 	title string
 	flags []string
 }{
-	{"What to build", []string{"images", "rows", "each", "each-data", "where", "select", "sample", "seed", "image", "run", "file", "base", "base-arg", "build-arg",
+	{"What to build", []string{"images", "rows", "each", "each-data", "where", "select", "sample", "seed", "preset", "image", "run", "file", "base", "base-arg", "build-arg",
 		"build-context", "target", "platform", "limit", "shard", "allow-outside"}},
 	{"Images and outputs", []string{"tag", "push", "load", "output", "label", "annotation", "iidfile", "metadata-file",
 		"force", "attest", "provenance", "sbom"}},

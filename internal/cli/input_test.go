@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -267,6 +268,41 @@ func TestDryRunOfRows(t *testing.T) {
 			t.Errorf("exit code %d, output\n%s\nwant\n%s", code, &out, want)
 		}
 	})
+}
+
+// A preset sets what nobody sets otherwise.
+func TestPreset(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"Dockerfile": "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n", "rows.jsonl": `{"instance_id":"a__b-1"}` + "\n", "bases.txt": "a/one:1\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(dir)
+	for _, tt := range []struct {
+		args     []string
+		variable string
+		code     int
+		want     string
+	}{
+		{[]string{"--preset", "swe-bench"}, "", ExitOK, "swebench/sweb.eval.x86_64.a_1776_b-1:latest"},
+		{[]string{"--preset", "swe-bench", "--base", "mine/{{.instance_id | slug}}"}, "", ExitOK, "mine/a-b-1"},
+		{[]string{"--preset", "swe-bench"}, "mine/{{.Index}}", ExitOK, "mine/0"},
+		{[]string{"--preset", "swebench"}, "", ExitUsage, `there is no preset "swebench"; did you mean swe-bench?`},
+		{[]string{"--preset", "swe-gym", "--images", "bases.txt"}, "", ExitUsage, "--preset is for --rows"},
+		{[]string{"--preset", "commit0"}, "", ExitUsage, "there is no field .repo"},
+	} {
+		t.Setenv("STOKER_BASE", tt.variable)
+		args := append([]string{"build", "--dry-run", "-t", "r.example/x:{{.Index}}", "."}, tt.args...)
+		if !slices.Contains(args, "--images") {
+			args = append(args, "--rows", "rows.jsonl")
+		}
+		if code, out := runStoker(t.Context(), args...); code != tt.code || !strings.Contains(out, tt.want) {
+			t.Errorf("%v, STOKER_BASE=%s: exit code %d, want %d and %q:\n%s", tt.args, tt.variable, code, tt.code, tt.want, out)
+		}
+	}
 }
 
 // A build argument's value from the environment is data, not a template.

@@ -138,14 +138,17 @@ removes, in the background, exactly the build cache that no later image needs.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			quietLibraries()
-			return flagsFromEnv(cmd.Flags(), os.LookupEnv)
+			if err := flagsFromEnv(cmd.Flags(), os.LookupEnv); err != nil {
+				return err
+			}
+			return flagsFromPreset(cmd.Flags())
 		},
 	}
 	root.SetVersionTemplate("stoker {{.Version}}\n")
 	root.SetFlagErrorFunc(flagMistake)
 	root.SetHelpFunc(showHelp)
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newBuild(streams), newPlan(streams), newDu(streams), newPrune(streams), newStatus(streams), newVersion(streams))
+	root.AddCommand(newBuild(streams), newPlan(streams), newDu(streams), newPrune(streams), newStatus(streams), newPresets(streams), newVersion(streams))
 	for _, cmd := range root.Commands() {
 		addCompletions(cmd)
 	}

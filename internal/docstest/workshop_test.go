@@ -76,7 +76,7 @@ func (w *workshop) directory(t *testing.T) string {
 	}
 	for name, text := range map[string]string{
 		"bases.txt": list.String(), "agent/Dockerfile": dockerfile, "agent/agent.txt": "agent\n", "token.txt": "secret\n",
-		"tasks.jsonl": rows(t), "tasks/one/Dockerfile": task, "tasks/two/Dockerfile": task,
+		"tasks.jsonl": rows(t), "verified.jsonl": `{"instance_id":"django__django-11099"}` + "\n", "tasks/one/Dockerfile": task, "tasks/two/Dockerfile": task,
 	} {
 		path := filepath.Join(dir, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
