@@ -136,6 +136,7 @@ func kindOf(value any) string {
 func plainly(err error) string {
 	problem, _, _ := strings.Cut(err.Error(), "\n")
 	problem = position.ReplaceAllString(problem, "")
+	problem = goFunction.ReplaceAllString(problem, "")
 	problem = plainWords.Replace(problem)
 	if at := place(err); at != "" {
 		problem += ", at " + at
@@ -145,6 +146,9 @@ func plainly(err error) string {
 
 var plainWords = strings.NewReplacer("<nil>", "nil", "map[string]interface {}", "an object", "[]interface {}", "a list", "interface {}", "any value",
 	"string", "text", "int64", "number", "float64", "number")
+
+// goFunction is how Go's own errors begin that the library quotes.
+var goFunction = regexp.MustCompile(`strconv\.\w+: parsing `)
 
 // position is how the library ends the first line of a message.
 var position = regexp.MustCompile(` \(\d+:\d+\)$`)
