@@ -47,7 +47,7 @@ RACES = ^Test(FailuresAreIsolated|Interrupt|FirstBuildsStartBeforeAllIsKnown|Two
 test: setup build ## everything, against real parts
 	$(GO) vet ./...
 	cd tools/portable && $(GO) run . darwin/arm64 windows/amd64
-	STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m -p 3 -parallel 6 $(WHOLE)
+	STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m -p 3 -parallel 4 $(WHOLE)
 	STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m -race -run '$(RACES)' ./internal/cli
 	STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m -p 3 -race $$($(GO) list ./... | grep -vxF "$$($(GO) list $(WHOLE))")
 	./tools/fuzz.sh 1s
