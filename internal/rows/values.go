@@ -34,7 +34,7 @@ func Tidy(value any) any {
 // canonical is the same text for the same columns, whatever format they were read from:
 // some have text alone, where others have numbers.
 func canonical(columns map[string]any) string {
-	text, err := json.Marshal(plain(columns)) // which sorts an object's keys
+	text, err := json.Marshal(Map(columns, plain)) // which sorts an object's keys
 	if err != nil {
 		return fmt.Sprint(columns) // no value of a row is such
 	}
@@ -43,23 +43,29 @@ func canonical(columns map[string]any) string {
 
 // plain makes texts of numbers and truth values.
 func plain(value any) any {
+	if value == nil {
+		return nil
+	}
+	return Text(value)
+}
+
+// Map is a value with something else for each one in it that is no object and no list.
+func Map(value any, leaf func(any) any) any {
 	switch v := value.(type) {
 	case map[string]any:
 		object := make(map[string]any, len(v))
 		for key, inner := range v {
-			object[key] = plain(inner)
+			object[key] = Map(inner, leaf)
 		}
 		return object
 	case []any:
 		list := make([]any, len(v))
 		for i := range v {
-			list[i] = plain(v[i])
+			list[i] = Map(v[i], leaf)
 		}
 		return list
-	case nil:
-		return nil
 	}
-	return Text(value)
+	return leaf(value)
 }
 
 // Text is a value that is a text, a number or a truth value, as a template writes it.

@@ -15,15 +15,15 @@ import (
 type attended struct {
 	next attempter
 
-	mu    *sync.Mutex // guards cutBy
+	mu    sync.Mutex // guards cutBy
 	cutBy map[*attempt]context.CancelCauseFunc
 }
 
-func newAttended(next attempter) attended {
-	return attended{next, &sync.Mutex{}, map[*attempt]context.CancelCauseFunc{}}
+func newAttended(next attempter) *attended {
+	return &attended{next: next, cutBy: map[*attempt]context.CancelCauseFunc{}}
 }
 
-func (d attended) attempt(ctx context.Context, a *attempt) error {
+func (d *attended) attempt(ctx context.Context, a *attempt) error {
 	var heard atomic.Bool
 	alive := a.alive
 	a.alive = func() {
@@ -45,20 +45,20 @@ func (d attended) attempt(ctx context.Context, a *attempt) error {
 	return err
 }
 
-func (d attended) note(a *attempt, cancel context.CancelCauseFunc) {
+func (d *attended) note(a *attempt, cancel context.CancelCauseFunc) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.cutBy[a] = cancel
 }
 
-func (d attended) forget(a *attempt) {
+func (d *attended) forget(a *attempt) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.cutBy, a)
 }
 
 // cut ends the builds on the same nodes.
-func (d attended) cut(on []string, why error) {
+func (d *attended) cut(on []string, why error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for a, cancel := range d.cutBy {

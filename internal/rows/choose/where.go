@@ -81,7 +81,7 @@ var unknownName = regexp.MustCompile(`^unknown name (\S+)`)
 
 // holds tells whether the expression is true of a row.
 func holds(program *vm.Program, row rows.Row) (bool, error) {
-	result, err := expr.Run(program, plain(row.Columns))
+	result, err := expr.Run(program, rows.Map(row.Columns, plain))
 	if err != nil {
 		return false, errors.New(plainly(err))
 	}
@@ -92,28 +92,16 @@ func holds(program *vm.Program, row rows.Row) (bool, error) {
 	return is, nil
 }
 
-// plain makes a value one that expressions can work with: numbers of what is written as one.
+// plain makes a number of what is written as one, for expressions.
 func plain(value any) any {
-	switch v := value.(type) {
-	case map[string]any:
-		object := make(map[string]any, len(v))
-		for name, inner := range v {
-			object[name] = plain(inner)
-		}
-		return object
-	case []any:
-		list := make([]any, len(v))
-		for i := range v {
-			list[i] = plain(v[i])
-		}
-		return list
-	case json.Number:
-		if number, err := v.Float64(); err == nil {
-			return number
-		}
-		return v.String()
+	written, is := value.(json.Number)
+	if !is {
+		return value
 	}
-	return value
+	if number, err := written.Float64(); err == nil {
+		return number
+	}
+	return written.String()
 }
 
 // kindOf names what a value is.
