@@ -94,6 +94,9 @@ type Job struct {
 	// Images are further images that its build is known to read. They are told
 	// by the builder, and must be set before the job is queued.
 	Images []string
+	// Links are the jobs whose results it builds on, in the same build, by the names
+	// that its named contexts have for them (target:NAME).
+	Links map[string]*Job
 	// Tags are the full references under which the image is to be known.
 	Tags []string
 	// Kind is the same for jobs of one Dockerfile, target and set of build
