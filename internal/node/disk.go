@@ -30,6 +30,13 @@ func (l *lastTime) within(d time.Duration, now time.Time) bool {
 	return at != nil && now.Sub(*at) < d
 }
 
+// first notes a moment unless one was noted not long before it, and tells whether it did:
+// of several that come at once, one is the first.
+func (l *lastTime) first(d time.Duration, now time.Time) bool {
+	at := l.at.Load()
+	return (at == nil || now.Sub(*at) >= d) && l.at.CompareAndSwap(at, &now)
+}
+
 // disk is the one that holds a node's cache, as far as it can be seen.
 type disk struct {
 	path   string       // empty where it cannot be seen: then it is full when the daemon says so

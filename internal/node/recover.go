@@ -30,8 +30,7 @@ func (n *Node) IsSilent(ctx context.Context) bool {
 	if n.Answers(ctx) {
 		return false
 	}
-	if now := time.Now(); ctx.Err() == nil && !n.silent.within(silenceTold, now) {
-		n.silent.note(now)
+	if ctx.Err() == nil && n.silent.first(silenceTold, time.Now()) {
 		n.warn("", "%s does not answer while builds wait for it; it is asked again for about a minute, and is lost then", n.Name())
 	}
 	return true

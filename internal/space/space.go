@@ -106,9 +106,16 @@ func (b *Book) reserve(job Job) (r *reservation, known bool) {
 		bytes, there = b.present[v]
 		return bytes, there
 	}, func(v int32, bytes int64) { r.parts[v] = bytes })
+	if !known && len(b.running) > 0 {
+		r.own *= careful
+	}
 	r.own += max(job.Least-r.total(), 0)
 	return r, known
 }
+
+// careful is how many times a guess counts beside other jobs: one alone can be had too
+// small and nothing is lost, many at once come to far more than was thought.
+const careful = 2
 
 func (r *reservation) total() int64 {
 	total := r.own

@@ -114,6 +114,21 @@ func TestWhatJobsAddIsLearned(t *testing.T) {
 	needs(t, b, Job{Kind: "another"}, 70, true) // nothing is known of it but what others did
 }
 
+// A guess counts twice beside other jobs: many that are let in on guesses would come to
+// far more than was thought.
+func TestGuessesCountTwiceBesideOthers(t *testing.T) {
+	w := newWorld(Rates{PerByte: 1})
+	one, two := w.job(10, []string{"os"}, []string{"RUN one"}), w.job(10, []string{"else"}, []string{"RUN two"})
+	b := NewBook(w.sizes)
+	b.Start(1, one)
+	if b.Reserved() != 10+5 {
+		t.Errorf("reserved %d for the first, want 15", b.Reserved())
+	}
+	needs(t, b, two, 10+2*5, false)
+	b.SeenOwn("kind", 70)
+	needs(t, b, two, 10+70, true)
+}
+
 // Steps with the same text upon different things are expected to take the same.
 func TestLikeSteps(t *testing.T) {
 	w := newWorld(Rates{PerByte: 1})
