@@ -48,8 +48,9 @@ test: setup build ## everything, against real parts
 	$(GO) vet ./...
 	cd tools/portable && $(GO) run . darwin/arm64 windows/amd64
 	STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m -p 3 -parallel 4 $(WHOLE)
-	STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m -race -run '$(RACES)' ./internal/cli
-	STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m -p 3 -race $$($(GO) list ./... | grep -vxF "$$($(GO) list $(WHOLE))")
+	STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m -race -run '$(RACES)' ./internal/cli & races=$$!; \
+	STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m -p 3 -race $$($(GO) list ./... | grep -vxF "$$($(GO) list $(WHOLE))"); \
+	rest=$$?; wait $$races && exit $$rest
 	./tools/fuzz.sh 1s
 
 lint: ## golangci-lint and deadcode, built from the pinned versions
