@@ -104,6 +104,7 @@ func TestClockIsSet(t *testing.T) {
 
 // A real daemon tells its time. This machine's has the same clock.
 func TestClockIsTold(t *testing.T) {
+	t.Parallel()
 	b, err := Connect(t.Context(), Options{Names: []string{labtest.Buildkitd(t).Addr()}, StateDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)

@@ -68,6 +68,7 @@ COPY --from=make /a /a`,
 
 // A builder's mirrors are read off the daemon's own configuration.
 func TestMirrors(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	m := w.b.Mirrors()
 	host, _, _ := strings.Cut(w.base.Ref, "/")
@@ -79,6 +80,7 @@ func TestMirrors(t *testing.T) {
 // Without a builder the same graphs are told, but for those that only a frontend
 // image can tell.
 func TestOfflineGraphs(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	var jobs []*plan.Job
 	for name, text := range dockerfiles {
@@ -216,6 +218,7 @@ func (w world) build(t *testing.T, job *plan.Job) (graph.Graph, map[graph.ID][]t
 // for every frontend: the built-in one, docker's own of now and of some years ago,
 // and one of another name.
 func TestGraphs(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, syntax := range []string{"", "docker/dockerfile:1", "docker/dockerfile:1.7", "somebody/else:1"} {
 		var jobs []*plan.Job
@@ -242,6 +245,7 @@ func TestGraphs(t *testing.T) {
 // Where the registry of a docker frontend does not answer, the one in this process
 // tells in its stead, and soon; of another's it is not known what it would do.
 func TestFrontendOutOfReach(t *testing.T) {
+	t.Parallel()
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // it accepts, and never answers
 	if err != nil {
 		t.Fatal(err)
@@ -274,6 +278,7 @@ func TestFrontendOutOfReach(t *testing.T) {
 // it is told when it was made. Definitions of an earlier version's frontend have
 // other digests than the builder's progress.
 func TestMoments(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for name, syntax := range map[string]string{"builtin": "", "now": "docker/dockerfile:1", "earlier": "docker/dockerfile:1.7", "other": "somebody/else:1"} {
 		t.Run(name, func(t *testing.T) {
@@ -313,6 +318,7 @@ func describe(g graph.Graph) string {
 // Steps that copy the same from different contexts are equal, and BuildKit does
 // them once; what is copied otherwise, or left out, makes a difference.
 func TestSameContent(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	dockerfile := "FROM BASE\nCOPY 1.txt /same\nRUN cat /same > /made\nCOPY . /all\n"
 	a, b := w.job(t, "a", dockerfile), w.job(t, "b", dockerfile)

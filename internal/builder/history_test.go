@@ -65,6 +65,7 @@ func (w world) contents(t *testing.T) (bytes int64) {
 
 // What a daemon keeps of builds takes space; of this process's own it can be freed.
 func TestForget(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	node := w.b.Nodes()[0]
 	if n := node.Forget(t.Context()); n != 0 {

@@ -11,6 +11,7 @@ import (
 
 // Whether a disk is full is found out through the daemon, which keeps nothing of it.
 func TestDiskFull(t *testing.T) {
+	t.Parallel()
 	disk := labtest.Disk(t, 100<<20)
 	daemon := labtest.BuildkitdWith(t, lab.BuildkitdOptions{Root: filepath.Join(disk.Path(), "root")})
 	b, err := builder.Connect(t.Context(), builder.Options{Names: []string{daemon.Addr()}, StateDir: t.TempDir()})

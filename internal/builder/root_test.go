@@ -89,6 +89,7 @@ func TestSeenHere(t *testing.T) {
 // A daemon that was started with relative paths, from another directory than
 // this process's, tells its root by its socket.
 func TestRelativeConfig(t *testing.T) {
+	t.Parallel()
 	daemon := labtest.BuildkitdWith(t, lab.BuildkitdOptions{Relative: true})
 	if got := localRoot(daemon.Addr()); got != daemon.Root() {
 		t.Errorf("root is %q, want %q", got, daemon.Root())
@@ -97,6 +98,7 @@ func TestRelativeConfig(t *testing.T) {
 
 // A daemon in a mount namespace of its own is looked at through its process.
 func TestOwnMounts(t *testing.T) {
+	t.Parallel()
 	disk := labtest.Disk(t, 64<<20)
 	daemon := labtest.BuildkitdWith(t, lab.BuildkitdOptions{Mounted: disk.Path()})
 	root := localRoot(daemon.Addr())
