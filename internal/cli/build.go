@@ -40,8 +40,8 @@ BASE_IMAGE (--base-arg for another). Of others, --base says what is passed; it
 can be left out when the Dockerfiles have their own FROM.
 
 PATH, -f, -t, --target, --build-arg, --build-context, --label, --annotation,
---platform, --base, --output, --cache-from and --cache-to may be Go templates
-over the line:
+--platform, --base, --secret, --output, --cache-from and --cache-to may be Go
+templates over the line:
 
   .Ref .Name .Tag .Repo .Index   of an image list: the reference and its parts
   .id .repo .meta.version ...    of rows: the fields that they have

@@ -82,7 +82,7 @@ func (o *inputOptions) addTo(f *pflag.FlagSet) {
 	f.StringVar(&o.shmSize, "shm-size", "", "`SIZE` of shared memory for the RUN instructions")
 	f.StringArrayVar(&o.ulimits, "ulimit", nil, "limit for the RUN instructions, such as nofile=1024:2048")
 	f.StringArrayVar(&o.resources, "resource", nil, "resource limit for the RUN instructions, such as memory=2g or cpu-quota=50000")
-	f.StringArrayVar(&o.secrets, "secret", nil, "secret to expose to the build, such as id=mysecret[,src=/local/secret]")
+	f.StringArrayVar(&o.secrets, "secret", nil, "secret to expose to the build, such as id=mysecret[,src=/local/secret], or a template")
 	f.StringArrayVar(&o.ssh, "ssh", nil, "SSH agent socket or keys to expose to the build, such as default|<id>[=<socket>|<key>[,<key>]]")
 	f.StringArrayVar(&o.cacheFrom, "cache-from", nil, "external cache `SOURCE`, such as type=registry,ref=user/app:cache, or a template")
 	f.StringArrayVar(&o.cacheTo, "cache-to", nil, "cache export `DESTINATION` of a job's own, such as type=registry,ref=user/cache:{{.Name}}")

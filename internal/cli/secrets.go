@@ -16,12 +16,7 @@ import (
 // arguments that look like secrets, whichever row they come from, and the
 // credentials of registries.
 func (o buildOptions) redactor(p *plan.Plan) *redact.Redactor {
-	secrets := secretArgs(p)
-	if specs, err := buildflags.ParseSecretSpecs(o.input.secrets); err == nil {
-		for _, s := range specs {
-			secrets = append(secrets, secretValue(s))
-		}
-	}
+	secrets := slices.Concat(secretArgs(p), buildSecrets(p))
 	if file, err := config.Load(config.Dir()); err == nil {
 		for _, auth := range file.AuthConfigs {
 			secrets = append(secrets, auth.Password, auth.Auth, auth.IdentityToken, auth.RegistryToken)
@@ -40,6 +35,21 @@ func secretArgs(p *plan.Plan) []string {
 				values[value] = true
 			}
 		}
+	}
+	return slices.Sorted(maps.Keys(values))
+}
+
+// buildSecrets returns the values of the jobs' build secrets, each once.
+func buildSecrets(p *plan.Plan) []string {
+	specs := map[*buildflags.Secret]bool{}
+	for _, j := range p.Jobs {
+		for _, s := range j.Options.SecretSpecs {
+			specs[s] = true
+		}
+	}
+	values := map[string]bool{}
+	for s := range specs {
+		values[secretValue(s)] = true
 	}
 	return slices.Sorted(maps.Keys(values))
 }

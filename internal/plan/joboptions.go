@@ -41,6 +41,9 @@ func (m *maker) options(source *Source, columns map[string]any) (o build.Options
 		}
 	}
 	o = m.common[gitSSH]
+	if err := m.giveSecrets(&o, columns); err != nil {
+		return o, err
+	}
 	o.Inputs = source.Inputs()
 	if o.Target, err = m.target.expand(columns); err != nil {
 		return o, err

@@ -21,6 +21,7 @@ type maker struct {
 	// common are the options that no row changes, by whether the context is
 	// fetched from git by ssh.
 	common map[bool]build.Options
+	given  secrets
 
 	templates
 	outputs *outputs
@@ -31,7 +32,7 @@ func newMaker(spec Spec) (*maker, error) {
 	if len(spec.TagTemplates) == 0 && spec.Push {
 		return nil, needsTag("--push")
 	}
-	m := &maker{spec: spec, common: map[bool]build.Options{}}
+	m := &maker{spec: spec, common: map[bool]build.Options{}, given: secrets{}}
 	if !spec.AllowOutside {
 		g, err := newGuard()
 		if err != nil {

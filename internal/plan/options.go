@@ -28,7 +28,6 @@ func (s Spec) options(gitSSH bool) (build.Options, error) {
 		flag string
 		set  func() error
 	}{
-		{"--secret", func() error { return s.addSecrets(&o) }},
 		{"--ssh", func() error { return s.addSSH(&o, gitSSH) }},
 		{"--attest, --provenance or --sbom", func() error { return s.addAttests(&o) }},
 		{"--shm-size", func() error { return s.setShmSize(&o) }},
@@ -67,20 +66,6 @@ func checkHosts(hosts []string) error {
 			return fmt.Errorf("%q is not a host and its address, such as db=10.0.0.2", entry)
 		}
 	}
-	return nil
-}
-
-func (s Spec) addSecrets(o *build.Options) error {
-	specs, err := buildflags.ParseSecretSpecs(s.Secrets)
-	if err != nil {
-		return err
-	}
-	o.SecretSpecs = specs
-	attach, err := build.CreateSecrets(specs)
-	if err != nil {
-		return err
-	}
-	o.Session = append(o.Session, attach)
 	return nil
 }
 

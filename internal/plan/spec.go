@@ -28,6 +28,7 @@ type Spec struct {
 	Outputs      []string // -o
 	Annotations  []string
 	MetadataFile string
+	Secrets      []string
 
 	// BaseArg is the build argument that takes the base image.
 	BaseArg string
@@ -39,7 +40,6 @@ type Spec struct {
 	// working directory.
 	AllowOutside bool
 
-	Secrets       []string
 	SSH           []string
 	Attests       []string
 	NetworkMode   string

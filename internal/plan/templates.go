@@ -17,7 +17,7 @@ const (
 type templates struct {
 	path, file, base, target *templated
 	metadata                 *templated
-	tags, platforms          []*templated
+	tags, platforms, secrets []*templated
 	args, labels, contexts   map[string]*templated
 }
 
@@ -43,6 +43,9 @@ func newTemplates(spec Spec) (t templates, err error) {
 		return t, err
 	}
 	if t.platforms, err = parseTemplates("--platform", spec.Platforms, parseTemplate); err != nil {
+		return t, err
+	}
+	if t.secrets, err = parseTemplates(secretFlag, spec.Secrets, parseParts); err != nil {
 		return t, err
 	}
 	if t.args, err = parseValues("--build-arg", spec.BuildArgs); err != nil {
