@@ -163,6 +163,21 @@ func (g *Graph) addAnything(image Image) {
 	}
 }
 
+// Lines returns the graph of a build of which no more is known than some lines of text:
+// each stands upon all before it.
+func Lines(lines ...string) (g Graph) {
+	var below ID
+	for _, line := range lines {
+		v := Vertex{ID: identify("line", below.String(), line), Kind: Step, Name: line}
+		if below != (ID{}) {
+			v.Inputs = []ID{below}
+		}
+		g.add(v)
+		below = v.ID
+	}
+	return g
+}
+
 // ImageLayers is an image with the digests of its layers, bottom first.
 type ImageLayers struct {
 	Ref, Digest string

@@ -27,6 +27,8 @@ type Plan struct {
 	Notes []string
 	// Sidecars are further files that the rows were read from.
 	Sidecars []string
+	// Part tells of which shard the jobs are; nil where the input is not cut.
+	Part *Part
 
 	sources *sources
 }

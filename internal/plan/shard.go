@@ -1,10 +1,9 @@
 package plan
 
 import (
-	"cmp"
-	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,17 +40,30 @@ func (s Shard) String() string {
 	return fmt.Sprintf("%d/%d", s.Number, s.Of)
 }
 
+// Part is what a plan knows of the whole that its jobs are a shard of.
+type Part struct {
+	Shard
+	// Jobs is how many there are in all shards.
+	Jobs int
+	// Input is the same for all shards of one input.
+	Input string
+}
+
 // keepShard keeps the jobs of one shard. Which these are follows from the input alone:
 // nobody is asked, so that all shards come to the same cut.
 func (p *Plan) keepShard(s Shard) {
-	if s.Of <= 1 {
+	if s.Of == 0 {
+		return
+	}
+	p.Part = &Part{Shard: s, Jobs: len(p.Jobs), Input: p.input()}
+	if s.Of == 1 {
 		return
 	}
 	all := make([]piece, len(p.Jobs))
 	for i, j := range p.Jobs {
 		all[i] = j.piece()
 	}
-	shards := cut(units(all), s.Of)
+	shards := newRow(all).cut(s.Of)
 	var jobs []*Job
 	for _, i := range slices.Sorted(slices.Values(shards[s.Number-1])) {
 		jobs = append(jobs, p.Jobs[i])
@@ -65,99 +77,11 @@ func (p *Plan) keepShard(s Shard) {
 	p.Jobs = jobs
 }
 
-// piece is what can be known of a job without asking anybody.
-type piece struct {
-	// likeness are words of which jobs that share much have many in common, the first
-	// ones before all.
-	likeness    []string
-	makes, read []string // images, by their tags
-}
-
-// piece tells what a job is like: its base image, by whose name those of a project are
-// neighbours, then its Dockerfile's text, which is alike for as long as the steps are, then
-// what it is given.
-func (j *Job) piece() piece {
-	args := j.Options.BuildArgs
-	p := piece{likeness: []string{j.Base, string(j.Source.dockerfile), j.Source.context, j.Options.Target}}
-	read := slices.Concat(j.inputs(), j.Reads(context.Background()))
-	for _, key := range slices.Sorted(maps.Keys(args)) {
-		p.likeness = append(p.likeness, key+"="+args[key])
-		read = append(read, args[key])
+// input stands for all jobs of the plan.
+func (p *Plan) input() string {
+	h := sha256.New()
+	for _, j := range p.Jobs {
+		fmt.Fprintf(h, "%q %q %q\n", j.Name, j.Base, j.Tags)
 	}
-	for _, ref := range read {
-		if tag := tagOf(ref); tag != "" {
-			p.read = append(p.read, tag)
-		}
-	}
-	for _, ref := range j.Tags {
-		p.makes = append(p.makes, tagOf(ref))
-	}
-	return p
-}
-
-// units returns the pieces, by their places, in groups that must stay together: those of
-// which one reads what another makes. What is alike is next to each other.
-func units(all []piece) [][]int {
-	group := make([]int, len(all)) // by place: another place of the group, or itself
-	for i := range group {
-		group[i] = i
-	}
-	first := func(i int) int {
-		for group[i] != i {
-			i = group[i]
-		}
-		return i
-	}
-	makers := map[string]int{}
-	for i, p := range all {
-		for _, tag := range p.makes {
-			makers[tag] = i
-		}
-	}
-	for i, p := range all {
-		for _, tag := range p.read {
-			if maker, made := makers[tag]; made {
-				a, b := first(i), first(maker)
-				group[max(a, b)] = min(a, b)
-			}
-		}
-	}
-	members := map[int][]int{}
-	for i := range all {
-		members[first(i)] = append(members[first(i)], i)
-	}
-	return slices.SortedFunc(maps.Values(members), func(a, b []int) int {
-		return cmp.Or(slices.Compare(all[a[0]].likeness, all[b[0]].likeness), cmp.Compare(a[0], b[0]))
-	})
-}
-
-// cut deals units out to n shards, in their order, so that the shards' sizes differ as
-// little as that allows: where each unit is one job, by one at most.
-func cut(units [][]int, n int) [][]int {
-	left := 0
-	for _, u := range units {
-		left += len(u)
-	}
-	shards := make([][]int, n)
-	for k := range shards {
-		share := float64(left) / float64(n-k)
-		for len(units) > 0 {
-			have, next := len(shards[k]), len(units[0])
-			// A unit is taken when at least half of it lies within the share.
-			if have > 0 && k < n-1 && float64(have)+float64(next)/2 > share {
-				break
-			}
-			shards[k] = append(shards[k], units[0]...)
-			units = units[1:]
-		}
-		left -= len(shards[k])
-	}
-	return shards
-}
-
-func longest(shards [][]int) (most int) {
-	for _, s := range shards {
-		most = max(most, len(s))
-	}
-	return most
+	return hex.EncodeToString(h.Sum(nil))[:12]
 }
