@@ -102,7 +102,7 @@ func (o *inputOptions) addTo(f *pflag.FlagSet) {
 	f.StringVar(&o.metadataFile, "metadata-file", "", "write what is known of each job's image to `FILE`, as JSON; a template for a file each")
 	f.IntVar(&o.batchSize, "batch-size", 15, "consecutive jobs that are accounted together")
 	f.IntVar(&o.limit, "limit", 0, "build only the first `N` jobs (0: all)")
-	f.Var((*shardFlag)(&o.shard), "shard", "build only shard `I/N`: of N parts that are about equally large the I-th; the first is 1")
+	f.Var(&shardFlag{shard: &o.shard}, "shard", "build only shard `I/N`: of N parts that are about equally large the I-th; the first is 1; auto/N in an indexed Job of Kubernetes")
 }
 
 func defaultPlatforms() []string {
@@ -235,19 +235,6 @@ func (o runOptions) check() error {
 	}
 	return nil
 }
-
-// shardFlag is a part of the jobs.
-type shardFlag plan.Shard
-
-func (f *shardFlag) Set(text string) error {
-	s, err := plan.ParseShard(text)
-	*f = shardFlag(s)
-	return err
-}
-
-func (f *shardFlag) String() string { return plan.Shard(*f).String() }
-
-func (f *shardFlag) Type() string { return "I/N" }
 
 // failuresFlag is a number of jobs, or a part of all in percent.
 type failuresFlag struct {

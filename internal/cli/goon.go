@@ -16,7 +16,7 @@ import (
 // they may have been set for this one command. What is secret in it is a mark.
 func resumeCommand(streams Streams, flags *pflag.FlagSet, lookup func(string) (string, bool), secrets *redact.Redactor) string {
 	var words []string
-	for _, v := range variables(flags, lookup) {
+	for _, v := range slices.Concat(shardVariable(flags), variables(flags, lookup)) {
 		name, value, _ := strings.Cut(v, "=")
 		words = append(words, name+"="+quote(withoutSecrets(value, secrets)))
 	}

@@ -19,6 +19,7 @@ import (
 )
 
 func TestResumeCommand(t *testing.T) {
+	t.Setenv("JOB_COMPLETION_INDEX", "1")
 	tests := []struct {
 		name string
 		args []string
@@ -37,6 +38,7 @@ func TestResumeCommand(t *testing.T) {
 			"BUILDKIT_PRUNE_KEEP_GB=40 STOKER_TAG='r/a:{{.Name}}\nr/b:1' stoker build --workers 2 ctx --resume"},
 		{"variables that begin anew", []string{"ctx"}, map[string]string{"STOKER_FRESH": "1"}, "stoker build ctx --resume --fresh=false"},
 		{"variables that go on", []string{"ctx"}, map[string]string{"STOKER_RESUME": "1"}, "stoker build ctx --resume"},
+		{"a pod's shard", []string{"--shard", "auto/4", "ctx"}, nil, "JOB_COMPLETION_INDEX=1 stoker build --shard auto/4 ctx --resume"},
 		{"secrets", []string{"--build-arg", "TOKEN=ab cd", "--build-arg=API_KEY=x y", "--secret", "id=t,env=TOKEN", "--label", "l=known-secret", "--post-build", "curl https://me:pw@x", "ctx"},
 			map[string]string{"STOKER_LABEL": "unused"},
 			"stoker build --build-arg 'TOKEN=[redacted]' '--build-arg=API_KEY=[redacted]' --secret id=t,env=TOKEN --label 'l=[redacted]' --post-build 'curl https://[redacted]@x' ctx --resume"},

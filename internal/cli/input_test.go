@@ -69,6 +69,8 @@ func TestBadInputStartsNoBuild(t *testing.T) {
 		{"unknown flag", []string{"--images", good, "--wrokers", "2", context}, []string{"unknown flag --wrokers; did you mean --workers?", `See "stoker build --help".`}},
 		{"limit", []string{"--images", good, "--limit", "-1", context}, []string{"--limit -1"}},
 		{"shard", []string{"--images", good, "--shard", "3/2", context}, []string{`--shard: "3/2" is not I/N, shard I of N, such as 1/4`}},
+		{"shard of no pod", []string{"--images", good, "--shard", "auto/2", context}, []string{`"auto/2" takes the number of the shard from JOB_COMPLETION_INDEX, counted from 0, which is not set`}},
+		{"shard of none", []string{"--images", good, "--shard", "auto", context}, []string{`"auto" is not auto/N`}},
 		{"no number", []string{"--images", good, "--disk-high", "NaN", context}, []string{"--disk-high NaN: they must be percentages"}},
 		{"no threshold", []string{"--images", good, "--prune-threshold", "nan", context}, []string{"--prune-threshold NaN"}},
 		{"batch size", []string{"--images", good, "--batch-size", "0", context}, []string{"--batch-size 0"}},
@@ -227,6 +229,16 @@ func TestDryRunAndEnvironment(t *testing.T) {
 	if _, out := runStoker(t.Context(), "build", dir); !strings.Contains(out, "shard 2/2: 1 of 3 jobs") || !strings.Contains(out, "\ttwo\t") || strings.Contains(out, "\tone\t") {
 		t.Errorf("STOKER_SHARD is not understood:\n%s", out)
 	}
+	t.Setenv("STOKER_SHARD", "auto/3")
+	t.Setenv("JOB_COMPLETION_INDEX", "2")
+	if _, out := runStoker(t.Context(), "build", dir); !strings.Contains(out, "shard 3/3: 1 of 3 jobs") {
+		t.Errorf("the pod's number is not understood:\n%s", out)
+	}
+	t.Setenv("JOB_COMPLETION_INDEX", "3")
+	if code, out := runStoker(t.Context(), "build", dir); code != ExitUsage || !strings.Contains(out, "JOB_COMPLETION_INDEX is 3, so that the last shard is the 4-th at least") {
+		t.Errorf("a pod too many: exit code %d, output %q", code, out)
+	}
+	t.Setenv("STOKER_SHARD", "1/1")
 	t.Setenv("STOKER_WORKERS", "many")
 	if code, out := runStoker(t.Context(), "build", dir); code != ExitUsage || !strings.Contains(out, `--workers: "many" is not a whole number (from STOKER_WORKERS in the environment)`) {
 		t.Errorf("a bad variable: exit code %d, output %q", code, out)

@@ -133,10 +133,10 @@ func (r row) end(ends []int, from int, want, slack float64) int {
 }
 
 // less tells whether a place is better to cut at than one before it: less is shared across
-// it, or it is nearer to where the cut should be.
+// it, or it is no farther from where the cut should be.
 func (r row) less(at, before int, off func(int) float64) bool {
 	a, b := r.across(at), r.across(before)
-	return a < b || a == b && off(at) < off(before)
+	return a < b || a == b && off(at) <= off(before)
 }
 
 // across tells how much the jobs on both sides of the place before a unit have in common:
