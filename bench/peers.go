@@ -101,11 +101,20 @@ func (s scale) text() string {
 
 const peersWorkers = 4
 
+// keptPart is how much of the disk those keep who say how much cache is to be left.
+const keptPart = 0.4
+
+func (s scale) kept() int64 { return int64(float64(s.small) * keptPart) }
+
 // peers compares what people do about a full disk.
 func peers(ctx context.Context, b *bench) (report.Report, error) {
 	s := forty(b)
+	buildx, err := lab.FindBuildx()
+	if err != nil {
+		return report.Report{}, err
+	}
 	tuned := func(c buildkitd.Config) {
-		size := fmt.Sprintf("%dMB", s.small*4/10/mb)
+		size := fmt.Sprintf("%dMB", s.kept()/mb)
 		c.Set(size, "worker", "oci", "maxUsedSpace")
 		c.Set(size, "worker", "oci", "minFreeSpace")
 	}
@@ -115,6 +124,8 @@ func peers(ctx context.Context, b *bench) (report.Report, error) {
 		loopWay("BuildKit's garbage collector, default policy", peersWorkers),
 		loopWay("the same, tuned to 40% of the disk", peersWorkers),
 		descriptionWay(peersWorkers),
+		bakeWay("buildx bake", buildx, peersWorkers),
+		pruneEachWay(buildx, peersWorkers, s.kept()),
 		stokerWay("stoker build --prune completed", peersWorkers, "--prune", "completed"),
 		stokerWay("stoker build --prune auto", peersWorkers, "--prune", "auto"),
 	}
@@ -131,13 +142,18 @@ func peers(ctx context.Context, b *bench) (report.Report, error) {
 func diskUse(ctx context.Context, b *bench) (report.Report, error) {
 	s := forty(b)
 	s.name = "disk"
+	buildx, err := lab.FindBuildx()
+	if err != nil {
+		return report.Report{}, err
+	}
 	free := loopWay("no pruning, on a large disk", peersWorkers)
 	free.unlimited = true
 	collected := loopWay("BuildKit's garbage collector", peersWorkers)
 	collected.daemon.GC = true
 	c := s.contest()
 	c.use = true
-	r, err := c.compare(ctx, b, []way{free, collected, descriptionWay(peersWorkers), stokerWay("stoker build", peersWorkers)})
+	r, err := c.compare(ctx, b, []way{free, collected, descriptionWay(peersWorkers),
+		bakeWay("buildx bake", buildx, peersWorkers), pruneEachWay(buildx, peersWorkers, s.kept()), stokerWay("stoker build", peersWorkers)})
 	r.Title = fmt.Sprintf("Disk use while %d images are built", s.jobs())
 	r.Text = s.text()
 	if err != nil {

@@ -67,7 +67,8 @@ func tasks(ctx context.Context, b *bench) (r report.Report, err error) {
 	defer func() { err = errors.Join(err, tally.Close()) }()
 	var ways []way
 	for _, n := range b.workers {
-		bake := bakeWay(buildx, n)
+		bake := bakeWay(fmt.Sprintf("buildx bake, parallel=%d, large disk", n), buildx, n)
+		bake.unlimited = true
 		ours := rowsWay(n)
 		ours.against = bake.name
 		ways = append(ways, bake, ours)
@@ -83,9 +84,9 @@ func tasks(ctx context.Context, b *bench) (r report.Report, err error) {
 	return r, err
 }
 
-func bakeWay(buildx string, workers int) way {
+func bakeWay(name, buildx string, workers int) way {
 	return way{
-		name: fmt.Sprintf("buildx bake, parallel=%d, large disk", workers), workers: workers, unlimited: true,
+		name: name, workers: workers,
 		line: commandLine("buildx", standIn(workers).bakeArgs()),
 		build: func(ctx context.Context, _ *bench, _ *lab.Buildkitd, p plan) (outcome, error) {
 			return p.bake(ctx, buildx)

@@ -16,7 +16,7 @@ func TestTaskCommands(t *testing.T) {
 		"--progress quiet --builder ADDRESS --state-dir WORK/state --output-dir WORK/out '{{.dir}}'"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	if got := bakeWay("buildx", 3).line; !strings.HasSuffix(got, "--push --progress quiet --jobs defer-error,parallel=3") {
+	if got := bakeWay("bake", "buildx", 3).line; !strings.HasSuffix(got, "--push --progress quiet --jobs defer-error,parallel=3") {
 		t.Errorf("got %s", got)
 	}
 	text, err := json.Marshal(plan{jobs: []job{{name: "task-1", dir: "tasks/task-1", tag: "host/tasks/task-1:1"}}}.bakeTargets())

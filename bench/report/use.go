@@ -54,7 +54,7 @@ const (
 )
 
 // theirLines is how many looks of lines there are for the ways of others.
-const theirLines = 4
+const theirLines = 5
 
 // useStyle is light, and dark where the reader's system is.
 const useStyle = `text{font:13px system-ui,-apple-system,"Segoe UI",Helvetica,Arial,sans-serif;fill:#24272b}
@@ -62,10 +62,10 @@ const useStyle = `text{font:13px system-ui,-apple-system,"Segoe UI",Helvetica,Ar
 path{fill:none;stroke-width:2;stroke-linejoin:round}.grid{stroke-width:1}.limit{stroke-dasharray:6 4}.cross{stroke-width:2.5}
 .ours{stroke-width:3}.area{fill-opacity:.13}
 .frame{fill:#fbfbfa;stroke:#d5d8dc}.grid{stroke:#e4e6e9}.axis{fill:#5c636b}.limit,.cross{stroke:#b3261e}.full{fill:#b3261e}
-.ours{stroke:#d9480f}.area,.dot{fill:#d9480f}.way0{stroke:#6d7883}.way1{stroke:#0b5cad}.way2{stroke:#7b3fb5}.way3{stroke:#0f6f78}
+.ours{stroke:#d9480f}.area,.dot{fill:#d9480f}.way0{stroke:#6d7883}.way1{stroke:#0b5cad}.way2{stroke:#7b3fb5}.way3{stroke:#0f6f78}.way4{stroke:#8a6a00}
 @media(prefers-color-scheme:dark){text{fill:#e4e7ea}
 .frame{fill:#15181c;stroke:#343a41}.grid{stroke:#262b31}.axis{fill:#a3abb4}.limit,.cross{stroke:#ff8078}.full{fill:#ff8078}
-.ours{stroke:#ff8a50}.area,.dot{fill:#ff8a50}.way0{stroke:#98a1ab}.way1{stroke:#6cb2f7}.way2{stroke:#c79bf2}.way3{stroke:#56c8d0}}
+.ours{stroke:#ff8a50}.area,.dot{fill:#ff8a50}.way0{stroke:#98a1ab}.way1{stroke:#6cb2f7}.way2{stroke:#c79bf2}.way3{stroke:#56c8d0}.way4{stroke:#d9b84a}}
 `
 
 // UseChart is an SVG of how the use of the disk went in each way, with the disk's size as a line and how each way ended
