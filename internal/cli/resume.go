@@ -18,6 +18,9 @@ func (o buildOptions) openLedger(ctx context.Context, p *plan.Plan, client *regi
 	for _, j := range p.Jobs {
 		start.Plan.Jobs = append(start.Plan.Jobs, ledger.PlanJob{Name: j.Name, Base: j.Base, Tags: j.Tags, Digest: j.Hash})
 	}
+	if part := p.Part; part != nil {
+		start.Plan.Shard = &ledger.Shard{Number: part.Number, Of: part.Of, Jobs: part.Jobs, Input: part.Input}
+	}
 	switch {
 	case o.run.resume:
 		start.Mode = ledger.Resume

@@ -39,6 +39,10 @@ type Entry struct {
 	Descriptor   *ocispecs.Descriptor `json:"descriptor,omitempty"`
 	ConfigDigest string               `json:"config_digest,omitempty"`
 
+	// Pushed tells whether a built image went to a registry; nil where that is not on
+	// record.
+	Pushed *bool `json:"pushed,omitempty"`
+
 	Status     Status  `json:"status"`
 	SkipReason *string `json:"skip_reason"`
 	Error      *string `json:"error"`
@@ -65,6 +69,14 @@ type Entry struct {
 	PostBuildSeconds   float64 `json:"post_build_seconds"`
 
 	Timings
+}
+
+// Finished tells whether the job's image is made, by this run or before.
+func (e Entry) Finished() bool { return e.Status == Built || e.Status == Skipped }
+
+// InRegistry tells whether the image is known to be in the registries of its tags.
+func (e Entry) InRegistry() bool {
+	return e.Status == Skipped || e.Status == Built && e.Pushed != nil && *e.Pushed
 }
 
 // Cause tells why a job failed, also where its entry has only the words.

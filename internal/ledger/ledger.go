@@ -26,6 +26,7 @@ const (
 	EventsFile   = "events.jsonl"
 	SummaryFile  = "summary.json"
 	MarkdownFile = "summary.md"
+	RefsFile     = "refs.json"
 	RunFile      = "run.json"
 	LockFile     = "stoker.lock"
 	LogsDir      = "logs"
@@ -153,7 +154,7 @@ func (l *Ledger) ResumeBy(command string) {
 	l.run.ResumeCommand = command
 }
 
-// Finish writes summary.json and summary.md, each replaced as a whole, and
+// Finish writes summary.json, summary.md and refs.json, each replaced as a whole, and
 // returns the summary with the tails of the failed jobs' logs filled in. The run
 // counts as finished from then on, unless jobs are left that a later run can go
 // on with.
@@ -168,9 +169,14 @@ func (l *Ledger) Finish(s Summary) (Summary, error) {
 	if err != nil {
 		return s, err
 	}
+	refs, err := EncodeRefs(refsOf(l.Entries()))
+	if err != nil {
+		return s, err
+	}
 	err = errors.Join(
 		replaceFile(filepath.Join(l.dir, SummaryFile), append(data, '\n')),
 		replaceFile(filepath.Join(l.dir, MarkdownFile), []byte(s.Markdown(true))),
+		replaceFile(filepath.Join(l.dir, RefsFile), refs),
 	)
 	if err != nil {
 		return s, err

@@ -19,6 +19,8 @@ type Record struct {
 	// Entries are the finished jobs of the plan, with the paths that their logs have
 	// now. The manifest has those, too, that are no longer planned.
 	Entries []Entry
+	// Notes tell of lines of the manifest that are left out.
+	Notes []string
 	// Summary is nil while there is none: the run goes on, or was killed.
 	Summary *Summary
 	// Writing tells that a process holds the directory.
@@ -59,6 +61,7 @@ func Look(dir string) (Record, error) {
 	if err != nil {
 		return r, err
 	}
+	r.Notes = manifest.Notes
 	r.Entries = slices.DeleteFunc(manifest.Entries, func(e Entry) bool { return !planned(e) })
 	for i, e := range r.Entries {
 		if e.LogPath != nil {

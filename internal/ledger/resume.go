@@ -74,7 +74,7 @@ func (l *Ledger) reopen(before *earlier) error {
 			return err
 		}
 	}
-	for _, name := range []string{SummaryFile, MarkdownFile} {
+	for _, name := range []string{SummaryFile, MarkdownFile, RefsFile} {
 		if err := os.Remove(filepath.Join(l.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -108,8 +108,7 @@ func keep(entries []Entry, plan []PlanJob) []Kept {
 	find := finder(plan)
 	for _, e := range entries {
 		j, planned := find(e)
-		finished := e.Status == Built || e.Status == Skipped
-		if finished && planned && !taken[j.Name] {
+		if e.Finished() && planned && !taken[j.Name] {
 			taken[j.Name] = true
 			kept = append(kept, keptFor(e, j))
 		}

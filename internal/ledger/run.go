@@ -17,7 +17,22 @@ type PlanID struct {
 	// Digest is what earlier versions wrote instead of the digests of the jobs,
 	// which were all the same.
 	Digest string `json:"digest,omitempty"`
+	// Shard tells of which whole the jobs are a part; nil where they are all.
+	Shard *Shard `json:"shard,omitempty"`
 }
+
+// Shard is a part of an input's jobs.
+type Shard struct {
+	Number int `json:"number"` // the first is 1
+	Of     int `json:"of"`
+	// Jobs is how many there are in all shards.
+	Jobs int `json:"jobs"`
+	// Input is the same for all shards of one input.
+	Input string `json:"input"`
+}
+
+// String is the shard as the flag has it.
+func (s Shard) String() string { return fmt.Sprintf("%d/%d", s.Number, s.Of) }
 
 // PlanJob is a job of a plan. A finished job counts for another plan that has a
 // job of the same base image with one of its tags; see keep.

@@ -60,6 +60,9 @@ type Summary struct {
 	// Cache is nil where a node was never looked at.
 	Cache *Cache `json:"cache,omitempty"`
 	Space *Space `json:"space,omitempty"`
+	// ForecastPullBytes is the compressed bytes of the layers that the run was forecast to
+	// need; 0 where that is not known.
+	ForecastPullBytes int64 `json:"forecast_pull_bytes,omitempty"`
 	// Pace is how long jobs took; zeros where none was built.
 	Pace Pace `json:"pace"`
 }

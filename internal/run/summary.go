@@ -72,7 +72,8 @@ func (r *run) finish(ctx context.Context, t *tally) (ledger.Summary, error) {
 		p.node.Totals(&s)
 	}
 	s.Space = r.tightestOutcome()
-	s.Pace = ledger.PaceOf(r.entries(), r.pulled())
+	s.ForecastPullBytes = r.pulled()
+	s.Pace = ledger.PaceOf(r.entries(), s.ForecastPullBytes)
 	if len(r.scheduler.places) == 1 { // else the caches' peaks are added up
 		onePeak(s.Space, s.Cache)
 	}

@@ -1,0 +1,296 @@
+package report
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/ledger"
+)
+
+// Merge makes one report of the records of runs.
+func Merge(records []ledger.Record) Report {
+	m := merger{jobs: map[string]*job{}}
+	for _, r := range records {
+		m.add(r)
+	}
+	return m.report(records)
+}
+
+// job is all that is on record of a job.
+type job struct {
+	planned ledger.PlanJob
+	run     string // the first that has it in its plan
+	ends    []end
+}
+
+// end is how a job ended in a run.
+type end struct {
+	ledger.Entry
+	run string
+	// tail is what the log of a job that failed ends with.
+	tail []string
+}
+
+func (e end) at() time.Time {
+	if e.FinishedAt.IsZero() {
+		return e.Time.Time
+	}
+	return e.FinishedAt.Time
+}
+
+// last is how the job ended last. One that was built, and is there since, counts as built.
+func (j *job) last() end {
+	slices.SortStableFunc(j.ends, func(a, b end) int { return a.at().Compare(b.at()) })
+	last := j.ends[0]
+	for _, e := range j.ends[1:] {
+		there := last.Status == ledger.Built && e.Status == ledger.Skipped && (e.Digest == last.Digest || e.Digest == "" || last.Digest == "")
+		if !there {
+			last = e
+		}
+	}
+	return last
+}
+
+// merger collects jobs, by what they are, from the runs that have them.
+type merger struct {
+	jobs  map[string]*job
+	order []*job
+	runs  []Run
+}
+
+// identity is that of a job: runs of several phases may have jobs of one name.
+func identity(j ledger.PlanJob) string {
+	parts := append([]string{j.Name}, slices.Sorted(slices.Values(j.Tags))...)
+	if len(j.Tags) == 0 {
+		parts = append(parts, j.Base)
+	}
+	return strings.Join(parts, "\x00")
+}
+
+// of returns what is on record of a job that a run has.
+func (m *merger) of(p ledger.PlanJob, run string) *job {
+	id := identity(p)
+	j, known := m.jobs[id]
+	if !known {
+		j = &job{planned: p, run: run}
+		m.jobs[id], m.order = j, append(m.order, j)
+	}
+	return j
+}
+
+// add takes in a run.
+func (m *merger) add(r ledger.Record) {
+	planned := map[string]ledger.PlanJob{}
+	for _, p := range r.Run.Plan.Jobs {
+		planned[p.Name] = p
+		m.of(p, r.Dir)
+	}
+	tails := map[string][]string{}
+	if r.Summary != nil {
+		for _, f := range r.Summary.FailedBuilds {
+			tails[f.Name] = f.LogTail
+		}
+	}
+	for _, e := range r.Entries {
+		p, known := planned[e.Name]
+		if !known {
+			p = ledger.PlanJob{Name: e.Name, Base: e.BaseImage, Tags: e.Tags}
+		}
+		j := m.of(p, r.Dir)
+		j.ends = append(j.ends, end{e, r.Dir, tails[e.Name]})
+	}
+	m.runs = append(m.runs, runOf(r))
+}
+
+// runOf is a run by its own record.
+func runOf(r ledger.Record) Run {
+	run := Run{Dir: r.Dir, Total: max(r.Run.JobCount, len(r.Entries)), StartedAt: r.Run.StartedAt}
+	if s := r.Run.Plan.Shard; s != nil {
+		run.Shard = s.String()
+	}
+	for _, e := range r.Entries {
+		switch e.Status {
+		case ledger.Built:
+			run.Built++
+		case ledger.Skipped:
+			run.Skipped++
+		case ledger.Failed:
+			run.Failed++
+		default:
+			run.Other++
+		}
+		if e.FinishedAt.After(run.FinishedAt.Time) {
+			run.FinishedAt = e.FinishedAt
+		}
+	}
+	run.Unfinished = run.Total - len(r.Entries)
+	began := run.StartedAt
+	if n := len(r.Run.ResumedAt); n > 0 {
+		began = r.Run.ResumedAt[n-1]
+	}
+	run.Seconds = max(run.FinishedAt.Sub(began.Time).Seconds(), 0)
+	switch {
+	case r.Writing:
+		run.State = Running
+		return run
+	case r.Summary == nil:
+		run.State = Unknown
+	case run.Unfinished > 0:
+		run.State = Stopped
+	default:
+		run.State = Finished
+	}
+	run.Notes = r.Notes
+	if s := r.Summary; s != nil {
+		run.FinishedAt, run.Seconds, run.Reason = s.FinishedAt, s.WallClockSeconds, s.StopReason
+	}
+	if run.Built+run.Skipped < run.Total {
+		run.ResumeCommand = r.Run.ResumeCommand
+	}
+	return run
+}
+
+// report sums up what was collected.
+func (m *merger) report(records []ledger.Record) Report {
+	r := Report{Runs: m.runs, Missing: missing(records), Jobs: []Job{}}
+	var counted []ledger.Entry
+	tails := map[string][]string{} // by log
+	for _, j := range m.order {
+		if len(j.ends) == 0 {
+			r.Open = append(r.Open, OpenJob{j.planned.Name, j.planned.Tags, j.run})
+			continue
+		}
+		last := j.last()
+		r.Jobs = append(r.Jobs, Job{last.Entry, last.run, len(j.ends)})
+		if len(j.ends) > 1 {
+			r.Repeated = append(r.Repeated, last.Name)
+		}
+		switch last.Status {
+		case ledger.Built, ledger.Skipped, ledger.Failed:
+			counted = append(counted, last.Entry)
+		default:
+			r.tellOther(last)
+		}
+		if last.LogPath != nil {
+			tails[*last.LogPath] = last.tail
+		}
+	}
+	from, to := m.span()
+	// What is older than the first run was kept of one that is not here; it counts as well.
+	r.Summary = ledger.Summarize(counted, len(m.order), time.Time{}, to)
+	r.StartedAt, r.WallClockSeconds = ledger.Time{Time: from}, thousandths(to.Sub(from).Seconds())
+	r.Unfinished = len(r.Open)
+	for i, f := range r.FailedBuilds {
+		r.FailedBuilds[i].LogTail = tails[f.LogPath]
+	}
+	r.nameFive()
+	r.addBytes(records)
+	r.Pace = ledger.PaceOf(counted, r.ForecastPullBytes)
+	return r
+}
+
+// tellOther notes a job with a status that is not counted by itself.
+func (r *Report) tellOther(e end) {
+	i := slices.IndexFunc(r.Other, func(g Group) bool { return g.Status == e.Status })
+	if i < 0 {
+		i = len(r.Other)
+		r.Other = append(r.Other, Group{Status: e.Status})
+	}
+	r.Other[i].Jobs = append(r.Other[i].Jobs, e.Name)
+}
+
+// span is from the first start to the last end.
+func (m *merger) span() (from, to time.Time) {
+	for _, run := range m.runs {
+		if start := run.StartedAt.Time; !start.IsZero() && (from.IsZero() || start.Before(from)) {
+			from = start
+		}
+		if run.FinishedAt.After(to) {
+			to = run.FinishedAt.Time
+		}
+	}
+	if to.Before(from) {
+		to = from
+	}
+	return from, to
+}
+
+// nameFive names more jobs of each group of failures than a run's own summary does.
+func (r *Report) nameFive() {
+	names := map[string][]string{}
+	for _, f := range r.FailedBuilds {
+		kind := f.Failure.Kind()
+		names[kind] = append(names[kind], f.Name)
+	}
+	for i, g := range r.FailureGroups {
+		all := names[g.Failure.Kind()]
+		r.FailureGroups[i].Examples = all[:min(len(all), shownNames)]
+	}
+}
+
+// addBytes sums up what the runs tell of bytes and of time.
+func (r *Report) addBytes(records []ledger.Record) {
+	add := func(sum **int64, n int64) {
+		if *sum == nil {
+			*sum = new(int64)
+		}
+		**sum += n
+	}
+	for i, record := range records {
+		r.RunSeconds = thousandths(r.RunSeconds + r.Runs[i].Seconds)
+		s := record.Summary
+		if s == nil || s.Prune == nil {
+			r.Partial = true
+		} else {
+			add(&r.ReclaimedBytes, s.Prune.ReclaimedBytes)
+		}
+		if s != nil && s.ForecastPullBytes > 0 {
+			add(&r.PullBytes, s.ForecastPullBytes)
+			r.ForecastPullBytes += s.ForecastPullBytes
+		}
+	}
+}
+
+// missing are the shards of each input of which no run is on record.
+func missing(records []ledger.Record) (all []Missing) {
+	type input struct {
+		name string
+		of   int
+	}
+	jobs := map[input]map[int]int{} // of each shard that is there
+	total := map[input]int{}
+	var order []input
+	for _, r := range records {
+		s := r.Run.Plan.Shard
+		if s == nil {
+			continue
+		}
+		in := input{s.Input, s.Of}
+		if jobs[in] == nil {
+			jobs[in], total[in] = map[int]int{}, s.Jobs
+			order = append(order, in)
+		}
+		jobs[in][s.Number] = max(jobs[in][s.Number], r.Run.JobCount)
+	}
+	for _, in := range order {
+		m := Missing{Of: in.of, AllJobs: total[in], Jobs: total[in]}
+		for n := 1; n <= in.of; n++ {
+			if there, is := jobs[in][n]; is {
+				m.Jobs -= there
+			} else {
+				m.Shards = append(m.Shards, n)
+			}
+		}
+		m.Jobs = max(m.Jobs, 0)
+		if len(m.Shards) > 0 && m.Jobs > 0 { // of more shards than jobs some are empty
+			all = append(all, m)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Missing) int { return cmp.Compare(b.Jobs, a.Jobs) })
+	return all
+}
+
+func thousandths(f float64) float64 { return math.Round(f*1000) / 1000 }
