@@ -1,0 +1,70 @@
+package report
+
+import (
+	"encoding/csv"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/ledger"
+)
+
+// columns are those of the CSV, in their order.
+var columns = []struct {
+	name  string
+	value func(Job) string
+}{
+	{"name", func(j Job) string { return j.Name }},
+	{"status", func(j Job) string { return string(j.Status) }},
+	{"base_image", func(j Job) string { return j.BaseImage }},
+	{"tags", func(j Job) string { return strings.Join(j.Tags, " ") }},
+	{"digest", func(j Job) string { return j.Digest }},
+	{"error_class", func(j Job) string { return j.Cause().Class }},
+	{"error", Job.why},
+	{"attempt_count", func(j Job) string { return fmt.Sprint(j.AttemptCount) }},
+	{"started_at", func(j Job) string { return timestamp(j.StartedAt) }},
+	{"finished_at", func(j Job) string { return timestamp(j.FinishedAt) }},
+	{"duration_seconds", func(j Job) string { return fmt.Sprint(j.DurationSeconds) }},
+	{"build_seconds", func(j Job) string { return fmt.Sprint(j.BuildSeconds) }},
+	{"node", func(j Job) string { return j.Node }},
+	{"run", func(j Job) string { return j.Run }},
+	{"runs", func(j Job) string { return fmt.Sprint(j.Runs) }},
+}
+
+// unfinished is the status of jobs that are in no record.
+const unfinished = ledger.Status("unfinished")
+
+// CSV has a line for each job, those too that are not on record.
+func (r Report) CSV() (string, error) {
+	var b strings.Builder
+	w := csv.NewWriter(&b)
+	record := make([]string, len(columns))
+	for i, c := range columns {
+		record[i] = c.name
+	}
+	if err := w.Write(record); err != nil {
+		return "", err
+	}
+	jobs := r.Jobs[:len(r.Jobs):len(r.Jobs)]
+	for _, j := range r.Open {
+		jobs = append(jobs, Job{Entry: ledger.Entry{Name: j.Name, Tags: j.Tags, Status: unfinished}, Run: j.Run})
+	}
+	for _, j := range jobs {
+		for i, c := range columns {
+			record[i] = c.value(j)
+		}
+		if err := w.Write(record); err != nil {
+			return "", err
+		}
+	}
+	w.Flush()
+	return b.String(), w.Error()
+}
+
+// timestamp is a time as the record has it; empty where there is none.
+func timestamp(t ledger.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}

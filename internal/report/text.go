@@ -1,0 +1,174 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/bytesize"
+	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/plural"
+	"github.com/stoker-build/stoker/internal/visible"
+)
+
+// shownReasons is how many reasons of failures are told.
+const shownReasons = 10
+
+// Text is the report for people.
+func (r Report) Text() string {
+	var b strings.Builder
+	line := func(format string, args ...any) {
+		b.WriteString(strings.TrimRight(visible.Text(fmt.Sprintf(format, args...)), " ") + "\n")
+	}
+	line("%s: %s", plural.Of(r.Total, "job"), r.counts())
+	line("  %s", r.times())
+	line("  %s", r.bytes())
+	for _, note := range r.remarks() {
+		line("! %s", note)
+	}
+	line("runs")
+	for _, run := range r.Runs {
+		line("  %s", run)
+		for _, note := range run.Notes {
+			line("    ! %s", note)
+		}
+		if run.State != Running && run.ResumeCommand != "" && run.Unfinished > 0 {
+			line("    to go on: %s", run.ResumeCommand)
+		}
+	}
+	r.writeFailures(line)
+	for _, g := range r.Other {
+		line("%s", g.Status)
+		line("  %s: %s", plural.Of(len(g.Jobs), "job"), some(g.Jobs))
+	}
+	if len(r.Open) > 0 {
+		line("unfinished")
+		line("  %s: %s", plural.Of(len(r.Open), "job"), some(r.openNames()))
+	}
+	if len(r.Slowest) > 0 {
+		line("slowest")
+		for _, j := range r.Slowest {
+			line("  %8s  %s", duration(j.DurationSeconds), j.Name)
+		}
+	}
+	return b.String()
+}
+
+func (r Report) writeFailures(line func(string, ...any)) {
+	if r.Failed == 0 {
+		return
+	}
+	line("failed")
+	for _, g := range r.FailureGroups[:min(len(r.FailureGroups), shownReasons)] {
+		line("  %s: %s", plural.Of(g.Jobs, "job"), g.Common().Reason())
+		line("    %s", strings.Join(g.Names(visible.Line), ", "))
+		if g.LogPath != "" {
+			line("    %s", g.LogPath)
+		}
+	}
+	if more := len(r.FailureGroups) - shownReasons; more > 0 {
+		line("  … and %s", plural.Of(more, "more reason"))
+	}
+}
+
+// counts says how many jobs ended in which way.
+func (r Report) counts() string {
+	parts := []string{fmt.Sprintf("%d built", r.Built), fmt.Sprintf("%d skipped", r.Skipped), fmt.Sprintf("%d failed", r.Failed)}
+	for _, g := range r.Other {
+		parts = append(parts, fmt.Sprintf("%d %s", len(g.Jobs), g.Status))
+	}
+	if r.Unfinished > 0 {
+		parts = append(parts, fmt.Sprintf("%d unfinished", r.Unfinished))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// times says how long it took.
+func (r Report) times() string {
+	text := duration(r.WallClockSeconds) + " from the first start to the last end"
+	if len(r.Runs) > 1 {
+		text += fmt.Sprintf(", %s in %s", duration(r.RunSeconds), plural.Of(len(r.Runs), "run"))
+	}
+	return text + fmt.Sprintf(", %s in all jobs", duration(r.CumulativeSeconds))
+}
+
+// bytes says what was pulled and reclaimed.
+func (r Report) bytes() string {
+	reclaimed := amount(r.ReclaimedBytes)
+	if r.Partial && r.ReclaimedBytes != nil {
+		reclaimed = "at least " + reclaimed
+	}
+	return fmt.Sprintf("to pull by the forecasts: %s; reclaimed: %s", amount(r.PullBytes), reclaimed)
+}
+
+// remarks are what a reader should know of the totals.
+func (r Report) remarks() (notes []string) {
+	for _, m := range r.Missing {
+		notes = append(notes, m.String())
+	}
+	if n := len(r.Repeated); n > 0 {
+		notes = append(notes, fmt.Sprintf("%s in several runs, and counted once, by the last end: %s", plural.Of(n, "job"), some(r.Repeated)))
+	}
+	for _, run := range r.Runs {
+		switch run.State {
+		case Running:
+			notes = append(notes, run.Dir+" is running: what it does from now on is not told")
+		case Unknown:
+			notes = append(notes, run.Dir+" has left no word of its end: what it did is told as far as it is on record")
+		}
+	}
+	return notes
+}
+
+func (r Report) openNames() (names []string) {
+	for _, j := range r.Open {
+		names = append(names, j.Name)
+	}
+	return names
+}
+
+// String is a run on one line.
+func (r Run) String() string {
+	name := r.Dir
+	if r.Shard != "" {
+		name += " (shard " + r.Shard + ")"
+	}
+	counts := []string{fmt.Sprintf("%d built", r.Built), fmt.Sprintf("%d skipped", r.Skipped), fmt.Sprintf("%d failed", r.Failed)}
+	if r.Other > 0 {
+		counts = append(counts, fmt.Sprintf("%d other", r.Other))
+	}
+	if r.Unfinished > 0 {
+		counts = append(counts, fmt.Sprintf("%d unfinished", r.Unfinished))
+	}
+	text := fmt.Sprintf("%s: %s, %s of %s in %s", name, r.State, strings.Join(counts, ", "), plural.Of(r.Total, "job"), duration(r.Seconds))
+	if r.Reason != "" {
+		text += ": " + r.Reason
+	}
+	return text
+}
+
+// why is the reason of a job that failed; empty where none is on record.
+func (j Job) why() string {
+	if j.Status != ledger.Failed && j.Error == nil && j.Failure == nil {
+		return ""
+	}
+	return j.Cause().String()
+}
+
+// unknown stands where a figure is not known.
+const unknown = "unknown"
+
+func amount(bytes *int64) string {
+	if bytes == nil {
+		return unknown
+	}
+	return bytesize.Text(*bytes)
+}
+
+func duration(seconds float64) string {
+	d := time.Duration(seconds * float64(time.Second))
+	if d < time.Minute {
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	}
+	return d.Round(time.Second).String()
+}
