@@ -129,6 +129,20 @@ esac`, flaky, w.path("flaked"), stalling, w.path("stalled"), leaving)
 	if log, err := os.ReadFile(w.path("out/logs/" + flaky + "/attempt-1.log")); err != nil || !strings.Contains(string(log), "flaked") {
 		t.Errorf("the first attempt's log: %v %s", err, log)
 	}
+	var refs map[string]ledger.Ref
+	w.readJSON("out/refs.json", &refs)
+	for name, e := range got {
+		want := ""
+		if e.Status == ledger.Built {
+			want = strings.TrimSuffix(e.Tags[0], ":1") + "@" + e.Digest
+		}
+		if refs[name].Image != want {
+			t.Errorf("%s can be pulled as %q, want %q", name, refs[name].Image, want)
+		}
+	}
+	if code, out := runStoker(t.Context(), "report", w.path("out")); code != ExitFailed || !strings.HasPrefix(out, "7 jobs: 5 built, 0 skipped, 2 failed\n") {
+		t.Errorf("the report: exit code %d\n%s", code, out)
+	}
 }
 
 // The second interrupt is the process's own to handle; this is the first.
@@ -253,7 +267,7 @@ func TestManifestFields(t *testing.T) {
 	if err := json.Unmarshal(data, &line); err != nil {
 		t.Fatal(err)
 	}
-	for _, field := range strings.Fields("time name base_image tags digest descriptor status skip_reason error log_path batch node" +
+	for _, field := range strings.Fields("time name base_image tags digest descriptor pushed status skip_reason error log_path batch node" +
 		" attempt_count started_at finished_at duration_seconds remote_check_seconds build_seconds post_build_seconds" +
 		" context_seconds cache_import_seconds export_seconds push_seconds cached_step_count step_count") {
 		if _, there := line[field]; !there {

@@ -65,6 +65,11 @@ func TestOutputsOfTheirOwn(t *testing.T) {
 			t.Errorf("the metadata of %s: %v", base.Name, of)
 		}
 	}
+	var refs map[string]ledger.Ref
+	w.readJSON("out/refs.json", &refs)
+	if first := refs[w.bases[0].Name]; len(refs) != 2 || first.Digest == "" || first.Image != "" {
+		t.Errorf("of images that are in no registry: %+v", refs)
+	}
 	if len(metadata) != 2 {
 		t.Errorf("metadata of %d jobs", len(metadata))
 	}
