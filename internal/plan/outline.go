@@ -33,7 +33,7 @@ func (j *Job) outline() (g graph.Graph, images []string) {
 		linked, _ := j.Links[name].outline()
 		g.Join(linked)
 	}
-	var sent []graph.Vertex
+	sent := []graph.Vertex{graph.Directory(j.Source.context)}
 	for _, name := range slices.Sorted(maps.Keys(j.Options.Inputs.NamedContexts)) {
 		sent = append(sent, graph.Directory(name+"="+j.Options.Inputs.NamedContexts[name].Path))
 	}
@@ -45,7 +45,7 @@ func (j *Job) outline() (g graph.Graph, images []string) {
 	}
 	own, _ := d.Graph(graph.Surroundings{
 		Layers: func(graph.ImageSource) (graph.ImageLayers, bool) { return graph.ImageLayers{}, false },
-		Local:  func(string) string { return j.Source.context },
+		Local:  func(string) string { return "" }, // a copy from elsewhere may well have the same content
 		Sent:   sent,
 	})
 	g.Join(own)
