@@ -21,7 +21,7 @@ import (
 
 // Flags whose values are files or directories; the shell knows these itself.
 var (
-	fileFlags = []string{"images", "rows", "each", "select", "file", "buildkitd", "buildkitd-config", "recover-lock", "tlscacert", "tlscert", "tlskey"}
+	fileFlags = []string{"images", "rows", "each", "select", "file", "buildkitd", "buildkitd-config", "recover-lock", "refs", "tlscacert", "tlscert", "tlskey"}
 	dirFlags  = []string{"output-dir", "state-dir", "disk-path", "tlsdir"}
 )
 

@@ -55,6 +55,9 @@ func TestCompletions(t *testing.T) {
 		{[]string{"du", "--run", "no-"}, onlyDirs},
 		{[]string{"status", ""}, "out " + noFiles},
 		{[]string{"status", "out", ""}, noFiles},
+		{[]string{"report", "out", ""}, "out " + noFiles},
+		{[]string{"report", "--format", ""}, "text json markdown csv junit " + noFiles},
+		{[]string{"report", "--refs", ""}, files},
 	}
 	for _, tt := range tests {
 		_, out := runStoker(t.Context(), append([]string{"__complete"}, tt.args...)...)

@@ -83,8 +83,10 @@ belong to shards that are missing; 2 a record cannot be read.`,
 		Example: `  stoker report stoker-out/1 stoker-out/2
   stoker report --format junit stoker-out > report.xml
   stoker report --refs refs.json bases finals`,
-		SuggestFor:        []string{"merge", "summary", "results"},
-		ValidArgsFunction: completeRun,
+		SuggestFor: []string{"merge", "summary", "results"},
+		ValidArgsFunction: func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+			return completeRun(cmd, nil, typed) // of several
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				args = []string{defaultOutputDir}
@@ -95,7 +97,15 @@ belong to shards that are missing; 2 a record cannot be read.`,
 	cmd.Flags().StringVar(&o.format, "format", reportFormats[0].name, "how to print: text, json, markdown, csv or junit")
 	cmd.Flags().BoolVar(&o.archived, "archived", false, "tell of archived runs, too")
 	cmd.Flags().StringVar(&o.refs, "refs", "", "write the references of all images to `FILE`, as refs.json has those of one run")
+	_ = cmd.RegisterFlagCompletionFunc("format", oneOfThese(formatNames()...)) // the first for this flag
 	return cmd
+}
+
+func formatNames() (names []string) {
+	for _, f := range reportFormats {
+		names = append(names, f.name)
+	}
+	return names
 }
 
 func runReport(dirs []string, o reportOptions, streams Streams) error {
