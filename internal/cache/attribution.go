@@ -54,6 +54,10 @@ type attribution struct {
 	others []bool
 	// lost tells by record that its moment tells nothing: what was made then is known.
 	lost []bool
+	// sources are, by record, the makings that it may come from, where these have told.
+	sources [][]source
+	// accounted are the records that are gone, and had makings of their own.
+	accounted []claimant
 	// placed tells by record that only its place tells what it may be.
 	placed []bool
 }
@@ -63,7 +67,8 @@ func attribute(l *lineage, v View) *attribution {
 	a := &attribution{lineage: l, View: v, shared: v.Needs.shared,
 		made: map[int32][]Making{}, pulls: map[int32][]Making{}, described: map[string][]int32{},
 		of: make([][]int32, len(l.records)), sure: make([]bool, len(l.records)), told: make([][]int32, len(l.records)),
-		own: make([]bool, len(l.records)), others: make([]bool, len(l.records)), lost: make([]bool, len(l.records)), placed: make([]bool, len(l.records))}
+		own: make([]bool, len(l.records)), others: make([]bool, len(l.records)), lost: make([]bool, len(l.records)), placed: make([]bool, len(l.records)),
+		sources: make([][]source, len(l.records))}
 	a.remember()
 	a.upward()
 	a.downward()
@@ -108,6 +113,31 @@ func (a *attribution) remember() {
 		a.own[i], a.lost[i] = known, a.Memory.lost[a.records[i].ID]
 		if v, ok := a.shared.Find(id); known && ok {
 			a.of[i], a.sure[i] = []int32{v}, true
+		}
+	}
+	a.rememberGone()
+}
+
+// rememberGone takes from which makings the records came that are not there any more. Of
+// those that an earlier run has known, only the vertex is on record.
+func (a *attribution) rememberGone() {
+	there := make(map[string]bool, len(a.records))
+	for i := range a.records {
+		there[a.records[i].ID] = true
+	}
+	for id, by := range a.Memory.sources {
+		if !there[id] {
+			a.accounted = append(a.accounted, claimant{record: none, id: id, by: by})
+		}
+	}
+	for id, of := range a.Memory.known {
+		if _, told := a.Memory.sources[id]; told || there[id] {
+			continue
+		}
+		if v, ok := a.shared.Find(of); ok {
+			if by := a.earlierSources(v); len(by) > 0 {
+				a.accounted = append(a.accounted, claimant{record: none, id: id, by: by})
+			}
 		}
 	}
 }

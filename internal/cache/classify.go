@@ -190,6 +190,14 @@ func (c *classifier) learn() {
 	}
 	c.Memory.mu.Lock()
 	defer c.Memory.mu.Unlock()
+	for i, by := range c.sources {
+		if len(by) > 0 {
+			c.Memory.sources[c.records[i].ID] = by
+		}
+	}
+	for _, gone := range c.accounted {
+		c.Memory.sources[gone.id] = gone.by
+	}
 	c.Memory.forget(c.records)
 	for i := range c.records {
 		if c.lost[i] {

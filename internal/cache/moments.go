@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -33,7 +32,7 @@ func (a *attribution) atItsMoment(i int, among []int32) (nearest []int32, sure b
 	best := time.Duration(-1)
 	gaps := make([]time.Duration, len(among))
 	for n, v := range among {
-		gaps[n] = a.gap(v, &a.records[i], a.isNew(i))
+		gaps[n], _ = a.gap(v, &a.records[i], a.isNew(i))
 		if gaps[n] >= 0 && (best < 0 || gaps[n] < best) {
 			best = gaps[n]
 		}
@@ -49,11 +48,11 @@ func (a *attribution) atItsMoment(i int, among []int32) (nearest []int32, sure b
 	return distinct(nearest), true
 }
 
-// gap is how far the making of a record is from the nearest of a vertex; negative
-// for too far. A mutable record says when its step began, any other when that was
+// gap is how far the making of a record is from the nearest of a vertex, and which that
+// is; negative for too far. A mutable record says when its step began, any other when that was
 // done (commit and DiskUsage in BuildKit's cache package).
-func (a *attribution) gap(v int32, r *Record, isNew bool) time.Duration {
-	best := time.Duration(-1)
+func (a *attribution) gap(v int32, r *Record, isNew bool) (best time.Duration, nearest Making) {
+	best = -1
 	early := mostEarly
 	if r.Old {
 		early = oldEarly
@@ -63,7 +62,7 @@ func (a *attribution) gap(v int32, r *Record, isNew bool) time.Duration {
 			// A killed run was not told when it was done. What was there when this one
 			// began may be it.
 			if after := r.CreatedAt.Sub(made.Began); made.earlier && !isNew && after >= -early && (best < 0 || after.Abs() < best) {
-				best = after.Abs()
+				best, nearest = after.Abs(), made
 			}
 			continue
 		}
@@ -79,10 +78,10 @@ func (a *attribution) gap(v int32, r *Record, isNew bool) time.Duration {
 			continue
 		}
 		if late = late.Abs(); best < 0 || late < best {
-			best = late
+			best, nearest = late, made
 		}
 	}
-	return best
+	return best, nearest
 }
 
 // isPulledBefore tells whether the record at i, a layer that was there when the run began,
@@ -125,39 +124,5 @@ func (a *attribution) guess() {
 			}
 		}
 		a.of[i], a.sure[i] = a.atItsMoment(i, among)
-	}
-}
-
-// contest takes back what is not sure: where more records seem to come from a step
-// than it was made, the nearest in time are its own. The rest are somebody else's, or
-// of another step of which it was not told yet.
-func (a *attribution) contest() {
-	type claim struct {
-		v           int32
-		description string
-	}
-	claims, accounted := map[claim][]int{}, map[claim]int{}
-	for i := range a.records {
-		if !a.sure[i] || len(a.of[i]) != 1 {
-			continue
-		}
-		c := claim{a.of[i][0], graph.Normalize(a.records[i].Description)}
-		if a.own[i] {
-			accounted[c]++
-		} else {
-			claims[c] = append(claims[c], i)
-		}
-	}
-	for c, records := range claims {
-		times := max(len(a.made[c.v])-accounted[c], 0)
-		if len(records) <= times {
-			continue
-		}
-		slices.SortFunc(records, func(x, y int) int {
-			return cmp.Compare(a.gap(c.v, &a.records[x], a.isNew(x)), a.gap(c.v, &a.records[y], a.isNew(y)))
-		})
-		for _, i := range records[times:] {
-			a.of[i], a.sure[i], a.lost[i] = a.fitting(i), false, true
-		}
 	}
 }

@@ -117,7 +117,7 @@ func (r *run) lookUp(ctx context.Context, job *plan.Job) (l lookup) {
 	for i, tag := range job.Tags {
 		digest, exists, err := r.Registries.Tags.Exists(ctx, tag)
 		if err != nil || !exists {
-			l.err = err
+			l.err = redacted(r.Redact, err)
 			return l
 		}
 		if i == 0 {

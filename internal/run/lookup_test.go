@@ -3,7 +3,9 @@ package run
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/stoker-build/stoker/internal/node"
 	"github.com/stoker-build/stoker/internal/node/nodetest"
 	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/redact"
 )
 
 // full is a registry that has every image.
@@ -50,4 +53,29 @@ func TestWhatTheRegistryHas(t *testing.T) {
 			t.Errorf("%v: %d skipped, %d built (%v)", tt.exports, s.Skipped, s.Built, err)
 		}
 	}
+}
+
+// telling is a registry of which nobody can ask without telling a secret.
+type telling string
+
+func (t telling) Exists(context.Context, string) (digest string, exists bool, err error) {
+	return "", false, fmt.Errorf("the credential helper says: password=%s", string(t))
+}
+
+// What is on record of an image that could not be asked for has no secret in it.
+func TestWhatTheRegistryDidNotSay(t *testing.T) {
+	inMemory(t, func(t *testing.T) {
+		const secret = "Sup3r-S3cret-Pw"
+		s := newStage(t, 1, 1, nodetest.New("one", 1500*mb))
+		s.Redact, s.Registries.Tags = redact.New(secret), telling(secret)
+		job := s.Plan.Jobs[0]
+		job.Tags, job.Options.Exports = []string{"r.example/a:1"}, []client.ExportEntry{{Type: client.ExporterImage, Attrs: map[string]string{"push": "true"}}}
+		s.run(t.Context())
+		for _, file := range []string{"manifest.jsonl", "events.jsonl"} {
+			text, err := os.ReadFile(filepath.Join(s.out, file))
+			if err != nil || !strings.Contains(string(text), "credential helper") || strings.Contains(string(text), secret) {
+				t.Errorf("%s (%v):\n%s", file, err, text)
+			}
+		}
+	})
 }

@@ -1,0 +1,164 @@
+package cache
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/graph"
+)
+
+// source is one making of a vertex's result: it leaves one record, and while it is made or
+// when that fails, a mutable one.
+type source struct {
+	vertex, result int32
+	mutable        bool
+	at             int64 // when it was done, or else when it began, in nanoseconds
+}
+
+// claimant is a record that is taken for what some makings have left, or for one of it
+// where they do not tell it apart.
+type claimant struct {
+	record int    // its number; none where it is accounted for, or gone
+	id     string // of one that is gone
+	gap    time.Duration
+	by     []source
+}
+
+const none = -1
+
+// contest takes back what is not sure: where more records seem to come from makings than
+// these have left. Those that are clearly the nearest in time are theirs; the rest are
+// somebody else's, or of another step of which it was not told yet. A record that is gone
+// keeps its making: what looks like another one of it is not the plan's.
+func (a *attribution) contest() {
+	apart := time.Duration(0)
+	if a.Owner == Shared { // nothing of a stranger's goes because of a few milliseconds
+		apart = sameMoment
+	}
+	groups := grouped(append(a.claimants(), a.accounted...))
+	for _, group := range groups {
+		sources := map[source]bool{}
+		var claims []claimant
+		for _, c := range group {
+			for _, s := range c.by {
+				sources[s] = true
+			}
+			if c.record != none {
+				claims = append(claims, c)
+			}
+		}
+		left := max(len(sources)-(len(group)-len(claims)), 0)
+		for _, c := range claims[clearly(claims, left, apart):] {
+			a.of[c.record], a.sure[c.record], a.lost[c.record], a.sources[c.record] = a.fitting(c.record), false, true, nil
+		}
+	}
+}
+
+// clearly sorts the claims by how near they are, and returns how many of them, up to a
+// number, are told apart from the others by more than apart.
+func clearly(claims []claimant, most int, apart time.Duration) int {
+	slices.SortFunc(claims, func(x, y claimant) int { return cmp.Or(cmp.Compare(x.gap, y.gap), cmp.Compare(x.record, y.record)) })
+	n := min(most, len(claims))
+	for n > 0 && n < len(claims) && claims[n].gap-claims[n-1].gap <= apart {
+		n--
+	}
+	return n
+}
+
+// claimants are the records that the moments of their making have told of.
+func (a *attribution) claimants() (all []claimant) {
+	for i := range a.records {
+		if !a.sure[i] {
+			continue
+		}
+		c := claimant{record: i}
+		if a.own[i] {
+			c.record = none
+		}
+		c.by, c.gap = a.sourcesOf(i)
+		if len(c.by) > 0 {
+			a.sources[i] = c.by
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// sourcesOf returns the makings that the record at i may come from.
+func (a *attribution) sourcesOf(i int) (by []source, least time.Duration) {
+	r := &a.records[i]
+	description := graph.Normalize(r.Description)
+	least = -1
+	for _, v := range a.of[i] {
+		gap, made := a.gap(v, r, a.isNew(i))
+		if gap < 0 {
+			continue
+		}
+		if least < 0 || gap < least {
+			least = gap
+		}
+		by = append(by, source{v, a.resultOf(v, description), r.Mutable, made.moment()})
+	}
+	return by, least
+}
+
+// resultOf is the number of a vertex's result with a description; 0 where the
+// description does not tell.
+func (a *attribution) resultOf(v int32, description string) int32 {
+	for n := range a.shared.Results(v) {
+		if d, _ := a.shared.Result(v, n); d == description {
+			return int32(n)
+		}
+	}
+	return 0
+}
+
+// earlierSources are the makings of a vertex in earlier runs.
+func (a *attribution) earlierSources(v int32) (by []source) {
+	for _, m := range a.made[v] {
+		if m.earlier {
+			by = append(by, source{v, 0, false, m.moment()})
+		}
+	}
+	return by
+}
+
+func (m *Making) moment() int64 {
+	if m.Done.IsZero() {
+		return m.Began.UnixNano()
+	}
+	return m.Done.UnixNano()
+}
+
+// grouped returns claimants in groups that have no making in common.
+func grouped(claimants []claimant) map[int][]claimant {
+	numbers := map[source]int{} // of the makings
+	var parent []int
+	var root func(n int) int
+	root = func(n int) int {
+		if parent[n] != n {
+			parent[n] = root(parent[n])
+		}
+		return parent[n]
+	}
+	number := func(s source) int {
+		n, known := numbers[s]
+		if !known {
+			n = len(parent)
+			numbers[s], parent = n, append(parent, n)
+		}
+		return root(n)
+	}
+	for _, c := range claimants {
+		for _, s := range c.by[1:] {
+			parent[number(s)] = number(c.by[0])
+		}
+	}
+	groups := map[int][]claimant{}
+	for _, c := range claimants {
+		g := number(c.by[0])
+		groups[g] = append(groups[g], c)
+	}
+	return groups
+}

@@ -1,0 +1,62 @@
+package cache
+
+import "testing"
+
+const (
+	deadOfOne = "dead: all its jobs are finished: one"
+	anothers  = "foreign: another build's"
+)
+
+// Once the plan's own record is gone, another's of the same text and about the same time
+// is not taken for it: what made it has left its record.
+func TestAStrangersStepWhenTheOwnIsGone(t *testing.T) {
+	one := job("one", "FROM env1 | RUN make #A=1")
+	ours, theirs := made(1000, "ours", "a2", run("make")), made(1200, "theirs", "a2", run("make"))
+	making := madeAt(of(one, "RUN make #A=1"), at(1002))
+	t.Run("in the same run", func(t *testing.T) {
+		v := view(Shared, one)
+		v.Memory.Made(making)
+		finish(v, 0)
+		v.Records = append(stack("a", env1), ours)
+		check(t, Classify(v), "ours "+deadOfOne)
+		v.Records = append(stack("a", env1), theirs)
+		for range 2 {
+			check(t, Classify(v), "theirs "+anothers)
+		}
+		v.Memory.Made(madeAt(making.Vertex, at(9002))) // made anew
+		v.Records = append(stack("a", env1), theirs, made(9000, "again", "a2", run("make")))
+		check(t, Classify(v), "theirs "+anothers+"\nagain "+deadOfOne)
+	})
+	t.Run("in a resumed run", func(t *testing.T) {
+		v := view(Shared, one)
+		v.Memory.Made(making)
+		v.Records = append(stack("a", env1), ours)
+		Classify(v)
+		known, makings := v.Memory.Known(), v.Memory.Makings()
+		v = view(Shared, one)
+		v.Memory, v.Before = NewMemory(known, makings, nil), set("a0 a1 a2 theirs")
+		finish(v, 0)
+		v.Records = append(stack("a", env1), theirs)
+		for range 2 {
+			check(t, Classify(v), "theirs "+anothers)
+		}
+	})
+}
+
+// Where steps of one text cannot be told apart, they are the plan's as long as there are
+// no more than it has made.
+func TestAStrangerAmongStepsOfOneText(t *testing.T) {
+	one, two := job("one", "FROM env1 | RUN make #A=1"), job("two", "FROM env1 | RUN make #A=2")
+	v := view(Shared, one, two)
+	v.Memory.Made(madeAt(of(one, "RUN make #A=1"), at(1002)))
+	v.Memory.Made(madeAt(of(two, "RUN make #A=2"), at(1102)))
+	v.Records = append(stack("a", env1), made(1000, "r1", "a2", run("make")), made(1100, "r2", "a2", run("make")))
+	check(t, Classify(v), "r1 live: needed: one\nr2 live: needed: one")
+
+	v = view(Shared, one, two)
+	v.Memory.Made(madeAt(of(one, "RUN make #A=1"), at(1002)))
+	v.Memory.Made(madeAt(of(two, "RUN make #A=2"), at(1102)))
+	v.Records = append(stack("a", env1), made(1000, "r1", "a2", run("make")), made(1050, "theirs", "a2", run("make")), made(1100, "r2", "a2", run("make")))
+	finish(v, 0, 1)
+	check(t, Classify(v), "r1 "+anothers+"\ntheirs "+anothers+"\nr2 "+anothers)
+}
