@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stoker-build/stoker/internal/annotate"
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 )
@@ -137,7 +138,7 @@ func TestAnnotations(t *testing.T) {
 	for range 50 {
 		many = append(many, group("Dockerfile")...)
 	}
-	if got := annotations(many, "/repo", "/repo"); len(got) != mostAnnotations {
+	if got := annotations(many, "/repo", "/repo"); len(got) != annotate.Most {
 		t.Errorf("%d annotations", len(got))
 	}
 }

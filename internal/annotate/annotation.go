@@ -1,0 +1,59 @@
+// Package annotate writes the workflow commands by which a step of GitHub Actions shows
+// annotations, on the run's page and beside lines of files. It is pure.
+package annotate
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/stoker-build/stoker/internal/visible"
+)
+
+// Most is how many of a step GitHub shows.
+const Most = 10
+
+// Annotation is an error or a warning beside a line of a file.
+type Annotation struct {
+	// Level is "error" or "warning".
+	Level string
+	Title string
+	Text  string
+	// File is named from the working directory; empty for none, as Line is 0.
+	File string
+	Line int
+}
+
+// Command returns the workflow command. The file is named from the workspace, where it is
+// in that; dir is the working directory.
+func (a Annotation) Command(workspace, dir string) string {
+	properties := "title=" + property(a.Title)
+	if file := below(workspace, dir, a.File); file != "" && a.Line > 0 {
+		properties = fmt.Sprintf("file=%s,line=%d,%s", property(visible.Line(file)), a.Line, properties)
+	}
+	return "::" + a.Level + " " + properties + "::" + data(a.Text)
+}
+
+// below is a file's path from the workspace; empty where it is not in it.
+func below(workspace, dir, file string) string {
+	if workspace == "" || file == "" {
+		return ""
+	}
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(dir, file)
+	}
+	path, err := filepath.Rel(workspace, file)
+	if err != nil || !filepath.IsLocal(path) {
+		return ""
+	}
+	return filepath.ToSlash(path)
+}
+
+// data and property escape as GitHub's runner reads it (toolkit, command.ts).
+func data(s string) string {
+	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(s)
+}
+
+func property(s string) string {
+	return strings.NewReplacer(":", "%3A", ",", "%2C").Replace(data(s))
+}
