@@ -215,24 +215,26 @@ func (j *Job) Reads(ctx context.Context) []string {
 	if _, err := convert(ctx, j.Source.dockerfile, j.Options, j.Options.BuildArgs, notes); err != nil {
 		return nil
 	}
-	return notes.refs
+	return notes.refs()
 }
 
 // imageNotes is a resolver that notes what it is asked and says that every
 // image is one layer: an image without any would convert as FROM scratch does.
 type imageNotes struct {
-	mu   sync.Mutex
-	refs []string
+	mu     sync.Mutex
+	images []Image
 }
 
 // ResolveImageConfig implements BuildKit's llb.ImageMetaResolver.
 func (n *imageNotes) ResolveImageConfig(_ context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
-	n.mu.Lock()
-	n.refs = append(n.refs, ref)
-	n.mu.Unlock()
+	var platform *ocispecs.Platform
+	if opt.ImageOpt != nil {
+		platform = opt.ImageOpt.Platform
+	}
+	n.note(ref, platform)
 	config := ocispecs.Image{RootFS: ocispecs.RootFS{Type: "layers", DiffIDs: []digest.Digest{digest.FromString("layer")}}}
-	if opt.ImageOpt != nil && opt.ImageOpt.Platform != nil {
-		config.Platform = platforms.Normalize(*opt.ImageOpt.Platform)
+	if platform != nil {
+		config.Platform = platforms.Normalize(*platform)
 	}
 	data, err := json.Marshal(config)
 	return ref, digest.FromString(ref), data, err

@@ -49,7 +49,7 @@ func (j *Job) outline() (g graph.Graph, images []string) {
 		Sent:   sent,
 	})
 	g.Join(own)
-	return g, notes.refs
+	return g, notes.refs()
 }
 
 // definition is the build as BuildKit's converter in this process has it.
