@@ -39,15 +39,20 @@ type Options struct {
 	Chains string
 }
 
+// userAgent is what registries know this program by.
+const userAgent = "stoker"
+
 // Client asks registries. It stands for one run: what it was told of an image it does
 // not ask again. It may be used by several goroutines.
 type Client struct {
 	options Options
 	limits  *limits
-	puller  *remote.Puller
-	pusher  *remote.Pusher
-	store   layers.Store
-	found   flightcontrol.CachedGroup[layers.Chain] // by reference and platform
+	// transport is what all requests go through.
+	transport http.RoundTripper
+	puller    *remote.Puller
+	pusher    *remote.Pusher
+	store     layers.Store
+	found     flightcontrol.CachedGroup[layers.Chain] // by reference and platform
 	// How long one registry is waited for, and the first pause between two tries.
 	patience, pause time.Duration
 
@@ -70,9 +75,10 @@ const (
 func New(o Options) (*Client, error) {
 	c := &Client{options: o, limits: &limits{next: remote.DefaultTransport, known: map[string]throttle.Limit{}}, store: layers.Store{Dir: o.Chains},
 		patience: defaultPatience, pause: defaultPause, failures: map[string]int{}}
+	c.transport = &pings{next: c.limits, known: map[string]pong{}}
 	// The library's own retries are off: they would multiply with ours.
-	options := []remote.Option{remote.WithAuthFromKeychain(cmp.Or(o.Credentials, credentials.New())), remote.WithUserAgent("stoker"),
-		remote.WithTransport(&pings{next: c.limits, known: map[string]pong{}}), remote.WithRetryBackoff(remote.Backoff{Steps: 1})}
+	options := []remote.Option{remote.WithAuthFromKeychain(cmp.Or(o.Credentials, credentials.New())), remote.WithUserAgent(userAgent),
+		remote.WithTransport(c.transport), remote.WithRetryBackoff(remote.Backoff{Steps: 1})}
 	var err error
 	if c.puller, err = remote.NewPuller(options...); err != nil {
 		return nil, err
