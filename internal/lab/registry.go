@@ -85,6 +85,7 @@ func (r *Registry) makeApp(opts RegistryOptions) error {
 		},
 	}
 	config.HTTP.Secret = rand.Text()
+	config.Catalog.MaxEntries = 1000 // what a registry's own file of settings comes to
 	dir := opts.Dir
 	if dir == "" {
 		made, err := registryDir(opts.InMemory)
