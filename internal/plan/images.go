@@ -86,3 +86,23 @@ func (n *imageNotes) refs() (all []string) {
 	}
 	return all
 }
+
+// PushedTo returns the references that a job's build pushes to: its image's, and that of
+// its cache.
+func (j *Job) PushedTo() (refs []string) {
+	for _, e := range j.Options.Exports {
+		switch {
+		case !pushes(e):
+		case len(j.Tags) > 0:
+			refs = append(refs, j.Tags...)
+		default:
+			refs = append(refs, strings.Split(e.Attrs["name"], ",")...)
+		}
+	}
+	for _, c := range j.Options.CacheTo {
+		if c.Type == "registry" {
+			refs = append(refs, c.Attrs["ref"])
+		}
+	}
+	return refs
+}

@@ -24,6 +24,10 @@ type PlannedJob struct {
 	// Problem says why the job would fail before it is tried; empty if it would
 	// not.
 	Problem string `json:"problem,omitempty"`
+	// Failure is why in parts, where the builder says so.
+	Failure *ledger.Failure `json:"failure,omitempty"`
+	// Unknown says why it is not known what the job does; empty where it is.
+	Unknown string `json:"unknown,omitempty"`
 }
 
 // Planned is what a run would do.
@@ -83,7 +87,9 @@ func Forecast(ctx context.Context, opt Options, nodes []int, pace ledger.Pace) (
 		}
 		j := PlannedJob{Name: t.job.Name, Base: t.job.Base, Tags: t.job.Tags, Batch: t.result.batch}
 		if t.early != nil {
-			j.Problem = t.early.Error()
+			j.Problem, j.Failure = t.early.Error(), t.result.failure
+		} else if t.known.untold != nil {
+			j.Unknown = t.known.untold.Error()
 		}
 		p.Jobs = append(p.Jobs, j)
 	}

@@ -106,26 +106,38 @@ func (r *run) kept(t *task, e ledger.Entry) {
 	t.made, t.result.build.Digest = e.Status == ledger.Built, e.Digest
 }
 
-// lookUp asks the registry about the tags of a job whose image is only pushed: of
-// another, files are wanted or an image in docker, whatever the registry has.
+// lookUp asks the registry about the tags of a job.
 func (r *run) lookUp(ctx context.Context, job *plan.Job) (l lookup) {
-	if r.Registries.Tags == nil || len(job.Tags) == 0 || !job.PushesOnly() || ctx.Err() != nil {
+	if r.Registries.Tags == nil || !mayBeThere(job) || ctx.Err() != nil {
 		return lookup{}
 	}
 	l.started = time.Now()
-	defer func() { l.took = time.Since(l.started) }()
+	digest, exists, err := TagsExist(ctx, r.Registries.Tags, job)
+	l.digest, l.exists, l.err = digest, exists, redacted(r.Redact, err)
+	l.took = time.Since(l.started)
+	return l
+}
+
+// mayBeThere tells whether a job can be done because the registry has its image: of one
+// that is not only pushed, files are wanted or an image in docker, whatever is there.
+func mayBeThere(job *plan.Job) bool { return len(job.Tags) > 0 && job.PushesOnly() }
+
+// TagsExist tells whether a job can be skipped because all its tags are there, and the
+// digest of the first.
+func TagsExist(ctx context.Context, tags Registry, job *plan.Job) (digest string, exists bool, err error) {
+	if !mayBeThere(job) {
+		return "", false, nil
+	}
 	for i, tag := range job.Tags {
-		digest, exists, err := r.Registries.Tags.Exists(ctx, tag)
+		d, exists, err := tags.Exists(ctx, tag)
 		if err != nil || !exists {
-			l.err = redacted(r.Redact, err)
-			return l
+			return "", false, err
 		}
 		if i == 0 {
-			l.digest = digest
+			digest = d
 		}
 	}
-	l.exists = true
-	return l
+	return digest, true, nil
 }
 
 // skip ends a task whose image exists already.

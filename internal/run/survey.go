@@ -59,6 +59,7 @@ func (r *run) survey(ctx context.Context, tasks []*task) []*task {
 			r.registries.throttledInSurvey(ctx, t, a.err)
 		}
 		if a.err != nil && !a.known && !t.done() && !r.linkReads(ctx, t) && !r.refused(t, a.err) {
+			t.known.untold = a.err
 			unknown = append(unknown, fmt.Errorf("%s: %w", t.job.Name, a.err))
 		}
 	}

@@ -51,6 +51,8 @@ type knowledge struct {
 	// unreached is when the builder could not ask a registry about it; zero where it
 	// could.
 	unreached time.Time
+	// untold is why it is not known what the job does.
+	untold error
 }
 
 // tries is what the attempts at a job have come to.
