@@ -85,6 +85,7 @@ unreadable input; 3 no builder could be reached; 130 interrupted.`,
 	o.prune.addTo(cmd.Flags())
 	o.space.addTo(cmd.Flags())
 	cmd.Flags().BoolVar(&o.run.lint, "check", false, "have the builder check the Dockerfiles, print what it finds, and build nothing")
+	cmd.Flags().BoolVar(&o.run.checkFirst, "check-first", false, "do what \"stoker check\" does first, and build nothing when it finds a fault")
 	return cmd
 }
 
@@ -101,7 +102,7 @@ func runBuild(ctx context.Context, o buildOptions, streams Streams) error {
 		return printJobs(streams.Out, p)
 	}
 	if o.run.lint {
-		return check(ctx, p, o, streams)
+		return checkDockerfiles(ctx, p, o, streams)
 	}
 	if err := p.CheckOutputs(); err != nil {
 		return err

@@ -50,6 +50,12 @@ func (o buildOptions) askRegistries(options *run.Options, c *registry.Client) {
 	}
 }
 
+// askBuilder has the run ask and use a builder.
+func (o buildOptions) askBuilder(options *run.Options, b *builder.Builder) {
+	options.BuilderName, options.Prune.Owner = b.Name(), o.prune.owner(b)
+	options.Builder, options.Graphs, options.Nodes = b, b, nodesOf(b)
+}
+
 // execute builds a plan: connect, open the record, run, say how it went.
 func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams) (err error) {
 	done, err := o.builder.openState(streams.Err)
@@ -79,11 +85,16 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 		return err
 	}
 	o.askRegistries(&options, client)
-	options.BuilderName, options.Registries.Mirrors = b.Name(), mirrors.Of
-	options.Builder, options.Graphs, options.Nodes, options.Late, options.Prune.Owner = b, b, nodesOf(b), lateOf(b), o.prune.owner(b)
+	options.Registries.Mirrors, options.Late = mirrors.Of, lateOf(b)
+	o.askBuilder(&options, b)
 	options.Recovery = o.recovery(b.Name())
 	if err := checkWithFrontend(ctx, p, b); err != nil {
 		return err
+	}
+	if o.run.checkFirst {
+		if err := o.checkFirst(ctx, p, b, client, options.Redact.String, streams.Err); err != nil {
+			return err
+		}
 	}
 
 	command := func() string { return resumeCommand(streams, o.flags, os.LookupEnv, options.Redact) }

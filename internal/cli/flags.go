@@ -168,6 +168,7 @@ type runOptions struct {
 	progress   string
 	quiet      bool
 	lint       bool
+	checkFirst bool
 }
 
 func (o *runOptions) addTo(f *pflag.FlagSet) {

@@ -15,9 +15,9 @@ import (
 	"github.com/stoker-build/stoker/internal/visible"
 )
 
-// check has the builder check the jobs' Dockerfiles, and prints what it found. As
+// checkDockerfiles has the builder check the jobs' Dockerfiles, and prints what it found. As
 // with docker buildx build --check, findings are a failure.
-func check(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams) (err error) {
+func checkDockerfiles(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams) (err error) {
 	done, err := o.builder.openState(streams.Err)
 	if err != nil {
 		return err

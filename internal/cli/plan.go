@@ -106,8 +106,8 @@ func runPlan(ctx context.Context, o buildOptions, nodes []int, format string, st
 	case err == nil:
 		defer b.Close()
 		tellMissing(streams.Err, b, isLeftOut)
-		options.BuilderName, mirrors = b.Name(), b.Mirrors()
-		options.Builder, options.Graphs, options.Nodes, options.Prune.Owner = b, b, nodesOf(b), o.prune.owner(b)
+		mirrors = b.Mirrors()
+		o.askBuilder(&options, b)
 		if err := checkWithFrontend(ctx, p, b); err != nil {
 			return err
 		}

@@ -1,0 +1,123 @@
+package check
+
+import (
+	"encoding/xml"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/visible"
+)
+
+// The elements of a JUnit report, with what the strict of its schemas ask for.
+type (
+	suites struct {
+		XMLName xml.Name `xml:"testsuites"`
+		Suite   suite    `xml:"testsuite"`
+	}
+	// Large: its attributes are those that the schemas ask for.
+	suite struct {
+		ID         int       `xml:"id,attr"`
+		Package    string    `xml:"package,attr"`
+		Name       string    `xml:"name,attr"`
+		Timestamp  string    `xml:"timestamp,attr"`
+		Hostname   string    `xml:"hostname,attr"`
+		Tests      int       `xml:"tests,attr"`
+		Failures   int       `xml:"failures,attr"`
+		Errors     int       `xml:"errors,attr"`
+		Skipped    int       `xml:"skipped,attr"`
+		Time       string    `xml:"time,attr"`
+		Properties struct{}  `xml:"properties"`
+		Cases      []*tested `xml:"testcase"`
+		Out        string    `xml:"system-out"`
+		Err        string    `xml:"system-err"`
+	}
+	tested struct {
+		Name    string   `xml:"name,attr"`
+		Class   string   `xml:"classname,attr"`
+		Time    string   `xml:"time,attr"`
+		Skipped *outcome `xml:"skipped"`
+		Failure *outcome `xml:"failure"`
+	}
+	outcome struct {
+		Message string `xml:"message,attr"`
+		Type    string `xml:"type,attr,omitempty"`
+		Text    string `xml:",chardata"`
+	}
+)
+
+// noTime is how long a test took: no single one is measured.
+const noTime = "0"
+
+// JUnit returns the report as JUnit's XML: a test for each job, and one for each finding
+// that is no job's. A fault is a failure; what is not known counts as skipped; warnings
+// are in the output.
+func (r *Report) JUnit(began time.Time, took time.Duration, rewrite func(string) string) ([]byte, error) {
+	s := suite{Package: "stoker", Name: "stoker check", Hostname: "localhost",
+		Timestamp: began.UTC().Format("2006-01-02T15:04:05"), Time: fmt.Sprintf("%.3f", took.Seconds())}
+	of := map[string]*tested{}
+	for _, name := range r.Jobs {
+		of[name] = &tested{Name: visible.Line(name), Class: "stoker.check.job", Time: noTime}
+		s.Cases = append(s.Cases, of[name])
+	}
+	for _, f := range r.Findings(rewrite) {
+		if f.Severity == Warning {
+			s.Out += r.told(f) + "\n"
+			continue
+		}
+		for _, name := range f.Jobs {
+			if t := of[name]; t != nil {
+				t.take(f)
+			}
+		}
+		if len(f.Jobs) == 0 {
+			own := &tested{Name: visible.Line(f.Text), Class: "stoker.check." + string(f.Kind), Time: noTime}
+			own.take(f)
+			s.Cases = append(s.Cases, own)
+		}
+	}
+	s.count()
+	text, err := xml.MarshalIndent(suites{Suite: s}, "", "  ")
+	return append([]byte(xml.Header), append(text, '\n')...), err
+}
+
+// take notes a finding of a test. Of several it has one failure, as the schemas want; it
+// tells of all.
+func (t *tested) take(f Finding) {
+	text := visible.Lines(strings.TrimSpace(f.Text + "\n" + f.Hint + "\n" + placesOf(f)))
+	switch {
+	case f.Severity == Fault && t.Failure == nil:
+		t.Failure = &outcome{Message: visible.Line(f.Text), Type: string(f.Kind), Text: text}
+	case f.Severity == Fault:
+		t.Failure.Text += "\n" + text
+	case t.Failure == nil && t.Skipped == nil: // faults come first
+		t.Skipped = &outcome{Message: "not known: " + visible.Line(f.Text)}
+	}
+}
+
+func (s *suite) count() {
+	s.Tests = len(s.Cases)
+	for _, t := range s.Cases {
+		switch {
+		case t.Failure != nil:
+			s.Failures++
+		case t.Skipped != nil:
+			s.Skipped++
+		}
+	}
+}
+
+// told is a finding in one line.
+func (r *Report) told(f Finding) string {
+	parts := []string{words[f.Severity] + ": " + f.Text, f.Hint, placesOf(f)}
+	if len(f.Jobs) > 0 {
+		parts = append(parts, r.jobsOf(f))
+	}
+	var line []string
+	for _, part := range parts {
+		if part != "" {
+			line = append(line, visible.Line(part))
+		}
+	}
+	return strings.Join(line, "; ")
+}

@@ -1,0 +1,169 @@
+// Package check is what a check of a plan has found: each fault once, with the jobs that
+// have it, and how that is told. It is pure.
+package check
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Severity is what a finding means for a run.
+type Severity string
+
+// The severities, the worst first.
+const (
+	Fault   Severity = "fault"   // something would fail, or the run not begin
+	Warning Severity = "warning" // it may be otherwise than is wanted
+	Unknown Severity = "unknown" // it could not be found out
+)
+
+// Kind is what a finding is about.
+type Kind string
+
+// The kinds, in the order in which they are told.
+const (
+	Input      Kind = "input"
+	Builder    Kind = "builder"
+	Image      Kind = "image" // that a build reads
+	Build      Kind = "build" // what else the builder says
+	Dockerfile Kind = "dockerfile"
+	Secret     Kind = "secret"
+	Tag        Kind = "tag"
+	Push       Kind = "push"
+	Output     Kind = "output"
+	Quota      Kind = "quota"
+	Space      Kind = "space"
+)
+
+var (
+	severities = []Severity{Fault, Warning, Unknown}
+	kinds      = []Kind{Input, Builder, Image, Build, Dockerfile, Secret, Tag, Push, Output, Quota, Space}
+)
+
+// Place is a line of a file; 0 where it is not known which.
+type Place struct {
+	File string `json:"file"`
+	Line int    `json:"line,omitempty"`
+}
+
+func (p Place) String() string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d", p.File, p.Line)
+}
+
+// Finding is something that is wrong, or that could not be found out.
+type Finding struct {
+	Severity Severity `json:"severity"`
+	Kind     Kind     `json:"kind"`
+	// Text says what is wrong, with what value.
+	Text string `json:"text"`
+	// Hint says what to do; empty where the text does.
+	Hint string `json:"hint,omitempty"`
+	// Jobs are the names of those that have it; none where it is a matter of the run.
+	Jobs []string `json:"jobs,omitempty"`
+	// Places are where it stands.
+	Places []Place `json:"places,omitempty"`
+}
+
+// Report is what a check has found. The zero value is ready for use.
+type Report struct {
+	// Jobs are the names of all that were checked, in their order.
+	Jobs []string
+	// Existing is how many of them would be skipped, since their images exist.
+	Existing int
+
+	findings []*Finding
+	known    map[string]*Finding
+}
+
+// Add notes a finding. One that is there already gets the jobs and places of the other.
+func (r *Report) Add(found ...Finding) {
+	if r.known == nil {
+		r.known = map[string]*Finding{}
+	}
+	for _, f := range found {
+		key := fmt.Sprintf("%s %s %q %q", f.Severity, f.Kind, f.Text, f.Hint)
+		one := r.known[key]
+		if one == nil {
+			one = &Finding{Severity: f.Severity, Kind: f.Kind, Text: f.Text, Hint: f.Hint}
+			r.known[key] = one
+			r.findings = append(r.findings, one)
+		}
+		one.Jobs = appendNew(one.Jobs, f.Jobs)
+		one.Places = appendNew(one.Places, f.Places)
+	}
+}
+
+// appendNew appends what is not there.
+func appendNew[T comparable](to, more []T) []T {
+	there := make(map[T]bool, len(to))
+	for _, v := range to {
+		there[v] = true
+	}
+	for _, v := range more {
+		if !there[v] {
+			there[v] = true
+			to = append(to, v)
+		}
+	}
+	return to
+}
+
+// Findings returns what was found, the worst first, and of each severity by kind; the jobs
+// of each in the order of all. Every text is passed through rewrite, such as to take
+// secrets out.
+func (r *Report) Findings(rewrite func(string) string) []Finding {
+	place := make(map[string]int, len(r.Jobs))
+	for i, name := range r.Jobs {
+		place[name] = i
+	}
+	all := make([]Finding, 0, len(r.findings))
+	for _, one := range r.findings {
+		f := *one
+		f.Text, f.Hint = rewrite(f.Text), rewrite(f.Hint)
+		f.Jobs, f.Places = slices.Clone(f.Jobs), slices.Clone(f.Places)
+		slices.SortStableFunc(f.Jobs, func(a, b string) int { return cmp.Compare(place[a], place[b]) })
+		slices.SortStableFunc(f.Places, func(a, b Place) int {
+			return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+		})
+		all = append(all, f)
+	}
+	slices.SortStableFunc(all, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(slices.Index(severities, a.Severity), slices.Index(severities, b.Severity)),
+			cmp.Compare(slices.Index(kinds, a.Kind), slices.Index(kinds, b.Kind)))
+	})
+	return all
+}
+
+// Failed tells whether there is any fault.
+func (r *Report) Failed() bool { return r.count(Fault) > 0 }
+
+func (r *Report) count(s Severity) (n int) {
+	for _, f := range r.findings {
+		if f.Severity == s {
+			n++
+		}
+	}
+	return n
+}
+
+// faulty is how many jobs have faults.
+func (r *Report) faulty() int {
+	jobs := map[string]bool{}
+	for _, f := range r.findings {
+		for _, name := range f.Jobs {
+			jobs[name] = jobs[name] || f.Severity == Fault
+		}
+	}
+	n := 0
+	for _, has := range jobs {
+		if has {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,155 @@
+package check
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/stoker-build/stoker/internal/annotate"
+	"github.com/stoker-build/stoker/internal/plural"
+	"github.com/stoker-build/stoker/internal/visible"
+)
+
+// How many jobs, or places, are named of those that have a finding.
+const named = 5
+
+// words are how severities are called.
+var words = map[Severity]string{Fault: "fault", Warning: "warning", Unknown: "not known"}
+
+// Document is a report as programs read it.
+type Document struct {
+	OK       bool      `json:"ok"`
+	Jobs     int       `json:"jobs"`
+	Existing int       `json:"existing"`
+	Faults   int       `json:"faults"`
+	Warnings int       `json:"warnings"`
+	Unknown  int       `json:"unknown"`
+	Findings []Finding `json:"findings"`
+}
+
+// Document returns the report for programs, with all jobs of each finding.
+func (r *Report) Document(rewrite func(string) string) Document {
+	return Document{OK: !r.Failed(), Jobs: len(r.Jobs), Existing: r.Existing, Faults: r.count(Fault), Warnings: r.count(Warning),
+		Unknown: r.count(Unknown), Findings: r.Findings(rewrite)}
+}
+
+// Text returns the report for people.
+func (r *Report) Text(rewrite func(string) string) string {
+	text := r.Wrong(rewrite)
+	if text != "" {
+		text += "\n"
+	}
+	return text + r.Headline() + "\n"
+}
+
+// Wrong returns the findings alone: nothing where all is well.
+func (r *Report) Wrong(rewrite func(string) string) string {
+	var b strings.Builder
+	for _, f := range r.Findings(rewrite) {
+		fmt.Fprintf(&b, "%s: %s\n", words[f.Severity], indented(f.Text))
+		if f.Hint != "" {
+			fmt.Fprintf(&b, "  %s\n", indented(f.Hint))
+		}
+		if len(f.Places) > 0 {
+			fmt.Fprintf(&b, "  %s\n", placesOf(f))
+		}
+		if len(f.Jobs) > 0 {
+			fmt.Fprintf(&b, "  %s\n", r.jobsOf(f))
+		}
+	}
+	return b.String()
+}
+
+// indented has all lines but the first stand below it.
+func indented(text string) string {
+	return strings.ReplaceAll(visible.Lines(strings.TrimRight(text, "\n")), "\n", "\n  ")
+}
+
+// Headline says in a line what the check has come to.
+func (r *Report) Headline() string {
+	if len(r.Jobs) == 0 && r.Failed() {
+		return fmt.Sprintf("checked the input: %s; nothing else could be asked", plural.Of(r.count(Fault), "fault"))
+	}
+	text := fmt.Sprintf("checked %s: %s", plural.Of(len(r.Jobs), "job"), r.counts())
+	switch {
+	case r.Existing == 1:
+		text += "; 1 image exists already, and would be skipped"
+	case r.Existing > 1:
+		text += fmt.Sprintf("; %d images exist already, and would be skipped", r.Existing)
+	}
+	return text
+}
+
+func (r *Report) counts() string {
+	var parts []string
+	if n := r.count(Fault); n > 0 {
+		part := plural.Of(n, "fault")
+		if jobs := r.faulty(); jobs > 0 {
+			part += " in " + plural.Of(jobs, "job")
+		}
+		parts = append(parts, part)
+	}
+	if n := r.count(Warning); n > 0 {
+		parts = append(parts, plural.Of(n, "warning"))
+	}
+	if len(parts) == 0 {
+		parts = append(parts, "nothing is wrong")
+		if r.count(Unknown) > 0 {
+			parts[0] = "no fault found"
+		}
+	}
+	if n := r.count(Unknown); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d not known", n))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// jobsOf says which jobs have a finding.
+func (r *Report) jobsOf(f Finding) string {
+	if len(f.Jobs) == len(r.Jobs) && len(f.Jobs) > 1 {
+		return fmt.Sprintf("in all %d jobs", len(f.Jobs))
+	}
+	return fmt.Sprintf("in %d of %s: %s", len(f.Jobs), plural.Of(len(r.Jobs), "job"), some(f.Jobs))
+}
+
+func placesOf(f Finding) string {
+	var places []string
+	for _, p := range f.Places {
+		places = append(places, p.String())
+	}
+	return some(places)
+}
+
+// some names the first of some names.
+func some(names []string) string {
+	var shown []string
+	for _, name := range names[:min(len(names), named)] {
+		shown = append(shown, visible.Line(name))
+	}
+	text := strings.Join(shown, ", ")
+	if more := len(names) - named; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// Annotations are the first findings as GitHub shows them. What is not known is not shown.
+func (r *Report) Annotations(rewrite func(string) string) (all []annotate.Annotation) {
+	levels := map[Severity]string{Fault: "error", Warning: "warning"}
+	for _, f := range r.Findings(rewrite) {
+		if levels[f.Severity] == "" || len(all) == annotate.Most {
+			break
+		}
+		a := annotate.Annotation{Level: levels[f.Severity], Title: "stoker check: " + string(f.Kind), Text: visible.Lines(f.Text)}
+		if f.Hint != "" {
+			a.Text += "\n" + visible.Lines(f.Hint)
+		}
+		if len(f.Places) > 0 {
+			a.File, a.Line = f.Places[0].File, max(f.Places[0].Line, 1)
+		}
+		if len(f.Jobs) > 0 {
+			a.Text += "\n" + r.jobsOf(f)
+		}
+		all = append(all, a)
+	}
+	return all
+}

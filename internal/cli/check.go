@@ -1,0 +1,219 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/check"
+	"github.com/stoker-build/stoker/internal/examine"
+	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/plural"
+	"github.com/stoker-build/stoker/internal/registry"
+	"github.com/stoker-build/stoker/internal/run"
+)
+
+// The formats of a check's report, beside JSON.
+const (
+	formatText     = "text"
+	formatMarkdown = "markdown"
+	formatJUnit    = "junit"
+)
+
+var checkFormats = []string{formatText, formatJSON, formatMarkdown, formatJUnit}
+
+func newCheck(streams Streams) *cobra.Command {
+	var o buildOptions
+	var format string
+	cmd := &cobra.Command{
+		Use:   "check {--images | --rows | --each} INPUT -t TEMPLATE [flags] PATH",
+		Short: "Tell all that would go wrong with a build, before it begins",
+		Long: `Tell what would go wrong with "stoker build" and the same flags, and build nothing.
+
+It asks the builder for each base image once, and has it check each Dockerfile
+once; the registries, which images exist, whether pushing is allowed, and how
+much may still be pulled; and whether all fits. Each fault is told once, with
+the jobs that have it. What could not be found out is said to be not known.
+
+Exit codes: 0 no fault, 1 some fault, 2 wrong usage of flags, 130 interrupted.
+Warnings, and what is not known, are no faults.`,
+		Example: `  stoker check --each 'tasks/*/Dockerfile' --push \
+    -t 'registry.example/tasks/{{.Name}}' '{{.Dir}}'
+  stoker check --images bases.txt -t 'registry.example/agent:{{.Name}}' --push \
+    --format junit ./agent > check.xml`,
+		SuggestFor:        []string{"lint", "validate", "verify", "preflight"},
+		Args:              cobra.ArbitraryArgs, // variables may set flags that come first
+		ValidArgsFunction: completePath,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !slices.Contains(checkFormats, format) {
+				return &flagError{fmt.Errorf("--format %q: use text, json, markdown or junit", format)}
+			}
+			if err := o.input.take(args); err != nil {
+				return err
+			}
+			return runCheck(cmd.Context(), o, format, streams)
+		},
+	}
+	o.input.addTo(cmd.Flags())
+	o.builder.addTo(cmd.Flags())
+	o.run.addTo(cmd.Flags())
+	o.prune.addTo(cmd.Flags())
+	o.space.addTo(cmd.Flags())
+	cmd.Flags().StringVar(&format, "format", formatText, "how to print: text, json, markdown or junit")
+	_ = cmd.RegisterFlagCompletionFunc("format", oneOfThese(checkFormats...)) // there is such a flag
+	cmd.Flags().Lookup("dry-run").Usage = "is always so: check builds nothing"
+	return cmd
+}
+
+func runCheck(ctx context.Context, o buildOptions, format string, streams Streams) error {
+	began := time.Now()
+	if err := o.check(); err != nil {
+		return err
+	}
+	p, err := o.input.plan(streams.In, o.builder.insecure)
+	if errors.As(err, new(*flagError)) {
+		return err
+	}
+	if err != nil {
+		var report check.Report
+		report.Add(inputFindings(check.Input, err)...)
+		return o.tell(&report, o.redactor(&plan.Plan{}).String, format, began, streams)
+	}
+	defer p.Close()
+	done, err := o.builder.openState(streams.Err)
+	if err != nil {
+		return err
+	}
+	defer done()
+	secrets := o.redactor(p)
+	o.builder.credentials.Secret = secrets.Add
+	fmt.Fprintf(streams.Err, "checking %s\n", plural.Of(len(p.Jobs), "job"))
+	b, err := o.builder.connect(ctx, streams.Err, p.Registries())
+	var mirrors builder.Mirrors
+	switch {
+	case err == nil:
+		defer b.Close()
+		tellMissing(streams.Err, b, isLeftOut)
+		mirrors = b.Mirrors()
+	case !errors.As(err, new(*builder.UnreachableError)):
+		return err
+	}
+	client, clientErr := o.builder.registries(mirrors)
+	if clientErr != nil {
+		return clientErr
+	}
+	report, err := o.examine(ctx, p, b, err, client)
+	if err != nil {
+		return err
+	}
+	return o.tell(report, secrets.String, format, began, streams)
+}
+
+// examine finds out what would go wrong with a plan. The builder is nil where none could
+// be reached.
+func (o buildOptions) examine(ctx context.Context, p *plan.Plan, b *builder.Builder, unreached error, client *registry.Client) (*check.Report, error) {
+	e := examine.Options{Plan: p, Unreached: unreached, Registry: client, Force: o.run.force,
+		PreflightFree: o.space.preflight.bytes, FreeForeign: o.prune.foreign,
+		Writes: slices.Concat([]plan.Written{{Flag: "--output-dir", Path: o.run.outputDir}}, p.Writes(), o.input.reports(p))}
+	if b != nil {
+		e.Builder, e.Platform = b, b.Nodes()[0].Platform()
+		e.Forecast = func(ctx context.Context, p *plan.Plan) (run.Planned, error) {
+			options := o.options(p)
+			o.askRegistries(&options, client)
+			options.Registries.Tags = nil // these jobs' are known not to be there
+			o.askBuilder(&options, b)
+			return run.Forecast(ctx, options, nil, ledger.Pace{})
+		}
+	}
+	report := examine.Plan(ctx, e)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	for _, err := range []error{p.CheckOutputs(), o.checkWrites(p), o.input.checkImageID(p)} {
+		if errors.As(err, new(*flagError)) {
+			return nil, err
+		}
+		if err != nil {
+			report.Add(inputFindings(check.Output, err)...)
+		}
+	}
+	return report, nil
+}
+
+// inputFindings are what is wrong with what flags say, each problem by itself.
+func inputFindings(kind check.Kind, err error) (all []check.Finding) {
+	var input *plan.InputError
+	if !errors.As(err, &input) {
+		return []check.Finding{{Severity: check.Fault, Kind: kind, Text: err.Error()}}
+	}
+	for _, problem := range input.Problems {
+		all = append(all, check.Finding{Severity: check.Fault, Kind: kind, Text: input.What + ": " + problem, Hint: input.Hint})
+	}
+	return all
+}
+
+// tell prints a report; faults end the command with their exit code.
+func (o buildOptions) tell(r *check.Report, rewrite func(string) string, format string, began time.Time, streams Streams) error {
+	if err := writeCheck(streams.Out, r, rewrite, format, began); err != nil {
+		return &runError{err}
+	}
+	annotateCheck(streams.Err, r, rewrite)
+	if r.Failed() {
+		return &exitError{ExitFailed}
+	}
+	return nil
+}
+
+func writeCheck(w io.Writer, r *check.Report, rewrite func(string) string, format string, began time.Time) error {
+	var text string
+	switch format {
+	case formatJSON:
+		return writeJSON(w, r.Document(rewrite))
+	case formatMarkdown:
+		text = r.Markdown(rewrite)
+	case formatJUnit:
+		xml, err := r.JUnit(began, time.Since(began), rewrite)
+		if err != nil {
+			return err
+		}
+		text = string(xml)
+	default:
+		text = r.Text(rewrite)
+	}
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+// annotateCheck has GitHub show what was found, where it runs the command.
+func annotateCheck(w io.Writer, r *check.Report, rewrite func(string) string) {
+	if os.Getenv("GITHUB_ACTIONS") != "true" {
+		return
+	}
+	dir, _ := os.Getwd() // files are only named by their paths without it
+	for _, a := range r.Annotations(rewrite) {
+		fmt.Fprintln(w, a.Command(os.Getenv("GITHUB_WORKSPACE"), dir))
+	}
+}
+
+// checkFirst ends a build before it begins where it would not end well.
+func (o buildOptions) checkFirst(ctx context.Context, p *plan.Plan, b *builder.Builder, client *registry.Client, rewrite func(string) string, w io.Writer) error {
+	report, err := o.examine(ctx, p, b, nil, client)
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(w, report.Wrong(rewrite))
+	annotateCheck(w, report, rewrite)
+	if !report.Failed() {
+		return nil
+	}
+	fmt.Fprintf(w, "\n%s\nnothing was built, since --check-first is set\n", report.Headline())
+	return &exitError{ExitFailed}
+}

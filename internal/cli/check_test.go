@@ -1,0 +1,143 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stoker-build/stoker/internal/check"
+	"github.com/stoker-build/stoker/internal/lab"
+	"github.com/stoker-build/stoker/internal/lab/labtest"
+)
+
+// tasks writes a task for each base image, and returns the flags that build them.
+func (w *workbench) tasks(bases ...string) []string {
+	for i, base := range bases {
+		w.write(fmt.Sprintf("tasks/task-%d/Dockerfile", i), "FROM "+base+"\nRUN true\n")
+	}
+	return []string{"--each", "tasks/*/Dockerfile", "-t", w.registry.Host() + "/tasks/{{.Name}}:1", "--push",
+		"--builder", w.daemon.Addr(), "--state-dir", w.path("state"), "--output-dir", w.path("out"), "{{.Dir}}"}
+}
+
+// checked runs stoker check with JSON, and returns the findings by kind.
+func (w *workbench) checked(flags []string) (code int, d check.Document, by map[check.Kind][]check.Finding) {
+	w.t.Helper()
+	var out, err bytes.Buffer
+	code = Main(w.t.Context(), "test", append([]string{"check", "--format", "json"}, flags...), Streams{In: strings.NewReader(""), Out: &out, Err: &err})
+	if e := json.Unmarshal(out.Bytes(), &d); e != nil {
+		w.t.Fatalf("%v\n%s\n%s", e, out.String(), err.String())
+	}
+	by = map[check.Kind][]check.Finding{}
+	for _, f := range d.Findings {
+		by[f.Kind] = append(by[f.Kind], f)
+	}
+	return code, d, by
+}
+
+// Everything that can be wrong with base images and registries is found at once, each
+// image is asked for once, and nothing is left behind.
+func TestCheck(t *testing.T) {
+	w := newWorkbench(t, small(1, 1))
+	t.Chdir(w.dir)
+	host, other := w.registry.Host(), "linux/arm64"
+	if runtime.GOARCH == "arm64" {
+		other = "linux/amd64"
+	}
+	there := labtest.Image(t, w.registry, lab.Image{Name: "example/there:1.25"}).Ref
+	foreign := labtest.Image(t, w.registry, lab.Image{Name: "example/foreign:1", Platform: other}).Ref
+	index := labtest.Index(t, w.registry, "example/index:1", lab.Image{Platform: other}).Ref
+	slip, gone := host+"/example/there:1.26", host+"/example/theer:1"
+	flags := w.tasks(there, slip, slip, gone, foreign, index, there, there)
+	code, out := runStoker(t.Context(), append([]string{"build", "--check-first", "--progress", "plain", "--where", `Name == "task-7"`}, flags...)...)
+	if code != ExitOK || strings.Contains(out, "fault") {
+		t.Fatalf("a build without faults: exit code %d\n%s", code, out)
+	}
+	defer w.registry.Inject(lab.Fault{Method: http.MethodPost, Kind: lab.KindUpload, Repo: "tasks/task-6", Status: http.StatusForbidden})()
+	w.registry.Reset()
+
+	code, d, by := w.checked(flags)
+	if code != ExitFailed || d.OK || d.Jobs != 8 || d.Existing != 1 {
+		t.Errorf("exit code %d, %+v", code, d)
+	}
+	type want struct {
+		severity check.Severity
+		text     string
+		jobs     string
+	}
+	for kind, wants := range map[check.Kind][]want{
+		check.Image: {
+			{check.Fault, gone + " does not exist; " + host + " has no repository example/theer; did you mean " + host + "/example/there?", "task-3"},
+			{check.Fault, slip + " does not exist; did you mean " + there + "?", "task-1 task-2"},
+			{check.Fault, index + " is not there for ", "task-5"},
+			{check.Warning, foreign + " is an image for " + other + ", where one for ", "task-4"},
+		},
+		check.Push: {{check.Fault, "pushing to " + host + "/tasks/task-6 is not allowed: ", "task-6"}},
+	} {
+		found := by[kind]
+		slices.SortStableFunc(found, func(a, b check.Finding) int {
+			return strings.Compare(string(a.Severity)+a.Text, string(b.Severity)+b.Text)
+		})
+		slices.SortStableFunc(wants, func(a, b want) int { return strings.Compare(string(a.severity)+a.text, string(b.severity)+b.text) })
+		if len(found) != len(wants) {
+			t.Errorf("%s: %+v", kind, found)
+			continue
+		}
+		for i, f := range found {
+			if w := wants[i]; f.Severity != w.severity || !strings.HasPrefix(f.Text, w.text) || strings.Join(f.Jobs, " ") != w.jobs {
+				t.Errorf("%+v, want %+v", f, w)
+			}
+			if kind == check.Image && (len(f.Places) != len(f.Jobs) || f.Places[0] != check.Place{File: filepath.Join("tasks", f.Jobs[0], "Dockerfile"), Line: 1}) {
+				t.Errorf("%s is at %v", f.Text, f.Places)
+			}
+		}
+	}
+	if len(by[check.Build]) != 0 || len(by[check.Input]) != 0 || len(by[check.Output]) != 0 {
+		t.Errorf("more was found: %+v", d.Findings)
+	}
+	if requests := w.registry.Requests(); requests.Uploads != 0 || requests.ByStatus[http.StatusNoContent] != 6 {
+		t.Errorf("%d uploads were made, %d cancelled", requests.Uploads, requests.ByStatus[http.StatusNoContent])
+	}
+	if _, err := os.Stat(w.path("out/logs/task-0")); err == nil {
+		t.Error("something was built")
+	}
+	w.checkedFirst(flags)
+}
+
+// checkedFirst makes sure that a build with faults builds nothing, and that the other
+// formats tell of them.
+func (w *workbench) checkedFirst(flags []string) {
+	t := w.t
+	t.Setenv("GITHUB_ACTIONS", "true")
+	t.Setenv("GITHUB_WORKSPACE", w.dir)
+	code, out := runStoker(t.Context(), append([]string{"build", "--check-first", "--fresh"}, flags...)...)
+	if code != ExitFailed || strings.Contains(out, "[1/8]") || !strings.Contains(out, "\nnothing was built") ||
+		!strings.Contains(out, "\n::error file=tasks/task-3/Dockerfile,line=1,title=") {
+		t.Errorf("--check-first: exit code %d\n%s", code, out)
+	}
+	t.Setenv("GITHUB_ACTIONS", "")
+	var text, junit bytes.Buffer
+	streams := Streams{In: strings.NewReader(""), Out: &text, Err: &bytes.Buffer{}}
+	if code := Main(t.Context(), "test", append([]string{"check"}, flags...), streams); code != ExitFailed ||
+		!strings.HasSuffix(text.String(), "\nchecked 8 jobs: 4 faults in 5 jobs, 1 warning; 1 image exists already, and would be skipped\n") {
+		t.Errorf("exit code %d\n%s", code, text.String())
+	}
+	streams.Out = &junit
+	code = Main(t.Context(), "test", append([]string{"check", "--format", "junit"}, flags...), streams)
+	var suites struct {
+		Suite struct {
+			Tests    int `xml:"tests,attr"`
+			Failures int `xml:"failures,attr"`
+		} `xml:"testsuite"`
+	}
+	if err := xml.Unmarshal(junit.Bytes(), &suites); err != nil || code != ExitFailed || suites.Suite.Tests != 8 || suites.Suite.Failures != 5 {
+		t.Errorf("exit code %d, %v\n%s", code, err, junit.String())
+	}
+}

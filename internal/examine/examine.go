@@ -1,0 +1,166 @@
+// Package examine asks everybody concerned about a plan before anything is built: which
+// tags exist, whether images may be pushed, which base images there are, what the builder
+// says of the Dockerfiles, whether it fits. All that is asked has a bound in time, and
+// what was not told is said to be unknown.
+package examine
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/moby/buildkit/frontend/subrequests/lint"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/check"
+	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/run"
+	"github.com/stoker-build/stoker/internal/throttle"
+)
+
+// Builder is asked about images and Dockerfiles.
+type Builder interface {
+	AskImages(ctx context.Context, images []plan.Image, pull bool, found func(plan.Image, builder.ImageAnswer)) error
+	Check(ctx context.Context, job *plan.Job) (lint.LintResults, error)
+	CanLoad(ctx context.Context, jobs []*plan.Job) error
+}
+
+// Registry is asked about tags, repositories and limits.
+type Registry interface {
+	run.Registry
+	CanPush(ctx context.Context, image string) error
+	Tags(ctx context.Context, image string) ([]string, error)
+	Repositories(ctx context.Context, image string) ([]string, error)
+	Ask(ctx context.Context, image string) throttle.Answer
+	Limits() map[string]throttle.Limit
+}
+
+// Options say what is asked, and whom.
+type Options struct {
+	Plan *plan.Plan
+	// Builder is nil where none could be reached; Unreached says why.
+	Builder   Builder
+	Unreached error
+	// Platform is what the builder builds for where jobs do not say.
+	Platform ocispecs.Platform
+	Registry Registry
+	// Force says that images are built whether they exist or not.
+	Force bool
+	// Forecast tells what a run of some of the plan's jobs would come to.
+	Forecast func(ctx context.Context, p *plan.Plan) (run.Planned, error)
+	// PreflightFree must be free at the start; with FreeForeign it is made free.
+	PreflightFree int64
+	FreeForeign   bool
+	// Writes are the files and directories that a run would write.
+	Writes []plan.Written
+}
+
+const (
+	// How long registries are waited for in all, and the builder for base images: some
+	// of what is asked may be at hosts that say nothing.
+	registryPatience = time.Minute
+	imagesPatience   = 2 * time.Minute
+	// How long the names that are near to those of missing images are looked for.
+	namesPatience = 20 * time.Second
+	// How many questions to registries, or to the builder, are asked at once.
+	askers = 16
+)
+
+// examination is one under way. Its methods may be called concurrently where they take mu.
+type examination struct {
+	Options
+
+	mu     sync.Mutex // guards what follows
+	report check.Report
+	// faulty are the jobs that cannot be built, by their names.
+	faulty map[string]bool
+	// absent are the images that cannot be read.
+	absent map[string]*absence
+}
+
+// Plan examines a plan.
+func Plan(ctx context.Context, o Options) *check.Report {
+	e := &examination{Options: o, faulty: map[string]bool{}, absent: map[string]*absence{}}
+	for _, j := range o.Plan.Jobs {
+		e.report.Jobs = append(e.report.Jobs, j.Name)
+	}
+	e.local()
+	open := e.tags(ctx)
+	if o.Builder == nil {
+		e.add(check.Finding{Severity: check.Fault, Kind: check.Builder, Text: "no builder could be reached: " + o.Unreached.Error()})
+		e.unknown(check.Image, "whether the base images are there, what is in the Dockerfiles, and whether the images fit: no builder was reached")
+	}
+	var group errgroup.Group
+	group.Go(func() error {
+		e.pushes(ctx, open)
+		return nil
+	})
+	if o.Builder != nil {
+		group.Go(func() error {
+			e.build(ctx, open)
+			return nil
+		})
+	}
+	_ = group.Wait()
+	e.tellAbsent(ctx)
+	return &e.report
+}
+
+// build asks what concerns the builder.
+func (e *examination) build(ctx context.Context, open []*plan.Job) {
+	if err := e.Builder.CanLoad(ctx, open); err != nil {
+		e.add(check.Finding{Severity: check.Fault, Kind: check.Output, Text: err.Error()})
+	}
+	reads := readsOf(ctx, open, e.Platform)
+	e.quota(ctx, reads) // before the builder asks for the images, which counts
+	e.images(ctx, reads)
+	var group errgroup.Group
+	group.Go(func() error {
+		e.forecast(ctx, open)
+		return nil
+	})
+	group.Go(func() error {
+		e.lint(ctx, open)
+		return nil
+	})
+	_ = group.Wait()
+}
+
+// add notes what was found; jobs that have faults are faulty.
+func (e *examination) add(f check.Finding) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.report.Add(f)
+	if f.Severity == check.Fault {
+		for _, name := range f.Jobs {
+			e.faulty[name] = true
+		}
+	}
+}
+
+func (e *examination) isFaulty(j *plan.Job) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.faulty[j.Name]
+}
+
+// unknown notes what could not be found out, of some jobs or of the run.
+func (e *examination) unknown(kind check.Kind, text string, jobs ...string) {
+	e.add(check.Finding{Severity: check.Unknown, Kind: kind, Text: text, Jobs: jobs})
+}
+
+// unanswered ends a question that ctx has ended.
+func unanswered(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("it was not told in time: %w", context.Cause(ctx))
+	}
+	return err
+}
+
+// within bounds how long something is waited for.
+func within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %s", limit))
+}

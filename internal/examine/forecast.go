@@ -1,0 +1,159 @@
+package examine
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/bytesize"
+	"github.com/stoker-build/stoker/internal/check"
+	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/run"
+	"github.com/stoker-build/stoker/internal/visible"
+)
+
+// forecast asks what the builds of the jobs would do that have no fault so far, and whether
+// that fits.
+func (e *examination) forecast(ctx context.Context, open []*plan.Job) {
+	still := map[string]bool{}
+	for _, j := range open {
+		still[j.Name] = !e.isFaulty(j)
+	}
+	p := e.Plan.Only(func(j *plan.Job) bool { return still[j.Name] })
+	if len(p.Jobs) == 0 {
+		return
+	}
+	planned, err := e.Forecast(ctx, p)
+	if err != nil {
+		e.unknown(check.Space, "whether the images fit: "+visible.FirstLine(err.Error()))
+		return
+	}
+	for _, j := range planned.Jobs {
+		e.problem(j)
+	}
+	for _, f := range fits(planned, e.PreflightFree, e.FreeForeign) {
+		e.add(f)
+	}
+}
+
+// problem makes what the builder says of a job a finding.
+func (e *examination) problem(j run.PlannedJob) {
+	f := check.Finding{Kind: check.Build, Jobs: []string{j.Name}, Text: j.Problem}
+	switch {
+	case j.Problem == "" && j.Unknown == "":
+		return
+	case j.Problem == "":
+		e.unknown(check.Build, "what the build does: "+visible.FirstLine(j.Unknown), j.Name)
+		return
+	}
+	f.Severity = check.Fault
+	if why := j.Failure; why != nil {
+		f.Text = why.Why + ": " + why.Message
+		if why.File != "" {
+			f.Places = []check.Place{{File: why.File, Line: why.Line}}
+		}
+		presence := builder.PresenceOf(why.Why)
+		if ref := absentOf(why.Message); presence != builder.Untold && ref != "" {
+			e.lacks(ref, builder.ImageAnswer{Presence: presence, Why: why.Message}, f)
+			return
+		}
+	}
+	e.add(f)
+}
+
+// fits makes a forecast findings.
+func fits(p run.Planned, preflight int64, freed bool) (found []check.Finding) {
+	note := func(s check.Severity, hint, format string, args ...any) {
+		found = append(found, check.Finding{Severity: s, Kind: check.Space, Text: fmt.Sprintf(format, args...), Hint: hint})
+	}
+	f, free := p.Forecast, p.Limit.High-p.UsedBytes
+	if p.Bound == "" {
+		note(check.Unknown, "name the disk with --disk-path, or give --cache-budget", "whether the images fit: no bound of the cache is known")
+		return found
+	}
+	if f.Unknown > 0 {
+		note(check.Unknown, "", "whether %s of the jobs fit: it is not known what their builds do", fmt.Sprint(f.Unknown))
+	}
+	if preflight > free {
+		severity := check.Fault
+		if freed {
+			severity = check.Warning
+		}
+		note(severity, "", "%s has %s free below its limit of %s, and --preflight-free asks for %s",
+			p.Bound, bytesize.Text(max(free, 0)), bytesize.Text(p.Limit.High), bytesize.Text(preflight))
+	}
+	switch {
+	case f.Jobs > 0 && !f.Fits:
+		severity, guess := check.Fault, ""
+		if f.Guessed > 0 {
+			severity, guess = check.Warning, ", by a guess of what jobs add"
+		}
+		note(severity, "give it a larger disk or budget, or tell with --job-size what a job adds", "%s is too small: at least %s are needed at once%s, and its limit is %s",
+			p.Bound, bytesize.Text(f.SmallestBytes), guess, bytesize.Text(p.Limit.High))
+	case free < p.Limit.High/10:
+		note(check.Warning, "", "%s is nearly full: %s are used, and the limit is %s", p.Bound, bytesize.Text(p.UsedBytes), bytesize.Text(p.Limit.High))
+	}
+	return found
+}
+
+// otherPlatform is BuildKit's rule about what is told of images already.
+const otherPlatform = "InvalidBaseImagePlatform"
+
+// lint has the builder check each kind of Dockerfile once.
+func (e *examination) lint(ctx context.Context, open []*plan.Job) {
+	kinds, order := map[string][]*plan.Job{}, []string(nil)
+	for _, j := range open {
+		if kinds[j.Kind] == nil {
+			order = append(order, j.Kind)
+		}
+		kinds[j.Kind] = append(kinds[j.Kind], j)
+	}
+	var group errgroup.Group
+	group.SetLimit(askers)
+	for _, kind := range order {
+		group.Go(func() error {
+			e.lintOne(ctx, kinds[kind])
+			return nil
+		})
+	}
+	_ = group.Wait()
+}
+
+// lintOne checks the Dockerfile that jobs have, by one of them: one that can be built, if
+// there is any, since base images are looked at, too.
+func (e *examination) lintOne(ctx context.Context, jobs []*plan.Job) {
+	sample := jobs[0]
+	for _, j := range jobs {
+		if !e.isFaulty(j) {
+			sample = j
+			break
+		}
+	}
+	if e.isFaulty(sample) {
+		return // it is told already what is wrong
+	}
+	results, err := e.Builder.Check(ctx, sample)
+	if err != nil {
+		e.unknown(check.Dockerfile, "what BuildKit's checks of the Dockerfile say: "+visible.FirstLine(err.Error()), names(jobs)...)
+		return
+	}
+	if results.Error != nil {
+		return // the forecast tells the same of each job
+	}
+	for _, w := range results.Warnings {
+		if w.RuleName == otherPlatform {
+			continue
+		}
+		f := check.Finding{Severity: check.Warning, Kind: check.Dockerfile, Text: w.RuleName + ": " + w.Detail, Hint: w.URL, Jobs: names(jobs)}
+		line := 0
+		if ranges := w.Location.GetRanges(); len(ranges) > 0 {
+			line = int(ranges[0].Start.GetLine())
+		}
+		for _, j := range jobs {
+			f.Places = append(f.Places, check.Place{File: j.Source.Name(), Line: line})
+		}
+		e.add(f)
+	}
+}

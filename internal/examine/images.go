@@ -1,0 +1,184 @@
+package examine
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/containerd/platforms"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/check"
+	"github.com/stoker-build/stoker/internal/imageref"
+	"github.com/stoker-build/stoker/internal/plan"
+)
+
+// reads are the images that jobs read, by job.
+type reads struct {
+	jobs   []*plan.Job
+	images [][]plan.Image
+}
+
+// readsOf tells what jobs read, as far as their Dockerfiles tell it.
+func readsOf(ctx context.Context, jobs []*plan.Job, own ocispecs.Platform) reads {
+	r := reads{jobs: jobs, images: make([][]plan.Image, len(jobs))}
+	var group errgroup.Group
+	group.SetLimit(runtime.NumCPU())
+	for i, j := range jobs {
+		group.Go(func() error {
+			r.images[i] = j.BaseImages(ctx, own)
+			return nil
+		})
+	}
+	_ = group.Wait()
+	return r
+}
+
+// by returns the jobs that read each image, but for images that the plan itself makes.
+func (r reads) by(makers map[string]*plan.Job) map[plan.Image][]*plan.Job {
+	by := map[plan.Image][]*plan.Job{}
+	for i, j := range r.jobs {
+		for _, image := range r.images[i] {
+			if makers[imageref.WithoutDigest(image.Ref)] == nil {
+				by[image] = append(by[image], j)
+			}
+		}
+	}
+	return by
+}
+
+// makersOf are the jobs that make images, by their tags.
+func makersOf(p *plan.Plan) map[string]*plan.Job {
+	makers := map[string]*plan.Job{}
+	for _, j := range p.Jobs {
+		for _, tag := range j.Tags {
+			makers[imageref.WithoutDigest(tag)] = j
+		}
+	}
+	return makers
+}
+
+// images asks the builder about each image once.
+func (e *examination) images(ctx context.Context, r reads) {
+	makers := makersOf(e.Plan)
+	by := r.by(makers)
+	asked := make([]plan.Image, 0, len(by))
+	for image := range by {
+		asked = append(asked, image)
+	}
+	slices.SortFunc(asked, func(a, b plan.Image) int {
+		return cmp.Or(strings.Compare(a.Ref, b.Ref), strings.Compare(a.Platform, b.Platform))
+	})
+	answers := e.askImages(ctx, asked)
+	why := firsts{}
+	for _, image := range asked {
+		e.judge(image, answers[image], by[image], why)
+	}
+	e.upon(r, makers)
+}
+
+func (e *examination) askImages(ctx context.Context, asked []plan.Image) map[plan.Image]builder.ImageAnswer {
+	ctx, cancel := within(ctx, imagesPatience)
+	defer cancel()
+	var mu sync.Mutex
+	answers := map[plan.Image]builder.ImageAnswer{}
+	pull := len(e.Plan.Jobs) > 0 && e.Plan.Jobs[0].Options.Pull
+	err := e.Builder.AskImages(ctx, asked, pull, func(image plan.Image, answer builder.ImageAnswer) {
+		mu.Lock()
+		defer mu.Unlock()
+		answers[image] = answer
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	for _, image := range asked {
+		if _, told := answers[image]; !told {
+			answers[image] = builder.ImageAnswer{Presence: builder.Untold, Why: fmt.Sprint(unanswered(ctx, err))}
+		}
+	}
+	return answers
+}
+
+// judge makes what the builder says of an image a finding about the jobs that read it.
+func (e *examination) judge(image plan.Image, a builder.ImageAnswer, jobs []*plan.Job, why firsts) {
+	f := check.Finding{Kind: check.Image, Jobs: names(jobs)}
+	for _, j := range jobs {
+		f.Places = append(f.Places, check.Place{File: j.Source.Name(), Line: j.Source.LineOf(image.Ref)})
+	}
+	switch a.Presence {
+	case builder.Missing, builder.Denied:
+		e.lacks(image.Ref, a, f)
+		return
+	case builder.Untold:
+		host := imageref.HostOf(image.Ref)
+		f.Severity = check.Unknown
+		f.Text = fmt.Sprintf("whether %s has the images that are read: %s", host, why.of(host, fmt.Errorf("%s", a.Why)))
+	case builder.OtherPlatform:
+		f.Severity = check.Fault
+		f.Text = fmt.Sprintf("%s is not there for %s, but for other platforms alone", image.Ref, image.Platform)
+	case builder.Present:
+		if a.Platform == "" || image.Platform == "" || samePlatform(image.Platform, a.Platform) {
+			return
+		}
+		f.Severity = check.Warning
+		f.Text = fmt.Sprintf("%s is an image for %s, where one for %s is needed", image.Ref, a.Platform, image.Platform)
+	}
+	e.add(f)
+}
+
+// samePlatform tells whether an image for one platform runs on the other.
+func samePlatform(wanted, is string) bool {
+	w, err := platforms.Parse(wanted)
+	if err != nil {
+		return true // who cannot be read cannot be told to differ
+	}
+	i, err := platforms.Parse(is)
+	return err != nil || platforms.Only(w).Match(i)
+}
+
+// upon finds the jobs that are built on the images of jobs that cannot be built.
+func (e *examination) upon(r reads, makers map[string]*plan.Job) {
+	for more := true; more; {
+		more = false
+		for i, j := range r.jobs {
+			if e.isFaulty(j) {
+				continue
+			}
+			if other := e.faultyBelow(j, r.images[i], makers); other != nil {
+				e.add(check.Finding{Severity: check.Fault, Kind: check.Build, Jobs: []string{j.Name},
+					Text: fmt.Sprintf("it is built on the image of %s, which cannot be built", other.Name)})
+				more = true
+			}
+		}
+	}
+}
+
+// faultyBelow returns a job that cannot be built and on whose image another is.
+func (e *examination) faultyBelow(j *plan.Job, images []plan.Image, makers map[string]*plan.Job) *plan.Job {
+	var below []*plan.Job
+	for _, image := range images {
+		below = append(below, makers[imageref.WithoutDigest(image.Ref)])
+	}
+	below = append(below, makers[imageref.WithoutDigest(j.Base)])
+	for _, linked := range j.Links {
+		below = append(below, linked)
+	}
+	for _, other := range below {
+		if other != nil && other.Name != j.Name && e.isFaulty(other) {
+			return other
+		}
+	}
+	return nil
+}
+
+func names(jobs []*plan.Job) (all []string) {
+	for _, j := range jobs {
+		all = append(all, j.Name)
+	}
+	return all
+}
