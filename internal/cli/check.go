@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/containerd/platforms"
 	"github.com/spf13/cobra"
 
 	"github.com/stoker-build/stoker/internal/builder"
@@ -120,7 +121,7 @@ func runCheck(ctx context.Context, o buildOptions, format string, streams Stream
 // examine finds out what would go wrong with a plan. The builder is nil where none could
 // be reached.
 func (o buildOptions) examine(ctx context.Context, p *plan.Plan, b *builder.Builder, unreached error, client *registry.Client) (*check.Report, error) {
-	e := examine.Options{Plan: p, Unreached: unreached, Registry: client, Force: o.run.force,
+	e := examine.Options{Plan: p, Unreached: unreached, Platform: platforms.DefaultSpec(), Registry: client, Force: o.run.force,
 		PreflightFree: o.space.preflight.bytes, FreeForeign: o.prune.foreign,
 		Writes: slices.Concat([]plan.Written{{Flag: "--output-dir", Path: o.run.outputDir}}, p.Writes(), o.input.reports(p))}
 	if b != nil {

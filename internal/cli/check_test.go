@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stoker-build/stoker/internal/check"
 	"github.com/stoker-build/stoker/internal/lab"
@@ -139,5 +140,49 @@ func (w *workbench) checkedFirst(flags []string) {
 	}
 	if err := xml.Unmarshal(junit.Bytes(), &suites); err != nil || code != ExitFailed || suites.Suite.Tests != 8 || suites.Suite.Failures != 5 {
 		t.Errorf("exit code %d, %v\n%s", code, err, junit.String())
+	}
+}
+
+// What is wrong with the input is a finding, and ends with exit code 1; a flag that makes
+// no sense ends with 2 as everywhere. Without a builder the registries are asked all the
+// same, and what only a builder knows is not known.
+func TestCheckWithoutBuilder(t *testing.T) {
+	w := &workbench{t: t, dir: t.TempDir(), registry: labtest.Registry(t)}
+	t.Chdir(w.dir)
+	t.Setenv("STOKER_TEST_NOT_SET", "")
+	os.Unsetenv("STOKER_TEST_NOT_SET")
+	w.daemon = &lab.Buildkitd{}
+	there := labtest.Image(t, w.registry, lab.Image{Name: "example/there:1"}).Ref
+	defer w.registry.Inject(lab.Fault{Kind: lab.KindManifest, Header: lab.LimitHeader(100, 1, time.Hour)})()
+	flags := w.tasks(there, w.registry.Host()+"/example/gone:1")
+	flags[slices.Index(flags, "--builder")+1] = "unix:///does/not/exist.sock"
+	w.write("file", "")
+	code, d, by := w.checked(append([]string{"--secret", "id=token,env=STOKER_TEST_NOT_SET", "--force"}, append(flags, "--output-dir", "file/out")...))
+	if code != ExitFailed || d.OK {
+		t.Errorf("exit code %d, %+v", code, d)
+	}
+	for _, want := range []check.Finding{
+		{Severity: check.Fault, Kind: check.Builder, Text: "unix:///does/not/exist.sock"},
+		{Severity: check.Unknown, Kind: check.Image, Text: "no builder was reached"},
+		{Severity: check.Fault, Kind: check.Quota, Text: "lets 1 of 100 pulls be made in 1h0m0s, and up to 2 images are read from there"},
+		{Severity: check.Warning, Kind: check.Secret, Text: "the variable STOKER_TEST_NOT_SET is not set"},
+		{Severity: check.Fault, Kind: check.Output, Text: `--output-dir: "file/out" cannot be written: `},
+	} {
+		if !slices.ContainsFunc(by[want.Kind], func(f check.Finding) bool { return f.Severity == want.Severity && strings.Contains(f.Text, want.Text) }) {
+			t.Errorf("%+v is missing in %+v", want, d.Findings)
+		}
+	}
+	w.write("Dockerfile", "FROM "+there+"\nARG ID\n")
+	w.write("rows.jsonl", `{"id":"a"}`+"\n"+`{"x":1,"id":"b"}`+"\n")
+	rows := []string{"--rows", "rows.jsonl", "-t", "r.example/a:{{.x}}", "--build-arg", "ID={{.id}}", "--push", "."}
+	code, d, by = w.checked(rows)
+	if code != ExitFailed || d.Jobs != 0 || len(d.Findings) != 1 || len(by[check.Input]) != 1 || !strings.Contains(by[check.Input][0].Text, "line 1: -t ") {
+		t.Errorf("exit code %d, %+v", code, d)
+	}
+	if code, out := runStoker(t.Context(), append([]string{"check", "--workers", "0"}, rows...)...); code != ExitUsage {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+	if code, out := runStoker(t.Context(), append([]string{"check", "--format", "table"}, rows...)...); code != ExitUsage || !strings.Contains(out, "use text, json, markdown or junit") {
+		t.Errorf("exit code %d\n%s", code, out)
 	}
 }

@@ -89,6 +89,8 @@ func Plan(ctx context.Context, o Options) *check.Report {
 	}
 	e.local()
 	open := e.tags(ctx)
+	read := readsOf(ctx, open, e.Platform)
+	e.quota(ctx, read) // before the builder asks for the images, which counts
 	if o.Builder == nil {
 		e.add(check.Finding{Severity: check.Fault, Kind: check.Builder, Text: "no builder could be reached: " + o.Unreached.Error()})
 		e.unknown(check.Image, "whether the base images are there, what is in the Dockerfiles, and whether the images fit: no builder was reached")
@@ -100,7 +102,7 @@ func Plan(ctx context.Context, o Options) *check.Report {
 	})
 	if o.Builder != nil {
 		group.Go(func() error {
-			e.build(ctx, open)
+			e.build(ctx, open, read)
 			return nil
 		})
 	}
@@ -110,13 +112,11 @@ func Plan(ctx context.Context, o Options) *check.Report {
 }
 
 // build asks what concerns the builder.
-func (e *examination) build(ctx context.Context, open []*plan.Job) {
+func (e *examination) build(ctx context.Context, open []*plan.Job, read reads) {
 	if err := e.Builder.CanLoad(ctx, open); err != nil {
 		e.add(check.Finding{Severity: check.Fault, Kind: check.Output, Text: err.Error()})
 	}
-	reads := readsOf(ctx, open, e.Platform)
-	e.quota(ctx, reads) // before the builder asks for the images, which counts
-	e.images(ctx, reads)
+	e.images(ctx, read)
 	var group errgroup.Group
 	group.Go(func() error {
 		e.forecast(ctx, open)

@@ -44,6 +44,8 @@ const userAgent = "stoker"
 
 // Client asks registries. It stands for one run: what it was told of an image it does
 // not ask again. It may be used by several goroutines.
+//
+// Large: a method for each thing that registries are asked.
 type Client struct {
 	options Options
 	limits  *limits

@@ -1,0 +1,170 @@
+package examine
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/check"
+	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/registry"
+	"github.com/stoker-build/stoker/internal/run"
+	"github.com/stoker-build/stoker/internal/space"
+	"github.com/stoker-build/stoker/internal/throttle"
+)
+
+func TestFits(t *testing.T) {
+	const gb = 1e9
+	fine := run.Planned{Bound: "the disk of /var", Limit: space.Limit{High: 100 * gb}, UsedBytes: 10 * gb, Forecast: space.Forecast{Jobs: 5, Fits: true, SmallestBytes: 20 * gb}}
+	with := func(change func(*run.Planned)) run.Planned {
+		p := fine
+		change(&p)
+		return p
+	}
+	small := with(func(p *run.Planned) { p.Forecast.Fits, p.Forecast.SmallestBytes = false, 120*gb })
+	for name, tt := range map[string]struct {
+		planned   run.Planned
+		preflight int64
+		freed     bool
+		want      string // severities, and a part of the text
+	}{
+		"it fits":              {fine, 90 * gb, false, ""},
+		"no bound":             {with(func(p *run.Planned) { p.Bound = "" }), 0, false, "unknown: no bound of the cache is known"},
+		"too small":            {small, 0, false, "fault: at least 120GB are needed at once, and its limit is 100GB"},
+		"too small by a guess": {with(func(p *run.Planned) { *p = small; p.Forecast.Guessed = 5 }), 0, false, "warning: by a guess of what jobs add"},
+		"nearly full":          {with(func(p *run.Planned) { p.UsedBytes = 95 * gb }), 0, false, "warning: nearly full: 95GB are used"},
+		"too little free":      {fine, 91 * gb, false, "fault: 90GB free below its limit of 100GB, and --preflight-free asks for 91GB"},
+		"made free":            {fine, 91 * gb, true, "warning: --preflight-free asks for 91GB"},
+		"unknown jobs":         {with(func(p *run.Planned) { p.Forecast.Unknown = 3 }), 0, false, "unknown: whether 3 of the jobs fit"},
+	} {
+		found := fits(tt.planned, tt.preflight, tt.freed)
+		severity, text, _ := strings.Cut(tt.want, ": ")
+		if tt.want == "" && len(found) != 0 || tt.want != "" && (len(found) != 1 || string(found[0].Severity) != severity || !strings.Contains(found[0].Text, text)) {
+			t.Errorf("%s: %+v, want %q", name, found, tt.want)
+		}
+	}
+}
+
+func TestEnough(t *testing.T) {
+	limit := func(left int) throttle.Limit {
+		return throttle.Limit{Total: 100, Remaining: left, Window: 6 * time.Hour}
+	}
+	for name, tt := range map[string]struct {
+		host  string
+		pulls int
+		limit throttle.Limit
+		told  bool
+		want  check.Severity // empty for no finding
+	}{
+		"plenty":               {"docker.io", 10, limit(90), true, ""},
+		"just enough":          {"docker.io", 85, limit(90), true, check.Warning},
+		"not enough":           {"docker.io", 91, limit(90), true, check.Fault},
+		"none left":            {"r.example", 1, limit(0), true, check.Fault},
+		"Docker Hub is mum":    {"docker.io", 1, throttle.Limit{}, false, check.Unknown},
+		"others have no limit": {"r.example", 1, throttle.Limit{}, false, ""},
+	} {
+		f, is := enough(tt.host, tt.pulls, tt.limit, tt.told)
+		if is != (tt.want != "") || is && f.Severity != tt.want {
+			t.Errorf("%s: %+v, %v, want %q", name, f, is, tt.want)
+		}
+		if tt.told && is && f.Text != fmt.Sprintf("%s lets %d of 100 pulls be made in 6h0m0s, and up to %d images are read from there", tt.host, tt.limit.Remaining, tt.pulls) {
+			t.Errorf("%s: %s", name, f.Text)
+		}
+	}
+}
+
+func TestNearby(t *testing.T) {
+	for name, tt := range map[string]struct {
+		ref  string
+		near neighbours
+		want string
+	}{
+		"a slip":         {"r.example/a:1.26", neighbours{tags: []string{"2", "1.25", "latest"}}, "; did you mean r.example/a:1.25?"},
+		"no slip":        {"r.example/a:noble-7", neighbours{tags: []string{"1", "jammy-12345", "noble-20240101", "2"}}, "; the tags of r.example/a are noble-20240101, 1, jammy-12345 and 1 more"},
+		"a digest":       {"r.example/a@sha256:" + strings.Repeat("0", 64), neighbours{tags: []string{"1"}}, "; r.example/a is there, without this digest"},
+		"a repository":   {"r.example/tools/aple:1", neighbours{repositories: []string{"tools/apple", "x"}}, "; r.example has no repository tools/aple; did you mean r.example/tools/apple?"},
+		"none near":      {"r.example/tools/aple:1", neighbours{repositories: []string{"x"}}, "; r.example has no repository tools/aple"},
+		"nothing listed": {"nosuch:1", neighbours{}, "; docker.io lists no tags of library/nosuch, nor repositories near it"},
+		"could not list": {"r.example/a:1", neighbours{err: os.ErrDeadlineExceeded}, "; which names are near is not known: i/o timeout"},
+		"no reference":   {"Not A Reference", neighbours{}, ""},
+	} {
+		if got := nearby(tt.ref, tt.near); got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}
+
+func TestPushFinding(t *testing.T) {
+	for want, err := range map[string]error{
+		"pushing to r.example/a is not allowed":         fmt.Errorf("%w: 401", registry.ErrDenied),
+		"r.example has no repository r.example/a, and ": fmt.Errorf("%w: 404", registry.ErrNotFound),
+	} {
+		if f := pushFinding("r.example/a", []string{"x"}, err); !strings.HasPrefix(f.Text, want) || f.Severity != check.Fault || f.Hint == "" {
+			t.Errorf("%+v, want %q", f, want)
+		}
+	}
+}
+
+func TestSamePlatform(t *testing.T) {
+	for pair, want := range map[[2]string]bool{
+		{"linux/amd64", "linux/amd64"}: true, {"linux/arm64", "linux/arm64/v8"}: true, {"linux/arm64/v8", "linux/arm64"}: true,
+		{"linux/amd64", "linux/arm64"}: false, {"windows/amd64", "linux/amd64"}: false, {"linux/arm/v7", "linux/arm/v6"}: true,
+	} {
+		if got := samePlatform(pair[0], pair[1]); got != want {
+			t.Errorf("%v: %v", pair, got)
+		}
+	}
+}
+
+// A job on the image of one that cannot be built cannot be built, and so on; a job on
+// another's that can has no fault.
+func TestUpon(t *testing.T) {
+	job := func(name, base string) *plan.Job {
+		return &plan.Job{Name: name, Base: base, Tags: []string{"r.example/" + name + ":1"}}
+	}
+	broken, second, third, fine := job("broken", "gone"), job("second", "r.example/broken:1"), job("third", ""), job("fine", "r.example/other:1")
+	linked := job("linked", "")
+	linked.Links = map[string]*plan.Job{"base": third}
+	jobs := []*plan.Job{linked, third, second, broken, fine, job("other", "")}
+	p := &plan.Plan{Jobs: jobs}
+	r := reads{jobs: jobs, images: make([][]plan.Image, len(jobs))}
+	r.images[1] = []plan.Image{{Ref: "r.example/second:1"}}
+	e := &examination{Options: Options{Plan: p}, faulty: map[string]bool{"broken": true}}
+	e.report.Jobs = names(jobs)
+	e.upon(r, makersOf(p))
+	told := map[string]string{}
+	for _, f := range e.report.Findings(func(s string) string { return s }) {
+		told[f.Jobs[0]] = f.Text
+	}
+	want := map[string]string{"second": "broken", "third": "second", "linked": "third"}
+	for name, on := range want {
+		if told[name] != "it is built on the image of "+on+", which cannot be built" {
+			t.Errorf("%s: %q", name, told[name])
+		}
+	}
+	if len(told) != len(want) {
+		t.Errorf("found %v", told)
+	}
+	if by := r.by(makersOf(p)); len(by) != 0 {
+		t.Errorf("images of the plan's own would be asked for: %v", by)
+	}
+}
+
+func TestWritable(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]bool{dir: true, file: true, filepath.Join(dir, "new/deep"): true, filepath.Join(file, "below"): false, "/proc/none/such": false} {
+		if err := writable(path, map[string]bool{}); (err == nil) != want {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+		t.Errorf("left behind: %v, %v", entries, err)
+	}
+}
