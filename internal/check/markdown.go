@@ -12,7 +12,7 @@ import (
 func (r *Report) Markdown(rewrite func(string) string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "## Stoker %s\n", r.Headline())
-	findings := r.Findings(rewrite)
+	findings, more := first(r.Findings(rewrite))
 	if len(findings) > 0 {
 		b.WriteString("\n| | what | where | jobs |\n| --- | --- | --- | --- |\n")
 	}
@@ -26,6 +26,9 @@ func (r *Report) Markdown(rewrite func(string) string) string {
 			jobs = cell(r.jobsOf(f))
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", words[f.Severity], what, cell(placesOf(f)), jobs)
+	}
+	if more > 0 {
+		fmt.Fprintf(&b, "\n%s\n", cell(tooMany(more)))
 	}
 	return b.String()
 }

@@ -76,34 +76,37 @@ type Report struct {
 	// Existing is how many of them would be skipped, since their images exist.
 	Existing int
 
-	findings []*Finding
-	known    map[string]*Finding
+	findings []*entry
+	known    map[string]*entry
 }
 
-// Add notes a finding. One that is there already gets the jobs and places of the other.
+// entry is a finding as it grows.
+type entry struct {
+	Finding
+	jobs   map[string]bool
+	places map[Place]bool
+}
+
+// Add notes findings. One that is there already gets the jobs and places of the other.
 func (r *Report) Add(found ...Finding) {
 	if r.known == nil {
-		r.known = map[string]*Finding{}
+		r.known = map[string]*entry{}
 	}
 	for _, f := range found {
 		key := fmt.Sprintf("%s %s %q %q", f.Severity, f.Kind, f.Text, f.Hint)
 		one := r.known[key]
 		if one == nil {
-			one = &Finding{Severity: f.Severity, Kind: f.Kind, Text: f.Text, Hint: f.Hint}
+			one = &entry{Finding{Severity: f.Severity, Kind: f.Kind, Text: f.Text, Hint: f.Hint}, map[string]bool{}, map[Place]bool{}}
 			r.known[key] = one
 			r.findings = append(r.findings, one)
 		}
-		one.Jobs = appendNew(one.Jobs, f.Jobs)
-		one.Places = appendNew(one.Places, f.Places)
+		one.Jobs = appendNew(one.Jobs, f.Jobs, one.jobs)
+		one.Places = appendNew(one.Places, f.Places, one.places)
 	}
 }
 
 // appendNew appends what is not there.
-func appendNew[T comparable](to, more []T) []T {
-	there := make(map[T]bool, len(to))
-	for _, v := range to {
-		there[v] = true
-	}
+func appendNew[T comparable](to, more []T, there map[T]bool) []T {
 	for _, v := range more {
 		if !there[v] {
 			there[v] = true
@@ -123,7 +126,7 @@ func (r *Report) Findings(rewrite func(string) string) []Finding {
 	}
 	all := make([]Finding, 0, len(r.findings))
 	for _, one := range r.findings {
-		f := *one
+		f := one.Finding
 		f.Text, f.Hint = rewrite(f.Text), rewrite(f.Hint)
 		f.Jobs, f.Places = slices.Clone(f.Jobs), slices.Clone(f.Places)
 		slices.SortStableFunc(f.Jobs, func(a, b string) int { return cmp.Compare(place[a], place[b]) })

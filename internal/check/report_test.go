@@ -171,3 +171,19 @@ func TestAnnotations(t *testing.T) {
 		t.Errorf("%+v", all)
 	}
 }
+
+// People are told some of very many alike, and how many there are; programs all.
+func TestVeryMany(t *testing.T) {
+	r := of(100, 0, full)
+	for _, name := range r.Jobs {
+		r.Add(Finding{Severity: Fault, Kind: Image, Text: name + "'s image does not exist", Jobs: []string{name}})
+	}
+	for format, text := range map[string]string{"text": r.Text(asIs), "markdown": r.Markdown(asIs)} {
+		if strings.Count(text, "does not exist") != 20 || !strings.Contains(text, "the disk is too small") || !strings.Contains(text, "and 80 more like these") {
+			t.Errorf("%s:\n%s", format, text)
+		}
+	}
+	if d := r.Document(asIs); len(d.Findings) != 101 || d.Faults != 101 {
+		t.Errorf("%d findings, %d faults", len(d.Findings), d.Faults)
+	}
+}

@@ -9,8 +9,12 @@ import (
 	"github.com/stoker-build/stoker/internal/visible"
 )
 
-// How many jobs, or places, are named of those that have a finding.
-const named = 5
+const (
+	// How many jobs, or places, are named of those that have a finding.
+	named = 5
+	// How many findings of a severity and kind people are told.
+	shown = 20
+)
 
 // words are how severities are called.
 var words = map[Severity]string{Fault: "fault", Warning: "warning", Unknown: "not known"}
@@ -44,7 +48,8 @@ func (r *Report) Text(rewrite func(string) string) string {
 // Wrong returns the findings alone: nothing where all is well.
 func (r *Report) Wrong(rewrite func(string) string) string {
 	var b strings.Builder
-	for _, f := range r.Findings(rewrite) {
+	findings, more := first(r.Findings(rewrite))
+	for _, f := range findings {
 		fmt.Fprintf(&b, "%s: %s\n", words[f.Severity], indented(f.Text))
 		if f.Hint != "" {
 			fmt.Fprintf(&b, "  %s\n", indented(f.Hint))
@@ -56,7 +61,32 @@ func (r *Report) Wrong(rewrite func(string) string) string {
 			fmt.Fprintf(&b, "  %s\n", r.jobsOf(f))
 		}
 	}
+	if more > 0 {
+		fmt.Fprintf(&b, "%s\n", tooMany(more))
+	}
 	return b.String()
+}
+
+// first returns the first findings of each severity and kind, and how many there are more.
+func first(all []Finding) (some []Finding, more int) {
+	type sort struct {
+		severity Severity
+		kind     Kind
+	}
+	seen := map[sort]int{}
+	for _, f := range all {
+		s := sort{f.Severity, f.Kind}
+		if seen[s]++; seen[s] > shown {
+			more++
+			continue
+		}
+		some = append(some, f)
+	}
+	return some, more
+}
+
+func tooMany(n int) string {
+	return fmt.Sprintf("and %d more like these, which \"stoker check --format json\" tells", n)
 }
 
 // indented has all lines but the first stand below it.
@@ -121,11 +151,11 @@ func placesOf(f Finding) string {
 
 // some names the first of some names.
 func some(names []string) string {
-	var shown []string
+	var firsts []string
 	for _, name := range names[:min(len(names), named)] {
-		shown = append(shown, visible.Line(name))
+		firsts = append(firsts, visible.Line(name))
 	}
-	text := strings.Join(shown, ", ")
+	text := strings.Join(firsts, ", ")
 	if more := len(names) - named; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}

@@ -7,6 +7,7 @@ package examine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -62,6 +63,7 @@ const (
 	// How long registries are waited for in all, and the builder for base images: some
 	// of what is asked may be at hosts that say nothing.
 	registryPatience = time.Minute
+	questionPatience = 20 * time.Second // of one question
 	imagesPatience   = 2 * time.Minute
 	// How long the names that are near to those of missing images are looked for.
 	namesPatience = 20 * time.Second
@@ -72,6 +74,7 @@ const (
 // examination is one under way. Its methods may be called concurrently where they take mu.
 type examination struct {
 	Options
+	hosts hosts
 
 	mu     sync.Mutex // guards what follows
 	report check.Report
@@ -79,6 +82,8 @@ type examination struct {
 	faulty map[string]bool
 	// absent are the images that cannot be read.
 	absent map[string]*absence
+	// unchecked are what BuildKit's checks said instead of checking, by the jobs.
+	unchecked []check.Finding
 }
 
 // Plan examines a plan.
@@ -127,6 +132,15 @@ func (e *examination) build(ctx context.Context, open []*plan.Job, read reads) {
 		return nil
 	})
 	_ = group.Wait()
+	for _, f := range e.unchecked {
+		if !e.anyFaulty(f.Jobs) { // else it is told what is wrong
+			e.add(f)
+		}
+	}
+}
+
+func (e *examination) anyFaulty(names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return e.faulty[name] })
 }
 
 // add notes what was found; jobs that have faults are faulty.
@@ -150,14 +164,6 @@ func (e *examination) isFaulty(j *plan.Job) bool {
 // unknown notes what could not be found out, of some jobs or of the run.
 func (e *examination) unknown(kind check.Kind, text string, jobs ...string) {
 	e.add(check.Finding{Severity: check.Unknown, Kind: kind, Text: text, Jobs: jobs})
-}
-
-// unanswered ends a question that ctx has ended.
-func unanswered(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return fmt.Errorf("it was not told in time: %w", context.Cause(ctx))
-	}
-	return err
 }
 
 // within bounds how long something is waited for.

@@ -140,7 +140,11 @@ func (e *examination) lintOne(ctx context.Context, jobs []*plan.Job) {
 		return
 	}
 	if results.Error != nil {
-		return // the forecast tells the same of each job
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.unchecked = append(e.unchecked, check.Finding{Severity: check.Fault, Kind: check.Dockerfile, Jobs: names(jobs),
+			Text: visible.FirstLine(results.Error.Message)})
+		return
 	}
 	for _, w := range results.Warnings {
 		if w.RuleName == otherPlatform {

@@ -94,11 +94,14 @@ func (e *examination) askImages(ctx context.Context, asked []plan.Image) map[pla
 		defer mu.Unlock()
 		answers[image] = answer
 	})
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
 	mu.Lock()
 	defer mu.Unlock()
 	for _, image := range asked {
 		if _, told := answers[image]; !told {
-			answers[image] = builder.ImageAnswer{Presence: builder.Untold, Why: fmt.Sprint(unanswered(ctx, err))}
+			answers[image] = builder.ImageAnswer{Presence: builder.Untold, Why: fmt.Sprint(err)}
 		}
 	}
 	return answers

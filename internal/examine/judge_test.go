@@ -1,12 +1,18 @@
 package examine
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"github.com/stoker-build/stoker/internal/check"
 	"github.com/stoker-build/stoker/internal/plan"
@@ -97,14 +103,58 @@ func TestNearby(t *testing.T) {
 	}
 }
 
-func TestPushFinding(t *testing.T) {
-	for want, err := range map[string]error{
-		"pushing to r.example/a is not allowed":         fmt.Errorf("%w: 401", registry.ErrDenied),
-		"r.example has no repository r.example/a, and ": fmt.Errorf("%w: 404", registry.ErrNotFound),
-	} {
-		if f := pushFinding("r.example/a", []string{"x"}, err); !strings.HasPrefix(f.Text, want) || f.Severity != check.Fault || f.Hint == "" {
-			t.Errorf("%+v, want %q", f, want)
+func TestPushFindings(t *testing.T) {
+	denied, missing := fmt.Errorf("%w: 401", registry.ErrDenied), fmt.Errorf("%w: 404", registry.ErrNotFound)
+	errs, names := map[string]error{"r.example/fine": nil, "other.example/a": denied, "r.example/none": missing}, map[string][]string{}
+	for i := range 10 {
+		errs[fmt.Sprintf("r.example/a%d", i)] = denied
+	}
+	for at := range errs {
+		names[at] = []string{"job of " + at}
+	}
+	var got []string
+	for _, f := range pushFindings(names, errs) {
+		got = append(got, fmt.Sprintf("%d %s", len(f.Jobs), f.Text))
+		if f.Severity != check.Fault || f.Hint == "" {
+			t.Errorf("%+v", f)
 		}
+	}
+	want := []string{
+		"1 pushing to other.example/a is not allowed: access denied: 401",
+		"10 10 repositories cannot be pushed to, such as this: pushing to r.example/a0 is not allowed: access denied: 401",
+		"1 r.example has no repository r.example/none, and makes none by itself: image not found: 404",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q\nwant\n%q", got, want)
+	}
+}
+
+// A registry that never answers is asked no more; an error that it tells is an answer.
+func TestHostsThatAreSilent(t *testing.T) {
+	var h hosts
+	asked := 0
+	ask := func(host string, err error) error {
+		return h.ask(t.Context(), host, func(context.Context) error {
+			asked++
+			return err
+		})
+	}
+	silent, told := errors.New("no route"), &transport.Error{StatusCode: http.StatusForbidden}
+	for range 5 {
+		if err := ask("silent.example", silent); !errors.Is(err, silent) {
+			t.Error(err)
+		}
+	}
+	if asked != mostSilent {
+		t.Errorf("it was asked %d times", asked)
+	}
+	asked = 0
+	for _, err := range []error{nil, silent, silent, silent, told} {
+		_ = ask("once.example", err)
+		_ = ask("told.example", told)
+	}
+	if asked != 10 {
+		t.Errorf("those that answer were asked %d times", asked)
 	}
 }
 

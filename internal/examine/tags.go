@@ -30,7 +30,13 @@ func (e *examination) tags(ctx context.Context) []*plan.Job {
 	group.SetLimit(askers)
 	for i, j := range e.Plan.Jobs {
 		group.Go(func() error {
-			_, exist[i], errs[i] = run.TagsExist(ctx, e.Registry, j)
+			if len(j.Tags) == 0 {
+				return nil
+			}
+			errs[i] = e.hosts.ask(ctx, imageref.HostOf(j.Tags[0]), func(ctx context.Context) (err error) {
+				_, exist[i], err = run.TagsExist(ctx, e.Registry, j)
+				return err
+			})
 			return nil
 		})
 	}
@@ -45,7 +51,7 @@ func (e *examination) tags(ctx context.Context) []*plan.Job {
 		open = append(open, j)
 		if errs[i] != nil {
 			host := imageref.HostOf(j.Tags[0])
-			e.unknown(check.Tag, fmt.Sprintf("whether images exist at %s already: %s", host, why.of(host, unanswered(ctx, errs[i]))), j.Name)
+			e.unknown(check.Tag, fmt.Sprintf("whether images exist at %s already: %s", host, why.of(host, errs[i])), j.Name)
 		}
 	}
 	return open
@@ -83,7 +89,7 @@ func (e *examination) pushes(ctx context.Context, open []*plan.Job) {
 	group.SetLimit(askers)
 	for at, ref := range to {
 		group.Go(func() error {
-			err := e.Registry.CanPush(ctx, ref)
+			err := e.hosts.ask(ctx, imageref.HostOf(ref), func(ctx context.Context) error { return e.Registry.CanPush(ctx, ref) })
 			mu.Lock()
 			defer mu.Unlock()
 			errs[at] = err
@@ -96,13 +102,48 @@ func (e *examination) pushes(ctx context.Context, open []*plan.Job) {
 		err := errs[at]
 		if err != nil && !errors.Is(err, registry.ErrDenied) && !errors.Is(err, registry.ErrNotFound) {
 			host := imageref.HostOf(at)
-			e.unknown(check.Push, fmt.Sprintf("whether images may be pushed to %s: %s", host, why.of(host, unanswered(ctx, err))), names[at]...)
-			continue
-		}
-		if err != nil {
-			e.add(pushFinding(at, names[at], err))
+			e.unknown(check.Push, fmt.Sprintf("whether images may be pushed to %s: %s", host, why.of(host, err)), names[at]...)
+			delete(errs, at)
 		}
 	}
+	for _, f := range pushFindings(names, errs) {
+		e.add(f)
+	}
+}
+
+// How many repositories that may not be written are told each by itself.
+const deniedNamed = 3
+
+// pushFindings says which repositories take no images. Of many at a registry one is told
+// that stands for all.
+func pushFindings(names map[string][]string, errs map[string]error) (found []check.Finding) {
+	alike := map[string][]check.Finding{}
+	var order []string
+	for _, at := range slices.Sorted(maps.Keys(errs)) {
+		if errs[at] == nil {
+			continue
+		}
+		f := pushFinding(at, names[at], errs[at])
+		key := imageref.HostOf(at) + f.Hint
+		if alike[key] == nil {
+			order = append(order, key)
+		}
+		alike[key] = append(alike[key], f)
+	}
+	for _, key := range order {
+		all := alike[key]
+		if len(all) <= deniedNamed {
+			found = append(found, all...)
+			continue
+		}
+		one := all[0]
+		one.Text = fmt.Sprintf("%d repositories cannot be pushed to, such as this: %s", len(all), one.Text)
+		for _, f := range all[1:] {
+			one.Jobs = append(one.Jobs, f.Jobs...)
+		}
+		found = append(found, one)
+	}
+	return found
 }
 
 // pushFinding says that a registry takes no images for a repository.

@@ -56,6 +56,9 @@ func mayPass(err error) bool {
 		code == http.StatusTooManyRequests || code == http.StatusRequestTimeout
 }
 
+// Answered tells whether a registry has answered with an error, and not failed to answer.
+func Answered(err error) bool { return statusCode(err) != 0 }
+
 // statusCode returns the HTTP status that a registry answered with; 0 for none.
 func statusCode(err error) int {
 	var t *transport.Error
