@@ -164,7 +164,7 @@ func TestCheckWithoutBuilder(t *testing.T) {
 	for _, want := range []check.Finding{
 		{Severity: check.Fault, Kind: check.Builder, Text: "unix:///does/not/exist.sock"},
 		{Severity: check.Unknown, Kind: check.Image, Text: "no builder was reached"},
-		{Severity: check.Fault, Kind: check.Quota, Text: "lets 1 of 100 pulls be made in 1h0m0s, and up to 2 images are read from there"},
+		{Severity: check.Fault, Kind: check.Quota, Text: "lets 1 of 100 pulls be made in 1h, and up to 2 images are read from there"},
 		{Severity: check.Warning, Kind: check.Secret, Text: "the variable STOKER_TEST_NOT_SET is not set"},
 		{Severity: check.Fault, Kind: check.Output, Text: `--output-dir: "file/out" cannot be written: `},
 	} {

@@ -170,9 +170,10 @@ func common(a, b string) int {
 	return n
 }
 
-// absentOf reads a failure that is about an image: its reference stands first.
+// absentOf reads which image a failure is about: its reference stands first, perhaps
+// behind BuildKit's words for that.
 func absentOf(message string) (ref string) {
-	ref, _, _ = strings.Cut(message, ": ")
+	ref, _, _ = strings.Cut(strings.TrimPrefix(message, "failed to resolve source metadata for "), ": ")
 	if parsed, err := imageref.Parse(ref); err == nil {
 		return parsed.String()
 	}

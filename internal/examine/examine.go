@@ -80,15 +80,17 @@ type examination struct {
 	report check.Report
 	// faulty are the jobs that cannot be built, by their names.
 	faulty map[string]bool
+	// untold are those whose base images could not be asked for.
+	untold map[string]bool
 	// absent are the images that cannot be read.
 	absent map[string]*absence
-	// unchecked are what BuildKit's checks said instead of checking, by the jobs.
+	// unchecked is what came of BuildKit's checks that is not what they are for.
 	unchecked []check.Finding
 }
 
 // Plan examines a plan.
 func Plan(ctx context.Context, o Options) *check.Report {
-	e := &examination{Options: o, faulty: map[string]bool{}, absent: map[string]*absence{}}
+	e := &examination{Options: o, faulty: map[string]bool{}, untold: map[string]bool{}, absent: map[string]*absence{}}
 	for _, j := range o.Plan.Jobs {
 		e.report.Jobs = append(e.report.Jobs, j.Name)
 	}
@@ -153,6 +155,13 @@ func (e *examination) add(f check.Finding) {
 			e.faulty[name] = true
 		}
 	}
+}
+
+// isAskable tells that there may be more to be found out about a job.
+func (e *examination) isAskable(j *plan.Job) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return !e.faulty[j.Name] && !e.untold[j.Name]
 }
 
 func (e *examination) isFaulty(j *plan.Job) bool {

@@ -3,6 +3,7 @@ package examine
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/check"
 	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/plural"
 	"github.com/stoker-build/stoker/internal/run"
 	"github.com/stoker-build/stoker/internal/visible"
 )
@@ -17,11 +19,17 @@ import (
 // forecast asks what the builds of the jobs would do that have no fault so far, and whether
 // that fits.
 func (e *examination) forecast(ctx context.Context, open []*plan.Job) {
-	still := map[string]bool{}
+	askable, untold := map[string]bool{}, 0
 	for _, j := range open {
-		still[j.Name] = !e.isFaulty(j)
+		askable[j.Name] = e.isAskable(j)
+		if !askable[j.Name] && !e.isFaulty(j) {
+			untold++
+		}
 	}
-	p := e.Plan.Only(func(j *plan.Job) bool { return still[j.Name] })
+	if untold > 0 {
+		e.unknown(check.Space, fmt.Sprintf("whether there is space for %s: the base images are not known", plural.Of(untold, "job")))
+	}
+	p := e.Plan.Only(func(j *plan.Job) bool { return askable[j.Name] })
 	if len(p.Jobs) == 0 {
 		return
 	}
@@ -74,9 +82,9 @@ func fits(p run.Planned, preflight int64, freed bool) (found []check.Finding) {
 		return found
 	}
 	if f.Unknown > 0 {
-		note(check.Unknown, "", "whether %s of the jobs fit: it is not known what their builds do", fmt.Sprint(f.Unknown))
+		note(check.Unknown, "", "whether there is space for %s: what is built is not known", plural.Of(f.Unknown, "job"))
 	}
-	if preflight > free {
+	if preflight > 0 && preflight > free {
 		severity := check.Fault
 		if freed {
 			severity = check.Warning
@@ -121,29 +129,29 @@ func (e *examination) lint(ctx context.Context, open []*plan.Job) {
 	_ = group.Wait()
 }
 
+// uncheck notes why a Dockerfile was not checked. It is told where nothing else is told to
+// be wrong with the jobs.
+func (e *examination) uncheck(jobs []*plan.Job, s check.Severity, why string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.unchecked = append(e.unchecked, check.Finding{Severity: s, Kind: check.Dockerfile, Jobs: names(jobs), Text: visible.FirstLine(why)})
+}
+
 // lintOne checks the Dockerfile that jobs have, by one of them: one that can be built, if
 // there is any, since base images are looked at, too.
 func (e *examination) lintOne(ctx context.Context, jobs []*plan.Job) {
-	sample := jobs[0]
-	for _, j := range jobs {
-		if !e.isFaulty(j) {
-			sample = j
-			break
-		}
-	}
-	if e.isFaulty(sample) {
-		return // it is told already what is wrong
-	}
-	results, err := e.Builder.Check(ctx, sample)
-	if err != nil {
-		e.unknown(check.Dockerfile, "what BuildKit's checks of the Dockerfile say: "+visible.FirstLine(err.Error()), names(jobs)...)
+	sample := slices.IndexFunc(jobs, e.isAskable)
+	if sample < 0 {
+		e.uncheck(jobs, check.Unknown, "what BuildKit's checks of the Dockerfile say: its base images are not known")
 		return
 	}
-	if results.Error != nil {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		e.unchecked = append(e.unchecked, check.Finding{Severity: check.Fault, Kind: check.Dockerfile, Jobs: names(jobs),
-			Text: visible.FirstLine(results.Error.Message)})
+	results, err := e.Builder.Check(ctx, jobs[sample])
+	switch {
+	case err != nil:
+		e.uncheck(jobs, check.Unknown, "what BuildKit's checks of the Dockerfile say: "+err.Error())
+		return
+	case results.Error != nil:
+		e.uncheck(jobs, check.Fault, results.Error.Message)
 		return
 	}
 	for _, w := range results.Warnings {

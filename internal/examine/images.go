@@ -118,6 +118,9 @@ func (e *examination) judge(image plan.Image, a builder.ImageAnswer, jobs []*pla
 		e.lacks(image.Ref, a, f)
 		return
 	case builder.Untold:
+		for _, j := range jobs {
+			e.untold[j.Name] = true
+		}
 		host := imageref.HostOf(image.Ref)
 		f.Severity = check.Unknown
 		f.Text = fmt.Sprintf("whether %s has the images that are read: %s", host, why.of(host, fmt.Errorf("%s", a.Why)))

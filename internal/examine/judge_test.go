@@ -42,9 +42,10 @@ func TestFits(t *testing.T) {
 		"too small":            {small, 0, false, "fault: at least 120GB are needed at once, and its limit is 100GB"},
 		"too small by a guess": {with(func(p *run.Planned) { *p = small; p.Forecast.Guessed = 5 }), 0, false, "warning: by a guess of what jobs add"},
 		"nearly full":          {with(func(p *run.Planned) { p.UsedBytes = 95 * gb }), 0, false, "warning: nearly full: 95GB are used"},
+		"over the limit":       {with(func(p *run.Planned) { p.UsedBytes = 101 * gb }), 0, false, "warning: nearly full"},
 		"too little free":      {fine, 91 * gb, false, "fault: 90GB free below its limit of 100GB, and --preflight-free asks for 91GB"},
 		"made free":            {fine, 91 * gb, true, "warning: --preflight-free asks for 91GB"},
-		"unknown jobs":         {with(func(p *run.Planned) { p.Forecast.Unknown = 3 }), 0, false, "unknown: whether 3 of the jobs fit"},
+		"unknown jobs":         {with(func(p *run.Planned) { p.Forecast.Unknown = 3 }), 0, false, "unknown: whether there is space for 3 jobs"},
 	} {
 		found := fits(tt.planned, tt.preflight, tt.freed)
 		severity, text, _ := strings.Cut(tt.want, ": ")
@@ -76,7 +77,7 @@ func TestEnough(t *testing.T) {
 		if is != (tt.want != "") || is && f.Severity != tt.want {
 			t.Errorf("%s: %+v, %v, want %q", name, f, is, tt.want)
 		}
-		if tt.told && is && f.Text != fmt.Sprintf("%s lets %d of 100 pulls be made in 6h0m0s, and up to %d images are read from there", tt.host, tt.limit.Remaining, tt.pulls) {
+		if tt.told && is && f.Text != fmt.Sprintf("%s lets %d of 100 pulls be made in 6h, and up to %d images are read from there", tt.host, tt.limit.Remaining, tt.pulls) {
 			t.Errorf("%s: %s", name, f.Text)
 		}
 	}
@@ -216,5 +217,26 @@ func TestWritable(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
 		t.Errorf("left behind: %v, %v", entries, err)
+	}
+}
+
+func TestAbsentOf(t *testing.T) {
+	for message, want := range map[string]string{
+		"r.example/a:1: not found": "r.example/a:1",
+		"failed to resolve source metadata for docker/a:1: docker.io/a:1: not found": "docker.io/docker/a:1",
+		"debian: pull access denied": "docker.io/library/debian:latest",
+		"No Image: at all":           "",
+	} {
+		if got := absentOf(message); got != want {
+			t.Errorf("%q is about %q, want %q", message, got, want)
+		}
+	}
+}
+
+func TestShort(t *testing.T) {
+	for d, want := range map[time.Duration]string{6 * time.Hour: "6h", 10 * time.Minute: "10m", 90 * time.Minute: "1h30m", 90 * time.Second: "1m30s", 100 * time.Minute: "1h40m", time.Second: "1s"} {
+		if got := short(d); got != want {
+			t.Errorf("%s is %q, want %q", d, got, want)
+		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -25,7 +27,10 @@ func (e *examination) quota(ctx context.Context, r reads) {
 	}
 	var group errgroup.Group
 	group.SetLimit(askers)
-	for _, sample := range samples {
+	for host, sample := range samples {
+		if e.hosts.givenUp(host) != nil {
+			continue
+		}
 		group.Go(func() error {
 			e.Registry.Ask(ctx, sample)
 			return nil
@@ -51,7 +56,7 @@ func enough(host string, pulls int, limit throttle.Limit, told bool) (f check.Fi
 	}
 	left := fmt.Sprintf("%s lets %d of %d pulls be made", host, limit.Remaining, limit.Total)
 	if limit.Window > 0 {
-		left += fmt.Sprintf(" in %s", limit.Window)
+		left += " in " + short(limit.Window)
 	}
 	f.Text = fmt.Sprintf("%s, and up to %d images are read from there", left, pulls)
 	switch {
@@ -64,4 +69,16 @@ func enough(host string, pulls int, limit throttle.Limit, told bool) (f check.Fi
 		return f, false
 	}
 	return f, true
+}
+
+// short is a duration without what is zero at its end.
+func short(d time.Duration) string {
+	text := strings.TrimSuffix(d.String(), "m0s")
+	switch {
+	case text == d.String():
+		return text
+	case strings.HasSuffix(text, "h0"):
+		return strings.TrimSuffix(text, "0")
+	}
+	return text + "m"
 }
