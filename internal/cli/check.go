@@ -37,12 +37,13 @@ func newCheck(streams Streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check {--images | --rows | --each} INPUT -t TEMPLATE [flags] PATH",
 		Short: "Tell all that would go wrong with a build, before it begins",
-		Long: `Tell what would go wrong with "stoker build" and the same flags, and build nothing.
+		Long: `Tell what would go wrong with "stoker build", and build nothing.
 
-It asks the builder for each base image once, and has it check each Dockerfile
-once; the registries, which images exist, whether pushing is allowed, and how
-much may still be pulled; and whether all fits. Each fault is told once, with
-the jobs that have it. What could not be found out is said to be not known.
+It takes the flags of build, asks the builder for each base image once, and has
+it check each Dockerfile once. Registries are asked which images exist, whether
+pushing is allowed, and how much may still be pulled. A forecast tells whether
+all fits. Each fault is told once, with the jobs that have it; what could not be
+found out is said to be not known.
 
 Exit codes: 0 no fault, 1 some fault, 2 wrong usage of flags, 130 interrupted.
 Warnings, and what is not known, are no faults.`,
