@@ -45,7 +45,7 @@ func (e *examination) lacks(ref string, a builder.ImageAnswer, f check.Finding) 
 // tellAbsent tells of the images that cannot be read, with names that are near.
 func (e *examination) tellAbsent(ctx context.Context) {
 	refs := slices.Sorted(maps.Keys(e.absent))
-	known := e.known(ctx, refs)
+	known := neighboursOf(ctx, e.Registry, refs)
 	for _, ref := range refs {
 		one := e.absent[ref]
 		host := imageref.HostOf(ref)
@@ -77,9 +77,9 @@ func repositoryOf(ref string) string {
 	return parsed.Repository()
 }
 
-// known asks registries which names they have, once for each repository, and once for all
+// neighboursOf asks registries which names they have, once for each repository, and once for all
 // repositories of each registry of which one is not there.
-func (e *examination) known(ctx context.Context, refs []string) map[string]neighbours {
+func neighboursOf(ctx context.Context, r Registry, refs []string) map[string]neighbours {
 	ctx, cancel := within(ctx, namesPatience)
 	defer cancel()
 	var mu sync.Mutex
@@ -100,7 +100,7 @@ func (e *examination) known(ctx context.Context, refs []string) map[string]neigh
 		repositories[repositoryOf(ref)] = ref
 	}
 	ask(repositories, func(at, ref string) {
-		tags, err := e.Registry.Tags(ctx, ref)
+		tags, err := r.Tags(ctx, ref)
 		mu.Lock()
 		defer mu.Unlock()
 		known[at] = neighbours{tags: tags, err: err}
@@ -113,7 +113,7 @@ func (e *examination) known(ctx context.Context, refs []string) map[string]neigh
 	}
 	ask(hosts, func(host, ref string) {
 		// A registry need not have such a list, and few have.
-		paths, err := e.Registry.Repositories(ctx, ref)
+		paths, err := r.Repositories(ctx, ref)
 		mu.Lock()
 		defer mu.Unlock()
 		for at, n := range known {

@@ -135,14 +135,10 @@ func (e *examination) build(ctx context.Context, open []*plan.Job, read reads) {
 	})
 	_ = group.Wait()
 	for _, f := range e.unchecked {
-		if !e.anyFaulty(f.Jobs) { // else it is told what is wrong
+		if !slices.ContainsFunc(f.Jobs, e.isFaulty) { // else it is told what is wrong
 			e.add(f)
 		}
 	}
-}
-
-func (e *examination) anyFaulty(names []string) bool {
-	return slices.ContainsFunc(names, func(name string) bool { return e.faulty[name] })
 }
 
 // add notes what was found; jobs that have faults are faulty.
@@ -164,10 +160,10 @@ func (e *examination) isAskable(j *plan.Job) bool {
 	return !e.faulty[j.Name] && !e.untold[j.Name]
 }
 
-func (e *examination) isFaulty(j *plan.Job) bool {
+func (e *examination) isFaulty(job string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.faulty[j.Name]
+	return e.faulty[job]
 }
 
 // unknown notes what could not be found out, of some jobs or of the run.

@@ -22,7 +22,7 @@ func (e *examination) forecast(ctx context.Context, open []*plan.Job) {
 	askable, untold := map[string]bool{}, 0
 	for _, j := range open {
 		askable[j.Name] = e.isAskable(j)
-		if !askable[j.Name] && !e.isFaulty(j) {
+		if !askable[j.Name] && !e.isFaulty(j.Name) {
 			untold++
 		}
 	}

@@ -75,7 +75,8 @@ func (e *examination) images(ctx context.Context, r reads) {
 	slices.SortFunc(asked, func(a, b plan.Image) int {
 		return cmp.Or(strings.Compare(a.Ref, b.Ref), strings.Compare(a.Platform, b.Platform))
 	})
-	answers := e.askImages(ctx, asked)
+	pull := len(e.Plan.Jobs) > 0 && e.Plan.Jobs[0].Options.Pull
+	answers := answersOf(ctx, e.Builder, asked, pull)
 	why := firsts{}
 	for _, image := range asked {
 		e.judge(image, answers[image], by[image], why)
@@ -83,13 +84,13 @@ func (e *examination) images(ctx context.Context, r reads) {
 	e.upon(r, makers)
 }
 
-func (e *examination) askImages(ctx context.Context, asked []plan.Image) map[plan.Image]builder.ImageAnswer {
+// answersOf has an answer about each image, also where none came.
+func answersOf(ctx context.Context, b Builder, asked []plan.Image, pull bool) map[plan.Image]builder.ImageAnswer {
 	ctx, cancel := within(ctx, imagesPatience)
 	defer cancel()
 	var mu sync.Mutex
 	answers := map[plan.Image]builder.ImageAnswer{}
-	pull := len(e.Plan.Jobs) > 0 && e.Plan.Jobs[0].Options.Pull
-	err := e.Builder.AskImages(ctx, asked, pull, func(image plan.Image, answer builder.ImageAnswer) {
+	err := b.AskImages(ctx, asked, pull, func(image plan.Image, answer builder.ImageAnswer) {
 		mu.Lock()
 		defer mu.Unlock()
 		answers[image] = answer
@@ -118,9 +119,11 @@ func (e *examination) judge(image plan.Image, a builder.ImageAnswer, jobs []*pla
 		e.lacks(image.Ref, a, f)
 		return
 	case builder.Untold:
+		e.mu.Lock()
 		for _, j := range jobs {
 			e.untold[j.Name] = true
 		}
+		e.mu.Unlock()
 		host := imageref.HostOf(image.Ref)
 		f.Severity = check.Unknown
 		f.Text = fmt.Sprintf("whether %s has the images that are read: %s", host, why.of(host, fmt.Errorf("%s", a.Why)))
@@ -152,7 +155,7 @@ func (e *examination) upon(r reads, makers map[string]*plan.Job) {
 	for more := true; more; {
 		more = false
 		for i, j := range r.jobs {
-			if e.isFaulty(j) {
+			if e.isFaulty(j.Name) {
 				continue
 			}
 			if other := e.faultyBelow(j, r.images[i], makers); other != nil {
@@ -175,7 +178,7 @@ func (e *examination) faultyBelow(j *plan.Job, images []plan.Image, makers map[s
 		below = append(below, linked)
 	}
 	for _, other := range below {
-		if other != nil && other.Name != j.Name && e.isFaulty(other) {
+		if other != nil && other.Name != j.Name && e.isFaulty(other.Name) {
 			return other
 		}
 	}
