@@ -158,7 +158,7 @@ func outcome(ctx context.Context, s ledger.Summary) error {
 	switch {
 	case errors.Is(context.Cause(ctx), run.ErrInterrupted):
 		return &exitError{ExitInterrupted}
-	case s.Failed > 0 || s.Unfinished > 0:
+	case s.Failed > 0 || s.SkippedDependency > 0 || s.Unfinished > 0:
 		return &exitError{ExitFailed}
 	}
 	return nil

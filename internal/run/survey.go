@@ -148,7 +148,7 @@ type surveying struct {
 }
 
 // ask asks the builder about all jobs, those first that are still to be built, but for
-// those of them that are built on another job's image: what that will be is not known
+// those of them that name another job's image: what that will be is not known
 // yet. The graphs go into what the run needs as they come: a hundred thousand of them,
 // each for itself, take gigabytes.
 func (r *run) ask(ctx context.Context, tasks []*task) *surveying {
@@ -160,7 +160,7 @@ func (r *run) ask(ctx context.Context, tasks []*task) *surveying {
 	of := make(map[*plan.Job]*task, len(tasks))
 	for _, done := range []bool{false, true} {
 		for _, t := range tasks {
-			if t.done() == done && (done || len(t.after) == 0) {
+			if t.done() == done && (done || len(t.images) == 0) {
 				jobs = append(jobs, t.job)
 				of[t.job] = t
 			}

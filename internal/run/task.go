@@ -106,6 +106,9 @@ func (t *task) entry() ledger.Entry {
 		DurationSeconds: journal.Seconds(r.ended.Sub(r.began)), RemoteCheckSeconds: journal.Seconds(r.checked),
 		BuildSeconds: journal.Seconds(r.built), PostBuildSeconds: journal.Seconds(r.after), Timings: r.build.Timings,
 	}
+	if t.failed != nil {
+		e.FailedDependency = t.failed.job.Name
+	}
 	if r.failure != nil {
 		e.ErrorClass = r.failure.Class
 	}
