@@ -47,6 +47,11 @@ const (
 // and there was no difference: of the same syntax for docker's own, else of the
 // same Dockerfile. Where there is one, their own is asked about all.
 func (b *Builder) Graphs(ctx context.Context, jobs []*plan.Job, found func(job *plan.Job, g graph.Graph, err error)) error {
+	return b.survey(ctx, jobs, nil, found)
+}
+
+// survey asks what jobs' builds do, and with hashes for those, too.
+func (b *Builder) survey(ctx context.Context, jobs []*plan.Job, hashes *hashing, found func(job *plan.Job, g graph.Graph, err error)) error {
 	if len(jobs) == 0 {
 		return nil
 	}
@@ -59,7 +64,7 @@ func (b *Builder) Graphs(ctx context.Context, jobs []*plan.Job, found func(job *
 	jobs = withoutFetches(jobs, found)
 	_, err = c.Build(ctx, client.SolveOpt{Internal: true, Session: b.session(jobs[0]), AllowedEntitlements: jobs[0].Options.Allow}, "stoker",
 		func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-			s := &survey{Client: newConsiderate(c), images: b.images, around: b.around, preferLocal: first.IsMobyDriver(), likes: map[string]*like{}}
+			s := &survey{Client: newConsiderate(c), images: b.images, around: b.around, preferLocal: first.IsMobyDriver(), likes: map[string]*like{}, hashes: hashes}
 			var group errgroup.Group
 			group.SetLimit(graphWorkers)
 			for _, job := range jobs {
@@ -108,6 +113,7 @@ type survey struct {
 	// preferLocal says that the builder takes images from its own store first, as
 	// docker's own does.
 	preferLocal bool
+	hashes      *hashing // nil where none are asked for
 
 	mu    sync.Mutex
 	likes map[string]*like
@@ -232,7 +238,7 @@ func ofDocker(syntax string) bool {
 	return name == "docker/dockerfile" || name == "docker/dockerfile-upstream"
 }
 
-// equal tells that two graphs have the same vertices.
+// equal tells that two graphs have the same vertices and the same hash.
 func equal(a, b graph.Graph) bool {
 	ids := func(g graph.Graph) map[graph.ID]bool {
 		out := map[graph.ID]bool{}
@@ -241,7 +247,7 @@ func equal(a, b graph.Graph) bool {
 		}
 		return out
 	}
-	return maps.Equal(ids(a), ids(b))
+	return a.Hash == b.Hash && maps.Equal(ids(a), ids(b))
 }
 
 // converted has the frontend in this process answer.
@@ -250,7 +256,19 @@ func (s *survey) converted(ctx context.Context, q question) (graph.Graph, error)
 	if err != nil {
 		return graph.Graph{}, err
 	}
-	g, _, err := s.images.graph(ctx, s.Client, res, q.opts["image-resolve-mode"], s.around.of(q.job, itself))
+	return s.graph(ctx, q, res)
+}
+
+// graph reads a frontend's answer.
+func (s *survey) graph(ctx context.Context, q question, res *gateway.Result) (graph.Graph, error) {
+	mode := q.opts["image-resolve-mode"]
+	g, _, err := s.images.graph(ctx, s.Client, res, mode, s.around.of(q.job, itself))
+	if err == nil && s.hashes != nil {
+		g.Hash, err = s.hashes.of(q.job, res.Metadata, func(around graph.Surroundings) (graph.Graph, error) {
+			g, _, err := s.images.graph(ctx, s.Client, res, mode, around)
+			return g, err
+		})
+	}
 	return g, err
 }
 
@@ -280,8 +298,7 @@ func (s *survey) forwarded(ctx context.Context, q question) (graph.Graph, error)
 	if err != nil {
 		return graph.Graph{}, err
 	}
-	g, _, err := s.images.graph(ctx, s.Client, res, q.opts["image-resolve-mode"], s.around.of(q.job, itself))
-	return g, err
+	return s.graph(ctx, q, res)
 }
 
 // graph reads a frontend's answer: the graphs of all platforms and attestations

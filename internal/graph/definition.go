@@ -74,6 +74,9 @@ type Surroundings struct {
 	// a pattern. It may say that it does not know, or be nil: then a copy from one
 	// directory equals no copy from another.
 	Content func(local, path string, wildcard bool) (digest string, ok bool)
+	// Whole has Content told, too, where an operation takes all of a local source, which
+	// BuildKit does not key by its content.
+	Whole bool
 	// Sent are the vertices of what a build sends in any case, to read what it is to do.
 	Sent []Vertex
 }
