@@ -1,13 +1,20 @@
 package builder_test
 
 import (
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/docker/buildx/build"
+	"github.com/moby/buildkit/client"
+
+	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/lab"
 	"github.com/stoker-build/stoker/internal/lab/labtest"
 	"github.com/stoker-build/stoker/internal/plan"
@@ -125,4 +132,36 @@ func (w world) hashes(t *testing.T, jobs ...*plan.Job) map[string]string {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// A job whose link gives way to the image of a registry makes nothing of what the other has made.
+func TestLinkThatIsAnImage(t *testing.T) {
+	w := newWorld(t)
+	maker := w.job(t, "maker", "FROM BASE\nRUN head -c 9 /dev/urandom > /made\nENV MADE=yes\n")
+	maker.Tags = []string{w.registry.Host() + "/made/maker:1"}
+	maker.Options.Exports = []client.ExportEntry{{Type: client.ExporterImage, Attrs: map[string]string{"push": "true"}}}
+	made, err := w.b.Build(t.Context(), nil, maker, io.Discard, builder.Watch{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	heir := w.job(t, "heir", "FROM base\nRUN test \"$MADE\" = yes && cp /made /kept\n")
+	heir.Tags, heir.Options.Exports = []string{w.registry.Host() + "/made/heir:1"}, maker.Options.Exports
+	heir.Links = map[string]*plan.Job{"maker": maker}
+	heir.Options.Inputs.NamedContexts = map[string]build.NamedContext{"base": {Path: "target:maker"}}
+	heir = heir.Relink(func(linked *plan.Job) plan.Stand { return plan.Stand{Image: linked.Tags[0] + "@" + made.Digest} })
+	other := labtest.Buildkitd(t, w.registry)
+	if w.b, err = builder.Connect(t.Context(), builder.Options{Names: []string{other.Addr()}, StateDir: t.TempDir()}); err != nil {
+		t.Fatal(err)
+	}
+	defer w.b.Close()
+	g := w.ask(t, heir)["heir"]
+	if steps := slices.DeleteFunc(g.Vertices, func(v graph.Vertex) bool { return v.Kind != graph.Step }); len(steps) != 1 || len(g.Images) != 1 || g.Images[0].Digest != made.Digest {
+		t.Errorf("the heir makes %v on %+v", steps, g.Images)
+	}
+	if _, err := w.b.Build(t.Context(), nil, heir, io.Discard, builder.Watch{}); err != nil {
+		t.Fatal(err)
+	}
+	if made, kept := labtest.Files(t, maker.Tags[0])["/made"], labtest.Files(t, heir.Tags[0])["/kept"]; len(made.Content) == 0 || !slices.Equal(made.Content, kept.Content) {
+		t.Errorf("the heir has %q, want %q", kept.Content, made.Content)
+	}
 }

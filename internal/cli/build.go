@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -52,6 +53,9 @@ templates over the line:
                                  and -f
   .DockerfileHash                changes with Dockerfile, build arguments and
                                  target; in -t and --label
+  .GraphHash                     changes exactly when what is built changes, by
+                                 what the builder tells; in -t, --output,
+                                 --cache-to and --metadata-file
   functions                      lower upper replace trunc slug trimPrefix ...
 
 Every flag can be set by a variable: --batch-size by STOKER_BATCH_SIZE. One that
@@ -117,8 +121,10 @@ func runBuild(ctx context.Context, o buildOptions, streams Streams) error {
 
 // printJobs writes the jobs in order with their tags.
 func printJobs(w io.Writer, p *plan.Plan) error {
-	for _, note := range p.Notes {
-		fmt.Fprintf(w, "# %s\n", visible.Line(note))
+	for _, note := range append(slices.Clip(p.Notes), p.HashNote()) {
+		if note != "" {
+			fmt.Fprintf(w, "# %s\n", visible.Line(note))
+		}
 	}
 	for i, j := range p.Jobs {
 		if _, err := fmt.Fprintf(w, "%d\tbatch %d\t%s\t%s\t%s\n", i+1, p.Batch(i), j.Name, cmp.Or(j.Base, "-"), strings.Join(j.Tags, ",")); err != nil {

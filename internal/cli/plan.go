@@ -111,6 +111,9 @@ func runPlan(ctx context.Context, o buildOptions, nodes []int, format string, st
 		if err := checkWithFrontend(ctx, p, b); err != nil {
 			return err
 		}
+		if err := o.fillHashes(ctx, p, b, streams.Err); err != nil {
+			return err
+		}
 	case len(o.builder.names) > 0 || !errors.As(err, new(*builder.UnreachableError)):
 		return err
 	default:
@@ -136,6 +139,9 @@ func runPlan(ctx context.Context, o buildOptions, nodes []int, format string, st
 	}
 	if format == formatJSON {
 		return writeJSON(streams.Out, planned)
+	}
+	if note := p.HashNote(); note != "" {
+		p.Notes = append(p.Notes, note)
 	}
 	if p.CheckOutputs() != nil {
 		p.Notes = append(p.Notes, "nothing says where the images are to go: build will need --push, --load or --output")

@@ -110,8 +110,13 @@ type Job struct {
 	Options build.Options
 	// MetadataFile is where what is known of its image goes; empty for nowhere.
 	MetadataFile string
+	// Problem is why it cannot be built; nil where nothing is known of that.
+	Problem error
 	// writes is what its build writes beside its tags.
 	writes []destination
+	// later sets what it writes again once the hash of what its build does is known; nil
+	// where none of that has it, or it is known.
+	later func(job *Job, hash string) error
 }
 
 // BuildOptions returns the job's options for one attempt. buildx changes the
@@ -176,11 +181,14 @@ func (j *Job) inputs() []string {
 	return refs
 }
 
-// checkShared makes sure that no two jobs would overwrite what the other has made.
+// checkShared makes sure that no two jobs would overwrite what the other has made. What a
+// job writes is checked once it is known how it is called.
 func (p *Plan) checkShared() error {
-	writers := make([]writer, len(p.Jobs))
-	for i, j := range p.Jobs {
-		writers[i] = writer{j.Name, slices.Concat(tagDestinations(j.Tags), j.writes)}
+	var writers []writer
+	for _, j := range p.Jobs {
+		if j.later == nil && j.Problem == nil {
+			writers = append(writers, writer{j.Name, slices.Concat(tagDestinations(j.Tags), j.writes)})
+		}
 	}
 	return checkShared(writers)
 }

@@ -229,13 +229,18 @@ func (t *task) restForReach() time.Duration {
 // refused tells whether an error means that a job cannot be built at all, as the
 // builder says, and fails it then.
 func (r *run) refused(t *task, err error) bool {
-	class, why := builder.Classify(unredacted(err))
-	if class != builder.Permanent {
+	if class, _ := builder.Classify(unredacted(err)); class != builder.Permanent {
 		return false
 	}
+	r.failFor(t, err)
+	return true
+}
+
+// failFor has a job fail before its first attempt, for an error.
+func (r *run) failFor(t *task, err error) {
+	class, why := builder.Classify(unredacted(err))
 	t.result.failure = explain(r.Redact, t, err, class, why)
 	t.early = &explainedError{err, t.result.failure.String()}
-	return true
 }
 
 // tellUnknown says once of how many jobs it is not known what they do.
