@@ -89,6 +89,9 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	if err := o.fillHashes(ctx, p, b, streams.Err); err != nil {
 		return err
 	}
+	if err := o.checkFilled(p); err != nil {
+		return err
+	}
 	command := func() string { return resumeCommand(streams, o.flags, os.LookupEnv, options.Redact) }
 	record, resumed, err := o.openLedger(ctx, p, client, streams.Version, command())
 	if err != nil {

@@ -18,19 +18,21 @@ type hasher interface {
 }
 
 // fillHashes asks the builder for the hashes by which jobs' tags and outputs are called, and
-// fills them in. Registries that ask for fewer requests are waited for.
+// fills them in.
 func (o buildOptions) fillHashes(ctx context.Context, p *plan.Plan, b hasher, warnings io.Writer) error {
 	jobs := p.Hashed()
 	if len(jobs) == 0 {
 		return nil
 	}
-	told, err := o.hashesOf(ctx, jobs, b, warnings)
+	all, err := o.run.hashesOf(ctx, jobs, b, warnings)
 	if err != nil {
-		return err
+		return &runError{err}
 	}
-	if err := p.FillHashes(func(job *plan.Job) (string, error) { return told[job].hash, told[job].err }); err != nil {
-		return err
-	}
+	return p.FillHashes(func(job *plan.Job) (string, error) { return all[job].hash, all[job].err })
+}
+
+// checkFilled checks what builds write by its names, which have hashes now.
+func (o buildOptions) checkFilled(p *plan.Plan) error {
 	return errors.Join(o.checkWrites(p), o.input.prepareFiles(p))
 }
 
@@ -40,46 +42,72 @@ type told struct {
 	err  error
 }
 
-// hashesOf asks for hashes, again and again for those of which a registry that asks for fewer requests did
-// not tell, as long as a run would wait for it.
-func (o buildOptions) hashesOf(ctx context.Context, jobs []*plan.Job, b hasher, warnings io.Writer) (map[*plan.Job]told, error) {
+// hashesOf asks for hashes, and again for those that may be told later: as often as a job is
+// tried, and of registries that ask for fewer requests for as long as they are waited for.
+func (o runOptions) hashesOf(ctx context.Context, jobs []*plan.Job, b hasher, warnings io.Writer) (map[*plan.Job]told, error) {
 	all := map[*plan.Job]told{}
-	pause, end := o.run.regPause, time.Now().Add(o.run.regWait)
-	for {
-		type one struct {
-			job *plan.Job
-			told
-		}
-		answers := make(chan one, len(jobs))
-		if err := b.GraphHashes(ctx, jobs, func(job *plan.Job, hash string, err error) { answers <- one{job, told{hash, err}} }); err != nil {
+	end := time.Now().Add(o.regWait)
+	delay, pause := o.retryDelay, o.regPause
+	for try := 0; ; try++ {
+		answers, err := askHashes(ctx, jobs, b)
+		if err != nil {
 			return nil, err
 		}
-		close(answers)
-		jobs = nil
-		for a := range answers {
-			all[a.job] = a.told
-			if isThrottled(a.err) {
-				jobs = append(jobs, a.job)
+		var again, throttled []*plan.Job
+		for j, answer := range answers {
+			all[j] = answer
+			switch {
+			case isOf(answer.err, builder.Throttled):
+				throttled = append(throttled, j)
+			case answer.err != nil && !isOf(answer.err, builder.Permanent) && try < o.retries:
+				again = append(again, j)
 			}
 		}
-		pause = min(pause, time.Until(end))
-		if len(jobs) == 0 || pause <= 0 || ctx.Err() != nil {
-			return all, context.Cause(ctx)
+		wait := delay
+		delay = min(2*delay, retryDelayMax)
+		if left := time.Until(end); len(throttled) > 0 && left > 0 {
+			again, wait = append(again, throttled...), min(pause, left)
+			pause *= 2
+			fmt.Fprintf(warnings, "warning: a registry asks for fewer requests: it is asked again in %s for {{.GraphHash}} of %s\n",
+				wait.Round(time.Second), plural.Of(len(throttled), "job"))
 		}
-		fmt.Fprintf(warnings, "warning: a registry asks for fewer requests: it is asked again in %s for {{.GraphHash}} of %s\n", pause.Round(time.Second), plural.Of(len(jobs), "job"))
+		if len(again) == 0 {
+			return all, nil
+		}
+		jobs = again
 		select {
-		case <-time.After(pause):
+		case <-time.After(wait):
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
-		pause *= 2
 	}
 }
 
-func isThrottled(err error) bool {
+// askHashes asks for hashes once.
+func askHashes(ctx context.Context, jobs []*plan.Job, b hasher) (map[*plan.Job]told, error) {
+	type answer struct {
+		job *plan.Job
+		told
+	}
+	answers := make(chan answer, len(jobs))
+	if err := b.GraphHashes(ctx, jobs, func(job *plan.Job, hash string, err error) { answers <- answer{job, told{hash, err}} }); err != nil {
+		return nil, err
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	close(answers)
+	all := map[*plan.Job]told{}
+	for a := range answers {
+		all[a.job] = a.told
+	}
+	return all, nil
+}
+
+func isOf(err error, class builder.Class) bool {
 	if err == nil {
 		return false
 	}
-	class, _ := builder.Classify(err)
-	return class == builder.Throttled
+	is, _ := builder.Classify(err)
+	return is == class
 }
