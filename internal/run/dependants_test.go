@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/node/nodetest"
@@ -151,6 +154,21 @@ func TestLinksToWhatARegistryHas(t *testing.T) {
 	})
 }
 
+// formNotes notes which jobs were built with links, by the nodes.
+type formNotes struct {
+	*nodetest.Builder
+	mu    *sync.Mutex // guards links and nodes
+	links map[string]bool
+	nodes map[string]string
+}
+
+func (l formNotes) Build(ctx context.Context, on []string, job *plan.Job, log io.Writer, watch builder.Watch) (builder.Result, error) {
+	l.mu.Lock()
+	l.links[job.Name], l.nodes[job.Name] = len(job.Links) > 0, on[0]
+	l.mu.Unlock()
+	return l.Builder.Build(ctx, on, job, log, watch)
+}
+
 // What another node has made and pushed is pulled from there by its digest; what nobody can pull is made again.
 func TestLinksToWhatAnotherNodeHasMade(t *testing.T) {
 	for _, pushed := range []bool{true, false} {
@@ -168,9 +186,16 @@ func TestLinksToWhatAnotherNodeHasMade(t *testing.T) {
 					nodetest.Pushed(s.Plan.Jobs...)
 				}
 				s.Takes = time.Minute
+				l := formNotes{s.Builder, &sync.Mutex{}, map[string]bool{}, map[string]string{}}
+				s.Options.Builder = l
 				s.allBuilt(s.run(t.Context()), 1)
 				if s.BuiltOn("one") == 0 || s.BuiltOn("two") == 0 {
 					t.Fatalf("all were built on one node")
+				}
+				for name, links := range l.links {
+					if want := name != "base" && (!pushed || l.nodes[name] == l.nodes["base"]); links != want {
+						t.Errorf("%s was built with a link: %v, want %v", name, links, want)
+					}
 				}
 				if want := map[bool]int{true: 1, false: 2}[pushed]; s.Made("base") != want {
 					t.Errorf("the base was made %d times, want %d", s.Made("base"), want)
