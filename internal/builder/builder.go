@@ -60,6 +60,8 @@ type Options struct {
 
 // Builder is a builder that was reached: one or more nodes that build together.
 // Its methods may be called concurrently.
+//
+// Large: all that is asked of a builder is asked of it; its files are by what that is.
 type Builder struct {
 	opener
 	mu sync.Mutex // guards nodes, workers and roots of reached, once it is connected

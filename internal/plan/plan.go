@@ -82,6 +82,8 @@ func (p *Plan) Kind() string {
 
 // Job is one image to build. It is complete in itself: nothing else is needed to
 // build it.
+//
+// Large: an image is made of many things.
 type Job struct {
 	// Name is the job's identity: unique within the plan, also where case does
 	// not count, and safe as the name of a directory.
