@@ -29,6 +29,7 @@ type Plan struct {
 	Sidecars []string
 
 	sources *sources
+	words   words
 }
 
 // Close removes the plan's copies of Dockerfiles: nothing can be built then.
@@ -180,7 +181,7 @@ func (j *Job) inputs() []string {
 func (p *Plan) checkShared() error {
 	writers := make([]writer, len(p.Jobs))
 	for i, j := range p.Jobs {
-		writers[i] = writer{j.Name, slices.Concat(tagDestinations(j.Tags), j.writes)}
+		writers[i] = writer{j.Name, slices.Concat(tagDestinations(p.words.tag, j.Tags), j.writes)}
 	}
 	return checkShared(writers)
 }

@@ -1,0 +1,5 @@
+package bake
+
+const jsonSuffix = "_JSON"
+
+func (d *Definition) giveRows() error { return nil }
