@@ -47,12 +47,12 @@ type Question struct {
 
 // Definition is what bake files say, read but not yet resolved.
 type Definition struct {
-	question Question
-	name     string // what messages call the files
-	files    []buildx.File
-	vars     map[string]string
-	options  buildx.ParseOpt
-	config   *buildx.Config
+	question  Question
+	name      string // what messages call the files
+	files     []buildx.File
+	vars      map[string]string
+	options   buildx.ParseOpt
+	config    *buildx.Config
 	variables []variable
 }
 
