@@ -48,8 +48,9 @@ type Watch struct {
 	NoCache bool              // the attempt must not use the cache
 	Step    func(name string) // a step begins
 	Alive   func()            // BuildKit reported any progress
-	// Graph is told what the attempt will do, before any step of it is done. Where
-	// several nodes build for different platforms it is told of each.
+	// Graph is told what the attempt will do, before any step of it is done but those of
+	// jobs that it is built on in the same build. Where several nodes build for different
+	// platforms it is told of each.
 	Graph func(graph.Graph)
 	// Made is told of each step that is made, and again once it was made or tried in
 	// vain, unless it was found in the cache. Its times are by the clock that those of
@@ -85,12 +86,12 @@ func (r *Result) atMost(took time.Duration) {
 
 // tellGraph tells what a build that has begun will do. Where that cannot be told
 // the build goes on all the same.
-func (b *Builder) tellGraph(ctx context.Context, c gateway.Client, res *gateway.Result, around graph.Surroundings, watch Watch, p *progress) {
+func (b *Builder) tellGraph(ctx context.Context, c gateway.Client, res *gateway.Result, around graph.Surroundings, tell func(graph.Graph), p *progress) {
 	g, places, err := b.images.graph(ctx, c, res, c.BuildOpts().Opts["image-resolve-mode"], around)
 	if err != nil {
 		return
 	}
-	watch.Graph(g)
+	tell(g)
 	p.addPlaces(places, around.Sent)
 }
 
@@ -204,11 +205,13 @@ func (b *Builder) Build(ctx context.Context, on []string, job *plan.Job, log io.
 			}
 			of := parts[name].job
 			dirs.add(c.BuildOpts(), localDirs(of.Options.Inputs))
-			around := b.around.of(of, dirs.of)
+			around, tell := b.around.of(of, dirs.of), watch.Graph
 			if name != target {
-				around.Sent = nil // its names are not known in the progress
+				// The job's own graph has these steps, too. What is sent for them has
+				// other names in the progress.
+				around.Sent, tell = nil, func(graph.Graph) {}
 			}
-			b.tellGraph(ctx, c, res, around, watch, progress)
+			b.tellGraph(ctx, c, res, around, tell, progress)
 			telling.Unlock()
 			if len(parts) > 1 {
 				if err := evaluate(ctx, res); err != nil {
