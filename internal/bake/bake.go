@@ -154,6 +154,9 @@ func (d *Definition) parse() error {
 		return d.wrong(err)
 	}
 	d.config = config
+	if meta.AllVariables != nil { // which is not the same in JSON
+		d.variables = []variable{}
+	}
 	for _, v := range meta.AllVariables {
 		d.variables = append(d.variables, variable(*v))
 	}
