@@ -97,8 +97,8 @@ func Read(q Question) (*Definition, error) {
 // readFiles reads the files that are named, or those that bake looks for.
 func (d *Definition) readFiles() (err error) {
 	names, flag := d.question.Files, "-f"
-	if len(names) == 0 {
-		names, flag = filesFromEnv(), filesVariable
+	if fromEnv := filesFromEnv(); len(names) == 0 && len(fromEnv) > 0 {
+		names, flag = fromEnv, filesVariable
 	}
 	local := make([]string, len(names))
 	for i, name := range names {

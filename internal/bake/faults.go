@@ -40,7 +40,7 @@ func (d *Definition) wrong(err error) error {
 		{regexp.MustCompile(`^failed to find target (\S+)$`), d.name, "no target is named $1, as inherits or contexts of another say", ""},
 		{regexp.MustCompile(`^could not find any target matching '(.*)'$`), "--set", "no target matches $1", ""},
 		{regexp.MustCompile(`^unknown key: (\S+)$`), "--set", "targets have no attribute $1", "it is TARGET.ATTRIBUTE=VALUE, such as app.tags=registry.example/app:1 or '*.args.VERSION=2'"},
-		{regexp.MustCompile(`^(invalid override \S+, expected .*)$`), "--set", "$1", "it is TARGET.ATTRIBUTE=VALUE, such as app.tags=registry.example/app:1 or '*.args.VERSION=2'"},
+		{regexp.MustCompile(`^(invalid override .*)$`), "--set", "$1", "it is TARGET.ATTRIBUTE=VALUE, such as app.tags=registry.example/app:1 or '*.args.VERSION=2'"},
 	} {
 		if !known.says.MatchString(text) {
 			continue
@@ -54,9 +54,11 @@ func (d *Definition) wrong(err error) error {
 	return &mistakes.InputError{What: d.name, Problems: []string{text}}
 }
 
-// misread says what is wrong with a bake file, and where.
+// misread says what is wrong with a bake file, and where. Of what is wrong with one place
+// the first counts: what follows comes of it.
 func (d *Definition) misread(diagnostics hcl.Diagnostics) error {
 	e := &mistakes.InputError{What: d.name}
+	said := map[hcl.Range]bool{}
 	for _, found := range diagnostics {
 		if found.Severity != hcl.DiagError {
 			continue
@@ -66,14 +68,16 @@ func (d *Definition) misread(diagnostics hcl.Diagnostics) error {
 			problem += ": " + found.Detail
 		}
 		if at := found.Subject; at != nil {
+			if said[*at] {
+				continue
+			}
+			said[*at] = true
 			problem = fmt.Sprintf("line %d, column %d: %s", at.Start.Line, at.Start.Column, problem)
-			if at.Filename != "" && at.Filename != d.name {
+			if len(d.files) > 1 {
 				problem = at.Filename + ": " + problem
 			}
 		}
-		if !slices.Contains(e.Problems, problem) {
-			e.Problems = append(e.Problems, problem)
-		}
+		e.Problems = append(e.Problems, problem)
 	}
 	return e
 }
