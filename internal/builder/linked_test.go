@@ -98,3 +98,19 @@ func sorted(g graph.Graph) string {
 	slices.Sort(lines)
 	return strings.Join(lines, "\n")
 }
+
+// The check of a job that is built on others' results knows these, and builds nothing.
+func TestLinkedCheck(t *testing.T) {
+	w := newWorld(t)
+	jobs := w.chain(t, "")
+	results, err := w.b.Check(t.Context(), jobs[1]) // it uses a variable that the job below sets
+	if err != nil || len(results.Warnings) > 0 || results.Error != nil {
+		t.Errorf("results %+v, error %v", results, err)
+	}
+	built, made := w.build(t, jobs[1])
+	for _, v := range built.Vertices {
+		if v.Kind == graph.Step && len(made[v.ID]) == 0 {
+			t.Errorf("%q was made before", v.Name)
+		}
+	}
+}

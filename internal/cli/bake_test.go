@@ -2,8 +2,11 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stoker-build/stoker/internal/lab"
@@ -19,39 +22,105 @@ func (w *workbench) bake(ctx context.Context, more ...string) (code int, output 
 	return runStoker(ctx, args...)
 }
 
+// TestBake builds what a bake file makes of rows, and a service of a compose file.
 func TestBake(t *testing.T) {
-	t.Parallel()
+	t.Setenv("BAKE_TOKEN", "not-for-logs")
 	w := newWorkbench(t, small(1, 1))
+	w.write("tasks.jsonl", `{"id":"one","stars":3}`+"\n"+`{"id":"two","stars":5}`+"\n"+`{"id":"three","stars":1}`+"\n")
 	w.write("docker-bake.hcl", `
 variable "VERSION" { default = "1" }
-group "default" { targets = ["one", "two"] }
-target "_all" {
+variable "tasks" { type = list(object({ id = string, stars = number })) }
+group "default" { targets = ["task", "web"] }
+target "task" {
+  name = "task-${task.id}"
+  matrix = { task = tasks }
   context = "`+w.path("ctx")+`"
-  args = { BASE_IMAGE = "`+w.bases[0].Ref+`", BUILDER_IMAGE = "`+w.builder.Ref+`" }
-}
-target "one" {
-  inherits = ["_all"]
-  tags = ["`+w.registry.Host()+`/one:${VERSION}"]
-}
-target "two" {
-  inherits = ["_all"]
-  tags = ["`+w.registry.Host()+`/two:${VERSION}"]
+  dockerfile-inline = <<END
+FROM `+w.bases[0].Ref+`
+ARG STARS
+RUN --mount=type=secret,id=token cat /run/secrets/token && echo $STARS > /stars
+END
+  args = { STARS = task.stars }
+  secret = ["id=token,env=BAKE_TOKEN"]
+  tags = ["`+w.registry.Host()+`/${task.id}:${VERSION}"]
 }`)
-	code, out := w.bake(t.Context(), "--push", "--var", "VERSION=2")
+	w.write("compose.yaml", `
+services:
+  web:
+    image: `+w.registry.Host()+`/web:2
+    build:
+      context: `+w.path("ctx")+`
+      args:
+        BASE_IMAGE: `+w.bases[0].Ref+`
+        BUILDER_IMAGE: `+w.builder.Ref+`
+`)
+	rows := []string{"-f", w.path("compose.yaml"), "--rows", w.path("tasks.jsonl"), "--rows-var", "tasks", "--where", "stars > 1", "--var", "VERSION=2"}
+	code, out := w.bake(t.Context(), append(rows, "--check")...)
+	if code != ExitFailed || !strings.Contains(out, "checking the Dockerfiles of 3 jobs") || !strings.Contains(out, "in 1 of 3 jobs: web") {
+		t.Errorf("check: exit code %d\n%s", code, out)
+	}
+	code, out = w.bake(t.Context(), append(rows, "--push", "--metadata-file", w.path("metadata.json"))...)
 	if code != ExitOK {
 		t.Fatalf("exit code %d\n%s", code, out)
 	}
+	var metadata map[string]map[string]any
+	if err := json.Unmarshal([]byte(w.read("metadata.json")), &metadata); err != nil {
+		t.Fatal(err)
+	}
+	logs := ""
 	var tags []string
 	for _, e := range w.manifest() {
-		if e.Status != ledger.Built {
-			t.Errorf("%+v", e)
+		if e.Status != ledger.Built || metadata[e.Name]["containerimage.digest"] != e.Digest {
+			t.Errorf("entry %+v, metadata %v", e, metadata[e.Name])
 		}
-		w.checkImage(e, w.bases[0])
-		tags = append(tags, e.Tags...)
+		log, err := os.ReadFile(*e.LogPath)
+		if err != nil {
+			t.Error(err)
+		}
+		logs += string(log)
+		tags = append(tags, strings.TrimPrefix(e.Tags[0], w.registry.Host()+"/"))
 	}
 	slices.Sort(tags)
-	if want := []string{w.registry.Host() + "/one:2", w.registry.Host() + "/two:2"}; !slices.Equal(tags, want) {
+	if want := []string{"one:2", "two:2", "web:2"}; !slices.Equal(tags, want) {
 		t.Errorf("tags %q, want %q", tags, want)
+	}
+	if strings.Contains(logs, "not-for-logs") || !strings.Contains(logs, "RUN --mount=type=secret") {
+		t.Errorf("the logs have the secret, or nothing:\n%s", logs)
+	}
+	if files := labtest.Files(t, w.registry.Host()+"/two:2"); string(files["/stars"].Content) != "5\n" {
+		t.Errorf("/stars is %q", files["/stars"].Content)
+	}
+}
+
+// Flags of bake that make no sense, and names that are completed.
+func TestBakeFlags(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("docker-bake.hcl", []byte("target \"app\" {\n  dockerfile-inline = \"FROM scratch\\n\"\n}\ntarget \"_private\" {}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ args, want string }{
+		{"--print --list targets", "--print and --list print two things"},
+		{"--list things", `--list "things": "things" is neither targets nor variables`},
+		{"--call outline", `--call "outline": targets can be asked for with build or check only`},
+		{"--rows x.jsonl", "--rows-var NAME is needed"},
+		{"--rows-var x", "give the rows, with --rows FILE"},
+		{"--limit 3", "name targets instead"},
+		{"--var X", `--var "X": it must be NAME=VALUE`},
+		{"--jobs 4", "did you mean --workers?"},
+		{"app", "no output: nothing says where the images are to go\nadd --push"},
+		{"app --push", "a tag is needed when pushing"},
+		{"ap", `no target or group is named "ap"`},
+	} {
+		code, out := runStoker(t.Context(), append([]string{"bake"}, strings.Fields(tt.args)...)...)
+		if code != ExitUsage || !strings.Contains(out, tt.want) {
+			t.Errorf("%s: exit code %d, want %q\n%s", tt.args, code, tt.want, out)
+		}
+	}
+	if code, out := runStoker(t.Context(), "__complete", "bake", ""); code != ExitOK || !strings.HasPrefix(out, "app\n:") {
+		t.Errorf("exit code %d, completed to\n%s", code, out)
+	}
+	if code, out := runStoker(t.Context(), "bake", "--print", "app"); code != ExitOK || !strings.Contains(out, `"app": {`) {
+		t.Errorf("exit code %d\n%s", code, out)
 	}
 }
 
