@@ -179,12 +179,12 @@ func (b *Builder) Build(ctx context.Context, on []string, job *plan.Job, log io.
 	export := b.exports.export(&watch)
 	defer export.end()
 	progress := newProgress(log, watch)
-	parts := b.partsOf(job, watch.NoCache)
+	parts := partsOf(b, job, watch.NoCache)
 	options := map[string]build.Options{}
 	for name, part := range parts {
 		options[name] = part.options
 		defer func() { b.history.end(part.options.Ref, names) }()
-		progress.streams[name] = &shift{}
+		progress.shifts[name] = &shift{}
 	}
 	if b.pushed != nil {
 		b.pushed.before(ctx, job)

@@ -33,8 +33,8 @@ func (b *Builder) Check(ctx context.Context, job *plan.Job) (results lint.LintRe
 	progress := newProgress(io.Discard, Watch{}.whole())
 	defer progress.close()
 	options := map[string]build.Options{}
-	for name, part := range b.partsOf(job, false) {
-		progress.streams[name] = &shift{}
+	for name, part := range partsOf(b, job, false) {
+		progress.shifts[name] = &shift{}
 		o := part.options
 		if name == target {
 			o.CallFunc = &build.CallFunc{Name: "lint"}

@@ -31,8 +31,6 @@ const (
 	// How many builds are converted both by their own frontend and in this process,
 	// before the latter is trusted with their like.
 	samples = 2
-	// How many remote contexts are fetched for the Dockerfiles in them.
-	mostFetched = 8
 )
 
 // Graphs asks the builder what the jobs' builds do, many at a time, and tells
@@ -52,15 +50,15 @@ func (b *Builder) Graphs(ctx context.Context, jobs []*plan.Job, found func(job *
 	}
 	b.around.note(jobs)
 	for _, alike := range bySession(withoutFetches(jobs, found)) {
-		if err := b.survey(ctx, alike, found); err != nil {
+		if err := ask(ctx, b, alike, found); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// survey asks about jobs that give builders the same in their sessions.
-func (b *Builder) survey(ctx context.Context, jobs []*plan.Job, found func(job *plan.Job, g graph.Graph, err error)) error {
+// ask asks a builder about jobs that are given the same in its sessions.
+func ask(ctx context.Context, b *Builder, jobs []*plan.Job, found func(job *plan.Job, g graph.Graph, err error)) error {
 	first := b.bxNodes()[0].Driver
 	c, err := first.Client(ctx)
 	if err != nil {
@@ -73,44 +71,6 @@ func (b *Builder) survey(ctx context.Context, jobs []*plan.Job, found func(job *
 			return gateway.NewResult(), nil
 		}, nil)
 	return err
-}
-
-// bySession returns jobs in groups, each of jobs that are allowed the same and are given
-// the same keys. Of a list of rows all are; targets may differ.
-func bySession(jobs []*plan.Job) (groups [][]*plan.Job) {
-	places := map[string]int{}
-	for _, job := range jobs {
-		given := fmt.Sprintf("%q", slices.Sorted(slices.Values(job.Options.Allow)))
-		for _, ssh := range job.Options.SSHSpecs {
-			given += fmt.Sprintf(" %+v", *ssh)
-		}
-		i, known := places[given]
-		if !known {
-			i = len(groups)
-			places[given], groups = i, append(groups, nil)
-		}
-		groups[i] = append(groups[i], job)
-	}
-	return groups
-}
-
-// withoutFetches returns the jobs without those for which a builder would have to
-// fetch more than a few remote contexts, to find their Dockerfiles: hundreds of
-// repositories could fill its disk before anything is built. It tells found of these.
-func withoutFetches(jobs []*plan.Job, found func(*plan.Job, graph.Graph, error)) []*plan.Job {
-	fetched := map[string]bool{}
-	var out []*plan.Job
-	for _, job := range jobs {
-		if context := job.Options.Inputs.ContextPath; job.Source.Dockerfile() == nil && !fetched[context] {
-			if len(fetched) == mostFetched {
-				found(job, graph.Graph{}, fmt.Errorf("its Dockerfile is in a remote context; of these only %d are fetched beforehand", mostFetched))
-				continue
-			}
-			fetched[context] = true
-		}
-		out = append(out, job)
-	}
-	return out
 }
 
 // session is what a builder may ask of this process while it is asked: registry

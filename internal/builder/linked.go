@@ -114,16 +114,16 @@ type part struct {
 }
 
 // partsOf returns the parts of a job's build by the names that buildx gets for them.
-func (b *Builder) partsOf(job *plan.Job, noCache bool) map[string]part {
+func partsOf(b *Builder, job *plan.Job, noCache bool) map[string]part {
 	parts := map[string]part{}
-	b.addPart(parts, target, job, noCache)
+	addPart(b, parts, target, job, noCache)
 	return parts
 }
 
 // addPart adds a job, and all on which it is built. These are made for it alone: they are
 // written nowhere, and where they are to be made without the cache, the first build that
 // makes them does so, and the others find that.
-func (b *Builder) addPart(parts map[string]part, name string, job *plan.Job, noCache bool) {
+func addPart(b *Builder, parts map[string]part, name string, job *plan.Job, noCache bool) {
 	_, made := b.made.LoadOrStore(job, true)
 	o := job.BuildOptions()
 	if name != target {
@@ -147,7 +147,7 @@ func (b *Builder) addPart(parts map[string]part, name string, job *plan.Job, noC
 		c.Path = linkedContext + partName(linked)
 		o.Inputs.NamedContexts[context] = c
 		if _, added := parts[partName(linked)]; !added {
-			b.addPart(parts, partName(linked), job.Links[linked], noCache)
+			addPart(b, parts, partName(linked), job.Links[linked], noCache)
 		}
 	}
 	parts[name] = part{job, b.options(o)}

@@ -5,7 +5,6 @@ import (
 	"io"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/solver/errdefs"
@@ -25,9 +24,7 @@ type progress struct {
 
 	mu         sync.Mutex
 	vertexes   map[digest.Digest]*client.Vertex
-	tellers    map[digest.Digest]string // the targets whose progress told of them last
-	began      map[told]time.Time       // when each first did, as it was first told
-	spans      []namedSpan              // of all that is done; one vertex may have several
+	spans      []namedSpan // of all that is done; one vertex may have several
 	pushes     []span
 	logSources map[digest.Digest]any
 	// outputs are what steps print that have not succeeded.
@@ -44,11 +41,9 @@ func newProgress(log io.Writer, watch Watch) *progress {
 		display:    newDisplay(log),
 		watch:      watch,
 		vertexes:   map[digest.Digest]*client.Vertex{},
-		tellers:    map[digest.Digest]string{},
-		began:      map[told]time.Time{},
 		logSources: map[digest.Digest]any{},
 		outputs:    map[digest.Digest]*output{},
-		streams:    streams{target: {}},
+		streams:    newStreams(),
 	}
 }
 
@@ -92,7 +87,7 @@ func (p *progress) placeOf(v *client.Vertex) (graph.ID, bool) {
 
 // close ends the log and returns what was measured.
 func (p *progress) close() ledger.Timings {
-	for of := range p.streams {
+	for of := range p.shifts {
 		p.stopWaiting(of)
 	}
 	p.display.close()
@@ -102,7 +97,7 @@ func (p *progress) close() ledger.Timings {
 // Write implements buildx's progress.Writer.
 func (p *progress) Write(s *client.SolveStatus) {
 	p.watch.Alive()
-	of := p.streams.of(s)
+	of := p.of(s)
 	begun, made := p.note(of, s)
 	for _, name := range begun {
 		p.watch.Step(name)

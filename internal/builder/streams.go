@@ -13,7 +13,15 @@ import (
 // streams are the parts that a build's progress consists of, by the targets that buildx
 // builds: the job's own, and those of what it is built on in the same build. Buildx moves
 // the times of each by themselves. Which there are does not change.
-type streams map[string]*shift
+type streams struct {
+	shifts  map[string]*shift
+	began   map[told]time.Time       // when each step first did, as it was first told
+	tellers map[digest.Digest]string // the targets whose progress told of steps last
+}
+
+func newStreams() streams {
+	return streams{shifts: map[string]*shift{target: {}}, began: map[told]time.Time{}, tellers: map[digest.Digest]string{}}
+}
 
 // shift has makings told by the clock that records' times are by.
 type shift struct {
@@ -38,13 +46,13 @@ type told struct {
 // of returns the target that a status is of, and takes out of the names of vertices what
 // buildx puts before them where it builds several (WithPrefix in its util/progress): of
 // those of the job's own, and of what is no step, so that each is known for what it is.
-func (t streams) of(s *client.SolveStatus) string {
-	if len(t) == 1 {
+func (t *streams) of(s *client.SolveStatus) string {
+	if len(t.shifts) == 1 {
 		return target
 	}
 	found := target
 	for _, v := range s.Vertexes {
-		for name := range t {
+		for name := range t.shifts {
 			rest, is := strings.CutPrefix(v.Name, "["+name)
 			if !is || !strings.HasPrefix(rest, " ") && !strings.HasPrefix(rest, "] ") {
 				continue
@@ -70,14 +78,14 @@ func (t streams) of(s *client.SolveStatus) string {
 func (p *progress) awaitMove(of string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.streams[of].awaited = true
+	p.shifts[of].awaited = true
 }
 
 // move says when a step of a target began, by the clock that records' times are by, of
 // which the progress may be yet to tell.
 func (p *progress) move(of string, step digest.Digest, began time.Time) {
 	p.mu.Lock()
-	s := p.streams[of]
+	s := p.shifts[of]
 	s.first.step, s.first.began = step, began
 	p.mu.Unlock()
 	p.settle(of)
@@ -87,7 +95,7 @@ func (p *progress) move(of string, step digest.Digest, began time.Time) {
 // much a target's times are moved.
 func (p *progress) settle(of string) {
 	p.mu.Lock()
-	s := p.streams[of]
+	s := p.shifts[of]
 	at, is := p.began[told{of, s.first.step}]
 	settled := is && s.awaited
 	if settled {
@@ -102,7 +110,7 @@ func (p *progress) settle(of string) {
 // stopWaiting tells of a target's makings that wait.
 func (p *progress) stopWaiting(of string) {
 	p.mu.Lock()
-	s := p.streams[of]
+	s := p.shifts[of]
 	waiting := s.waiting
 	s.awaited, s.waiting = false, nil
 	p.mu.Unlock()
@@ -112,7 +120,7 @@ func (p *progress) stopWaiting(of string) {
 // tell tells of a target's makings, or has them wait.
 func (p *progress) tell(of string, made []cache.Making) {
 	p.mu.Lock()
-	s := p.streams[of]
+	s := p.shifts[of]
 	moved := s.moved
 	if s.awaited {
 		s.waiting, made = append(s.waiting, made...), nil
