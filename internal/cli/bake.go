@@ -25,6 +25,7 @@ type bakeOptions struct {
 	rowsVar    string
 	print      bool
 	list       string
+	plan       bool
 	call       string
 	allow      []string
 	push, load bool
@@ -77,6 +78,7 @@ func (o *bakeOptions) addTo(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.vars, "var", nil, "set a variable of the bake file, `NAME=VALUE`")
 	f.BoolVar(&o.print, "print", false, "print what is to be built as JSON, and build nothing")
 	f.StringVar(&o.list, "list", "", "list `targets|variables` and build nothing; type=targets,format=json for JSON")
+	f.BoolVar(&o.plan, "plan", false, "tell what the run would do as \"stoker plan\" does, and build nothing")
 	f.StringVar(&o.call, "call", "build", "`build` the targets, or check their Dockerfiles")
 	f.StringArrayVar(&o.allow, "allow", nil, "let builds do more, such as network.host, ssh or fs.read=PATH")
 	f.BoolVar(&o.push, "push", false, "push the images under their tags, as --set '*.output=type=registry' does")
@@ -129,6 +131,9 @@ func runBake(ctx context.Context, o bakeOptions, targets []string, streams Strea
 	}
 	p.Notes = append(p.Notes, question.Rows.Notes...)
 	o.input.definitions = definition.Paths()
+	if o.plan {
+		return forecast(ctx, p, o.buildOptions, nil, formatTable, streams)
+	}
 	return buildPlan(ctx, p, o.buildOptions, streams)
 }
 
@@ -139,8 +144,8 @@ func (o *bakeOptions) checkFlags() error {
 	}
 	hasRows := o.input.images != "" || o.input.rows != "" || o.input.each != ""
 	switch {
-	case o.print && o.list != "":
-		return &flagError{errors.New("--print and --list print two things: give one of them")}
+	case o.print && o.list != "", o.plan && (o.print || o.list != ""):
+		return &flagError{errors.New("--print, --list and --plan print different things: give one of them")}
 	case o.call != "build" && o.call != "check" && o.call != "lint":
 		return &flagError{fmt.Errorf("--call %q: targets can be asked for with build or check only; docker buildx bake --call tells more of them", o.call)}
 	case hasRows && o.rowsVar == "":

@@ -59,6 +59,10 @@ services:
 	if code != ExitFailed || !strings.Contains(out, "checking the Dockerfiles of 3 jobs") || !strings.Contains(out, "in 1 of 3 jobs: web") {
 		t.Errorf("check: exit code %d\n%s", code, out)
 	}
+	code, out = w.bake(t.Context(), append(rows, "--plan")...)
+	if code != ExitOK || !strings.Contains(out, "task-one") || !strings.Contains(out, "build will need --push") {
+		t.Errorf("plan: exit code %d\n%s", code, out)
+	}
 	code, out = w.bake(t.Context(), append(rows, "--push", "--metadata-file", w.path("metadata.json"))...)
 	if code != ExitOK {
 		t.Fatalf("exit code %d\n%s", code, out)
@@ -99,7 +103,7 @@ func TestBakeFlags(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ args, want string }{
-		{"--print --list targets", "--print and --list print two things"},
+		{"--print --list targets", "--print, --list and --plan print different things"},
 		{"--list things", `--list "things": "things" is neither targets nor variables`},
 		{"--call outline", `--call "outline": targets can be asked for with build or check only`},
 		{"--rows x.jsonl", "--rows-var NAME is needed"},
