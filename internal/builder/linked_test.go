@@ -1,6 +1,7 @@
 package builder_test
 
 import (
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/docker/buildx/build"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/plan"
 )
@@ -112,5 +114,37 @@ func TestLinkedCheck(t *testing.T) {
 		if v.Kind == graph.Step && len(made[v.ID]) == 0 {
 			t.Errorf("%q was made before", v.Name)
 		}
+	}
+}
+
+// What fails of a job that another is built on is told as it is of a job's own steps.
+func TestLinkedFailure(t *testing.T) {
+	w := newWorld(t)
+	dir := t.TempDir()
+	target := func(name, text string, contexts map[string]build.NamedContext) plan.Target {
+		o := build.Options{BuildArgs: map[string]string{}}
+		o.Inputs = build.Inputs{ContextPath: dir, DockerfileInline: text, NamedContexts: contexts}
+		return plan.Target{Name: name, Options: o}
+	}
+	for name, tt := range map[string]struct{ below, want string }{
+		"a step":      {"FROM scratch\nCOPY not-there.txt /\n", `not-there.txt`},
+		"an image":    {"FROM " + strings.Replace(w.base.Ref, "a-1", "no-1", 1) + "\nCOPY . /\n", "no-1"},
+		"its parsing": {"# syntax=docker/dockerfile:1\nFROM scratch\nNOTHING\n", "NOTHING"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := plan.OfTargets(plan.TargetSpec{Name: "file"}, []plan.Target{target("below", tt.below, nil),
+				target("above", "FROM below\nCOPY . /\n", map[string]build.NamedContext{"below": {Path: "target:below"}})})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			_, err = w.b.Build(t.Context(), nil, p.Jobs[1], io.Discard, builder.Watch{})
+			if err == nil {
+				t.Fatal("it is built")
+			}
+			if class, _ := builder.Classify(err); class != builder.Permanent || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "target default") {
+				t.Errorf("class %v, error %q", class, err)
+			}
+		})
 	}
 }
