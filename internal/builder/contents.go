@@ -41,7 +41,7 @@ type surroundings struct {
 
 // note notes which jobs there are.
 func (s *surroundings) note(jobs []*plan.Job) {
-	for _, job := range jobs {
+	for _, job := range plan.WithLinked(jobs) {
 		if job.Options.Inputs.ContextPath != jobs[0].Options.Inputs.ContextPath {
 			s.several.Store(true)
 		}
@@ -53,16 +53,37 @@ func (s *surroundings) note(jobs []*plan.Job) {
 // copied of it is told by the directory, so that a later run knows its steps again
 // after a change; where they have several, by content, so that they share what
 // BuildKit shares.
-func (s *surroundings) of(job *plan.Job, local func(name string) string) graph.Surroundings {
+func (s *surroundings) of(job *plan.Job, local func(name, session string) string) graph.Surroundings {
 	out := graph.Surroundings{Local: local, Sent: sent(job)}
 	if s.several.Load() {
-		ignore := ignoredOf(job)
-		out.Content = func(name, path string, wildcard bool) (string, bool) {
-			digest, err := s.contents.of(local(name), path, wildcard, ignore)
+		ignore := ignoredBy(job)
+		out.Content = func(dir, path string, wildcard bool) (string, bool) {
+			digest, err := s.contents.of(dir, path, wildcard, ignore(dir))
 			return digest, err == nil
 		}
 	}
 	return out
+}
+
+// ignoredBy returns what is left out of directories: of the contexts of what a job is
+// built on what their own builds leave out, of others what the job's does.
+func ignoredBy(job *plan.Job) func(dir string) ignored {
+	if len(job.Links) == 0 {
+		ignore := ignoredOf(job)
+		return func(string) ignored { return ignore }
+	}
+	own := map[string]ignored{}
+	for _, j := range plan.WithLinked([]*plan.Job{job}) {
+		if dir, err := filepath.Abs(j.Options.Inputs.ContextPath); err == nil {
+			own[dir] = ignoredOf(j)
+		}
+	}
+	return func(dir string) ignored {
+		if i, known := own[dir]; known {
+			return i
+		}
+		return ignoredOf(job)
+	}
 }
 
 // sent are the vertices of the context and of the Dockerfile that a build sends,

@@ -68,7 +68,7 @@ func (h *hashing) surroundings(job *plan.Job) (around graph.Surroundings, untold
 	addIgnored(leftOut, job, map[*plan.Job]bool{})
 	var mu sync.Mutex
 	var first error
-	around = graph.Surroundings{Whole: true, Local: func(string) string { return "" },
+	around = graph.Surroundings{Whole: true, Local: itself,
 		Content: func(dir, path string, wildcard bool) (string, bool) {
 			digest, err := h.contents.of(dir, path, wildcard, leftOut[dir])
 			mu.Lock()

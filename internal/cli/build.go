@@ -69,7 +69,7 @@ unreadable input; 3 no builder could be reached; 130 interrupted.`,
     -t 'registry.example/{{.repo | lower}}:{{.id}}' 'tasks/{{.id}}'
   stoker build --each 'tasks/*/Dockerfile' --push \
     -t 'registry.example/tasks/{{.Name}}' '{{.Dir}}'`,
-		SuggestFor:        []string{"run", "bake", "make", "start", "resume"},
+		SuggestFor:        []string{"run", "make", "start", "resume"},
 		Args:              cobra.ArbitraryArgs, // variables may set flags that come first
 		ValidArgsFunction: completePath,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -100,6 +100,11 @@ func runBuild(ctx context.Context, o buildOptions, streams Streams) error {
 	if err != nil {
 		return err
 	}
+	return buildPlan(ctx, p, o, streams)
+}
+
+// buildPlan does with a plan what the flags say, and closes it.
+func buildPlan(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams) error {
 	defer p.Close()
 	if o.run.dryRun {
 		return printJobs(streams.Out, p)

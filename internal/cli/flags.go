@@ -62,6 +62,8 @@ type inputOptions struct {
 	batchSize     int
 	limit         int
 	shard         plan.Shard
+	// definitions are bake files that say what is to be built.
+	definitions []string
 }
 
 func (o *inputOptions) addTo(f *pflag.FlagSet) {

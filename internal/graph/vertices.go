@@ -23,7 +23,7 @@ type graphBuilder struct {
 type made struct {
 	id    ID     // the vertex; zero for none
 	told  bool   // it leaves records, so that it matters when the builder says that it is done
-	local string // the name of a local source
+	local string // what a local source stands for
 	// tops are, by the number of an output, the vertices whose records stand for
 	// it: one for most, none for an empty file system. Records of merges have the
 	// records that were merged for their parents.

@@ -86,23 +86,36 @@ func (j *Job) TakeGraphHash() error {
 	}
 	raw := *j
 	uses := false
-	fill := func(to *string, columns map[string]any) error {
-		t, err := parseTemplate(j.Name, *to)
-		if err != nil || !t.uses(graphHashColumn) {
-			return nil // it is no template of ours
-		}
-		uses = true
-		*to, err = t.expand(columns)
-		return err
-	}
 	later := func(job *Job, hash string) error {
-		return job.takeTexts(raw, func(to *string) error { return fill(to, map[string]any{graphHashColumn: hash}) })
+		return job.takeTexts(raw, func(text *string) (err error) {
+			uses = uses || usesGraphHash(*text)
+			*text, err = withGraphHash(*text, hash)
+			return err
+		})
 	}
 	if err := later(j, UnknownHash); err != nil || !uses {
 		return err
 	}
 	j.later = later
 	return nil
+}
+
+// withGraphHash returns a text with a hash where it is a template that has one.
+func withGraphHash(text, hash string) (string, error) {
+	if !usesGraphHash(text) {
+		return text, nil
+	}
+	t, err := parseTemplate("template", text)
+	if err != nil {
+		return "", err
+	}
+	return t.expand(map[string]any{graphHashColumn: hash})
+}
+
+// usesGraphHash tells whether a text is a template that has the hash.
+func usesGraphHash(text string) bool {
+	t, err := parseTemplate("", text)
+	return err == nil && t.uses(graphHashColumn)
 }
 
 // refuseGraphHash refuses a hash where it would be a part of what is hashed.
@@ -118,7 +131,7 @@ func (j *Job) refuseGraphHash() error {
 		texts["label "+name] = value
 	}
 	for _, what := range slices.Sorted(maps.Keys(texts)) {
-		if t, err := parseTemplate(what, texts[what]); err == nil && t.uses(graphHashColumn) {
+		if usesGraphHash(texts[what]) {
 			return hashMisplaced(j.Name + ": " + what)
 		}
 	}

@@ -40,7 +40,7 @@ func newMaker(spec Spec) (*maker, error) {
 		}
 		m.guard = g
 	}
-	m.sources = &sources{stdin: spec.Stdin, guard: m.guard}
+	m.sources = &sources{stdin: spec.Stdin, guard: m.guard, words: flagWords}
 	templates, err := newTemplates(spec)
 	if err != nil {
 		return nil, err

@@ -29,6 +29,7 @@ type Plan struct {
 	Sidecars []string
 
 	sources *sources
+	words   words
 }
 
 // Close removes the plan's copies of Dockerfiles: nothing can be built then.
@@ -189,7 +190,7 @@ func (p *Plan) checkShared() error {
 	var writers []writer
 	for _, j := range p.Jobs {
 		if j.later == nil && j.Problem == nil {
-			writers = append(writers, writer{j.Name, slices.Concat(tagDestinations(j.Tags), j.writes)})
+			writers = append(writers, writer{j.Name, slices.Concat(tagDestinations(p.words.tag, j.Tags), j.writes)})
 		}
 	}
 	return checkShared(writers)
