@@ -268,19 +268,6 @@ func (s *survey) converted(ctx context.Context, q question) (answer, error) {
 	return s.read(ctx, q, res)
 }
 
-// read reads what a frontend says.
-func (s *survey) read(ctx context.Context, q question, res *gateway.Result) (answer, error) {
-	mode := q.opts["image-resolve-mode"]
-	g, _, err := s.images.graph(ctx, s.Client, res, mode, s.around.of(q.job, itself))
-	if err == nil && s.hashes != nil {
-		g.Hash, err = s.hashes.of(q.job, res.Metadata, func(around graph.Surroundings) (graph.Graph, error) {
-			g, _, err := s.images.graph(ctx, s.Client, res, mode, around)
-			return g, err
-		})
-	}
-	return answer{res, g}, err
-}
-
 // itself is what a directory's name stands for in a question: it is the path.
 func itself(name, _ string) string { return name }
 

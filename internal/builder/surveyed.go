@@ -1,8 +1,11 @@
 package builder
 
 import (
+	"context"
 	"fmt"
 	"slices"
+
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
 
 	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/plan"
@@ -47,4 +50,17 @@ func withoutFetches(jobs []*plan.Job, found func(*plan.Job, graph.Graph, error))
 		out = append(out, job)
 	}
 	return out
+}
+
+// read reads what a frontend says.
+func (s *survey) read(ctx context.Context, q question, res *gateway.Result) (answer, error) {
+	mode := q.opts["image-resolve-mode"]
+	g, _, err := s.images.graph(ctx, s.Client, res, mode, s.around.of(q.job, itself))
+	if err == nil && s.hashes != nil {
+		g.Hash, err = s.hashes.of(q.job, res.Metadata, func(around graph.Surroundings) (graph.Graph, error) {
+			g, _, err := s.images.graph(ctx, s.Client, res, mode, around)
+			return g, err
+		})
+	}
+	return answer{res, g}, err
 }
