@@ -48,6 +48,16 @@ func (l *linkedAnswers) of(job *plan.Job, ask func() (answer, error)) (answer, e
 	return a.answer, a.err
 }
 
+// LinkedError says why it cannot be told what a job does: since that cannot be told of
+// another, on whose result it is built.
+type LinkedError struct {
+	Target string // what the job calls the other
+	Err    error
+}
+
+func (e *LinkedError) Error() string { return e.Target + ", on which it is built: " + e.Err.Error() }
+func (e *LinkedError) Unwrap() error { return e.Err }
+
 // addLinks gives a question what its job is built on in the same build, as buildx gives
 // it to the frontend (waitContextDeps in its build/build.go).
 func (s *survey) addLinks(ctx context.Context, q *question) error {
@@ -65,7 +75,7 @@ func (s *survey) addLinks(ctx context.Context, q *question) error {
 			err = q.addLink(name, c.Path, a.res)
 		}
 		if err != nil {
-			return fmt.Errorf("%s, on which it is built: %w", linked, err)
+			return &LinkedError{linked, err}
 		}
 	}
 	return nil

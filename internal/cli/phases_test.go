@@ -14,9 +14,9 @@ import (
 func TestPhasesByGraphHash(t *testing.T) {
 	w := newWorkbench(t, small(1, 3))
 	host := w.registry.Host()
-	file := func(broken string) {
+	file := func(broken, middle string) {
 		w.write("docker-bake.hcl", `
-variable "bases" { default = ["`+w.bases[0].Ref+`", "`+w.bases[1].Ref+`", "`+w.bases[2].Ref+`"] }
+variable "bases" { default = ["`+w.bases[0].Ref+`", "`+middle+`", "`+w.bases[2].Ref+`"] }
 group "default" { targets = ["base", "final"] }
 target "base" {
   name = "base-${n}"
@@ -51,7 +51,7 @@ END
 		}
 		return ends, output
 	}
-	file("none")
+	file("none", w.bases[1].Ref)
 	first, output := run()
 	for name, e := range first {
 		if e.Status != ledger.Built || strings.Contains(e.Tags[0], "unknown") {
@@ -70,22 +70,27 @@ END
 			t.Errorf("%s is not on the base that was there", name)
 		}
 	}
-	file("1")
 	w.write("ctx/agent.txt", "a newer agent\n")
-	third, output := run()
-	for name, e := range third {
-		want := ledger.Built
-		switch name {
-		case "base-1":
-			want = ledger.Failed
-		case "final-1":
-			want = ledger.SkippedDependency
+	for what, breakIt := range map[string]func(){
+		"breaks":       func() { file("1", w.bases[1].Ref) },
+		"is not there": func() { file("none", host+"/nowhere:1") },
+	} {
+		breakIt()
+		ends, output := run("--force")
+		for name, e := range ends {
+			want := ledger.Built
+			switch name {
+			case "base-1":
+				want = ledger.Failed
+			case "final-1":
+				want = ledger.SkippedDependency
+			}
+			if e.Status != want || (want == ledger.SkippedDependency) != (e.FailedDependency == "base-1") {
+				t.Errorf("with a base that %s %s: %+v\n%s", what, name, e, output)
+			}
 		}
-		if e.Status != want || (want == ledger.SkippedDependency) != (e.FailedDependency == "base-1") {
-			t.Errorf("with a broken base %s: %+v\n%s", name, e, output)
+		if !strings.Contains(output, "1 failed, 1 skipped: built on base-1, which failed") {
+			t.Errorf("the end is\n%s", output)
 		}
-	}
-	if !strings.Contains(output, "1 failed, 1 skipped: built on base-1, which failed") {
-		t.Errorf("the end is\n%s", output)
 	}
 }

@@ -26,9 +26,10 @@ type family struct {
 	images  []*task // of these, those whose images it names: before they are there nothing can be asked of it
 	// holds are, of these, those that keep what they needed until it is known what of it
 	// this task needs.
-	holds []*task
-	heirs []*task // that are built on what it makes
-	made  bool    // this run has made its image, perhaps before it was resumed
+	holds  []*task
+	heirs  []*task // that are built on what it makes
+	made   bool    // this run has made its image, perhaps before it was resumed
+	byLink bool    // it would fail only for what it is built on
 	// failed is the one that has failed on which it would have been built, at last; nil
 	// for none.
 	failed *task

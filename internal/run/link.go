@@ -166,6 +166,17 @@ func failUpon(tasks []*task) {
 	}
 }
 
+// leaveToOthers has tasks wait for those on which they are built, and that will fail,
+// where they would fail for nothing else: the failure is the others'.
+func leaveToOthers(tasks []*task) {
+	left := slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool {
+		return t.early == nil || !t.byLink || !slices.ContainsFunc(t.after, func(o *task) bool { return o.early != nil })
+	})
+	for _, t := range left {
+		t.early, t.result.failure = nil, nil
+	}
+}
+
 // afterOthers puts tasks behind those that they are built on, and changes the
 // order no more than that takes.
 func afterOthers(order []*task) []*task {

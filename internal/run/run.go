@@ -68,6 +68,7 @@ func Run(ctx context.Context, opt Options) (summary ledger.Summary, err error) {
 // meanwhile.
 func (r *run) prepare(ctx context.Context, tasks []*task) {
 	tasks = r.survey(ctx, tasks)
+	leaveToOthers(tasks)
 	r.scheduler.call(func() {
 		r.scheduler.share(slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return !t.isOpen() }))
 	})

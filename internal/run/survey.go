@@ -241,6 +241,8 @@ func (r *run) failFor(t *task, err error) {
 	class, why := builder.Classify(unredacted(err))
 	t.result.failure = explain(r.Redact, t, err, class, why)
 	t.early = &explainedError{err, t.result.failure.String()}
+	var linked *builder.LinkedError
+	t.byLink = errors.As(unredacted(err), &linked)
 }
 
 // tellUnknown says once of how many jobs it is not known what they do.
