@@ -14,10 +14,8 @@ import (
 
 	"github.com/docker/buildx/build"
 	buildxbuilder "github.com/docker/buildx/builder"
-	"github.com/docker/buildx/util/confutil"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
-	"github.com/moby/buildkit/identity"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stoker-build/stoker/internal/cache"
@@ -41,7 +39,7 @@ type Result struct {
 	ledger.Timings
 }
 
-// The name of the only target of each build, as in docker buildx build.
+// The name of the target of each build that is the job's own, as in docker buildx build.
 const target = "default"
 
 // Watch says how an attempt is made and who is told of it. Its functions, any of
@@ -50,8 +48,9 @@ type Watch struct {
 	NoCache bool              // the attempt must not use the cache
 	Step    func(name string) // a step begins
 	Alive   func()            // BuildKit reported any progress
-	// Graph is told what the attempt will do, before any step of it is done. Where
-	// several nodes build for different platforms it is told of each.
+	// Graph is told what the attempt will do, before any step of it is done but those of
+	// jobs that it is built on in the same build. Where several nodes build for different
+	// platforms it is told of each.
 	Graph func(graph.Graph)
 	// Made is told of each step that is made, and again once it was made or tried in
 	// vain, unless it was found in the cache. Its times are by the clock that those of
@@ -87,13 +86,12 @@ func (r *Result) atMost(took time.Duration) {
 
 // tellGraph tells what a build that has begun will do. Where that cannot be told
 // the build goes on all the same.
-func (b *Builder) tellGraph(ctx context.Context, c gateway.Client, res *gateway.Result, job *plan.Job, watch Watch, p *progress) {
-	around := b.around.of(job, localDirs(job.Options.Inputs))
+func (b *Builder) tellGraph(ctx context.Context, c gateway.Client, res *gateway.Result, around graph.Surroundings, tell func(graph.Graph), p *progress) {
 	g, places, err := b.images.graph(ctx, c, res, c.BuildOpts().Opts["image-resolve-mode"], around)
 	if err != nil {
 		return
 	}
-	watch.Graph(g)
+	tell(g)
 	p.addPlaces(places, around.Sent)
 }
 
@@ -132,25 +130,25 @@ func namesOf(nodes []*Node, workers map[string]bool) string {
 	return strings.Join(names, " ")
 }
 
-// moveTimes finds out by how much buildx moves the times of a build's progress, until
-// the returned function is called. Where several nodes build, each for its platforms,
+// moveTimes finds out by how much buildx moves the times of the progress of a build's
+// target, until the returned function is called. Where several nodes build, each for its platforms,
 // they are left as they are.
-func moveTimes(ctx context.Context, nodes []*Node, ref string, p *progress) (stop func()) {
+func moveTimes(ctx context.Context, nodes []*Node, of, ref string, p *progress) (stop func()) {
 	c, err := nodes[0].node.Driver.Client(ctx)
 	if len(nodes) > 1 || err != nil {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var asking sync.WaitGroup
-	p.awaitMove()
+	p.awaitMove(of)
 	asking.Go(func() {
 		if step, at, ok := firstStarted(ctx, c, ref); ok {
-			p.move(step, at.Add(-nodes[0].clock.now(ctx, c)))
+			p.move(of, step, at.Add(-nodes[0].clock.now(ctx, c)))
 		}
 	})
 	return func() {
 		cancel()
-		p.stopWaiting()
+		p.stopWaiting(of)
 		asking.Wait()
 	}
 }
@@ -181,34 +179,53 @@ func (b *Builder) Build(ctx context.Context, on []string, job *plan.Job, log io.
 	export := b.exports.export(&watch)
 	defer export.end()
 	progress := newProgress(log, watch)
-	o := job.BuildOptions()
-	o.NoCache = o.NoCache || watch.NoCache
-	// Nobody reads the provenance here. And a build that was asked about by its
-	// reference cannot be forgotten: BuildKit (v0.34) counts whoever listens for it,
-	// and takes a count of none for somebody (delete in its
-	// solver/llbsolver/history).
-	o.ProvenanceResponseMode = confutil.MetadataProvenanceModeDisabled
-	o.Ref = identity.NewID()
-	defer func() { b.history.end(o.Ref, names) }()
-	options := map[string]build.Options{target: b.options(o)}
+	parts := partsOf(b, job, watch.NoCache)
+	options := map[string]build.Options{}
+	for name, part := range parts {
+		options[name] = part.options
+		defer func() { b.history.end(part.options.Ref, names) }()
+		progress.shifts[name] = &shift{}
+	}
 	if b.pushed != nil {
 		b.pushed.before(ctx, job)
 	}
-	moved := moveTimes(ctx, nodes, o.Ref, progress)
+	var moves []func()
+	for name, part := range parts {
+		moves = append(moves, moveTimes(ctx, nodes, name, part.options.Ref, progress))
+	}
 	start := time.Now()
 	var telling sync.Mutex // of a build for several platforms each of several nodes tells
 	building := map[string]bool{}
+	var dirs sentDirs
 	response, err := build.Build(ctx, bxNodes, options, b.docker(), b.config, progress, &build.Handler{
-		Evaluate: func(ctx context.Context, _ string, c gateway.Client, res *gateway.Result, _ build.Options) error {
+		Evaluate: func(ctx context.Context, name string, c gateway.Client, res *gateway.Result, _ build.Options) error {
 			telling.Lock()
-			defer telling.Unlock()
 			for _, w := range c.BuildOpts().Workers {
 				building[w.ID] = true
 			}
-			b.tellGraph(ctx, c, res, job, watch, progress)
+			of := parts[name].job
+			dirs.add(c.BuildOpts(), localDirs(of.Options.Inputs))
+			around, tell := b.around.of(of, dirs.of), watch.Graph
+			if name != target {
+				// The job's own graph has these steps, too. What is sent for them has
+				// other names in the progress.
+				around.Sent, tell = nil, func(graph.Graph) {}
+			}
+			b.tellGraph(ctx, c, res, around, tell, progress)
+			telling.Unlock()
+			if len(parts) > 1 {
+				if err := evaluate(ctx, res); err != nil {
+					return err
+				}
+			}
+			if name != target {
+				return nil
+			}
 			return export.begin(ctx, res)
 		}})
-	moved()
+	for _, moved := range moves {
+		moved()
+	}
 	result := Result{Node: namesOf(nodes, building)}
 	result.Timings = progress.close()
 	result.atMost(time.Since(start))

@@ -61,7 +61,7 @@ type Options struct {
 // Builder is a builder that was reached: one or more nodes that build together.
 // Its methods may be called concurrently.
 //
-// Large: a method for each thing that is asked of a builder.
+// Large: all that is asked of a builder is asked of it; its files are by what that is.
 type Builder struct {
 	opener
 	mu sync.Mutex // guards nodes, workers and roots of reached, once it is connected
@@ -71,6 +71,7 @@ type Builder struct {
 	images  *images
 	around  *surroundings
 	history history
+	made    sync.Map // jobs of which a build was begun
 	// leftOut says which of several builders cannot be reached, and have no nodes that
 	// may come late.
 	leftOut []string

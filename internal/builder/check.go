@@ -3,12 +3,14 @@ package builder
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/docker/buildx/build"
-	"github.com/docker/buildx/util/confutil"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/frontend/subrequests/lint"
 
 	"github.com/stoker-build/stoker/internal/plan"
@@ -17,23 +19,49 @@ import (
 // How long the check of one job may take: a frontend's image may have to be pulled.
 const checkTimeout = 2 * time.Minute
 
+// errAnswered ends a build that was only asked about.
+var errAnswered = errors.New("the frontend has answered")
+
 // Check has the job's own frontend say what is wrong or doubtful about its
-// Dockerfile, as docker buildx build --check does. Nothing is built.
+// Dockerfile, as docker buildx build --check does. Nothing is built, nor is what the job is
+// built on: its frontends only say what that is.
 func (b *Builder) Check(ctx context.Context, job *plan.Job) (results lint.LintResults, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, checkTimeout, fmt.Errorf("the builder did not answer within %s", checkTimeout))
 	defer cancel()
+	asking, answered := context.WithCancelCause(ctx)
+	defer answered(nil)
 	progress := newProgress(io.Discard, Watch{}.whole())
 	defer progress.close()
-	o := job.BuildOptions()
-	o.CallFunc = &build.CallFunc{Name: "lint"}
-	o.Exports, o.CacheFrom, o.CacheTo = nil, nil, nil
-	o.ProvenanceResponseMode = confutil.MetadataProvenanceModeDisabled
-	response, err := build.Build(ctx, b.bxNodes(), map[string]build.Options{target: b.options(o)}, b.docker(), b.config, progress, nil)
+	options := map[string]build.Options{}
+	for name, part := range partsOf(b, job, false) {
+		progress.shifts[name] = &shift{}
+		o := part.options
+		if name == target {
+			o.CallFunc = &build.CallFunc{Name: "lint"}
+			o.Exports, o.CacheFrom, o.CacheTo = nil, nil, nil
+		}
+		options[name] = o
+	}
+	var answer []byte
+	var once sync.Once // each of several nodes answers for its platforms
+	_, err = build.Build(asking, b.bxNodes(), options, b.docker(), b.config, progress, &build.Handler{
+		Evaluate: func(_ context.Context, name string, _ gateway.Client, res *gateway.Result, _ build.Options) error {
+			if name != target {
+				return nil
+			}
+			once.Do(func() {
+				answer = res.Metadata["result.json"]
+				answered(errAnswered) // before the others go on: their steps would be done
+			})
+			return errAnswered
+		}})
 	switch {
+	case answer != nil:
+		return results, json.Unmarshal(answer, &results)
 	case err != nil && context.Cause(ctx) != nil:
 		return results, context.Cause(ctx)
-	case err != nil:
-		return results, err
+	case err == nil:
+		err = errors.New("the frontend did not answer")
 	}
-	return results, json.Unmarshal([]byte(response[target].ExporterResponse["result.json"]), &results)
+	return results, err
 }

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	continuity "github.com/containerd/continuity/fs"
 	"github.com/docker/buildx/util/urlutil"
 	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
@@ -40,7 +41,7 @@ type surroundings struct {
 
 // note notes which jobs there are.
 func (s *surroundings) note(jobs []*plan.Job) {
-	for _, job := range jobs {
+	for _, job := range plan.WithLinked(jobs) {
 		if job.Options.Inputs.ContextPath != jobs[0].Options.Inputs.ContextPath {
 			s.several.Store(true)
 		}
@@ -52,15 +53,37 @@ func (s *surroundings) note(jobs []*plan.Job) {
 // copied of it is told by the directory, so that a later run knows its steps again
 // after a change; where they have several, by content, so that they share what
 // BuildKit shares.
-func (s *surroundings) of(job *plan.Job, local func(name string) string) graph.Surroundings {
+func (s *surroundings) of(job *plan.Job, local func(name, session string) string) graph.Surroundings {
 	out := graph.Surroundings{Local: local, Sent: sent(job)}
 	if s.several.Load() {
-		ignore := ignoredOf(job)
-		out.Content = func(name, path string, wildcard bool) (string, bool) {
-			return s.contents.of(local(name), path, wildcard, ignore)
+		ignore := ignoredBy(job)
+		out.Content = func(dir, path string, wildcard bool) (string, bool) {
+			digest, err := s.contents.of(dir, path, wildcard, ignore(dir))
+			return digest, err == nil
 		}
 	}
 	return out
+}
+
+// ignoredBy returns what is left out of directories: of the contexts of what a job is
+// built on what their own builds leave out, of others what the job's does.
+func ignoredBy(job *plan.Job) func(dir string) ignored {
+	if len(job.Links) == 0 {
+		ignore := ignoredOf(job)
+		return func(string) ignored { return ignore }
+	}
+	own := map[string]ignored{}
+	for _, j := range plan.WithLinked([]*plan.Job{job}) {
+		if dir, err := filepath.Abs(j.Options.Inputs.ContextPath); err == nil {
+			own[dir] = ignoredOf(j)
+		}
+	}
+	return func(dir string) ignored {
+		if i, known := own[dir]; known {
+			return i
+		}
+		return ignoredOf(job)
+	}
 }
 
 // sent are the vertices of the context and of the Dockerfile that a build sends,
@@ -80,30 +103,27 @@ func sent(job *plan.Job) (vertices []graph.Vertex) {
 // different ones are equal, as BuildKit has them: its keys for what is copied are
 // by content. It may be used by several goroutines.
 type contents struct {
+	// exact has all be told, however much there is, and links followed.
+	exact bool
+
 	mu    sync.Mutex
-	known map[string]string // empty for what is not told
+	known map[string]func() (digest string, err error)
 }
 
-func newContents() *contents { return &contents{known: map[string]string{}} }
+func newContents() *contents { return &contents{known: map[string]func() (string, error){}} }
 
 // of returns a digest of what is at a path of a directory, as far as ignore does
-// not leave it out. It does not tell for what is large, or goes through links.
-func (c *contents) of(dir, path string, wildcard bool, ignore ignored) (digest string, ok bool) {
+// not leave it out. It does not tell for what is large, or goes through links, unless
+// that is asked for.
+func (c *contents) of(dir, path string, wildcard bool, ignore ignored) (digest string, err error) {
 	key := strings.Join([]string{dir, path, fmt.Sprint(wildcard), ignore.text}, "\x00")
 	c.mu.Lock()
-	digest, known := c.known[key]
+	if c.known[key] == nil {
+		c.known[key] = sync.OnceValues(func() (string, error) { return c.read(dir, path, wildcard, ignore) })
+	}
+	read := c.known[key]
 	c.mu.Unlock()
-	if known {
-		return digest, digest != ""
-	}
-	digest, err := digestOf(dir, path, wildcard, ignore)
-	if err != nil {
-		digest = ""
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.known[key] = digest
-	return digest, digest != ""
+	return read()
 }
 
 // ignored are the patterns of a .dockerignore file.
@@ -136,28 +156,56 @@ func ignoredIn(path string) (ignored, error) {
 
 var errNotTold = errors.New("the content is not told")
 
-func digestOf(dir, path string, wildcard bool, ignore ignored) (string, error) {
+func (c *contents) read(dir, path string, wildcard bool, ignore ignored) (string, error) {
 	matcher, err := patternmatcher.New(ignore.patterns)
 	if err != nil {
 		return "", err
 	}
 	roots := []string{filepath.Join(dir, filepath.Clean("/"+path))}
 	if wildcard && strings.ContainsAny(path, `*?[\`) {
-		if roots, err = filepath.Glob(roots[0]); err != nil || len(roots) == 0 {
+		if roots, err = filepath.Glob(roots[0]); err != nil || len(roots) == 0 && !c.exact {
 			return "", errNotTold
 		}
 	}
-	d := &digester{dir: dir, matcher: matcher, hash: sha256.New()}
+	d := &digester{dir: dir, matcher: matcher, hash: sha256.New(), exact: c.exact}
 	for _, root := range roots {
-		if linked(dir, root) {
-			return "", errNotTold
+		if wildcard && d.leavesOut(root) {
+			continue
 		}
-		fmt.Fprintf(d.hash, "root %q\n", filepath.Base(root))
+		fmt.Fprintf(d.hash, "root %q\n", nameIn(dir, root))
+		if root, err = c.follow(dir, root); err != nil {
+			return "", err
+		}
 		if err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error { return d.visit(root, path, e, err) }); err != nil {
 			return "", err
 		}
 	}
 	return hex.EncodeToString(d.hash.Sum(nil)), nil
+}
+
+// nameIn is how a path in a directory is called at its end; the directory itself is
+// called nothing.
+func nameIn(dir, path string) string {
+	if path == filepath.Clean(dir) {
+		return ""
+	}
+	return filepath.Base(path)
+}
+
+// follow returns where a path in a directory leads. It does not tell where links stand on
+// the way, unless that is asked for: they lead nowhere out of the directory then.
+func (c *contents) follow(dir, path string) (string, error) {
+	switch {
+	case !linked(dir, path):
+		return path, nil
+	case !c.exact:
+		return "", errNotTold
+	}
+	in, err := filepath.Rel(dir, path)
+	if err != nil {
+		return "", err
+	}
+	return continuity.RootPath(dir, in)
 }
 
 // linked tells whether a link stands on the way from a directory to a path in it.
@@ -175,8 +223,19 @@ type digester struct {
 	dir     string
 	matcher *patternmatcher.PatternMatcher
 	hash    hash.Hash
+	exact   bool // there is no limit
 	bytes   int64
 	files   int
+}
+
+// leavesOut tells whether nothing of what a pattern has matched is sent.
+func (d *digester) leavesOut(root string) bool {
+	inDir, err := filepath.Rel(d.dir, root)
+	if err != nil || d.matcher.Exclusions() {
+		return false
+	}
+	leftOut, err := d.matcher.MatchesOrParentMatches(inDir)
+	return err == nil && leftOut
 }
 
 // visit adds what BuildKit's keys have of a file: its path, mode and content, but
@@ -191,14 +250,20 @@ func (d *digester) visit(root, path string, e fs.DirEntry, err error) error {
 	}
 	if leftOut, err := d.matcher.MatchesOrParentMatches(inDir); err != nil {
 		return err
-	} else if leftOut && inDir != "." && !e.IsDir() {
+	} else if leftOut && inDir != "." {
+		if e.IsDir() && !d.matcher.Exclusions() {
+			return fs.SkipDir
+		}
 		return nil
+	}
+	if inDir == "." {
+		return nil // what the directory itself is like is not sent
 	}
 	info, err := e.Info()
 	if err != nil {
 		return err
 	}
-	if d.files++; d.files > mostFiles {
+	if d.files++; d.files > mostFiles && !d.exact {
 		return errNotTold
 	}
 	inRoot, err := filepath.Rel(root, path)
@@ -218,7 +283,7 @@ func (d *digester) visit(root, path string, e fs.DirEntry, err error) error {
 }
 
 func (d *digester) file(path string, size int64) error {
-	if d.bytes += size; d.bytes > mostContent {
+	if d.bytes += size; d.bytes > mostContent && !d.exact {
 		return errNotTold
 	}
 	f, err := os.Open(path)

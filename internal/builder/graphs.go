@@ -31,8 +31,6 @@ const (
 	// How many builds are converted both by their own frontend and in this process,
 	// before the latter is trusted with their like.
 	samples = 2
-	// How many remote contexts are fetched for the Dockerfiles in them.
-	mostFetched = 8
 )
 
 // Graphs asks the builder what the jobs' builds do, many at a time, and tells
@@ -47,51 +45,37 @@ const (
 // and there was no difference: of the same syntax for docker's own, else of the
 // same Dockerfile. Where there is one, their own is asked about all.
 func (b *Builder) Graphs(ctx context.Context, jobs []*plan.Job, found func(job *plan.Job, g graph.Graph, err error)) error {
+	return b.survey(ctx, jobs, nil, found)
+}
+
+// survey asks what jobs' builds do, and with hashes for those, too.
+func (b *Builder) survey(ctx context.Context, jobs []*plan.Job, hashes *hashing, found func(job *plan.Job, g graph.Graph, err error)) error {
 	if len(jobs) == 0 {
 		return nil
 	}
+	b.around.note(jobs)
+	for _, alike := range bySession(withoutFetches(jobs, found)) {
+		if err := ask(ctx, b, alike, hashes, found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ask asks a builder about jobs that are given the same in its sessions.
+func ask(ctx context.Context, b *Builder, jobs []*plan.Job, hashes *hashing, found func(job *plan.Job, g graph.Graph, err error)) error {
 	first := b.bxNodes()[0].Driver
 	c, err := first.Client(ctx)
 	if err != nil {
 		return err
 	}
-	b.around.note(jobs)
-	jobs = withoutFetches(jobs, found)
 	_, err = c.Build(ctx, client.SolveOpt{Internal: true, Session: b.session(jobs[0]), AllowedEntitlements: jobs[0].Options.Allow}, "stoker",
 		func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-			s := &survey{Client: newConsiderate(c), images: b.images, around: b.around, preferLocal: first.IsMobyDriver(), likes: map[string]*like{}}
-			var group errgroup.Group
-			group.SetLimit(graphWorkers)
-			for _, job := range jobs {
-				group.Go(func() error {
-					g, err := s.ask(ctx, job)
-					found(job, g, err)
-					return nil
-				})
-			}
-			_ = group.Wait()
+			s := &survey{Client: newConsiderate(c), images: b.images, around: b.around, preferLocal: first.IsMobyDriver(), likes: map[string]*like{}, hashes: hashes}
+			s.askAll(ctx, jobs, found)
 			return gateway.NewResult(), nil
 		}, nil)
 	return err
-}
-
-// withoutFetches returns the jobs without those for which a builder would have to
-// fetch more than a few remote contexts, to find their Dockerfiles: hundreds of
-// repositories could fill its disk before anything is built. It tells found of these.
-func withoutFetches(jobs []*plan.Job, found func(*plan.Job, graph.Graph, error)) []*plan.Job {
-	fetched := map[string]bool{}
-	var out []*plan.Job
-	for _, job := range jobs {
-		if context := job.Options.Inputs.ContextPath; job.Source.Dockerfile() == nil && !fetched[context] {
-			if len(fetched) == mostFetched {
-				found(job, graph.Graph{}, fmt.Errorf("its Dockerfile is in a remote context; of these only %d are fetched beforehand", mostFetched))
-				continue
-			}
-			fetched[context] = true
-		}
-		out = append(out, job)
-	}
-	return out
 }
 
 // session is what a builder may ask of this process while it is asked: registry
@@ -108,9 +92,34 @@ type survey struct {
 	// preferLocal says that the builder takes images from its own store first, as
 	// docker's own does.
 	preferLocal bool
+	hashes      *hashing // nil where none are asked for
+
+	// offline says that there is no builder, and so no frontend but that in this process.
+	offline bool
+	linked  linkedAnswers
 
 	mu    sync.Mutex
 	likes map[string]*like
+}
+
+// answer is what a frontend says of a build.
+type answer struct {
+	res   *gateway.Result
+	graph graph.Graph
+}
+
+// askAll asks about jobs, many at a time, and tells found of each answer.
+func (s *survey) askAll(ctx context.Context, jobs []*plan.Job, found func(job *plan.Job, g graph.Graph, err error)) {
+	var group errgroup.Group
+	group.SetLimit(graphWorkers)
+	for _, job := range jobs {
+		group.Go(func() error {
+			a, err := s.ask(ctx, job)
+			found(job, a.graph, err)
+			return nil
+		})
+	}
+	_ = group.Wait()
 }
 
 // like is what is known of builds that a frontend turns into graphs as this
@@ -123,32 +132,38 @@ type like struct {
 	unasked error // why their frontend cannot be asked; nil where it can
 }
 
-// ask returns the graph of one job.
-func (s *survey) ask(ctx context.Context, job *plan.Job) (graph.Graph, error) {
+// ask returns what a frontend says of one job.
+func (s *survey) ask(ctx context.Context, job *plan.Job) (answer, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, graphTimeout, fmt.Errorf("the builder did not tell within %s what it would do", graphTimeout))
 	defer cancel()
 	if job.Base != "" {
 		if err := s.images.reachable(job.Base); err != nil {
-			return graph.Graph{}, err
+			return answer{}, err
 		}
 	}
 	q, err := questionOf(job)
+	if err == nil {
+		err = s.addLinks(ctx, &q)
+	}
 	if err != nil {
-		return graph.Graph{}, err
+		return answer{}, err
 	}
 	if s.preferLocal && !job.Options.Pull {
 		q.opts["image-resolve-mode"] = pb.AttrImageResolveModePreferLocal
 	}
-	g, err := s.answer(ctx, q)
+	a, err := s.answer(ctx, q)
 	if err != nil && context.Cause(ctx) != nil {
 		err = context.Cause(ctx)
 	}
-	return g, err
+	return a, err
 }
 
-func (s *survey) answer(ctx context.Context, q question) (graph.Graph, error) {
-	if q.syntax == "" {
+func (s *survey) answer(ctx context.Context, q question) (answer, error) {
+	switch {
+	case q.syntax == "", s.offline && ofDocker(q.syntax):
 		return s.converted(ctx, q)
+	case s.offline:
+		return answer{}, fmt.Errorf("only the frontend %s itself can tell, and no builder is there to run it", q.syntax)
 	}
 	known := s.like(q)
 	known.mu.Lock()
@@ -168,16 +183,16 @@ func (s *survey) answer(ctx context.Context, q question) (graph.Graph, error) {
 	if known.unasked != nil {
 		return s.instead(ctx, q, known.unasked)
 	}
-	g, err := s.forwarded(ctx, q)
+	a, err := s.forwarded(ctx, q)
 	if err != nil {
 		return s.instead(ctx, q, err)
 	}
-	if own, err := s.converted(ctx, q); err == nil && equal(g, own) {
+	if own, err := s.converted(ctx, q); err == nil && equal(a.graph, own.graph) {
 		known.same++
 	} else {
 		known.differ = true
 	}
-	return g, nil
+	return a, nil
 }
 
 // reach tells whether the builder can have a frontend's image at all, which also an
@@ -201,15 +216,15 @@ func (s *survey) reach(ctx context.Context, syntax string) error {
 // instead has the frontend in this process answer where the build's own cannot be
 // asked, if that is another version of it. An answer that the build cannot be made
 // stands, and it is told when the frontend is out of reach.
-func (s *survey) instead(ctx context.Context, q question, err error) (graph.Graph, error) {
+func (s *survey) instead(ctx context.Context, q question, err error) (answer, error) {
 	if class, _ := Classify(err); class == Permanent || !ofDocker(q.syntax) {
-		return graph.Graph{}, err
+		return answer{}, err
 	}
-	g, convertErr := s.converted(ctx, q)
+	a, convertErr := s.converted(ctx, q)
 	if convertErr == nil && !errors.Is(err, ErrUnreachable) {
 		err = nil
 	}
-	return g, err
+	return a, err
 }
 
 func (s *survey) like(q question) *like {
@@ -232,7 +247,7 @@ func ofDocker(syntax string) bool {
 	return name == "docker/dockerfile" || name == "docker/dockerfile-upstream"
 }
 
-// equal tells that two graphs have the same vertices.
+// equal tells that two graphs have the same vertices and the same hash.
 func equal(a, b graph.Graph) bool {
 	ids := func(g graph.Graph) map[graph.ID]bool {
 		out := map[graph.ID]bool{}
@@ -241,27 +256,26 @@ func equal(a, b graph.Graph) bool {
 		}
 		return out
 	}
-	return maps.Equal(ids(a), ids(b))
+	return a.Hash == b.Hash && maps.Equal(ids(a), ids(b))
 }
 
 // converted has the frontend in this process answer.
-func (s *survey) converted(ctx context.Context, q question) (graph.Graph, error) {
+func (s *survey) converted(ctx context.Context, q question) (answer, error) {
 	res, err := q.convert(ctx, s.Client, s.images)
 	if err != nil {
-		return graph.Graph{}, err
+		return answer{}, err
 	}
-	g, _, err := s.images.graph(ctx, s.Client, res, q.opts["image-resolve-mode"], s.around.of(q.job, itself))
-	return g, err
+	return s.read(ctx, q, res)
 }
 
 // itself is what a directory's name stands for in a question: it is the path.
-func itself(name string) string { return name }
+func itself(name, _ string) string { return name }
 
 // forwarded has the builder's frontend answer.
-func (s *survey) forwarded(ctx context.Context, q question) (graph.Graph, error) {
+func (s *survey) forwarded(ctx context.Context, q question) (answer, error) {
 	states, err := q.states()
 	if err != nil {
-		return graph.Graph{}, err
+		return answer{}, err
 	}
 	req := gateway.SolveRequest{Frontend: "dockerfile.v0", FrontendOpt: maps.Clone(q.opts), FrontendInputs: map[string]*pb.Definition{}}
 	if syntax := q.opts["build-arg:BUILDKIT_SYNTAX"]; syntax != "" {
@@ -272,16 +286,15 @@ func (s *survey) forwarded(ctx context.Context, q question) (graph.Graph, error)
 	for name, state := range states {
 		def, err := state.Marshal(ctx)
 		if err != nil {
-			return graph.Graph{}, err
+			return answer{}, err
 		}
 		req.FrontendInputs[name] = def.ToPB()
 	}
 	res, err := s.Solve(ctx, req)
 	if err != nil {
-		return graph.Graph{}, err
+		return answer{}, err
 	}
-	g, _, err := s.images.graph(ctx, s.Client, res, q.opts["image-resolve-mode"], s.around.of(q.job, itself))
-	return g, err
+	return s.read(ctx, q, res)
 }
 
 // graph reads a frontend's answer: the graphs of all platforms and attestations

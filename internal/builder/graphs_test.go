@@ -113,9 +113,10 @@ func TestOfflineGraphs(t *testing.T) {
 
 // world is a daemon, a registry and a base image on it.
 type world struct {
-	daemon *lab.Buildkitd
-	base   lab.Base
-	b      *builder.Builder
+	daemon   *lab.Buildkitd
+	registry *lab.Registry
+	base     lab.Base
+	b        *builder.Builder
 }
 
 func newWorld(t *testing.T) world {
@@ -128,7 +129,7 @@ func newWorldBehind(t *testing.T, registry *lab.Registry, mirror string) world {
 	labtest.Frontends(t, registry)
 	_, err := lab.PushFrontend(t.Context(), registry.Host(), "somebody/else:1", lab.FrontendCurrent)
 	labtest.Made(t, "push a frontend", err)
-	w := world{daemon: labtest.BuildkitdWith(t, lab.BuildkitdOptions{Upstreams: lab.Mirrored(mirror, "docker.io")}, registry)}
+	w := world{registry: registry, daemon: labtest.BuildkitdWith(t, lab.BuildkitdOptions{Upstreams: lab.Mirrored(mirror, "docker.io")}, registry)}
 	w.base = labtest.Bases(t, registry, lab.Shape{Instances: []string{"a-1"}, EnvBytes: 1000, OwnBytes: 1000})[0]
 	b, err := builder.Connect(t.Context(), builder.Options{Names: []string{w.daemon.Addr()}, StateDir: t.TempDir()})
 	if err != nil {

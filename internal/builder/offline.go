@@ -3,7 +3,6 @@ package builder
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client/llb/sourceresolver"
@@ -13,7 +12,6 @@ import (
 	"github.com/moby/buildkit/util/apicaps"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/plan"
@@ -28,29 +26,10 @@ type Offline struct {
 
 // Graphs does what a Builder's Graphs does.
 func (o Offline) Graphs(ctx context.Context, jobs []*plan.Job, found func(job *plan.Job, g graph.Graph, err error)) error {
-	s := &survey{Client: offlineClient{Offline: o}, images: newImages(), around: &surroundings{contents: newContents()}}
+	s := &survey{Client: offlineClient{Offline: o}, images: newImages(), around: &surroundings{contents: newContents()}, offline: true}
 	s.around.note(jobs)
-	var group errgroup.Group
-	group.SetLimit(graphWorkers)
-	for _, job := range jobs {
-		group.Go(func() error {
-			g, err := s.askOffline(ctx, job)
-			found(job, g, err)
-			return nil
-		})
-	}
-	return group.Wait()
-}
-
-func (s *survey) askOffline(ctx context.Context, job *plan.Job) (graph.Graph, error) {
-	q, err := questionOf(job)
-	if err != nil {
-		return graph.Graph{}, err
-	}
-	if q.syntax != "" && !ofDocker(q.syntax) {
-		return graph.Graph{}, fmt.Errorf("only the frontend %s itself can tell, and no builder is there to run it", q.syntax)
-	}
-	return s.converted(ctx, q)
+	s.askAll(ctx, jobs, found)
+	return nil
 }
 
 // offlineClient is as much of a builder's gateway as the frontend in this process

@@ -5,7 +5,6 @@ import (
 	"io"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/solver/errdefs"
@@ -25,8 +24,7 @@ type progress struct {
 
 	mu         sync.Mutex
 	vertexes   map[digest.Digest]*client.Vertex
-	began      map[digest.Digest]time.Time // when each first did, as it was first told
-	spans      []namedSpan                 // of all that is done; one vertex may have several
+	spans      []namedSpan // of all that is done; one vertex may have several
 	pushes     []span
 	logSources map[digest.Digest]any
 	// outputs are what steps print that have not succeeded.
@@ -35,21 +33,7 @@ type progress struct {
 	places graph.Places
 	// sent are the vertices of what the build sent before its graph was known.
 	sent []graph.Vertex
-	shift
-}
-
-// shift has makings told by the clock that records' times are by.
-type shift struct {
-	// moved is by how much the times are to be moved for that; makings wait for it,
-	// where it is awaited.
-	moved   time.Duration
-	awaited bool
-	waiting []cache.Making
-	// first is a step and when it began by that clock.
-	first struct {
-		step  digest.Digest
-		began time.Time
-	}
+	streams
 }
 
 func newProgress(log io.Writer, watch Watch) *progress {
@@ -57,83 +41,31 @@ func newProgress(log io.Writer, watch Watch) *progress {
 		display:    newDisplay(log),
 		watch:      watch,
 		vertexes:   map[digest.Digest]*client.Vertex{},
-		began:      map[digest.Digest]time.Time{},
 		logSources: map[digest.Digest]any{},
 		outputs:    map[digest.Digest]*output{},
+		streams:    newStreams(),
 	}
 }
 
 // addPlaces says which vertices of the build's graph the progress tells of, also of
 // what it has told already.
 func (p *progress) addPlaces(places graph.Places, sent []graph.Vertex) {
-	p.tell(p.toldOf(places, sent))
+	for of, made := range p.toldOf(places, sent) {
+		p.tell(of, made)
+	}
 }
 
-// awaitMove has makings wait until it is known by how much their times are moved.
-func (p *progress) awaitMove() {
+// toldOf returns makings by the targets that the progress has told of them for.
+func (p *progress) toldOf(places graph.Places, sent []graph.Vertex) map[string][]cache.Making {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.awaited = true
-}
-
-// move says when a step began, by the clock that records' times are by, of which the
-// progress may be yet to tell.
-func (p *progress) move(step digest.Digest, began time.Time) {
-	p.mu.Lock()
-	p.first.step, p.first.began = step, began
-	p.mu.Unlock()
-	p.settle()
-}
-
-// settle ends the waiting once the progress has told of the step that says by how
-// much its times are moved.
-func (p *progress) settle() {
-	p.mu.Lock()
-	told, is := p.began[p.first.step]
-	settled := is && p.awaited
-	if settled {
-		p.moved = p.first.began.Sub(told)
-	}
-	p.mu.Unlock()
-	if settled {
-		p.stopWaiting()
-	}
-}
-
-// stopWaiting tells of the makings that wait.
-func (p *progress) stopWaiting() {
-	p.mu.Lock()
-	waiting := p.waiting
-	p.awaited, p.waiting = false, nil
-	p.mu.Unlock()
-	p.tell(waiting)
-}
-
-// tell tells of makings, or has them wait.
-func (p *progress) tell(made []cache.Making) {
-	p.mu.Lock()
-	moved := p.moved
-	if p.awaited {
-		p.waiting, made = append(p.waiting, made...), nil
-	}
-	p.mu.Unlock()
-	for _, m := range made {
-		m.Began = m.Began.Add(moved)
-		if !m.Done.IsZero() {
-			m.Done = m.Done.Add(moved)
-		}
-		p.watch.Made(m)
-	}
-}
-
-func (p *progress) toldOf(places graph.Places, sent []graph.Vertex) (made []cache.Making) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	made := map[string][]cache.Making{}
 	p.places.Join(places)
 	p.sent = sent
 	for _, v := range p.vertexes {
 		if id, ok := p.placeOf(v); ok && !v.Cached {
-			made = append(made, makings(id, nil, v)...)
+			of := p.tellers[v.Digest]
+			made[of] = append(made[of], makings(id, nil, v)...)
 		}
 	}
 	return made
@@ -155,7 +87,9 @@ func (p *progress) placeOf(v *client.Vertex) (graph.ID, bool) {
 
 // close ends the log and returns what was measured.
 func (p *progress) close() ledger.Timings {
-	p.stopWaiting()
+	for of := range p.shifts {
+		p.stopWaiting(of)
+	}
 	p.display.close()
 	return p.timings()
 }
@@ -163,24 +97,25 @@ func (p *progress) close() ledger.Timings {
 // Write implements buildx's progress.Writer.
 func (p *progress) Write(s *client.SolveStatus) {
 	p.watch.Alive()
-	begun, made := p.note(s)
+	of := p.of(s)
+	begun, made := p.note(of, s)
 	for _, name := range begun {
 		p.watch.Step(name)
 	}
-	p.tell(made)
-	p.settle()
+	p.tell(of, made)
+	p.settle(of)
 	p.display.show(s)
 }
 
-// note remembers a status and returns the names of the steps that began, and the
-// vertices that were made.
-func (p *progress) note(s *client.SolveStatus) (begun []string, made []cache.Making) {
+// note remembers a status of a target and returns the names of the steps that began,
+// and the vertices that were made.
+func (p *progress) note(of string, s *client.SolveStatus) (begun []string, made []cache.Making) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, v := range s.Vertexes {
 		old := p.vertexes[v.Digest]
-		if _, is := p.began[v.Digest]; !is && v.Started != nil {
-			p.began[v.Digest] = *v.Started
+		if _, is := p.began[told{of, v.Digest}]; !is && v.Started != nil {
+			p.began[told{of, v.Digest}] = *v.Started
 		}
 		if v.Started != nil && (old == nil || old.Started == nil) && !v.Cached {
 			begun = append(begun, v.Name)
@@ -191,7 +126,7 @@ func (p *progress) note(s *client.SolveStatus) (begun []string, made []cache.Mak
 		if v.Started != nil && v.Completed != nil && !completedBefore(old, v) {
 			p.spans = append(p.spans, namedSpan{v.Name, span{*v.Started, *v.Completed}})
 		}
-		p.vertexes[v.Digest] = v
+		p.vertexes[v.Digest], p.tellers[v.Digest] = v, of
 		if v.Completed != nil && v.Error == "" {
 			delete(p.outputs, v.Digest)
 		}

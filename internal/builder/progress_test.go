@@ -147,14 +147,14 @@ func TestMovedTimes(t *testing.T) {
 			var places graph.Places
 			places.Put(step, "step", graph.ID{1})
 			p.addPlaces(places, nil)
-			p.awaitMove()
+			p.awaitMove(target)
 			p.Write(&client.SolveStatus{Vertexes: []*client.Vertex{{Digest: step, Name: "step", Started: &began, Completed: &done}}})
 			if len(made) > 0 {
 				t.Errorf("told too early: %v", made)
 			}
 			want := cache.Making{Vertex: graph.ID{1}, Began: began, Done: done}
 			if known {
-				p.move(step, began.Add(-time.Hour))
+				p.move(target, step, began.Add(-time.Hour))
 				want.Began, want.Done = began.Add(-time.Hour), done.Add(-time.Hour)
 			}
 			p.close()

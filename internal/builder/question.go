@@ -3,6 +3,7 @@ package builder
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -27,7 +28,8 @@ type question struct {
 	filename   string
 	context    string // a directory; empty for a remote context
 	contexts   map[string]string
-	syntax     string // the frontend that the build asks for; empty for the builtin one
+	linked     map[string]llb.State // what it is built on in the same build, by names of inputs
+	syntax     string               // the frontend that the build asks for; empty for the builtin one
 }
 
 // questionOf makes the options of a build as buildx does (toSolveOpt and
@@ -128,8 +130,10 @@ func (q *question) addContexts(job *plan.Job) error {
 	q.opts["filename"] = q.filename
 	for name, c := range in.NamedContexts {
 		switch {
-		case c.State != nil, strings.HasPrefix(c.Path, "target:"):
-			return errors.New("it builds on another target")
+		case c.State != nil:
+			return errors.New("a context that is made by a build is known to that build only")
+		case strings.HasPrefix(c.Path, linkedContext):
+			// The survey adds what that comes to.
 		case strings.HasPrefix(c.Path, "oci-layout://"):
 			return errors.New("an oci-layout context is known to its own build only")
 		case urlutil.IsRemoteURL(c.Path), strings.HasPrefix(c.Path, "docker-image://"):
@@ -175,5 +179,6 @@ func (q *question) states() (map[string]llb.State, error) {
 	for key, dir := range q.contexts {
 		states[key] = llb.Local(dir)
 	}
+	maps.Copy(states, q.linked)
 	return states, nil
 }

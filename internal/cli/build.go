@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -52,6 +53,9 @@ templates over the line:
                                  and -f
   .DockerfileHash                changes with Dockerfile, build arguments and
                                  target; in -t and --label
+  .GraphHash                     changes exactly when what is built changes, by
+                                 what the builder tells; in -t, --output,
+                                 --cache-to and --metadata-file
   functions                      lower upper replace trunc slug trimPrefix ...
 
 Every flag can be set by a variable: --batch-size by STOKER_BATCH_SIZE. One that
@@ -65,7 +69,7 @@ unreadable input; 3 no builder could be reached; 130 interrupted.`,
     -t 'registry.example/{{.repo | lower}}:{{.id}}' 'tasks/{{.id}}'
   stoker build --each 'tasks/*/Dockerfile' --push \
     -t 'registry.example/tasks/{{.Name}}' '{{.Dir}}'`,
-		SuggestFor:        []string{"run", "bake", "make", "start", "resume"},
+		SuggestFor:        []string{"run", "make", "start", "resume"},
 		Args:              cobra.ArbitraryArgs, // variables may set flags that come first
 		ValidArgsFunction: completePath,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -97,6 +101,11 @@ func runBuild(ctx context.Context, o buildOptions, streams Streams) error {
 	if err != nil {
 		return err
 	}
+	return buildPlan(ctx, p, o, streams)
+}
+
+// buildPlan does with a plan what the flags say, and closes it.
+func buildPlan(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams) error {
 	defer p.Close()
 	if o.run.dryRun {
 		return printJobs(streams.Out, p)
@@ -118,8 +127,10 @@ func runBuild(ctx context.Context, o buildOptions, streams Streams) error {
 
 // printJobs writes the jobs in order with their tags.
 func printJobs(w io.Writer, p *plan.Plan) error {
-	for _, note := range p.Notes {
-		fmt.Fprintf(w, "# %s\n", visible.Line(note))
+	for _, note := range append(slices.Clip(p.Notes), p.HashNote()) {
+		if note != "" {
+			fmt.Fprintf(w, "# %s\n", visible.Line(note))
+		}
 	}
 	for i, j := range p.Jobs {
 		if _, err := fmt.Fprintf(w, "%d\tbatch %d\t%s\t%s\t%s\n", i+1, p.Batch(i), j.Name, cmp.Or(j.Base, "-"), strings.Join(j.Tags, ",")); err != nil {

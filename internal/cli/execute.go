@@ -97,6 +97,12 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 		}
 	}
 
+	if err := o.fillHashes(ctx, p, b, streams.Err); err != nil {
+		return err
+	}
+	if err := o.checkFilled(p); err != nil {
+		return err
+	}
 	command := func() string { return resumeCommand(streams, o.flags, os.LookupEnv, options.Redact) }
 	record, resumed, err := o.openLedger(ctx, p, client, streams.Version, command())
 	if err != nil {
@@ -169,7 +175,7 @@ func outcome(ctx context.Context, s ledger.Summary) error {
 	switch {
 	case errors.Is(context.Cause(ctx), run.ErrInterrupted):
 		return &exitError{ExitInterrupted}
-	case s.Failed > 0 || s.Unfinished > 0:
+	case s.Failed > 0 || s.SkippedDependency > 0 || s.Unfinished > 0:
 		return &exitError{ExitFailed}
 	}
 	return nil

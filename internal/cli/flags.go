@@ -62,6 +62,8 @@ type inputOptions struct {
 	batchSize     int
 	limit         int
 	shard         plan.Shard
+	// definitions are bake files that say what is to be built.
+	definitions []string
 }
 
 func (o *inputOptions) addTo(f *pflag.FlagSet) {
@@ -102,7 +104,7 @@ func (o *inputOptions) addTo(f *pflag.FlagSet) {
 	f.StringVar(&o.metadataFile, "metadata-file", "", "write what is known of each job's image to `FILE`, as JSON; a template for a file each")
 	f.IntVar(&o.batchSize, "batch-size", 15, "consecutive jobs that are accounted together")
 	f.IntVar(&o.limit, "limit", 0, "build only the first `N` jobs (0: all)")
-	f.Var(&shardFlag{shard: &o.shard}, "shard", "build only shard `I/N`: of N parts that are about equally large the I-th; the first is 1; auto/N in an indexed Job of Kubernetes")
+	o.addShard(f)
 }
 
 func defaultPlatforms() []string {

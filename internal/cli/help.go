@@ -15,13 +15,13 @@ var flagGroups = []struct {
 	title string
 	flags []string
 }{
-	{"What to build", []string{"images", "rows", "each", "each-data", "where", "select", "sample", "seed", "preset", "image", "run", "file", "base", "base-arg", "build-arg",
+	{"What to build", []string{"images", "rows", "each", "each-data", "where", "select", "sample", "seed", "preset", "image", "run", "file", "set", "var", "rows-var", "base", "base-arg", "build-arg",
 		"build-context", "target", "platform", "limit", "shard", "allow-outside"}},
 	{"Images and outputs", []string{"tag", "push", "load", "output", "label", "annotation", "iidfile", "metadata-file",
 		"force", "attest", "provenance", "sbom"}},
 	{"How steps run", []string{"secret", "ssh", "network", "add-host", "allow", "pull", "no-cache", "no-cache-filter",
 		"cache-from", "cache-to", "shm-size", "ulimit", "resource", "cgroup-parent"}},
-	{"The run", []string{"workers", "order", "batch-size", "post-build", "dry-run", "check", "check-first", "nodes", "yes", "resume", "fresh"}},
+	{"The run", []string{"workers", "order", "batch-size", "post-build", "dry-run", "print", "list", "plan", "call", "check", "check-first", "nodes", "yes", "resume", "fresh"}},
 	{"Progress and results", []string{"progress", "quiet", "output-dir", "format", "archived", "refs"}},
 	{"Failures", []string{"retries", "retries-step", "retry-delay", "registry-wait", "registry-pause", "timeout", "stall-timeout", "fail-fast", "max-failures",
 		"recover", "recover-interval", "recover-lock"}},

@@ -157,7 +157,7 @@ func (w *workbench) layers(ref string) (digests []string) {
 }
 
 // Jobs that would be built on each other are refused, and a job whose base failed
-// says which one that was. Others are built.
+// is skipped, and says which one that was. Others are built.
 func TestBasesThatNeverWillBe(t *testing.T) {
 	t.Parallel()
 	w := newWorkbench(t, small(1, 3))
@@ -176,11 +176,15 @@ func TestBasesThatNeverWillBe(t *testing.T) {
 		t.Errorf("plan: exit code %d\n%s", code, out)
 	}
 	code, out = w.rows(rows, flags...)
-	if s := w.summary(); code != ExitFailed || s.Built != 2 || s.Failed != 5 {
+	if s := w.summary(); code != ExitFailed || s.Built != 2 || s.Failed != 3 || s.SkippedDependency != 2 {
 		t.Errorf("exit code %d, summary %+v\n%s", code, s, out)
 	}
-	says := map[string]string{"failed": "exit code: 1", "on-failed": "built on the image of failed, which has failed", "on-circle": "which has failed", "circle-1": "circle-", "circle-2": "circle-"}
+	says := map[string]string{"failed": "exit code: 1", "circle-1": "circle-", "circle-2": "circle-"}
+	upon := map[string]string{"on-failed": "failed", "on-circle": "circle-1"}
 	for _, e := range w.manifest() {
+		if failed := upon[e.Name]; e.FailedDependency != failed || (failed != "") != (e.Status == ledger.SkippedDependency) {
+			t.Errorf("entry %+v, want what is built on %q skipped", e, failed)
+		}
 		if want, fails := says[e.Name]; fails != (e.Status == ledger.Failed) || fails && !strings.Contains(*e.Error, want) {
 			t.Errorf("entry %+v, error %v", e, e.Error)
 		}

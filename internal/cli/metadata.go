@@ -75,7 +75,7 @@ func (o inputOptions) checkImageID(p *plan.Plan) error {
 func (o inputOptions) writeFiles(p *plan.Plan, entries []ledger.Entry) error {
 	made := map[string]ledger.Entry{}
 	for _, e := range entries {
-		if e.Finished() {
+		if e.Status.Made() {
 			made[e.Name] = e
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/plan"
 	"github.com/stoker-build/stoker/internal/run"
 	"github.com/stoker-build/stoker/internal/show"
 	"github.com/stoker-build/stoker/internal/visible"
@@ -84,7 +85,7 @@ from --job-size; else it is taken as half of what its base image takes.`,
 	return cmd
 }
 
-func runPlan(ctx context.Context, o buildOptions, nodes []int, format string, streams Streams) (err error) {
+func runPlan(ctx context.Context, o buildOptions, nodes []int, format string, streams Streams) error {
 	if err := o.check(); err != nil {
 		return err
 	}
@@ -92,6 +93,11 @@ func runPlan(ctx context.Context, o buildOptions, nodes []int, format string, st
 	if err != nil {
 		return err
 	}
+	return forecast(ctx, p, o, nodes, format, streams)
+}
+
+// forecast tells what building a plan would come to, and closes it.
+func forecast(ctx context.Context, p *plan.Plan, o buildOptions, nodes []int, format string, streams Streams) (err error) {
 	defer p.Close()
 	done, err := o.builder.openState(streams.Err)
 	if err != nil {
@@ -109,6 +115,9 @@ func runPlan(ctx context.Context, o buildOptions, nodes []int, format string, st
 		mirrors = b.Mirrors()
 		o.askBuilder(&options, b)
 		if err := checkWithFrontend(ctx, p, b); err != nil {
+			return err
+		}
+		if err := o.fillHashes(ctx, p, b, streams.Err); err != nil {
 			return err
 		}
 	case len(o.builder.names) > 0 || !errors.As(err, new(*builder.UnreachableError)):
@@ -136,6 +145,9 @@ func runPlan(ctx context.Context, o buildOptions, nodes []int, format string, st
 	}
 	if format == formatJSON {
 		return writeJSON(streams.Out, planned)
+	}
+	if note := p.HashNote(); note != "" {
+		p.Notes = append(p.Notes, note)
 	}
 	if p.CheckOutputs() != nil {
 		p.Notes = append(p.Notes, "nothing says where the images are to go: build will need --push, --load or --output")

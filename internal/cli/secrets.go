@@ -29,7 +29,7 @@ func (o buildOptions) redactor(p *plan.Plan) *redact.Redactor {
 // once.
 func secretArgs(p *plan.Plan) []string {
 	values := map[string]bool{}
-	for _, j := range p.Jobs {
+	for _, j := range plan.WithLinked(p.Jobs) {
 		for key, value := range j.Options.BuildArgs {
 			if redact.LooksSecret(key) {
 				values[value] = true
@@ -41,15 +41,15 @@ func secretArgs(p *plan.Plan) []string {
 
 // buildSecrets returns the values of the jobs' build secrets, each once.
 func buildSecrets(p *plan.Plan) []string {
-	specs := map[*buildflags.Secret]bool{}
-	for _, j := range p.Jobs {
+	specs := map[buildflags.Secret]bool{}
+	for _, j := range plan.WithLinked(p.Jobs) {
 		for _, s := range j.Options.SecretSpecs {
-			specs[s] = true
+			specs[*s] = true
 		}
 	}
 	values := map[string]bool{}
 	for s := range specs {
-		values[secretValue(s)] = true
+		values[secretValue(&s)] = true
 	}
 	return slices.Sorted(maps.Keys(values))
 }

@@ -19,6 +19,11 @@ const jobIndex = "JOB_COMPLETION_INDEX"
 // autoShard stands for the number of a shard that the environment tells.
 const autoShard = "auto"
 
+// addShard adds the flag of the part of the jobs that is built.
+func (o *inputOptions) addShard(f *pflag.FlagSet) {
+	f.Var(&shardFlag{shard: &o.shard}, "shard", "build only shard `I/N`: of N parts that are about equally large the I-th; the first is 1; auto/N in an indexed Job of Kubernetes")
+}
+
 // shardFlag is a part of the jobs.
 type shardFlag struct {
 	shard *plan.Shard

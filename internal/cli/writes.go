@@ -88,10 +88,13 @@ func (o inputOptions) inputFiles(p *plan.Plan) (all []inputFile) {
 	add("--images", o.images)
 	add("--rows", o.rows)
 	add(choose.SelectFlag, o.selectFile)
+	for _, path := range o.definitions {
+		add("-f", path)
+	}
 	for _, path := range p.Sidecars {
 		add(each.DataFlag, path)
 	}
-	for _, j := range p.Jobs {
+	for _, j := range plan.WithLinked(p.Jobs) {
 		add("-f", j.Source.Name())
 	}
 	return all

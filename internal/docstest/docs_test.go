@@ -145,7 +145,7 @@ func known(t *testing.T, text string) bool {
 // there.
 func TestFlags(t *testing.T) {
 	have := map[string]bool{"--version": true}
-	for _, name := range []string{"build", "check", "plan", "du", "prune", "status", "report", "version"} {
+	for _, name := range []string{"build", "bake", "check", "plan", "du", "prune", "status", "report", "version"} {
 		var help strings.Builder
 		cli.Main(t.Context(), "docs", []string{name, "--help"}, cli.Streams{In: strings.NewReader(""), Out: &help, Err: &help})
 		for _, m := range regexp.MustCompile(`(?m)^\s+(?:-\w, )?(--[a-z-]+)`).FindAllStringSubmatch(help.String(), -1) {

@@ -64,7 +64,7 @@ RUN cat /opt/agent/agent.txt > /opt/agent/ready
 `
 
 // directory makes what the documents' commands name: an image list, rows with
-// their tasks, a Dockerfile with its context, a secret, and a state directory.
+// their tasks, a bake file, a Dockerfile with its context, a secret, and a state directory.
 func (w *workshop) directory(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -76,7 +76,7 @@ func (w *workshop) directory(t *testing.T) string {
 	}
 	for name, text := range map[string]string{
 		"bases.txt": list.String(), "agent/Dockerfile": dockerfile, "agent/agent.txt": "agent\n", "token.txt": "secret\n",
-		"tasks.jsonl": rows(t), "verified.jsonl": `{"instance_id":"django__django-11099"}` + "\n", "tasks/one/Dockerfile": task, "tasks/two/Dockerfile": task,
+		"tasks.jsonl": shown(t, "json", `{"id"`), "docker-bake.hcl": shown(t, "hcl", "variable"), "verified.jsonl": `{"instance_id":"django__django-11099"}` + "\n", "tasks/one/Dockerfile": task, "tasks/two/Dockerfile": task,
 	} {
 		path := filepath.Join(dir, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
@@ -86,15 +86,15 @@ func (w *workshop) directory(t *testing.T) string {
 	return dir
 }
 
-// rows returns the rows that usage.md shows.
-func rows(t *testing.T) string {
+// shown returns the block of usage.md that begins with some text.
+func shown(t *testing.T, language, begins string) string {
 	t.Helper()
-	_, block, found := strings.Cut(read(t, "docs/usage.md"), "```json\n{\"id\"")
+	_, block, found := strings.Cut(read(t, "docs/usage.md"), "```"+language+"\n"+begins)
 	block, _, closed := strings.Cut(block, "```")
 	if !found || !closed {
-		t.Fatal("docs/usage.md shows no rows")
+		t.Fatalf("docs/usage.md shows no %s", begins)
 	}
-	return `{"id"` + block
+	return begins + block
 }
 
 // replaced puts names of the workshop in the place of those that stand for a

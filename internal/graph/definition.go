@@ -68,12 +68,16 @@ type Surroundings struct {
 	// Layers returns the layers of an image. It may say that it does not know.
 	Layers func(ImageSource) (ImageLayers, bool)
 	// Local returns what a local source stands for, such as its directory: a
-	// definition has only its name in the client's session.
-	Local func(name string) string
-	// Content returns a digest of what is at a path of a local source, which may be
+	// definition has only its name in the client's session, and that session, where it
+	// is not that of the build itself alone.
+	Local func(name, session string) string
+	// Content returns a digest of what is at a path of what Local returned, which may be
 	// a pattern. It may say that it does not know, or be nil: then a copy from one
 	// directory equals no copy from another.
 	Content func(local, path string, wildcard bool) (digest string, ok bool)
+	// Whole has Content told, too, where an operation takes all of a local source, which
+	// BuildKit does not key by its content.
+	Whole bool
 	// Sent are the vertices of what a build sends in any case, to read what it is to do.
 	Sent []Vertex
 }

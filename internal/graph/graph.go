@@ -94,6 +94,8 @@ type Graph struct {
 	// Tops are the vertices whose results are the images that it makes, one for each
 	// platform.
 	Tops []ID
+	// Hash changes exactly when what is made changes; empty where it was not asked for.
+	Hash string
 }
 
 // LayerIDs returns the identities of an image's layers, bottom first: each

@@ -54,9 +54,10 @@ func (b *graphBuilder) source(o operation, s *pb.SourceOp) *made {
 	if scheme == "local" {
 		// Its attributes tell the session, which differs for every build, and what
 		// of the directory is sent. What is copied of it, the copying step says.
-		v = Directory(b.Local(name))
+		local := b.Local(name, s.Attrs[pb.AttrLocalSessionID])
+		v = Directory(local)
 		b.add(v)
-		return &made{id: v.ID, told: true, local: name, tops: [][]ID{{v.ID}}}
+		return &made{id: v.ID, told: true, local: local, tops: [][]ID{{v.ID}}}
 	}
 	v.ID = identify("source", s.Identifier, attributes(s.Attrs))
 	for _, description := range fetched(scheme, s) {

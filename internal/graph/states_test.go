@@ -27,7 +27,7 @@ func surroundings(dir string) Surroundings {
 			layers, known := images[name]
 			return ImageLayers{Digests: strings.Fields(layers)}, known
 		},
-		Local: func(name string) string { return dir + "/" + name },
+		Local: func(name, _ string) string { return dir + "/" + name },
 	}
 }
 

@@ -23,7 +23,7 @@ type graphBuilder struct {
 type made struct {
 	id    ID     // the vertex; zero for none
 	told  bool   // it leaves records, so that it matters when the builder says that it is done
-	local string // the name of a local source
+	local string // what a local source stands for
 	// tops are, by the number of an output, the vertices whose records stand for
 	// it: one for most, none for an empty file system. Records of merges have the
 	// records that were merged for their parents.
@@ -130,6 +130,9 @@ func (b *graphBuilder) contentOf(op *pb.Op, input int, local string) (string, bo
 		return "", false
 	}
 	taken := takenFrom(op, int64(input))
+	if len(taken) == 0 && b.Whole {
+		taken = whole
+	}
 	var all strings.Builder
 	for _, t := range taken {
 		digest, ok := b.Content(local, t.path, t.wildcard)
@@ -146,6 +149,9 @@ type taken struct {
 	path     string
 	wildcard bool
 }
+
+// whole is all of an input.
+var whole = []taken{{path: "/"}}
 
 // takenFrom returns the paths that BuildKit keys by their content (CacheMap in its
 // solver/llbsolver/ops/file.go and exec.go): none where it takes the whole input.

@@ -111,6 +111,8 @@ type (
 		Built   int `json:"built"`
 		Skipped int `json:"skipped"`
 		Failed  int `json:"failed"`
+		// SkippedDependency jobs are not among Skipped.
+		SkippedDependency int `json:"skipped_dependency,omitempty"`
 	}
 
 	// Surveying tells of how many jobs it is known what they do, while the builder

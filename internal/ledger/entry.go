@@ -15,11 +15,19 @@ type Status string
 const (
 	Built   Status = "built"
 	Skipped Status = "skipped_remote_exists"
-	Failed  Status = "failed"
+	// SkippedDependency is how a job ends that is built on another, which has failed.
+	SkippedDependency Status = "skipped_dependency"
+	Failed            Status = "failed"
 )
 
-// TagExists is the SkipReason of a job that is skipped.
-const TagExists = "remote_exists"
+// Made tells that a job that ended so has an image.
+func (s Status) Made() bool { return s == Built || s == Skipped }
+
+// The SkipReasons of jobs that are skipped.
+const (
+	TagExists        = "remote_exists"
+	DependencyFailed = "dependency_failed"
+)
 
 // Entry is one line of manifest.jsonl: one finished job. Field names that other
 // batch builders' manifests use too keep their meaning, so that existing
@@ -45,7 +53,10 @@ type Entry struct {
 
 	Status     Status  `json:"status"`
 	SkipReason *string `json:"skip_reason"`
-	Error      *string `json:"error"`
+	// FailedDependency is the name of the job that has failed, on which a job is built at
+	// last that is skipped for that; empty for others.
+	FailedDependency string  `json:"failed_dependency,omitempty"`
+	Error            *string `json:"error"`
 	// ErrorClass says what kind of failure the last failed attempt was, such as
 	// permanent, transient, no_space or timeout; empty when none failed.
 	ErrorClass string `json:"error_class,omitempty"`
@@ -70,9 +81,6 @@ type Entry struct {
 
 	Timings
 }
-
-// Finished tells whether the job's image is made, by this run or before.
-func (e Entry) Finished() bool { return e.Status == Built || e.Status == Skipped }
 
 // InRegistry tells whether the image is known to be in the registries of its tags.
 func (e Entry) InRegistry() bool {

@@ -33,6 +33,9 @@ func (s Summary) Markdown(links bool) string {
 		row("Kept from before", fmt.Sprint(s.Kept()))
 	}
 	row("Failed", fmt.Sprint(s.Failed))
+	if s.SkippedDependency > 0 {
+		row("Skipped, built on failed ones", fmt.Sprint(s.SkippedDependency))
+	}
 	row("Retried", fmt.Sprint(s.Retried))
 	if s.Unfinished > 0 {
 		row("Unfinished", fmt.Sprint(s.Unfinished))
@@ -56,6 +59,7 @@ func (s Summary) Markdown(links bool) string {
 	s.writeUnswept(&b)
 	s.writeGoOn(&b)
 	s.writeFailures(&b, links)
+	s.writeDependants(&b)
 	return b.String()
 }
 
@@ -91,12 +95,36 @@ func (s Summary) headline() string {
 	switch {
 	case s.Interrupted:
 		return done + ", interrupted"
-	case s.StopReason != "":
-		return fmt.Sprintf("%s, %d failed, stopped", done, s.Failed)
-	case s.Failed > 0:
-		return fmt.Sprintf("%s, %d failed", done, s.Failed)
+	case s.SkippedDependency > 0:
+		done += fmt.Sprintf(", %d failed, %d built on failed ones", s.Failed, s.SkippedDependency)
+	case s.Failed > 0 || s.StopReason != "":
+		done += fmt.Sprintf(", %d failed", s.Failed)
+	}
+	if s.StopReason != "" {
+		done += ", stopped"
 	}
 	return done
+}
+
+// writeDependants tells of the jobs that were skipped since others have failed.
+func (s Summary) writeDependants(b *strings.Builder) {
+	if len(s.FailedDependencies) == 0 {
+		return
+	}
+	b.WriteString("\n### Skipped\n\nNot built, since what they are built on has failed:\n\n")
+	for _, f := range s.FailedDependencies[:min(len(s.FailedDependencies), groupsShown)] {
+		var names []string
+		for _, name := range f.Examples {
+			names = append(names, code(name))
+		}
+		if more := f.Jobs - len(names); more > 0 {
+			names = append(names, fmt.Sprintf("and %d more", more))
+		}
+		fmt.Fprintf(b, "- on %s: %s\n", code(f.Name), strings.Join(names, ", "))
+	}
+	if more := len(s.FailedDependencies) - groupsShown; more > 0 {
+		fmt.Fprintf(b, "- and on %d more, in `%s`\n", more, SummaryFile)
+	}
 }
 
 func (s Summary) writeSlowest(b *strings.Builder) {

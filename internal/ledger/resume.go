@@ -108,7 +108,7 @@ func keep(entries []Entry, plan []PlanJob) []Kept {
 	find := finder(plan)
 	for _, e := range entries {
 		j, planned := find(e)
-		if e.Finished() && planned && !taken[j.Name] {
+		if e.Status.Made() && planned && !taken[j.Name] {
 			taken[j.Name] = true
 			kept = append(kept, keptFor(e, j))
 		}

@@ -17,6 +17,9 @@ type Summary struct {
 	Built   int `json:"built"`
 	Skipped int `json:"skipped"`
 	Failed  int `json:"failed"`
+	// SkippedDependency jobs were not built since others have failed, on which they are
+	// built: those of FailedDependencies. They are not among Skipped.
+	SkippedDependency int `json:"skipped_dependency,omitempty"`
 	// KeptBuilt and KeptSkipped are those of Built and Skipped that an earlier run had
 	// finished, with which this one went on.
 	KeptBuilt   int `json:"kept_built,omitempty"`
@@ -50,6 +53,8 @@ type Summary struct {
 	FailedBuilds []FailedJob    `json:"failed_builds"`
 	// FailureGroups are the failures by their causes, those of most jobs first.
 	FailureGroups []FailureGroup `json:"failure_groups,omitempty"`
+	// FailedDependencies are the failed jobs on which others would have been built.
+	FailedDependencies Dependants `json:"failed_dependencies,omitempty"`
 
 	// Nodes are those of a run on several.
 	Nodes []NodeSummary `json:"nodes,omitempty"`
@@ -210,7 +215,7 @@ func Summarize(entries []Entry, planned int, started, finished time.Time) Summar
 	var building span
 	for _, e := range entries {
 		kept := e.Time.Before(started)
-		if !kept && e.Status != Skipped {
+		if !kept && (e.Status == Built || e.Status == Failed) {
 			building.add(e.StartedAt.Time, e.FinishedAt.Time)
 		}
 		if !kept {
@@ -228,6 +233,8 @@ func Summarize(entries []Entry, planned int, started, finished time.Time) Summar
 			}
 			durations = append(durations, e.DurationSeconds)
 			s.Slowest = append(s.Slowest, SlowJob{e.Name, e.BaseImage, e.DurationSeconds, e.AttemptCount})
+		case e.Status == SkippedDependency:
+			s.FailedDependencies.Add(e)
 		case strings.HasPrefix(string(e.Status), "skipped"):
 			s.Skipped++
 			if kept {
@@ -255,6 +262,7 @@ func Summarize(entries []Entry, planned int, started, finished time.Time) Summar
 		return 0
 	})
 	s.FailureGroups = Groups(s.FailedBuilds)
+	s.SkippedDependency = s.FailedDependencies.Jobs()
 	s.Slowest = s.Slowest[:min(len(s.Slowest), slowestCount)]
 	s.AverageSeconds, s.MedianSeconds, s.MaxSeconds = spread(durations)
 	if hours := building.length().Hours(); hours > 0 {

@@ -48,11 +48,11 @@ func (s *Source) check(ctx context.Context, o build.Options, baseArg string) err
 	case len(stages) == 0:
 		return fail("it has no stages", "a Dockerfile needs at least one FROM")
 	case !hasStage(stages, o.Target):
-		return fail(noStage(o.Target, stageNames(stages)))
+		return fail(s.words.noStage(o.Target, stageNames(stages)))
 	}
 	_, err = convert(ctx, s.dockerfile, o, o.BuildArgs, &imageNotes{})
 	if err != nil && strings.Contains(err.Error(), blankBase) {
-		return fail(err.Error(), blankBaseHint(baseArg))
+		return fail(err.Error(), s.words.blankBaseHint(baseArg))
 	}
 	if baseArg == "" || err != nil || s.dependsOn(ctx, o, baseArg) {
 		return nil
@@ -69,21 +69,21 @@ func (s *Source) check(ctx context.Context, o build.Options, baseArg string) err
 
 // noStage says that a Dockerfile has no such stage, which it has, and which was
 // probably meant.
-func noStage(target string, stages []string) (problem, hint string) {
-	problem = fmt.Sprintf("no stage is named %q, as --target asks", target)
+func (w words) noStage(target string, stages []string) (problem, hint string) {
+	problem = fmt.Sprintf("no stage is named %q, as %s asks", target, w.target)
 	if near, found := suggest.Search(target, stages, false); found {
 		problem += fmt.Sprintf("; did you mean %q?", near)
 	}
 	if len(stages) == 0 {
-		return problem, "no stage has a name: give one with FROM ... AS NAME, or leave --target out"
+		return problem, "no stage has a name: give one with FROM ... AS NAME, or leave " + w.target + " out"
 	}
 	return problem, "named stages: " + strings.Join(stages, ", ")
 }
 
 // blankBaseHint says how a FROM gets the argument that it names.
-func blankBaseHint(baseArg string) string {
+func (w words) blankBaseHint(baseArg string) string {
 	if baseArg == "" {
-		return "give the argument with --build-arg, or with --base and --base-arg"
+		return w.argHint
 	}
 	return fmt.Sprintf("each base image is passed as the argument %s: let this FROM name it, "+
 		"or say with --base-arg which argument takes the base image; others are given with --build-arg", baseArg)

@@ -137,10 +137,10 @@ func cacheDestinations(entry *buildflags.CacheOptionsEntry) []destination {
 }
 
 // tagDestinations are the tags of a job's image.
-func tagDestinations(tags []string) []destination {
+func tagDestinations(flag string, tags []string) []destination {
 	var out []destination
 	for _, tag := range tags {
-		out = append(out, destination{flag: tagFlag, name: tag, key: "image " + tag})
+		out = append(out, destination{flag: flag, name: tag, key: "image " + tag})
 	}
 	return out
 }
@@ -231,7 +231,7 @@ func sharedError(writers []writer, all []*sharing) error {
 		where += " or below it"
 	}
 	does := "write to"
-	if first.flag == tagFlag {
+	if first.flag == tagFlag || first.flag == tagsAttribute {
 		does = "get the tag"
 	}
 	problem := fmt.Sprintf("%d jobs would %s %s: %s", len(first.by), does, where, mistakes.SomeOf(names, jobsInProblem, ", "))
@@ -243,6 +243,10 @@ func sharedError(writers []writer, all []*sharing) error {
 
 // What to do about a destination that jobs share.
 var sharedHints = map[string]string{
+	tagsAttribute:    "give each target tags of its own; of a matrix, with its values in them, such as ${task.id}",
+	outputAttribute:  "give each target a destination of its own; of a matrix, with its values in it, such as ${task.id}",
+	cacheToAttribute: "each would overwrite the other's cache: give each target one of its own",
+
 	tagFlag:      "make the tag differ for each image, for example with {{.Name}} or {{.Tag}}",
 	MetadataFlag: "give each job its own, for example --metadata-file '{{.Name}}.json', or leave out the braces for one file that has all jobs",
 	outputFlag:   "give each job its own: -o is a template, for example -o 'type=oci,dest=images/{{.Name}}.tar'",

@@ -40,7 +40,7 @@ func newMaker(spec Spec) (*maker, error) {
 		}
 		m.guard = g
 	}
-	m.sources = &sources{stdin: spec.Stdin, guard: m.guard}
+	m.sources = &sources{stdin: spec.Stdin, guard: m.guard, words: flagWords}
 	templates, err := newTemplates(spec)
 	if err != nil {
 		return nil, err
@@ -59,6 +59,9 @@ func newMaker(spec Spec) (*maker, error) {
 
 // fill makes the jobs of a plan, and checks them.
 func (m *maker) fill(p *Plan, in rows.Input) error {
+	if err := m.refuseGraphHash(in); err != nil {
+		return err
+	}
 	if !m.path.varies() && !m.file.varies() {
 		// What is wrong with the one source is told once, not by row.
 		if _, err := m.sources.read(place{context: m.spec.Context, file: m.spec.File}); err != nil {
@@ -136,20 +139,7 @@ func (m *maker) job(row rows.Row) (*Job, error) {
 	if job.Options.Labels, err = values(m.labels, columns); err != nil {
 		return nil, err
 	}
-	if job.Tags, err = m.tagsOf(job.Base, columns); err != nil {
-		return nil, err
-	}
-	if err := m.outputs.set(job, columns); err != nil {
-		return nil, err
-	}
-	if err := checkNames(job); err != nil {
-		return nil, err
-	}
-	if err := m.setMetadataFile(job, columns); err != nil {
-		return nil, err
-	}
-	job.Options.Exports = withInsecure(job.Options.Exports, job.Tags, m.spec.InsecureRegistries)
-	return job, nil
+	return job, m.setWritten(job, columns)
 }
 
 // setMetadataFile sets where a job's metadata goes: into a file of its own where the

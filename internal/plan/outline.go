@@ -45,7 +45,7 @@ func (j *Job) outline() (g graph.Graph, images []string) {
 	}
 	own, _ := d.Graph(graph.Surroundings{
 		Layers: func(graph.ImageSource) (graph.ImageLayers, bool) { return graph.ImageLayers{}, false },
-		Local:  func(string) string { return "" }, // a copy from elsewhere may well have the same content
+		Local:  func(string, string) string { return "" }, // a copy from elsewhere may well have the same content
 		Sent:   sent,
 	})
 	g.Join(own)

@@ -293,6 +293,5 @@ func (p *Plan) CheckOutputs() error {
 		problem = fmt.Sprintf("nothing says where the images of %d of the %d jobs are to go: %s", len(without), len(p.Jobs), mistakes.SomeOf(without, jobsInProblem, ", "))
 	}
 	return &InputError{What: "no output", Problems: []string{problem},
-		Hint: "add --push to push each under its tags, --load to load them into docker, or -o for files, such as -o 'type=oci,dest=images/{{.Name}}.tar';\n" +
-			"-o type=cacheonly builds into the cache and nowhere else"}
+		Hint: p.words.outputHint}
 }

@@ -31,6 +31,7 @@ type Plan struct {
 	Part *Part
 
 	sources *sources
+	words   words
 }
 
 // Close removes the plan's copies of Dockerfiles: nothing can be built then.
@@ -84,6 +85,8 @@ func (p *Plan) Kind() string {
 
 // Job is one image to build. It is complete in itself: nothing else is needed to
 // build it.
+//
+// Large: an image is made of many things.
 type Job struct {
 	// Name is the job's identity: unique within the plan, also where case does
 	// not count, and safe as the name of a directory.
@@ -112,8 +115,13 @@ type Job struct {
 	Options build.Options
 	// MetadataFile is where what is known of its image goes; empty for nowhere.
 	MetadataFile string
+	// Problem is why it cannot be built; nil where nothing is known of that.
+	Problem error
 	// writes is what its build writes beside its tags.
 	writes []destination
+	// later sets what it writes again once the hash of what its build does is known; nil
+	// where none of that has it, or it is known.
+	later func(job *Job, hash string) error
 }
 
 // BuildOptions returns the job's options for one attempt. buildx changes the
@@ -178,11 +186,14 @@ func (j *Job) inputs() []string {
 	return refs
 }
 
-// checkShared makes sure that no two jobs would overwrite what the other has made.
+// checkShared makes sure that no two jobs would overwrite what the other has made. What a
+// job writes is checked once it is known how it is called.
 func (p *Plan) checkShared() error {
-	writers := make([]writer, len(p.Jobs))
-	for i, j := range p.Jobs {
-		writers[i] = writer{j.Name, slices.Concat(tagDestinations(j.Tags), j.writes)}
+	var writers []writer
+	for _, j := range p.Jobs {
+		if j.later == nil && j.Problem == nil {
+			writers = append(writers, writer{j.Name, slices.Concat(tagDestinations(p.words.tag, j.Tags), j.writes)})
+		}
 	}
 	return checkShared(writers)
 }

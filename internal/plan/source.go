@@ -35,11 +35,14 @@ type Source struct {
 	staged     string // path of the plan's copy; empty when dockerfile is nil
 	path       string // what buildx is given
 	gitSHA     func() (string, error)
+	words      words
 }
 
 // place says where a Dockerfile and a context are.
 type place struct {
 	context, file string
+	// inline is the Dockerfile itself, where there is no file of it.
+	inline string
 	// fromRow tells which of them a row's values made, so that they must be
 	// where guard allows.
 	contextFromRow, fileFromRow bool
@@ -49,6 +52,7 @@ type place struct {
 type sources struct {
 	stdin io.Reader
 	guard *guard
+	words words
 
 	dir   *scratch.Dir // where the copies are; nil before the first
 	text  []byte       // of standard input, once it was read
@@ -77,59 +81,63 @@ func (s *sources) read(p place) (*Source, error) {
 func (s *sources) readNew(p place) (*Source, error) {
 	remote := urlutil.IsRemoteURL(p.context)
 	if p.contextFromRow && !remote {
-		if err := s.guard.check("PATH", p.context); err != nil {
+		if err := s.guard.check(s.words.context, p.context); err != nil {
 			return nil, err
 		}
 	}
-	source := &Source{context: p.context, path: p.file}
+	source := &Source{context: p.context, path: p.file, words: s.words}
 	source.gitSHA = sync.OnceValues(source.readGitSHA)
 	switch {
 	case p.context == "":
-		return nil, &InputError{What: "PATH", Problems: []string{"no build context given"},
+		return nil, &InputError{What: s.words.context, Problems: []string{"no build context given"},
 			Hint: `name one, for example "." for the current directory`}
 	case p.context == "-":
-		return nil, &InputError{What: "PATH", Problems: []string{"a context from standard input is read only once, but each job needs it"},
+		return nil, &InputError{What: s.words.context, Problems: []string{"a context from standard input is read only once, but each job needs it"},
 			Hint: "unpack it into a directory first"}
+	case p.inline != "":
 	case urlutil.IsRemoteURL(p.file), remote && p.file != "-" && !filepath.IsAbs(p.file):
 		source.name = p.file
 		return source, nil
 	case !remote && !osutil.IsLocalDir(p.context):
-		return nil, &InputError{What: "PATH", Problems: []string{fmt.Sprintf("build context %q is not a directory", p.context)}}
+		return nil, &InputError{What: s.words.context, Problems: []string{fmt.Sprintf("build context %q is not a directory", p.context)}}
 	}
 	return source, s.readDockerfile(source, p)
 }
 
 func (s *sources) readDockerfile(source *Source, p place) (err error) {
-	if p.file == "-" {
+	switch {
+	case p.inline != "":
+		source.name, source.dockerfile = inlineDockerfile, []byte(p.inline)
+	case p.file == "-":
 		source.name = "Dockerfile from standard input"
 		source.dockerfile, err = s.readStdin(p)
-	} else {
+	default:
 		source.name = localDockerfile(p.context, p.file)
 		if p.fileFromRow || p.contextFromRow && p.file == "" {
-			if err := s.guard.check("-f", source.name); err != nil {
+			if err := s.guard.check(s.words.file, source.name); err != nil {
 				return err
 			}
 		}
 		source.dockerfile, err = os.ReadFile(source.name)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return &InputError{What: "-f", Problems: []string{fmt.Sprintf("Dockerfile %q does not exist", source.name)},
-			Hint: missingHint(p)}
+		return &InputError{What: s.words.file, Problems: []string{fmt.Sprintf("Dockerfile %q does not exist", source.name)},
+			Hint: s.missingHint(p)}
 	}
 	if err != nil {
-		return &InputError{What: "-f", Problems: []string{err.Error()}}
+		return &InputError{What: s.words.file, Problems: []string{err.Error()}}
 	}
 	return s.stage(source)
 }
 
 // missingHint says where a Dockerfile that is not there may be.
-func missingHint(p place) string {
+func (s *sources) missingHint(p place) string {
 	if below := filepath.Join(p.context, p.file); p.file != "" && !filepath.IsAbs(p.file) && !urlutil.IsRemoteURL(p.context) {
-		if info, err := os.Stat(below); err == nil && info.Mode().IsRegular() {
+		if info, err := os.Stat(below); s.words.file == fileFlag && err == nil && info.Mode().IsRegular() {
 			return below + " is there: -f is relative to the working directory, as with docker buildx build"
 		}
 	}
-	return "name it with -f; the default is PATH/Dockerfile"
+	return s.words.fileHint
 }
 
 // readStdin returns the Dockerfile on standard input. A row cannot ask for it.
@@ -178,7 +186,7 @@ func (s *sources) stage(source *Source) error {
 		return err
 	}
 	base := filepath.Base(source.name)
-	if strings.ContainsRune(base, ' ') {
+	if strings.ContainsRune(base, ' ') || source.name == inlineDockerfile {
 		base = "Dockerfile"
 	}
 	source.staged = filepath.Join(dir, base)

@@ -87,7 +87,7 @@ func TestReadSource(t *testing.T) {
 	below := filepath.Join(filepath.Base(dir), "D2")
 	write("D2", dockerfile)
 	for _, context := range []string{dir, filepath.Base(dir)} {
-		var s sources
+		s := sources{words: flagWords}
 		want := filepath.Join(context, "D2") + " is there: -f is relative to the working directory, as with docker buildx build"
 		_, err := s.read(place{context: context, file: "D2"})
 		wantInputError(t, err, `Dockerfile "D2" does not exist`, want)
@@ -99,7 +99,7 @@ func TestReadSource(t *testing.T) {
 
 	path := write("agent.Dockerfile", dockerfile)
 	write("agent.Dockerfile.dockerignore", "*.log\n")
-	s := sources{stdin: strings.NewReader(dockerfile)}
+	s := sources{words: flagWords, stdin: strings.NewReader(dockerfile)}
 	source, err := s.read(place{context: dir, file: path})
 	if err != nil {
 		t.Fatal(err)

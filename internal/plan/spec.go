@@ -72,7 +72,7 @@ func New(spec Spec, in rows.Input) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{BatchSize: max(spec.BatchSize, 1), Notes: in.Notes, Sidecars: in.Sidecars, sources: m.sources}
+	p := &Plan{BatchSize: max(spec.BatchSize, 1), Notes: in.Notes, Sidecars: in.Sidecars, sources: m.sources, words: flagWords}
 	if err := m.fill(p, in); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}

@@ -12,6 +12,7 @@ import (
 // attempt makes an attempt at a task, which has its space, with a worker of its place.
 func (s *scheduler) attempt(ctx context.Context, t *task) {
 	t.on[0].pool.take()
+	s.run.setForm(t, t.nodeNames())
 	s.fly(func() func() {
 		err := s.run.try(ctx, t)
 		if err == nil || ctx.Err() != nil || isWaiting(err) {

@@ -13,18 +13,26 @@ import (
 	"github.com/stoker-build/stoker/internal/plan"
 )
 
-// An heir is a job that is built on another job's image. What it does is not known before
-// that image is there. The builder does not pull what it has made itself, so what the
+// An heir is a job that is built on another job's image or, by a link, on its result. What
+// one that names the image does is not known before that is there. The builder does not pull what it has made itself, so what the
 // other has made is kept until it is known what of it the heir needs.
 
 // family is how a task is related to others.
 type family struct {
-	after []*task // on whose images it is built
+	// planned is the job as the plan has it: in what is built, images of a registry may
+	// be in the place of links.
+	planned *plan.Job
+	after   []*task // on what they make it is built
+	images  []*task // of these, those whose images it names: before they are there nothing can be asked of it
 	// holds are, of these, those that keep what they needed until it is known what of it
 	// this task needs.
-	holds []*task
-	heirs []*task // that are built on its image
-	made  bool    // this run has made its image, perhaps before it was resumed
+	holds  []*task
+	heirs  []*task // that are built on what it makes
+	made   bool    // this run has made its image, perhaps before it was resumed
+	byLink bool    // it would fail only for what it is built on
+	// failed is the one that has failed on which it would have been built, at last; nil
+	// for none.
+	failed *task
 }
 
 // inheritTimeout bounds how long the builder is asked about the heirs of one job, which
@@ -37,14 +45,14 @@ func bequeath(tasks []*task) {
 		if t.done() || t.early != nil {
 			continue
 		}
-		t.holds = slices.Clone(t.after)
+		t.holds = slices.Clone(t.images)
 		for _, maker := range t.after {
 			maker.heirs = append(maker.heirs, t)
 		}
 	}
 }
 
-// inherits tells whether a task is built on others' images, and all of these are there.
+// inherits tells whether a task is built on what others make, and all of that is there.
 func (t *task) inherits() bool {
 	missing := func(maker *task) bool {
 		return !maker.made && maker.ended != ledger.Built && maker.ended != ledger.Skipped
@@ -67,6 +75,7 @@ func (s *scheduler) bequest(t *task, made bool) (heirs []*task) {
 // inherit asks the builder what heirs do, whose images have just been made, and has what
 // they need of that be kept for them. What it does not tell is learned when they are built.
 func (r *run) inherit(ctx context.Context, heirs []*task) {
+	heirs = slices.DeleteFunc(slices.Clone(heirs), func(t *task) bool { return len(t.images) == 0 })
 	if len(heirs) == 0 || r.Graphs == nil || ctx.Err() != nil {
 		return
 	}

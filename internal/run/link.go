@@ -8,29 +8,51 @@ import (
 
 	"github.com/stoker-build/stoker/internal/imageref"
 	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/plan"
 )
 
 // linkTasks finds the jobs that are built on other jobs' images, by what their
-// inputs name. Such a job is built after the other.
+// inputs name, or on their results. Such a job is built after the other.
 func (r *run) linkTasks(tasks []*task) {
-	r.makers = map[string]*task{}
+	r.makers, r.taskOf = map[string]*task{}, map[*plan.Job]*task{}
 	for _, t := range tasks {
+		t.planned, r.taskOf[t.job] = t.job, t
 		for _, tag := range t.job.Tags {
 			r.makers[imageref.WithoutDigest(tag)] = t
 		}
 	}
 	for _, t := range tasks {
-		r.link(t, t.job.Base)
-		for _, value := range t.job.Options.BuildArgs {
-			r.link(t, value)
-		}
-		for _, c := range t.job.Options.Inputs.NamedContexts {
-			if ref, ok := strings.CutPrefix(c.Path, "docker-image://"); ok {
-				r.link(t, ref)
-			}
-		}
+		r.setForm(t, nil)
+	}
+	for _, t := range tasks {
+		r.linkInputs(t, t.job, map[*plan.Job]bool{})
 	}
 	refuseCircles(tasks)
+}
+
+// linkInputs links a task by what a job names that is built with it: its own, or one of
+// those that are linked with it and are no tasks themselves.
+func (r *run) linkInputs(t *task, job *plan.Job, seen map[*plan.Job]bool) {
+	r.link(t, job.Base)
+	for _, value := range job.Options.BuildArgs {
+		r.link(t, value)
+	}
+	for _, c := range job.Options.Inputs.NamedContexts {
+		if ref, ok := strings.CutPrefix(c.Path, imageContext); ok {
+			r.link(t, ref)
+		}
+	}
+	for _, linked := range job.Links {
+		if seen[linked] {
+			continue
+		}
+		seen[linked] = true
+		if maker := r.taskOf[linked]; maker != nil {
+			t.buildAfter(maker)
+			continue
+		}
+		r.linkInputs(t, linked, seen)
+	}
 }
 
 // linkReads does the same by the images that a job's Dockerfile names, where the
@@ -40,7 +62,7 @@ func (r *run) linkReads(ctx context.Context, t *task) bool {
 	for _, ref := range t.job.Reads(ctx) {
 		r.link(t, ref)
 	}
-	return len(t.after) > 0
+	return len(t.images) > 0
 }
 
 // linkImages does the same by the images that the builder says the jobs read.
@@ -59,7 +81,18 @@ func (r *run) linkImages(tasks []*task) {
 // link has a task wait for the one that makes an image, if another does.
 func (r *run) link(t *task, ref string) {
 	maker := r.makers[imageref.WithoutDigest(ref)]
-	if maker != nil && maker != t && !slices.Contains(t.after, maker) {
+	if maker == nil || maker == t {
+		return
+	}
+	t.buildAfter(maker)
+	if !slices.Contains(t.images, maker) {
+		t.images = append(t.images, maker)
+	}
+}
+
+// buildAfter has a task wait for another.
+func (t *task) buildAfter(maker *task) {
+	if maker != t && !slices.Contains(t.after, maker) {
 		t.after = append(t.after, maker)
 	}
 }
@@ -75,7 +108,7 @@ func refuseCircles(tasks []*task) {
 		t.early = fmt.Errorf("it is built on the image of %s, and that at last on this one's", other.job.Name)
 	}
 	for t := range in {
-		t.after = nil
+		t.after, t.images = nil, nil
 	}
 }
 
@@ -130,6 +163,17 @@ func failUpon(tasks []*task) {
 				t.early = fmt.Errorf("it is built on the image of %s, which will fail", other.job.Name)
 			}
 		}
+	}
+}
+
+// leaveToOthers has tasks wait for those on which they are built, and that will fail,
+// where they would fail for nothing else: the failure is the others'.
+func leaveToOthers(tasks []*task) {
+	left := slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool {
+		return t.early == nil || !t.byLink || !slices.ContainsFunc(t.after, func(o *task) bool { return o.early != nil })
+	})
+	for _, t := range left {
+		t.early, t.result.failure = nil, nil
 	}
 }
 
@@ -199,8 +243,8 @@ func heirsNext(order []*task) []*task {
 	return out
 }
 
-// waitsFor tells whether a task has to wait for another's image, and whether that will
-// never be.
+// waitsFor tells whether a task has to wait for what others make, and which has failed,
+// at last, where that will never be.
 func (t *task) waitsFor() (waits bool, failed *task) {
 	for _, other := range t.after {
 		switch other.ended {
@@ -208,6 +252,8 @@ func (t *task) waitsFor() (waits bool, failed *task) {
 			waits = true
 		case ledger.Failed:
 			return false, other
+		case ledger.SkippedDependency:
+			return false, other.failed
 		}
 	}
 	return waits, nil

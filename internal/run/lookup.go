@@ -39,13 +39,15 @@ func (r *run) check(ctx context.Context) []*task {
 		answers[i] = make(chan lookup, 1)
 		if e, is := resumed[job.Name]; is {
 			r.kept(tasks[i], e)
+		} else if job.Problem != nil {
+			r.failFor(tasks[i], job.Problem)
 		}
 	}
 	var group errgroup.Group
 	group.SetLimit(lookupWorkers)
 	go func() {
 		for i, t := range tasks {
-			if _, kept := resumed[t.job.Name]; kept || again[t.job.Name] {
+			if _, kept := resumed[t.job.Name]; kept || again[t.job.Name] || t.job.Problem != nil {
 				answers[i] <- lookup{}
 				continue
 			}

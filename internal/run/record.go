@@ -10,15 +10,15 @@ import (
 )
 
 // batch counts the jobs of a batch.
-type batch struct{ open, built, skipped, failed int }
+type batch struct{ open, built, skipped, dependants, failed int }
 
 // accounts are what has become of the jobs so far. They are the scheduler's alone.
 type accounts struct {
 	batches []batch
 	unswept []int // batches that ended before it was known what all jobs do
 	// What this run has put on record.
-	built, skipped, failed int
-	losses                 map[string]int // how often nodes were lost, by their names
+	built, skipped, dependants, failed int
+	losses                             map[string]int // how often nodes were lost, by their names
 }
 
 // finish puts a task on record, which has a worker, and goes on when that is done.
@@ -42,7 +42,7 @@ func (s *scheduler) finish(ctx context.Context, t *task, status ledger.Status, r
 				s.account(ctx, t, e)
 			}
 			a := &s.run.accounts
-			finished, fewer = len(s.run.Resume.Kept)+a.built+a.skipped+a.failed, on.pool.away > 0
+			finished, fewer = len(s.run.Resume.Kept)+a.built+a.skipped+a.dependants+a.failed, on.pool.away > 0
 		})
 		for _, n := range t.nodes() {
 			n.JobDone(ctx, finished)
@@ -99,6 +99,9 @@ func (s *scheduler) account(ctx context.Context, t *task, e ledger.Entry) {
 	case ledger.Skipped:
 		b.skipped++
 		a.skipped++
+	case ledger.SkippedDependency:
+		b.dependants++
+		a.dependants++
 	default:
 		b.failed++
 		a.failed++
@@ -106,7 +109,7 @@ func (s *scheduler) account(ctx context.Context, t *task, e ledger.Entry) {
 	if b.open > 0 {
 		return
 	}
-	s.run.Journal.Tell(journal.BatchFinished{Batch: e.Batch, Built: b.built, Skipped: b.skipped, Failed: b.failed})
+	s.run.Journal.Tell(journal.BatchFinished{Batch: e.Batch, Built: b.built, Skipped: b.skipped, SkippedDependency: b.dependants, Failed: b.failed})
 	if !s.run.needs.Known() {
 		a.unswept = append(a.unswept, e.Batch)
 		return
@@ -143,16 +146,32 @@ func (s *scheduler) failEarly(ctx context.Context, tasks ...*task) {
 				t.result.failure = redactedFailure(s.run.Redact, ledger.Failure{Class: string(builder.Permanent), Message: t.early.Error()})
 			}
 			t.finish(ledger.Failed, t.early)
-			e, kept := s.run.keep(t)
-			s.call(func() {
-				s.open--
-				if kept {
-					s.account(ctx, t, e)
-					s.stopEarly()
-				}
-			})
+			s.endEarly(ctx, t, s.stopEarly)
 		}
 		return func() {}
+	})
+}
+
+// skipDependant ends a task that is built on one which has failed.
+func (s *scheduler) skipDependant(ctx context.Context, t *task) {
+	t.begin()
+	t.result.skip = ledger.DependencyFailed
+	t.finish(ledger.SkippedDependency, nil)
+	s.fly(func() func() {
+		s.endEarly(ctx, t, func() {})
+		return func() {}
+	})
+}
+
+// endEarly puts a task on record that has no worker, and then does what follows.
+func (s *scheduler) endEarly(ctx context.Context, t *task, then func()) {
+	e, kept := s.run.keep(t)
+	s.call(func() {
+		s.open--
+		if kept {
+			s.account(ctx, t, e)
+			then()
+		}
 	})
 }
 

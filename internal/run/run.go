@@ -18,6 +18,7 @@ import (
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/node"
+	"github.com/stoker-build/stoker/internal/plan"
 	"github.com/stoker-build/stoker/internal/redact"
 	"github.com/stoker-build/stoker/internal/visible"
 )
@@ -67,6 +68,7 @@ func Run(ctx context.Context, opt Options) (summary ledger.Summary, err error) {
 // meanwhile.
 func (r *run) prepare(ctx context.Context, tasks []*task) {
 	tasks = r.survey(ctx, tasks)
+	leaveToOthers(tasks)
 	r.scheduler.call(func() {
 		r.scheduler.share(slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return !t.isOpen() }))
 	})
@@ -119,11 +121,12 @@ type run struct {
 	registries *registries
 	attempts   attempter
 	needs      node.Needs
-	allKnown   func()           // closes needs.All
-	makers     map[string]*task // of images, by their tags
-	tasks      []*task          // in the order of the run, once all are known
-	opening    []*opening       // nodes that are waited for
-	outlooks   []node.Outlook   // by place, what its forecast was made from
+	allKnown   func()              // closes needs.All
+	makers     map[string]*task    // of images, by their tags
+	taskOf     map[*plan.Job]*task // by the jobs, in whatever form
+	tasks      []*task             // in the order of the run, once all are known
+	opening    []*opening          // nodes that are waited for
+	outlooks   []node.Outlook      // by place, what its forecast was made from
 	accounts   accounts
 
 	mu  sync.Mutex // guards err

@@ -3,7 +3,6 @@ package run
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -277,11 +276,10 @@ func (s *scheduler) next(ctx context.Context, p *place) (*task, time.Duration) {
 	wait := throttle.Never
 	for i := 0; i < len(s.queue); i++ {
 		t := s.queue[i]
-		if _, failed := t.waitsFor(); failed != nil {
+		if _, t.failed = t.waitsFor(); t.failed != nil {
 			s.queue = slices.Delete(s.queue, i, i+1)
 			i--
-			t.early = fmt.Errorf("it is built on the image of %s, which has failed", failed.job.Name)
-			s.failEarly(ctx, t)
+			s.skipDependant(ctx, t)
 			continue
 		}
 		if t.home != nil && t.home != p {

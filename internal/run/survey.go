@@ -149,7 +149,7 @@ type surveying struct {
 }
 
 // ask asks the builder about all jobs, those first that are still to be built, but for
-// those of them that are built on another job's image: what that will be is not known
+// those of them that name another job's image: what that will be is not known
 // yet. The graphs go into what the run needs as they come: a hundred thousand of them,
 // each for itself, take gigabytes.
 func (r *run) ask(ctx context.Context, tasks []*task) *surveying {
@@ -161,7 +161,7 @@ func (r *run) ask(ctx context.Context, tasks []*task) *surveying {
 	of := make(map[*plan.Job]*task, len(tasks))
 	for _, done := range []bool{false, true} {
 		for _, t := range tasks {
-			if t.done() == done && (done || len(t.after) == 0) {
+			if t.done() == done && (done || len(t.images) == 0) {
 				jobs = append(jobs, t.job)
 				of[t.job] = t
 			}
@@ -230,13 +230,20 @@ func (t *task) restForReach() time.Duration {
 // refused tells whether an error means that a job cannot be built at all, as the
 // builder says, and fails it then.
 func (r *run) refused(t *task, err error) bool {
-	class, why := builder.Classify(unredacted(err))
-	if class != builder.Permanent {
+	if class, _ := builder.Classify(unredacted(err)); class != builder.Permanent {
 		return false
 	}
+	r.failFor(t, err)
+	return true
+}
+
+// failFor has a job fail before its first attempt, for an error.
+func (r *run) failFor(t *task, err error) {
+	class, why := builder.Classify(unredacted(err))
 	t.result.failure = explain(r.Redact, t, err, class, why)
 	t.early = &explainedError{err, t.result.failure.String()}
-	return true
+	var linked *builder.LinkedError
+	t.byLink = errors.As(unredacted(err), &linked)
 }
 
 // tellUnknown says once of how many jobs it is not known what they do.

@@ -111,6 +111,9 @@ func (t *task) entry() ledger.Entry {
 	if r.status == ledger.Built {
 		e.Pushed = new(t.job.Pushes())
 	}
+	if t.failed != nil {
+		e.FailedDependency = t.failed.job.Name
+	}
 	if r.failure != nil {
 		e.ErrorClass = r.failure.Class
 	}

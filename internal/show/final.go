@@ -60,6 +60,9 @@ func (f finalText) headline() []string {
 	if f.Failed > 0 {
 		parts = append(parts, f.bad(fmt.Sprintf("%d failed", f.Failed)))
 	}
+	if text := f.FailedDependencies.String(); text != "" {
+		parts = append(parts, f.warn(text))
+	}
 	if f.Unfinished > 0 {
 		parts = append(parts, f.warn(fmt.Sprintf("%d not finished", f.Unfinished)))
 	}
@@ -188,6 +191,7 @@ func (s *State) closing(width int, color bool) string {
 	}
 	unknown := ledger.Summary{
 		Total: s.total, Built: s.built + s.kept, KeptBuilt: s.kept, Skipped: s.skipped, Failed: s.failed,
+		SkippedDependency: s.dependants.Jobs(), FailedDependencies: s.dependants,
 		Unfinished: s.total - s.done(), StopReason: s.stopping,
 		WallClockSeconds: s.latest.Sub(s.started).Seconds(),
 	}

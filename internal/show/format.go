@@ -85,6 +85,15 @@ func totals(built, skipped, failed int) string {
 	return fmt.Sprintf("%d built, %d skipped, %d failed", built, skipped, failed)
 }
 
+// dependantsText tells how many jobs were skipped since what they are built on has
+// failed; empty for none.
+func dependantsText(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d skipped that are built on failed ones", n)
+}
+
 // keptText tells how many jobs an earlier run has finished; empty for none.
 func keptText(n int) string {
 	if n == 0 {

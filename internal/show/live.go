@@ -83,7 +83,7 @@ func (f frame) bar() string {
 	}
 	label := fmt.Sprintf(" %*d/%d %3d%%", len(fmt.Sprint(f.total)), f.done(), f.total, done)
 	cells := max(f.columns()-len(label), 0)
-	built, skipped, failed := shares(cells, f.total, f.built, f.kept+f.skipped, f.failed)
+	built, skipped, failed := shares(cells, f.total, f.built, f.kept+f.skipped+f.dependants.Jobs(), f.failed)
 	rest := cells - built - skipped - failed
 	// The glyphs differ too, for those who see no colours.
 	return f.good(strings.Repeat("█", built)) + f.info(strings.Repeat("▓", skipped)) +
@@ -124,6 +124,9 @@ func (f frame) numbers() []string {
 	}
 	if f.failed > 0 {
 		parts = append(parts, f.bad(fmt.Sprintf("%d failed", f.failed)))
+	}
+	if text := f.dependants.String(); text != "" {
+		parts = append(parts, f.warn(text))
 	}
 	if f.built > 0 {
 		parts = append(parts, perHour(f.imagesPerHour(f.now)))

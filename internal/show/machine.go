@@ -49,7 +49,11 @@ func (q *quiet) Observe(_ time.Time, e journal.Event) {
 	case journal.RunStarted:
 		q.outputDir = e.OutputDir
 	case journal.JobFinished:
-		if e.Entry.Status == ledger.Failed {
+		switch e.Entry.Status {
+		case ledger.SkippedDependency:
+			q.write("skipped " + visible.Line(e.Entry.Name) + ": " + skipText(e.Entry))
+			return
+		case ledger.Failed:
 			q.write("failed " + visible.Line(e.Entry.Name) + ": " + failureText(e.Entry, 1))
 			return
 		}

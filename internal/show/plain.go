@@ -138,7 +138,7 @@ func (p *plain) tell(at time.Time, e journal.Event) {
 		p.tellJob(at, e.Entry)
 	case journal.BatchFinished:
 		p.tellUntold(at)
-		p.line(at, p.bold, "batch", fmt.Sprintf("%d of %d: %s", e.Batch, p.state.batches, totals(e.Built, e.Skipped, e.Failed)))
+		p.line(at, p.bold, "batch", fmt.Sprintf("%d of %d: %s", e.Batch, p.state.batches, joined(", ", totals(e.Built, e.Skipped, e.Failed), dependantsText(e.SkippedDependency))))
 	case journal.WaitingForSpace:
 		p.tellWaiting(at, e)
 	case journal.DiskFull:
@@ -172,7 +172,7 @@ func (p *plain) tell(at time.Time, e journal.Event) {
 	case journal.RunFinished:
 		p.tellUntold(at)
 		_, built, skipped := e.Summary.Own()
-		p.line(at, p.bold, "finished", joined(", ", totals(built, skipped, e.Summary.Failed), keptText(e.Summary.Kept())))
+		p.line(at, p.bold, "finished", joined(", ", totals(built, skipped, e.Summary.Failed), e.Summary.FailedDependencies.String(), keptText(e.Summary.Kept())))
 	}
 }
 
@@ -311,6 +311,9 @@ func (s *State) runningText(now time.Time) string {
 }
 
 func skipText(e ledger.Entry) string {
+	if e.Status == ledger.SkippedDependency {
+		return "built on " + visible.Line(e.FailedDependency) + ", which failed"
+	}
 	if why := deref(e.SkipReason); why != ledger.TagExists {
 		return why
 	}

@@ -38,6 +38,7 @@ type State struct {
 
 	kept                   int // that an earlier run has finished
 	built, skipped, failed int
+	dependants             ledger.Dependants // that were skipped since others have failed
 	batchesDone            int
 	running                []*runningJob  // the longest running first
 	failures               []failure      // the last few causes
@@ -184,6 +185,9 @@ func (s *State) finish(at time.Time, e ledger.Entry) {
 	switch {
 	case e.Status == ledger.Built:
 		s.built++
+	case e.Status == ledger.SkippedDependency:
+		s.dependants.Add(e)
+		return
 	case isSkipped(e):
 		s.skipped++
 		return
@@ -207,7 +211,7 @@ func (s *State) noteWarning(text string) {
 }
 
 // done counts the finished jobs, those of an earlier run too.
-func (s *State) done() int { return s.kept + s.built + s.skipped + s.failed }
+func (s *State) done() int { return s.kept + s.built + s.skipped + s.dependants.Jobs() + s.failed }
 
 // live tells whether the run has started and not yet finished.
 func (s *State) live() bool { return !s.started.IsZero() && s.summary == nil }

@@ -47,19 +47,23 @@ type Status struct {
 	// LostNodes are those of several that do not answer.
 	LostNodes []string `json:"lost_nodes,omitempty"`
 
-	Total         int             `json:"total"`
-	Built         int             `json:"built"`
-	Skipped       int             `json:"skipped"`
-	Failed        int             `json:"failed"`
-	Unfinished    int             `json:"unfinished"`
-	ImagesPerHour float64         `json:"images_per_hour,omitempty"`
-	LeftSeconds   *float64        `json:"left_seconds"`
-	Running       []StatusJob     `json:"running"`
-	Waiting       *StatusWaiting  `json:"waiting_for_space"`
-	Reclaimed     int64           `json:"reclaimed_bytes"`
-	Failures      []StatusFailure `json:"failures"`
-	Warnings      []string        `json:"warnings,omitempty"`
-	ResumeCommand string          `json:"resume_command,omitempty"`
+	Total   int `json:"total"`
+	Built   int `json:"built"`
+	Skipped int `json:"skipped"`
+	Failed  int `json:"failed"`
+	// SkippedDependency jobs are those of FailedDependencies, and not among Skipped.
+	SkippedDependency int             `json:"skipped_dependency,omitempty"`
+	Unfinished        int             `json:"unfinished"`
+	ImagesPerHour     float64         `json:"images_per_hour,omitempty"`
+	LeftSeconds       *float64        `json:"left_seconds"`
+	Running           []StatusJob     `json:"running"`
+	Waiting           *StatusWaiting  `json:"waiting_for_space"`
+	Reclaimed         int64           `json:"reclaimed_bytes"`
+	Failures          []StatusFailure `json:"failures"`
+	// FailedDependencies are the failed jobs on which others would have been built.
+	FailedDependencies ledger.Dependants `json:"failed_dependencies,omitempty"`
+	Warnings           []string          `json:"warnings,omitempty"`
+	ResumeCommand      string            `json:"resume_command,omitempty"`
 
 	state *State
 	now   time.Time
@@ -138,12 +142,16 @@ func (s *Status) count(entries []ledger.Entry) {
 		case e.Status == ledger.Built:
 			s.Built++
 			continue
+		case e.Status == ledger.SkippedDependency:
+			s.FailedDependencies.Add(e)
+			continue
 		case isSkipped(e):
 			s.Skipped++
 			continue
 		}
 		failed = append(failed, e)
 	}
+	s.SkippedDependency = s.FailedDependencies.Jobs()
 	s.group(failed)
 	s.Unfinished = max(s.Total-len(entries), 0)
 }
@@ -292,6 +300,9 @@ func (s Status) ended() string {
 
 func (s Status) numbers(f frame) []string {
 	parts := []string{fmt.Sprintf("%d of %s done", s.Total-s.Unfinished, plural.Of(s.Total, "job")), totals(s.Built, s.Skipped, s.Failed)}
+	if text := s.FailedDependencies.String(); text != "" {
+		parts = append(parts, text)
+	}
 	if s.state.built > 0 {
 		parts = append(parts, perHour(s.ImagesPerHour))
 	}

@@ -2,8 +2,6 @@ package nodetest
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -11,8 +9,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/opencontainers/go-digest"
 
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/cache"
@@ -22,7 +18,8 @@ import (
 
 // Builder builds jobs on daemons in memory: their base image, whose layers are the parts
 // of its path such as "os/env/one", and a step upon it. A base image that another job has
-// made has the layers of that one's and one more; where its step is, that is not pulled. Its methods may be called
+// made has the layers of that one's and one more; where its step is, that is not pulled. A job that is
+// linked with another has that one's steps before its own. Its methods may be called
 // concurrently; its fields are set before.
 type Builder struct {
 	Daemons []*Daemon
@@ -42,58 +39,6 @@ type Builder struct {
 	stands   map[graph.ID]graph.ID // for the layers of these, the steps
 }
 
-// made is an image that a job has made.
-type made struct {
-	layers []string
-	step   graph.ID
-}
-
-const registry = "registry.example/"
-
-// Job is a job on a base image.
-func Job(name, base string) *plan.Job {
-	return &plan.Job{Name: name, Base: base, Tags: []string{registry + name + ":1"}}
-}
-
-// Graph is what a job's build does. There is none while its base image is not made.
-func (b *Builder) Graph(job *plan.Job) (graph.Graph, error) {
-	layers := graph.ImageLayers{Ref: registry + job.Base + ":1", Digest: digest.FromString(job.Base).String(), Digests: strings.Split(job.Base, "/")}
-	if strings.HasPrefix(job.Base, registry) {
-		b.mu.Lock()
-		base, is := b.images[job.Base]
-		b.mu.Unlock()
-		if !is {
-			return graph.Graph{}, errors.New(job.Base + ": not found")
-		}
-		layers = graph.ImageLayers{Ref: job.Base, Digest: digest.FromString(job.Base).String(), Digests: base.layers}
-	}
-	for range layers.Digests {
-		layers.Sizes = append(layers.Sizes, b.Layer/3)
-	}
-	g := graph.Upon(layers)
-	g.Vertices = slices.DeleteFunc(g.Vertices, func(v graph.Vertex) bool { return v.Kind == graph.Any })
-	top := g.Images[0].Layers[len(layers.Digests)-1]
-	step := identity(job.Name, top)
-	g.Vertices = append(g.Vertices, graph.Vertex{ID: step, Kind: graph.Step, Name: "[2/2] RUN " + job.Name, Inputs: []graph.ID{top},
-		Results: []graph.Result{{Description: "mount / from exec " + job.Name, On: []graph.ID{top}}}})
-	g.Tops = []graph.ID{step}
-	return g, nil
-}
-
-// push has a job's image be there for others.
-func (b *Builder) push(job *plan.Job, g graph.Graph) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	layers := strings.Split(job.Base, "/")
-	if base, is := b.images[job.Base]; is {
-		layers = base.layers
-	}
-	layers = append(slices.Clone(layers), job.Name)
-	b.images[job.Tags[0]] = made{layers, g.Tops[0]}
-	ids := graph.LayerIDs(layers)
-	b.stands[ids[len(ids)-1]] = g.Tops[0]
-}
-
 // recordOf is the id of the record on a daemon that a vertex has, or would get: what a
 // step has made there stands for a layer.
 func (b *Builder) recordOf(d *Daemon, v graph.ID) string {
@@ -104,12 +49,6 @@ func (b *Builder) recordOf(d *Daemon, v graph.ID) string {
 		return id
 	}
 	return d.name + "-" + v.String()
-}
-
-func identity(name string, on graph.ID) graph.ID {
-	sum := sha256.Sum256([]byte(name + on.String()))
-	id, _ := graph.ParseID(hex.EncodeToString(sum[:16]))
-	return id
 }
 
 // Graphs implements run.Graphs.
@@ -164,7 +103,7 @@ func (b *Builder) Build(ctx context.Context, on []string, job *plan.Job, _ io.Wr
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.built[job.Name] = d.name
-	result.Digest = digest.FromString(job.Tags[0]).String()
+	result.Digest = DigestOf(job)
 	return result, nil
 }
 
@@ -221,6 +160,16 @@ func (b *Builder) BuiltOn(daemon string) (n int) {
 	return n
 }
 
+// Made counts how often the step of a job was made.
+func (b *Builder) Made(job string) (n int) {
+	for _, d := range b.Daemons {
+		d.mu.Lock()
+		n += d.made["mount / from exec "+job]
+		d.mu.Unlock()
+	}
+	return n
+}
+
 // make makes the record of a vertex that it does not have, in a while, and holds it.
 func (d *Daemon) make(ctx context.Context, v graph.Vertex, ids map[graph.ID]string, image graph.Image, size int64, takes time.Duration, watch builder.Watch) error {
 	id := ids[v.ID]
@@ -257,6 +206,8 @@ func (d *Daemon) make(ctx context.Context, v graph.Vertex, ids map[graph.ID]stri
 	}
 	if v.Kind == graph.Layer {
 		d.pulled[v.ID]++
+	} else {
+		d.made[record.Description]++
 	}
 	d.records = append(d.records, record)
 	d.peak = max(d.peak, cache.SumOf(d.records).Bytes)

@@ -35,7 +35,8 @@ type Daemon struct {
 	unlisted error          // so does only listing
 	others   int64          // bytes on the disk that are not its cache
 	pulled   map[graph.ID]int
-	peak     int64 // the most that records came to
+	made     map[string]int // of steps, by their descriptions
+	peak     int64          // the most that records came to
 	lists    int
 	recovers int
 	comeBack bool // Recover brings it back
@@ -43,7 +44,7 @@ type Daemon struct {
 
 // New returns a daemon that answers and holds nothing, on a disk of so many bytes.
 func New(name string, disk int64) *Daemon {
-	d := &Daemon{name: name, arch: "amd64", disk: builder.Disk{Total: disk, Free: disk}, deaf: make(chan struct{}), pulled: map[graph.ID]int{}, held: map[string]int{}, comeBack: true}
+	d := &Daemon{name: name, arch: "amd64", disk: builder.Disk{Total: disk, Free: disk}, deaf: make(chan struct{}), pulled: map[graph.ID]int{}, made: map[string]int{}, held: map[string]int{}, comeBack: true}
 	close(d.deaf)
 	return d
 }

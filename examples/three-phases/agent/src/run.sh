@@ -1,0 +1,1 @@
+echo "agent 1 at work on $(cat /fruit)"

@@ -1,0 +1,265 @@
+// Package bake reads bake and compose files as docker buildx bake does, with its own
+// package, and makes a plan of their targets. It builds nothing.
+package bake
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/containerd/containerd/v2/pkg/epoch"
+	"github.com/containerd/platforms"
+	buildx "github.com/docker/buildx/bake"
+	"github.com/docker/buildx/build"
+	"github.com/docker/buildx/util/urlutil"
+
+	"github.com/stoker-build/stoker/internal/mistakes"
+	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/rows"
+)
+
+// Question says what is to be built of which files.
+type Question struct {
+	// Files are bake and compose files, "-" for Stdin; none for those that bake looks for.
+	Files []string
+	Stdin io.Reader
+	// Targets are names and patterns of targets and groups; none for "default".
+	Targets []string
+	// Overrides are what --set says of targets, in its words.
+	Overrides []string
+	// Vars are values of variables.
+	Vars map[string]string
+	// Allow are what builds may do beside what all may.
+	Allow []string
+	// Rows fill the variable RowsVar, where that is not empty.
+	Rows    rows.Input
+	RowsVar string
+}
+
+// Definition is what bake files say, read but not yet resolved.
+type Definition struct {
+	question  Question
+	name      string // what messages call the files
+	files     []buildx.File
+	vars      map[string]string
+	options   buildx.ParseOpt
+	config    *buildx.Config
+	variables []variable
+}
+
+// What environment variables say of bake files, as for docker buildx bake.
+const (
+	filesVariable     = "BUILDX_BAKE_FILE"
+	separatorVariable = "BUILDX_BAKE_PATH_SEPARATOR"
+	relativeVariable  = "BUILDX_BAKE_FILE_RELATIVE_PATHS"
+)
+
+// The variables that every bake file has.
+func builtin() map[string]string {
+	return map[string]string{
+		"BAKE_CMD_CONTEXT":    "cwd://",
+		"BAKE_LOCAL_PLATFORM": platforms.Format(platforms.DefaultSpec()),
+	}
+}
+
+// Read reads bake files.
+func Read(q Question) (*Definition, error) {
+	if len(q.Targets) > 0 && urlutil.IsRemoteURL(q.Targets[0]) {
+		return nil, &mistakes.InputError{What: q.Targets[0], Problems: []string{"bake files are read from this machine only"},
+			Hint: "clone the repository, and name its bake file with -f; the contexts of targets may be remote"}
+	}
+	d := &Definition{question: q, vars: maps.Clone(q.Vars)}
+	if err := d.readFiles(); err != nil {
+		return nil, err
+	}
+	if text := strings.TrimSpace(os.Getenv(relativeVariable)); text != "" {
+		relative, err := strconv.ParseBool(text)
+		if err != nil {
+			return nil, &mistakes.InputError{What: relativeVariable, Problems: []string{fmt.Sprintf("%q is neither true nor false", text)}}
+		}
+		d.options.FileRelativePaths = relative
+	}
+	if err := d.giveRows(); err != nil {
+		return nil, err
+	}
+	return d, d.parse()
+}
+
+// readFiles reads the files that are named, or those that bake looks for.
+func (d *Definition) readFiles() (err error) {
+	names, flag := d.question.Files, "-f"
+	if fromEnv := filesFromEnv(); len(names) == 0 && len(fromEnv) > 0 {
+		names, flag = fromEnv, filesVariable
+	}
+	local := make([]string, len(names))
+	for i, name := range names {
+		local[i] = strings.TrimPrefix(name, "cwd://")
+	}
+	d.files, err = buildx.ReadLocalFiles(local, d.question.Stdin, nil)
+	var path *fs.PathError
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && errors.As(err, &path):
+		return &mistakes.InputError{What: flag, Problems: []string{fmt.Sprintf("the bake file %q does not exist", path.Path)},
+			Hint: "paths are relative to the working directory"}
+	case err != nil:
+		return &mistakes.InputError{What: flag, Problems: []string{err.Error()}}
+	case len(d.files) == 0:
+		return &mistakes.InputError{What: flag, Problems: []string{"no bake file is here"},
+			Hint: "name one with -f; else docker-bake.hcl, docker-bake.json, compose.yaml and docker-compose.yml are looked for, and docker-bake.override.hcl or .json beside them"}
+	}
+	found := make([]string, len(d.files))
+	for i, f := range d.files {
+		if found[i] = f.Name; f.Name == "-" {
+			found[i] = "standard input"
+		}
+	}
+	d.name = strings.Join(found, ", ")
+	return nil
+}
+
+// filesFromEnv are the files that a variable names.
+func filesFromEnv() (names []string) {
+	separator := cmp.Or(os.Getenv(separatorVariable), string(os.PathListSeparator))
+	for _, name := range strings.Split(os.Getenv(filesVariable), separator) {
+		if name = strings.TrimSpace(name); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Paths are the files that were read, but for standard input.
+func (d *Definition) Paths() (paths []string) {
+	for _, f := range d.files {
+		if f.Name != "-" {
+			paths = append(paths, f.Name)
+		}
+	}
+	return paths
+}
+
+// parse parses the files, and finds what they do not have of what was asked for.
+func (d *Definition) parse() error {
+	config, meta, err := buildx.ParseFiles(d.files, builtin(), d.vars, d.options)
+	if err != nil {
+		return d.wrong(err)
+	}
+	d.config = config
+	if meta.AllVariables != nil { // which is not the same in JSON
+		d.variables = []variable{}
+	}
+	for _, v := range meta.AllVariables {
+		d.variables = append(d.variables, variable(*v))
+	}
+	slices.SortFunc(d.variables, func(a, b variable) int { return cmp.Compare(a.Name, b.Name) })
+	return d.checkVars()
+}
+
+// Resolved are targets with all that overrides, groups and inheritance come to.
+type Resolved struct {
+	definition *Definition
+	groups     map[string]*buildx.Group
+	targets    map[string]*buildx.Target
+	options    map[string]build.Options
+	allowed    buildx.EntitlementConf
+}
+
+// Resolve resolves the targets that are asked for, and those that they are built on.
+func (d *Definition) Resolve(ctx context.Context) (*Resolved, error) {
+	allowed, err := d.entitlements()
+	if err != nil {
+		return nil, err
+	}
+	asked := slices.Clone(d.question.Targets)
+	if len(asked) == 0 {
+		asked = []string{"default"}
+	}
+	if err := d.checkTargets(asked); err != nil {
+		return nil, err
+	}
+	r := &Resolved{definition: d, allowed: allowed, options: map[string]build.Options{}}
+	r.targets, r.groups, err = buildx.ReadTargets(ctx, d.files, asked, d.question.Overrides, builtin(), d.vars, &r.allowed, d.options)
+	if err != nil {
+		return nil, d.wrong(err)
+	}
+	setEpoch(r.targets)
+	var found mistakes.Findings
+	for _, name := range slices.Sorted(maps.Keys(r.targets)) {
+		options, err := buildx.TargetsToBuildOpt(map[string]*buildx.Target{name: r.targets[name]}, nil)
+		if err != nil {
+			found.Add(mistakes.Place{Name: "target " + name}, err)
+			continue
+		}
+		r.options[name] = options[name]
+	}
+	return r, found.Err(d.name)
+}
+
+// setEpoch gives targets the time that reproducible builds have for their own.
+func setEpoch(targets map[string]*buildx.Target) {
+	value := os.Getenv(epoch.SourceDateEpochEnv)
+	if value == "" {
+		return
+	}
+	for _, t := range targets {
+		if _, own := t.Args[epoch.SourceDateEpochEnv]; own {
+			continue
+		}
+		if t.Args == nil {
+			t.Args = map[string]*string{}
+		}
+		t.Args[epoch.SourceDateEpochEnv] = &value
+	}
+}
+
+// Print writes the targets as docker buildx bake --print does.
+func (r *Resolved) Print(w io.Writer) error {
+	text, err := json.MarshalIndent(struct {
+		Group  map[string]*buildx.Group  `json:"group,omitempty"`
+		Target map[string]*buildx.Target `json:"target"`
+	}{r.groups, r.targets}, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(w, string(text))
+	return err
+}
+
+// Plan makes the plan that builds the targets. It must be closed.
+func (r *Resolved) Plan(spec plan.TargetSpec) (*plan.Plan, error) {
+	if err := r.checkAllowed(); err != nil {
+		return nil, err
+	}
+	if err := r.checkCalls(); err != nil {
+		return nil, err
+	}
+	spec.Name = r.definition.name
+	var targets []plan.Target
+	for _, name := range slices.Sorted(maps.Keys(r.targets)) {
+		o := r.options[name]
+		o.CallFunc = nil
+		targets = append(targets, plan.Target{Name: name, Options: o, Linked: o.Linked, Outputs: r.targets[name].Outputs, CacheTo: r.targets[name].CacheTo})
+	}
+	return plan.OfTargets(spec, targets)
+}
+
+// checkCalls refuses targets that are to be asked about and not built.
+func (r *Resolved) checkCalls() error {
+	var found mistakes.Findings
+	for _, name := range slices.Sorted(maps.Keys(r.options)) {
+		if call := r.options[name].CallFunc; call != nil && !slices.Contains([]string{"", "build", "lint"}, call.Name) {
+			found.Add(mistakes.Place{Name: "target " + name}, &mistakes.InputError{What: "call", Problems: []string{fmt.Sprintf("%q is not built", call.Name)},
+				Hint: "leave call out of targets; --call=check has the builder check Dockerfiles"})
+		}
+	}
+	return found.Err(r.definition.name)
+}

@@ -1,0 +1,205 @@
+package bake
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	buildx "github.com/docker/buildx/bake"
+	"github.com/docker/buildx/build"
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/stoker-build/stoker/internal/mistakes"
+)
+
+// How many names a hint lists.
+const namesInHint = 12
+
+// wrong says what bake found wrong: the file, the place in it, and what to do where
+// that can be told.
+func (d *Definition) wrong(err error) error {
+	var diagnostics hcl.Diagnostics
+	if errors.As(err, &diagnostics) {
+		return d.misread(diagnostics)
+	}
+	text := err.Error()
+	for _, known := range []struct {
+		says *regexp.Regexp // the parts in brackets fill problem in
+		what string
+		problem,
+		hint string
+	}{
+		{regexp.MustCompile(`^infinite loop from (\S+) to (\S+)$`), d.name,
+			"targets are built on each other in a circle: $1 is built on $2, and that at last on $1", "a target's contexts must lead to targets that are not built on it"},
+		{regexp.MustCompile(`^target (\S+) cannot link to itself$`), d.name, "target $1: contexts: it cannot be built on itself", "give another target, or an image with docker-image://"},
+		{regexp.MustCompile(`^failed to find target (\S+)$`), d.name, "no target is named $1, as inherits or contexts of another say", ""},
+		{regexp.MustCompile(`^could not find any target matching '(.*)'$`), "--set", "no target matches $1", ""},
+		{regexp.MustCompile(`^unknown key: (\S+)$`), "--set", "targets have no attribute $1", "it is TARGET.ATTRIBUTE=VALUE, such as app.tags=registry.example/app:1 or '*.args.VERSION=2'"},
+		{regexp.MustCompile(`^(invalid override .*)$`), "--set", "$1", "it is TARGET.ATTRIBUTE=VALUE, such as app.tags=registry.example/app:1 or '*.args.VERSION=2'"},
+	} {
+		if !known.says.MatchString(text) {
+			continue
+		}
+		hint := known.hint
+		if hint == "" {
+			hint = d.namesHint()
+		}
+		return &mistakes.InputError{What: known.what, Problems: []string{known.says.ReplaceAllString(text, known.problem)}, Hint: hint}
+	}
+	return &mistakes.InputError{What: d.name, Problems: []string{text}}
+}
+
+// misread says what is wrong with a bake file, and where. Of what is wrong with one place
+// the first counts: what follows comes of it.
+func (d *Definition) misread(diagnostics hcl.Diagnostics) error {
+	e := &mistakes.InputError{What: d.name}
+	said := map[hcl.Range]bool{}
+	for _, found := range diagnostics {
+		if found.Severity != hcl.DiagError {
+			continue
+		}
+		problem := found.Summary
+		if found.Detail != "" && found.Detail != found.Summary {
+			problem += ": " + found.Detail
+		}
+		if at := found.Subject; at != nil {
+			if said[*at] {
+				continue
+			}
+			said[*at] = true
+			problem = fmt.Sprintf("line %d, column %d: %s", at.Start.Line, at.Start.Column, problem)
+			if len(d.files) > 1 {
+				problem = at.Filename + ": " + problem
+			}
+		}
+		e.Problems = append(e.Problems, problem)
+	}
+	return e
+}
+
+// known are the names of all targets and groups.
+func (d *Definition) known() (names []string) {
+	if d.config == nil {
+		return nil
+	}
+	for _, t := range d.config.Targets {
+		names = append(names, t.Name)
+	}
+	for _, g := range d.config.Groups {
+		names = append(names, g.Name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Names are those of all targets and groups, but for the private ones.
+func (d *Definition) Names() []string { return slices.DeleteFunc(d.known(), isPrivate) }
+
+// isPrivate tells names that are of use in the file alone.
+func isPrivate(name string) bool { return strings.HasPrefix(name, "_") }
+
+func (d *Definition) namesHint() string {
+	names := d.Names()
+	if len(names) == 0 {
+		return "the file has no targets"
+	}
+	return "targets and groups: " + mistakes.SomeOf(names, namesInHint, ", ")
+}
+
+// checkTargets makes sure that the targets which are asked for are there.
+func (d *Definition) checkTargets(asked []string) error {
+	names := d.known()
+	e := &mistakes.InputError{What: d.name, Hint: d.namesHint()}
+	for _, name := range asked {
+		matches := func(other string) bool {
+			match, err := path.Match(strings.ReplaceAll(name, ".", "_"), other)
+			return err == nil && match
+		}
+		switch {
+		case slices.ContainsFunc(names, matches):
+		case strings.ContainsAny(name, "*?[]"):
+			e.Problems = append(e.Problems, fmt.Sprintf("no target or group matches %q", name))
+		case len(d.question.Targets) == 0:
+			e.Problems = append(e.Problems, `no target is asked for, and none or no group is named "default"`)
+		default:
+			e.Problems = append(e.Problems, fmt.Sprintf("no target or group is named %q%s", name, mistakes.DidYouMean(name, "", names)))
+		}
+	}
+	if len(e.Problems) > 0 {
+		return e
+	}
+	return nil
+}
+
+// checkVars makes sure that values are given to variables that are there. A compose file
+// may use any.
+func (d *Definition) checkVars() error {
+	if slices.ContainsFunc(d.files, isCompose) {
+		return nil
+	}
+	var names []string
+	for _, v := range d.variables {
+		names = append(names, v.Name)
+	}
+	e := &mistakes.InputError{What: "--var", Hint: d.name + " has no variables"}
+	if len(names) > 0 {
+		e.Hint = "variables of " + d.name + ": " + mistakes.SomeOf(names, namesInHint, ", ")
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.question.Vars)) {
+		if !slices.Contains(names, name) && !slices.Contains(names, strings.TrimSuffix(name, jsonSuffix)) {
+			e.Problems = append(e.Problems, fmt.Sprintf("no variable is named %q%s", name, mistakes.DidYouMean(name, "", names)))
+		}
+	}
+	if len(e.Problems) > 0 {
+		return e
+	}
+	return nil
+}
+
+// isCompose tells a compose file from a bake file.
+func isCompose(f buildx.File) bool {
+	_, is, err := buildx.ParseHCLFile(f.Data, f.Name)
+	return !is || err != nil
+}
+
+// entitlements are what builds may do: read and write below the working directory, and
+// what is allowed beside that.
+func (d *Definition) entitlements() (buildx.EntitlementConf, error) {
+	allowed, err := buildx.ParseEntitlements(d.question.Allow)
+	if err != nil {
+		return allowed, &mistakes.InputError{What: allowFlag, Problems: []string{err.Error()},
+			Hint: "such as network.host, security.insecure, ssh, device=NAME, fs.read=PATH, fs.write=PATH or fs=PATH"}
+	}
+	dir, err := os.Getwd()
+	allowed.FSRead, allowed.FSWrite = append(allowed.FSRead, dir), append(allowed.FSWrite, dir)
+	return allowed, err
+}
+
+const allowFlag = "--allow"
+
+// checkAllowed makes sure that no target does what was not allowed. Nobody is asked: the
+// error says with which flags it would be.
+func (r *Resolved) checkAllowed() error {
+	var found mistakes.Findings
+	for _, name := range slices.Sorted(maps.Keys(r.options)) {
+		missing, err := r.allowed.Validate(map[string]build.Options{name: r.options[name]})
+		if err == nil {
+			err = missing.Check(false)
+		}
+		if err == nil {
+			continue
+		}
+		if _, flags, named := strings.Cut(err.Error(), "pass "); named {
+			flags, _, _ = strings.Cut(flags, " to grant")
+			err = &mistakes.InputError{What: allowFlag, Problems: []string{"it does what is not allowed without " + strings.Trim(flags, `"`)},
+				Hint: "look at what the bake file says there, and give the flags where that is right; BUILDX_BAKE_ENTITLEMENTS_FS=0 allows all paths"}
+		}
+		found.Add(mistakes.Place{Name: "target " + name}, err)
+	}
+	return found.Err(r.definition.name)
+}

@@ -1,0 +1,205 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stoker-build/stoker/internal/lab"
+	"github.com/stoker-build/stoker/internal/lab/labtest"
+	"github.com/stoker-build/stoker/internal/ledger"
+)
+
+// bake runs stoker bake in the workbench's directory, with the usual flags and some more.
+func (w *workbench) bake(ctx context.Context, more ...string) (code int, output string) {
+	w.t.Helper()
+	args := append([]string{"bake", "-f", w.path("docker-bake.hcl"), "--progress", "plain", "--builder", w.daemon.Addr(),
+		"--output-dir", w.path("out"), "--state-dir", w.path("state"), "--retry-delay", "10ms", "--allow", "fs.read=" + w.dir}, more...)
+	return runStoker(ctx, args...)
+}
+
+// TestBake builds what a bake file makes of rows, and a service of a compose file.
+func TestBake(t *testing.T) {
+	t.Setenv("BAKE_TOKEN", "not-for-logs")
+	w := newWorkbench(t, small(1, 1))
+	w.write("tasks.jsonl", `{"id":"one","stars":3}`+"\n"+`{"id":"two","stars":5}`+"\n"+`{"id":"three","stars":1}`+"\n")
+	w.write("docker-bake.hcl", `
+variable "VERSION" { default = "1" }
+variable "tasks" { type = list(object({ id = string, stars = number })) }
+group "default" { targets = ["task", "web"] }
+target "task" {
+  name = "task-${task.id}"
+  matrix = { task = tasks }
+  context = "`+w.path("ctx")+`"
+  dockerfile-inline = <<END
+FROM `+w.bases[0].Ref+`
+ARG STARS
+RUN --mount=type=secret,id=token cat /run/secrets/token && echo $STARS > /stars
+END
+  args = { STARS = task.stars }
+  secret = ["id=token,env=BAKE_TOKEN"]
+  tags = ["`+w.registry.Host()+`/${task.id}:${VERSION}"]
+}`)
+	w.write("compose.yaml", `
+services:
+  web:
+    image: `+w.registry.Host()+`/web:2
+    build:
+      context: `+w.path("ctx")+`
+      args:
+        BASE_IMAGE: `+w.bases[0].Ref+`
+        BUILDER_IMAGE: `+w.builder.Ref+`
+`)
+	rows := []string{"-f", w.path("compose.yaml"), "--rows", w.path("tasks.jsonl"), "--rows-var", "tasks", "--where", "stars > 1", "--var", "VERSION=2"}
+	code, out := w.bake(t.Context(), append(rows, "--check")...)
+	if code != ExitFailed || !strings.Contains(out, "checking the Dockerfiles of 3 jobs") || !strings.Contains(out, "in 1 of 3 jobs: web") {
+		t.Errorf("check: exit code %d\n%s", code, out)
+	}
+	code, out = w.bake(t.Context(), append(rows, "--plan")...)
+	if code != ExitOK || !strings.Contains(out, "task-one") || !strings.Contains(out, "build will need --push") {
+		t.Errorf("plan: exit code %d\n%s", code, out)
+	}
+	code, out = w.bake(t.Context(), append(rows, "--push", "--metadata-file", w.path("metadata.json"))...)
+	if code != ExitOK {
+		t.Fatalf("exit code %d\n%s", code, out)
+	}
+	var metadata map[string]map[string]any
+	if err := json.Unmarshal([]byte(w.read("metadata.json")), &metadata); err != nil {
+		t.Fatal(err)
+	}
+	logs := ""
+	var tags []string
+	for _, e := range w.manifest() {
+		if e.Status != ledger.Built || metadata[e.Name]["containerimage.digest"] != e.Digest {
+			t.Errorf("entry %+v, metadata %v", e, metadata[e.Name])
+		}
+		log, err := os.ReadFile(*e.LogPath)
+		if err != nil {
+			t.Error(err)
+		}
+		logs += string(log)
+		tags = append(tags, strings.TrimPrefix(e.Tags[0], w.registry.Host()+"/"))
+	}
+	slices.Sort(tags)
+	if want := []string{"one:2", "two:2", "web:2"}; !slices.Equal(tags, want) {
+		t.Errorf("tags %q, want %q", tags, want)
+	}
+	if strings.Contains(logs, "not-for-logs") || !strings.Contains(logs, "RUN --mount=type=secret") {
+		t.Errorf("the logs have the secret, or nothing:\n%s", logs)
+	}
+	if files := labtest.Files(t, w.registry.Host()+"/two:2"); string(files["/stars"].Content) != "5\n" {
+		t.Errorf("/stars is %q", files["/stars"].Content)
+	}
+}
+
+// Flags of bake that make no sense, and names that are completed.
+func TestBakeFlags(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("docker-bake.hcl", []byte("target \"app\" {\n  dockerfile-inline = \"FROM scratch\\n\"\n}\ntarget \"_private\" {}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ args, want string }{
+		{"--print --list targets", "--print, --list and --plan print different things"},
+		{"--list things", `--list "things": "things" is neither targets nor variables`},
+		{"--call outline", `--call "outline": targets can be asked for with build or check only`},
+		{"--rows x.jsonl", "--rows-var NAME is needed"},
+		{"--rows-var x", "give the rows, with --rows FILE"},
+		{"--limit 3", "name targets instead"},
+		{"--var X", `--var "X": it must be NAME=VALUE`},
+		{"--jobs 4", "did you mean --workers?"},
+		{"app", "no output: nothing says where the images are to go\nadd --push"},
+		{"app --push", "a tag is needed when pushing"},
+		{"ap", `no target or group is named "ap"`},
+	} {
+		code, out := runStoker(t.Context(), append([]string{"bake"}, strings.Fields(tt.args)...)...)
+		if code != ExitUsage || !strings.Contains(out, tt.want) {
+			t.Errorf("%s: exit code %d, want %q\n%s", tt.args, code, tt.want, out)
+		}
+	}
+	if code, out := runStoker(t.Context(), "__complete", "bake", ""); code != ExitOK || !strings.HasPrefix(out, "app\n:") {
+		t.Errorf("exit code %d, completed to\n%s", code, out)
+	}
+	if code, out := runStoker(t.Context(), "bake", "--print", "app"); code != ExitOK || !strings.Contains(out, `"app": {`) {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+}
+
+// linkedFile is a bake file of a chain of targets below a matrix.
+func (w *workbench) linkedFile(tally *lab.Tally, finals int) string {
+	return fmt.Sprintf(`
+variable "HOST" { default = "%s" }
+group "all" { targets = ["final", "both"] }
+target "shared" {
+  context = "%s"
+  dockerfile-inline = "FROM %s\nENV SHARED=yes\nCOPY agent.txt /agent.txt\nRUN %s && head -c 1000 /dev/urandom > /shared\n"
+}
+target "mid" {
+  context = "%s"
+  contexts = { base = "target:shared" }
+  dockerfile-inline = "FROM base\nRUN %s && head -c 100 /dev/urandom > /mid && echo $SHARED > /said\n"
+}
+target "final" {
+  name = "final-${n}"
+  matrix = { n = range(%d) }
+  contexts = { mid = "target:mid" }
+  context = "%s"
+  args = { N = n }
+  dockerfile-inline = "FROM mid\nARG N\nCOPY other.txt /other.txt\nRUN echo $N > /n\n"
+  tags = ["${HOST}/final:${n}"]
+}
+target "default" {
+  context = "%[2]s"
+  dockerfile-inline = "FROM scratch\nARG TARGETARCH\nCOPY agent.txt /agent.$${TARGETARCH}\n"
+  platforms = ["linux/amd64", "linux/arm64"]
+}
+target "both" {
+  context = "%[2]s"
+  contexts = { below = "target:default" }
+  dockerfile-inline = "FROM below\nCOPY agent.txt /above\n"
+  platforms = ["linux/amd64", "linux/arm64"]
+  tags = ["${HOST}/both:1"]
+}
+`, w.registry.Host(), w.path("ctx"), w.bases[0].Ref, tally.Report("shared"), w.path("mid"), tally.Report("mid"), finals, w.path("other"))
+}
+
+func TestBakeLinks(t *testing.T) {
+	t.Parallel()
+	w := newWorkbench(t, small(1, 1))
+	const finals = 30
+	tally := labtest.Tally(t)
+	w.write("docker-bake.hcl", w.linkedFile(tally, finals))
+	w.write("mid/agent.txt", "not the agent\n")
+	w.write("other/other.txt", "other\n")
+	code, out := w.bake(t.Context(), "--push", "all")
+	if code != ExitOK {
+		t.Fatalf("exit code %d\n%s", code, out)
+	}
+	if s := w.summary(); s.Built != finals+1 {
+		t.Errorf("%d built, want %d\n%s", s.Built, finals+1, out)
+	}
+	if counts := tally.Counts(); counts["shared"] != 1 || counts["mid"] != 1 {
+		t.Errorf("steps ran %v, want each once", counts)
+	}
+	var first map[string]lab.File
+	for _, n := range []int{0, 1, finals / 2, finals - 1} {
+		files, err := lab.Files(t.Context(), fmt.Sprintf("%s/final:%d", w.registry.Host(), n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first == nil {
+			first = files
+		}
+		for path, want := range map[string]string{
+			"/shared": string(first["/shared"].Content), "/mid": string(first["/mid"].Content), "/said": "yes\n",
+			"/n": fmt.Sprintln(n), "/agent.txt": "agent\n", "/other.txt": "other\n",
+		} {
+			if got := string(files[path].Content); got != want || got == "" {
+				t.Errorf("final %d: file %s is %.80q, want %.80q", n, path, got, want)
+			}
+		}
+	}
+}

@@ -1,0 +1,72 @@
+package run
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/containerd/platforms"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/plan"
+)
+
+// A job that is linked with another builds on that one's result, whose steps are in the
+// cache or made in the same build. Where the other's image is in a registry, and was not
+// made where the job is built, that image is built on: then none of its steps is made.
+
+const imageContext = "docker-image://"
+
+// setForm sets what is built for a task on some nodes; with none, before it is known on
+// which.
+func (r *run) setForm(t *task, on []string) {
+	if t.planned == nil || len(t.planned.Links) == 0 {
+		return
+	}
+	form := r.form(t.planned, strings.Join(on, " "), map[*plan.Job]*plan.Job{})
+	if form != t.planned {
+		form.Images = slices.Clone(t.job.Images)
+		r.taskOf[form] = t
+	}
+	t.job = form
+}
+
+// form is a job as it is built on some nodes. The jobs that it is linked with are in the
+// form in which they were made there, else their steps would not be found in the cache.
+func (r *run) form(job *plan.Job, on string, known map[*plan.Job]*plan.Job) *plan.Job {
+	if form, is := known[job]; is {
+		return form
+	}
+	known[job] = job
+	known[job] = job.Relink(func(linked *plan.Job) plan.Stand {
+		maker := r.taskOf[linked]
+		switch {
+		case maker != nil && maker.madeOn(on):
+			return plan.Stand{Job: maker.job}
+		case maker != nil && maker.isPulled() && covers(linked.Options.Platforms, job.Options.Platforms):
+			return plan.Stand{Image: linked.Tags[0] + "@" + maker.result.build.Digest}
+		}
+		return plan.Stand{Job: r.form(linked, on, known)}
+	})
+	return known[job]
+}
+
+// madeOn tells whether this run has made a task's image on some nodes.
+func (t *task) madeOn(nodes string) bool {
+	return t.result.status == ledger.Built && t.ended == ledger.Built && t.result.build.Node == nodes
+}
+
+// isPulled tells whether a registry is known to have a task's image.
+func (t *task) isPulled() bool {
+	return t.ended.Made() && t.result.build.Digest != "" && len(t.planned.Tags) > 0 && t.planned.Pushes()
+}
+
+// covers tells whether an image for some platforms is one for others.
+func covers(has, wants []ocispecs.Platform) bool {
+	if len(has) == 0 || len(wants) == 0 {
+		return len(has) == len(wants)
+	}
+	return !slices.ContainsFunc(wants, func(p ocispecs.Platform) bool {
+		return !slices.ContainsFunc(has, platforms.OnlyStrict(p).Match)
+	})
+}
