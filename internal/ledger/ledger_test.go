@@ -43,7 +43,7 @@ func TestSummarize(t *testing.T) {
 	if s.Slowest[0].Name != "f" || s.Slowest[1].Name != "b" || s.SkipReasons["remote_exists"] != 1 || s.FailedBuilds[0].Error != "exit code: 3" {
 		t.Errorf("summary %+v", s)
 	}
-	if page := s.Markdown(true); !strings.Contains(page, "\n1 tag exists already: `--force` builds it again; `{{.DockerfileHash}}` in a tag tells versions apart\n") {
+	if page := s.Markdown(true); !strings.Contains(page, "\n1 tag exists already: `--force` builds it again; `{{.GraphHash}}` in a tag tells versions apart\n") {
 		t.Errorf("nobody sees why a job was skipped:\n%s", page)
 	}
 	for _, i := range []int{0, 1, 2} { // two were built by an earlier run, and one skipped

@@ -22,7 +22,7 @@ func (s Summary) Markdown(links bool) string {
 		fmt.Fprintf(&b, "The run was stopped: %s\n\n", oneLine(s.StopReason))
 	}
 	if text := s.TagsExist(); text != "" {
-		fmt.Fprintf(&b, "%s\n\n", strings.NewReplacer("--force", "`--force`", "{{.DockerfileHash}}", "`{{.DockerfileHash}}`").Replace(text))
+		fmt.Fprintf(&b, "%s\n\n", strings.NewReplacer("--force", "`--force`", "{{.GraphHash}}", "`{{.GraphHash}}`").Replace(text))
 	}
 	b.WriteString("| | |\n| --- | ---: |\n")
 	row := func(name, value string) { fmt.Fprintf(&b, "| %s | %s |\n", name, value) }

@@ -93,7 +93,7 @@ func (s Summary) Own() (total, built, skipped int) {
 // TagsExist says that jobs were skipped since their tags exist, which nobody sees who
 // has changed the Dockerfile since, and what to do then; empty where none was.
 func (s Summary) TagsExist() string {
-	const apart = "{{.DockerfileHash}} in a tag tells versions apart"
+	const apart = "{{.GraphHash}} in a tag tells versions apart"
 	switch n := s.SkipReasons[TagExists] - s.KeptSkipped; {
 	case n > 1:
 		return fmt.Sprintf("%d tags exist already: --force builds them again; %s", n, apart)

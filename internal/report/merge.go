@@ -169,7 +169,7 @@ func (m *merger) report(records []ledger.Record) Report {
 			r.Repeated = append(r.Repeated, last.Name)
 		}
 		switch last.Status {
-		case ledger.Built, ledger.Skipped, ledger.Failed:
+		case ledger.Built, ledger.Skipped, ledger.SkippedDependency, ledger.Failed:
 			counted = append(counted, last.Entry)
 		default:
 			r.tellOther(last)

@@ -61,7 +61,7 @@ func shards() Report {
 	return Merge([]ledger.Record{
 		shard(ended(record("out/1", 0, []string{"a", "b"}, entry("a", ledger.Built, 5), entry("b", ledger.Failed, 6)), 10, 7_000_000), 1, 4, 8),
 		shard(ended(record("out/1-again", 20, []string{"a", "b"}, entry("b", ledger.Built, 25), entry("a", ledger.Skipped, 21)), 30, 0), 1, 4, 8),
-		shard(ended(record("out/2", 0, []string{"c", "d"}, entry("c", ledger.Failed, 3), entry("d", "skipped_dependency", 4)), 5, 2_000_000), 2, 4, 8),
+		shard(ended(record("out/2", 0, []string{"c", "d"}, entry("c", ledger.Failed, 3), entry("d", "someday", 4)), 5, 2_000_000), 2, 4, 8),
 		shard(record("out/4", 1, []string{"g", "h"}, entry("g", ledger.Built, 9)), 4, 4, 8),
 	})
 }
@@ -90,6 +90,16 @@ func TestMerge(t *testing.T) {
 	}
 	if all := Merge([]ledger.Record{ended(record("x", 0, []string{"a"}, entry("a", ledger.Skipped, 1)), 2, 0)}); !all.AllBuilt() {
 		t.Error("a job that was there counts as not built")
+	}
+}
+
+// What was built on a failed job is told with it, beside the others.
+func TestDependants(t *testing.T) {
+	d := entry("d", ledger.SkippedDependency, 4)
+	d.FailedDependency = "c"
+	r := Merge([]ledger.Record{ended(record("out", 0, []string{"c", "d"}, entry("c", ledger.Failed, 3), d), 5, 0)})
+	if text := r.counts(); text != "0 built, 0 skipped, 1 failed, 1 skipped: built on c, which failed" || r.AllBuilt() {
+		t.Errorf("counted as %q, all built: %t", text, r.AllBuilt())
 	}
 }
 
@@ -157,7 +167,7 @@ func TestEachJobOnce(t *testing.T) {
 }
 
 func TestText(t *testing.T) {
-	want := `6 jobs: 3 built, 0 skipped, 1 failed, 1 skipped_dependency, 1 unfinished
+	want := `6 jobs: 3 built, 0 skipped, 1 failed, 1 someday, 1 unfinished
   30m0s from the first start to the last end, 33m0s in 4 runs, 4m0s in all jobs
   to pull by the forecasts: 3MB; reclaimed: at least 9MB
 ! shard 3 of 4 is not among these runs: 2 of 8 jobs
@@ -172,7 +182,7 @@ failed
   1 job: Dockerfile:4: no <such> file
     c
     logs/c/attempt-1.log
-skipped_dependency
+someday
   1 job: d
 unfinished
   1 job: h
@@ -235,7 +245,7 @@ func TestFormats(t *testing.T) {
 
 	md := r.Markdown()
 	for _, want := range []string{"## Stoker: 3 of 6 images, 1 failed", "| out/2 | 2/4 | finished | 2 | 0 | 0 | 1 | 1 | 0 | 5m0s |",
-		"- shard 3 of 4 is not among these runs", "### skipped\\_dependency\n\n1 job: d"} {
+		"- shard 3 of 4 is not among these runs", "### someday\n\n1 job: d"} {
 		if !strings.Contains(md, want) {
 			t.Errorf("no %q in\n%s", want, md)
 		}

@@ -74,6 +74,9 @@ func (r Report) writeFailures(line func(string, ...any)) {
 // counts says how many jobs ended in which way.
 func (r Report) counts() string {
 	parts := []string{fmt.Sprintf("%d built", r.Built), fmt.Sprintf("%d skipped", r.Skipped), fmt.Sprintf("%d failed", r.Failed)}
+	if text := r.FailedDependencies.String(); text != "" {
+		parts = append(parts, text)
+	}
 	for _, g := range r.Other {
 		parts = append(parts, fmt.Sprintf("%d %s", len(g.Jobs), g.Status))
 	}
