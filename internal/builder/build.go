@@ -202,7 +202,7 @@ func (b *Builder) Build(ctx context.Context, on []string, job *plan.Job, log io.
 	result.Timings = progress.close()
 	result.atMost(time.Since(start))
 	if err != nil {
-		return result, ofOutput(job, progress.explain(err))
+		return result, ofOutput(job, progress.explain(ofOwn(err)))
 	}
 	if b.pushed != nil {
 		b.pushed.built(job, response[target].ExporterResponse)

@@ -3,6 +3,7 @@ package builder
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -171,6 +172,15 @@ func partName(linked string) string {
 		return target + "."
 	}
 	return linked
+}
+
+// ofOwn takes the name that the job itself has for buildx off an error, which buildx puts
+// there where it builds several. Those of what it is built on stay.
+func ofOwn(err error) error {
+	for strings.HasPrefix(err.Error(), "target "+target+": ") && errors.Unwrap(err) != nil {
+		err = errors.Unwrap(err)
+	}
+	return err
 }
 
 // evaluation is what is done with the answers of a build's frontends.
