@@ -179,9 +179,9 @@ func (b *Builder) Build(ctx context.Context, on []string, job *plan.Job, log io.
 	export := b.exports.export(&watch)
 	defer export.end()
 	progress := newProgress(log, watch)
-	parts := partsOf(b, job, watch.NoCache)
+	e := &evaluation{builder: b, parts: partsOf(b, job, watch.NoCache), watch: watch, progress: progress, export: export, workers: map[string]bool{}}
 	options := map[string]build.Options{}
-	for name, part := range parts {
+	for name, part := range e.parts {
 		options[name] = part.options
 		defer func() { b.history.end(part.options.Ref, names) }()
 		progress.shifts[name] = &shift{}
@@ -190,47 +190,19 @@ func (b *Builder) Build(ctx context.Context, on []string, job *plan.Job, log io.
 		b.pushed.before(ctx, job)
 	}
 	var moves []func()
-	for name, part := range parts {
-		moves = append(moves, moveTimes(ctx, nodes, name, part.options.Ref, progress))
+	for name, o := range options {
+		moves = append(moves, moveTimes(ctx, nodes, name, o.Ref, progress))
 	}
 	start := time.Now()
-	var telling sync.Mutex // of a build for several platforms each of several nodes tells
-	building := map[string]bool{}
-	var dirs sentDirs
-	response, err := build.Build(ctx, bxNodes, options, b.docker(), b.config, progress, &build.Handler{
-		Evaluate: func(ctx context.Context, name string, c gateway.Client, res *gateway.Result, _ build.Options) error {
-			telling.Lock()
-			for _, w := range c.BuildOpts().Workers {
-				building[w.ID] = true
-			}
-			of := parts[name].job
-			dirs.add(c.BuildOpts(), localDirs(of.Options.Inputs))
-			around, tell := b.around.of(of, dirs.of), watch.Graph
-			if name != target {
-				// The job's own graph has these steps, too. What is sent for them has
-				// other names in the progress.
-				around.Sent, tell = nil, func(graph.Graph) {}
-			}
-			b.tellGraph(ctx, c, res, around, tell, progress)
-			telling.Unlock()
-			if len(parts) > 1 {
-				if err := evaluate(ctx, res); err != nil {
-					return err
-				}
-			}
-			if name != target {
-				return nil
-			}
-			return export.begin(ctx, res)
-		}})
+	response, err := build.Build(ctx, bxNodes, options, b.docker(), b.config, progress, &build.Handler{Evaluate: e.evaluate})
 	for _, moved := range moves {
 		moved()
 	}
-	result := Result{Node: namesOf(nodes, building)}
+	result := Result{Node: namesOf(nodes, e.workers)}
 	result.Timings = progress.close()
 	result.atMost(time.Since(start))
 	if err != nil {
-		return result, ofOutput(job, progress.explain(err))
+		return result, ofOutput(job, progress.explain(ofOwn(err)))
 	}
 	if b.pushed != nil {
 		b.pushed.built(job, response[target].ExporterResponse)

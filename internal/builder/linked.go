@@ -3,6 +3,7 @@ package builder
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"github.com/moby/buildkit/identity"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/plan"
 )
 
@@ -172,8 +174,62 @@ func partName(linked string) string {
 	return linked
 }
 
-// evaluate has all steps of a result done.
-func evaluate(ctx context.Context, res *gateway.Result) error {
+// ofOwn takes the name that the job itself has for buildx off an error, which buildx puts
+// there where it builds several. Those of what it is built on stay.
+func ofOwn(err error) error {
+	for strings.HasPrefix(err.Error(), "target "+target+": ") && errors.Unwrap(err) != nil {
+		err = errors.Unwrap(err)
+	}
+	return err
+}
+
+// evaluation is what is done with the answers of a build's frontends.
+type evaluation struct {
+	builder  *Builder
+	parts    map[string]part
+	watch    Watch
+	progress *progress
+	export   *export
+
+	mu      sync.Mutex      // of a build for several platforms each of several nodes answers
+	workers map[string]bool // that build
+	dirs    sentDirs
+}
+
+// evaluate tells what a part of the build will do. Where there are several its steps are
+// done then: buildx takes them in the order in which they are built on each other.
+func (e *evaluation) evaluate(ctx context.Context, name string, c gateway.Client, res *gateway.Result, _ build.Options) error {
+	e.tell(ctx, name, c, res)
+	if len(e.parts) > 1 {
+		if err := evaluateAll(ctx, res); err != nil {
+			return err
+		}
+	}
+	if name != target {
+		return nil
+	}
+	return e.export.begin(ctx, res)
+}
+
+func (e *evaluation) tell(ctx context.Context, name string, c gateway.Client, res *gateway.Result) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, w := range c.BuildOpts().Workers {
+		e.workers[w.ID] = true
+	}
+	job := e.parts[name].job
+	e.dirs.add(c.BuildOpts(), localDirs(job.Options.Inputs))
+	around, tell := e.builder.around.of(job, e.dirs.of), e.watch.Graph
+	if name != target {
+		// The job's own graph has these steps, too. What is sent for them has
+		// other names in the progress.
+		around.Sent, tell = nil, func(graph.Graph) {}
+	}
+	e.builder.tellGraph(ctx, c, res, around, tell, e.progress)
+}
+
+// evaluateAll has all steps of a result done.
+func evaluateAll(ctx context.Context, res *gateway.Result) error {
 	group, ctx := errgroup.WithContext(ctx)
 	_ = eachRef(res, func(ref gateway.Reference) error {
 		group.Go(func() error { return ref.Evaluate(ctx) })
