@@ -17,7 +17,12 @@ import (
 // bake runs stoker bake in the workbench's directory, with the usual flags and some more.
 func (w *workbench) bake(ctx context.Context, more ...string) (code int, output string) {
 	w.t.Helper()
-	args := append([]string{"bake", "-f", w.path("docker-bake.hcl"), "--progress", "plain", "--builder", w.daemon.Addr(),
+	return w.bakeWith(ctx, append([]string{"-f", w.path("docker-bake.hcl")}, more...)...)
+}
+
+// bakeWith does the same with the bake files of the working directory, or those given.
+func (w *workbench) bakeWith(ctx context.Context, more ...string) (code int, output string) {
+	args := append([]string{"bake", "--progress", "plain", "--builder", w.daemon.Addr(),
 		"--output-dir", w.path("out"), "--state-dir", w.path("state"), "--retry-delay", "10ms", "--allow", "fs.read=" + w.dir}, more...)
 	return runStoker(ctx, args...)
 }
