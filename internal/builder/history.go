@@ -3,6 +3,7 @@ package builder
 import (
 	"context"
 	"sync"
+	"time"
 
 	controlapi "github.com/moby/buildkit/api/services/control"
 )
@@ -42,19 +43,37 @@ func (h *history) take(node string, n int) []string {
 	return refs[:n:n]
 }
 
-// How many builds a node forgets at once. With each it also frees what no record
-// holds, which takes 25 ms and more.
-const forgottenAtOnce = 20
+// giveBack notes builds that a node was not asked to forget after all.
+func (h *history) giveBack(node string, refs []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ended[node] = append(h.ended[node], refs...)
+}
+
+const (
+	// How many builds a node forgets at once. With each it also frees what no record
+	// holds, which takes 25 ms and more.
+	forgottenAtOnce = 20
+	// How long that may take.
+	forgetTimeout = time.Minute
+)
 
 // Forget has the node drop what it keeps of some of this process's builds that
 // have ended, their logs and traces, and tells of how many.
 func (n *Node) Forget(ctx context.Context) int {
+	ctx, cancel := context.WithTimeout(ctx, forgetTimeout)
+	defer cancel()
 	c, err := n.node.Driver.Client(ctx)
 	if err != nil {
 		return 0
 	}
 	forgotten := 0
-	for _, ref := range n.builder.history.take(n.name, forgottenAtOnce) {
+	refs := n.builder.history.take(n.name, forgottenAtOnce)
+	for i, ref := range refs {
+		if ctx.Err() != nil {
+			n.builder.history.giveBack(n.name, refs[i:])
+			break
+		}
 		// It fails where the build was on another node, or the daemon keeps none.
 		_, err := c.ControlClient().UpdateBuildHistory(ctx, &controlapi.UpdateBuildHistoryRequest{Ref: ref, Delete: true})
 		if err == nil {

@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/sweep"
@@ -11,8 +13,10 @@ import (
 type Freed struct {
 	Records int
 	Bytes   int64
-	Err     error // why a removal ended early; nil if none did
+	Err     error // why a removal ended early, also on purpose; nil if none did
 }
+
+var errLeft = errors.New("it was ended on purpose")
 
 // remove runs one removal that somebody waits for, and tells of it.
 func (n *Node) remove(do func(*sweep.Sweeper) sweep.Sweep) Freed {
@@ -22,7 +26,11 @@ func (n *Node) remove(do func(*sweep.Sweeper) sweep.Sweep) Freed {
 	n.disk.dropWhenTight()
 	w := do(n.sweeper)
 	n.swept(w)
-	return Freed{Records: w.Removed.Records, Bytes: w.Removed.Bytes, Err: w.Err}
+	freed := Freed{Records: w.Removed.Records, Bytes: w.Removed.Bytes, Err: w.Err}
+	if w.Left {
+		freed.Err = errLeft
+	}
+	return freed
 }
 
 // freeDead removes what is dead, and then what is left over, up to a number of bytes.
@@ -51,7 +59,14 @@ func (n *Node) FreeForeign(ctx context.Context, bytes int64) Freed {
 
 // collect has the daemon free what no record holds. On a disk that is full to the last
 // byte that may fail; removing a record does the same then.
-func (n *Node) collect(ctx context.Context) { _ = n.Daemon.Collect(ctx) }
+func (n *Node) collect(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, collectTimeout)
+	defer cancel()
+	_ = n.Daemon.Collect(ctx)
+}
+
+// collectTimeout bounds that: to free the files of many failed steps takes a while.
+const collectTimeout = 5 * time.Minute
 
 // makeRoom removes what is dead, as much as a job is short of and down to the low
 // watermark, and where nothing is, what the daemon keeps of builds that have ended, and

@@ -67,6 +67,8 @@ func (n *Node) closeKeeper(ctx context.Context) {
 // AskStrangers asks the daemon about images that are not of the plan and waits a while
 // for its answer, which makes forecasts better.
 func (n *Node) AskStrangers(ctx context.Context) {
+	ctx, stop := n.whileHeard(ctx)
+	defer stop()
 	report, err := n.Look(ctx)
 	if err != nil {
 		return

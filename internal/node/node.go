@@ -113,7 +113,8 @@ type Node struct {
 	keep     *keeper // nil where the records could not be listed: then nothing is removed
 	sweeper  *sweep.Sweeper
 	lost     lastTime // when it did not answer
-	silent   lastTime // when the journal was told that it does not, while builds wait
+	unheard  lastTime // the same, also where it was not waited for any longer
+	silent   lastTime // when the journal was told that it does not, while it is needed
 	foreign  atomic.Int64
 	evicted  atomic.Bool // live records were removed
 	seenLast bool        // it could be looked at when it was closed
@@ -129,6 +130,9 @@ func Open(ctx context.Context, o Options) *Node {
 	}
 	n := &Node{Options: o, attempts: newAttempts(), space: newRoom(o.Space)}
 	n.space.unreadable = func(g gauge, err error) {
+		if n.unheard.within(silenceTold, time.Now()) {
+			return // that is why, and it is told
+		}
 		n.warn("", "%s of %s cannot be read, so that jobs start one at a time until it can: %s", g.name, n.Name(), err)
 	}
 	// Sweeping goes on while the jobs end that an interrupt cuts short.
@@ -168,7 +172,7 @@ const sweepEnd = 5 * time.Second
 // allows and the policy says so, and keeps what was learned of the records.
 func (n *Node) Close(ctx context.Context) {
 	if n.sweeper != nil && n.Prune.Policy == PruneCompleted && ctx.Err() == nil {
-		attended, stop := Attend(ctx, func(ctx context.Context) bool { return !n.IsSilent(ctx) })
+		attended, stop := n.attend(ctx, forSweep)
 		n.sweeper.Drain(attended)
 		stop()
 	}
@@ -211,7 +215,7 @@ const firstLookTimeout = 5 * time.Minute
 func (n *Node) list(ctx context.Context) ([]cache.Record, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, firstLookTimeout, fmt.Errorf("it did not list its cache within %s", firstLookTimeout))
 	defer cancel()
-	ctx, stop := Attend(ctx, n.Answers)
+	ctx, stop := n.attend(ctx, forList)
 	defer stop()
 	records, err := n.Daemon.Records(ctx)
 	if err != nil && ctx.Err() != nil {

@@ -46,6 +46,7 @@ func (n *Node) sweepOptions(background context.Context, before []cache.Record) s
 	}
 	return sweep.Options{
 		Node: n.Daemon, By: n.Prune.By, Pause: n.Prune.Pause, Timeout: n.Prune.Timeout, Busy: n.attempts.busy, StartBytes: bytes,
+		Attend: func(ctx context.Context) (context.Context, func()) { return n.attend(ctx, forSweep) },
 		View: func(records []cache.Record) cache.View {
 			if n.Needs.Known() {
 				n.keep.strangers.ask(background, n.Needs.Strangers(records)) // the next look knows
@@ -109,6 +110,8 @@ func (n *Node) JobDone(ctx context.Context, finished int) {
 	if n.sweeper == nil {
 		return
 	}
+	ctx, stop := n.whileHeard(ctx)
+	defer stop()
 	if n.space.worthLook(finished, n.Prune.Owner == cache.Shared) {
 		_, _ = n.Look(ctx)
 	}
@@ -125,6 +128,8 @@ func (n *Node) trim(ctx context.Context) {
 	}
 	release := n.attempts.hold()
 	defer release()
+	ctx, stop := n.attend(ctx, forSweep)
+	defer stop()
 	n.swept(n.sweeper.Trim(ctx, n.Prune.KeepBytes, n.Prune.Foreign))
 }
 

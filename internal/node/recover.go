@@ -21,24 +21,6 @@ func (n *Node) Begin(ctx context.Context) (end func(), err error) {
 	return n.attempts.end, nil
 }
 
-// Answers tells whether the daemon does.
-func (n *Node) Answers(ctx context.Context) bool { return n.Daemon.Answers(ctx) == nil }
-
-// IsSilent tells whether the daemon does not answer while a build waits for it, which the
-// journal is told once in a while.
-func (n *Node) IsSilent(ctx context.Context) bool {
-	if n.Answers(ctx) {
-		return false
-	}
-	if ctx.Err() == nil && n.silent.first(silenceTold, time.Now()) {
-		n.warn("", "%s does not answer while builds wait for it; it is asked again for about a minute, and is lost then", n.Name())
-	}
-	return true
-}
-
-// silenceTold is how long it is not told again that a daemon does not answer.
-const silenceTold = 2 * time.Minute
-
 // ErrNothingToMend says that a node is not to be had back.
 var ErrNothingToMend = errors.New("--recover=false")
 
@@ -80,9 +62,11 @@ func (n *Node) Mend(ctx context.Context, b Broken) (freed Freed, skipped bool, e
 		return Freed{}, true, nil
 	}
 	done, err := n.Recovery.Take(ctx, b.thing(), func(ctx context.Context) error {
-		n.collect(ctx)
-		freed = n.mend(ctx, b)
-		return nil
+		attended, stop := n.attend(ctx, forMend)
+		defer stop()
+		n.collect(attended)
+		freed = n.mend(attended, b)
+		return lostIn(attended)
 	})
 	return freed, !done, err
 }

@@ -50,6 +50,20 @@ type Reservation struct {
 // dead, and at last what is needed latest, to make room. Where it fails and the daemon
 // does not answer, the error is a *LostError.
 func (n *Node) Reserve(ctx context.Context, job int, name string, w *Wait) (*Reservation, *Shortage, error) {
+	ctx, stop := n.attend(ctx, forSpace)
+	defer stop()
+	r, short, err := n.seek(ctx, job, name, w)
+	if lost := lostIn(ctx); lost != nil {
+		if r != nil {
+			n.Release(job)
+		}
+		return nil, nil, lost
+	}
+	return r, short, err
+}
+
+// seek is Reserve without an eye on whether the daemon answers.
+func (n *Node) seek(ctx context.Context, job int, name string, w *Wait) (*Reservation, *Shortage, error) {
 	if w.since.IsZero() {
 		w.since = time.Now()
 	}
@@ -170,13 +184,17 @@ type AfterFull struct {
 	before state
 }
 
-// FreeAfterFull makes room after a full disk has ended an attempt at a job.
-func (n *Node) FreeAfterFull(ctx context.Context, job int) AfterFull {
+// FreeAfterFull makes room after a full disk has ended an attempt at a job. Where the
+// daemon stops to answer meanwhile, the error is a *LostError.
+func (n *Node) FreeAfterFull(ctx context.Context, job int) (after AfterFull, err error) {
+	ctx, stop := n.attend(ctx, forSpace)
+	defer stop()
 	n.boundByLevel(ctx)
 	s := n.space.stateFor(ctx, job)
 	freed := n.freeAfterFull(ctx)
-	return AfterFull{Freed: freed.Bytes, Swept: freed.Err == nil, before: s,
+	after = AfterFull{Freed: freed.Bytes, Swept: freed.Err == nil, before: s,
 		Waits: n.othersTook(ctx, s, &Wait{since: time.Now()}), Fits: n.space.stateFor(ctx, job).fits()}
+	return after, lostIn(ctx)
 }
 
 // TooSmall is the error of a job that the disk is too small for.
@@ -193,7 +211,11 @@ func (n *Node) ExpectMore(job int, alone int64, a AfterFull) {
 }
 
 // Fits tells whether another job like one would fit now.
-func (n *Node) Fits(ctx context.Context, job int) bool { return n.space.stateFor(ctx, job).fits() }
+func (n *Node) Fits(ctx context.Context, job int) bool {
+	ctx, stop := n.whileHeard(ctx)
+	defer stop()
+	return n.space.stateFor(ctx, job).fits()
+}
 
 // everything is more bytes than any cache has.
 const everything = math.MaxInt64

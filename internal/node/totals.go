@@ -30,6 +30,8 @@ type Tightest struct {
 // Outlook looks what there is on the node before some jobs are built there, in their
 // order, by so many workers.
 func (n *Node) Outlook(ctx context.Context, jobs []int, workers int) Outlook {
+	ctx, stop := n.whileHeard(ctx)
+	defer stop()
 	p := space.Plan{Workers: workers, Keep: n.Prune.Policy == PruneOff}
 	if report, err := n.Look(ctx); err == nil {
 		t := report.Totals()

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/stoker-build/stoker/internal/node"
+	"github.com/stoker-build/stoker/internal/builder"
 )
 
 // attended ends a build whose builder does not answer any more, and with it all others
@@ -31,14 +31,14 @@ func (d *attended) attempt(ctx context.Context, a *attempt) error {
 		alive()
 	}
 	defer func() { a.alive = alive }()
-	ctx, stop := node.Attend(ctx, func(ctx context.Context) bool { return heard.Swap(false) || a.ask.answer(ctx) })
+	ctx, stop := builder.Attend(ctx, func(ctx context.Context) bool { return heard.Swap(false) || a.ask.answer(ctx) })
 	defer stop()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	d.note(a, cancel)
 	defer d.forget(a)
 	err := d.next.attempt(ctx, a)
-	if silent := (*node.SilentError)(nil); err != nil && errors.As(context.Cause(ctx), &silent) {
+	if silent := (*builder.SilentError)(nil); err != nil && errors.As(context.Cause(ctx), &silent) {
 		d.cut(a.on, silent)
 		return silent
 	}

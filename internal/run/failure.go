@@ -70,7 +70,7 @@ func (e *explainedError) Unwrap() error { return e.error }
 func (r *run) classify(ctx context.Context, on []*node.Node, err error) (builder.Class, string) {
 	var stall *stallError
 	var limit *timeoutError
-	var silent *node.SilentError
+	var silent *builder.SilentError
 	switch {
 	case errors.As(err, &silent):
 		return builder.BuilderLost, "the builder does not answer"

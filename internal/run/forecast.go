@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -116,15 +117,18 @@ func (r *run) tellTightest(p *Planned) {
 
 // look makes the forecasts of all nodes, each of the jobs that are to be built there.
 func (r *run) look(ctx context.Context, tasks []*task) {
-	for _, p := range r.scheduler.places {
+	r.outlooks = make([]node.Outlook, len(r.scheduler.places))
+	var looking sync.WaitGroup
+	for i, p := range r.scheduler.places {
 		var jobs []int
 		for _, t := range tasks {
 			if (t.begun || t.isOpen()) && (t.home == p || t.home == nil && p.number == 0) {
 				jobs = append(jobs, t.number)
 			}
 		}
-		r.outlooks = append(r.outlooks, p.node.Outlook(ctx, jobs, r.Workers))
+		looking.Go(func() { r.outlooks[i] = p.node.Outlook(ctx, jobs, r.Workers) })
 	}
+	looking.Wait()
 }
 
 // PreflightError says that there is too little space to begin with.

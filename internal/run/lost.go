@@ -90,7 +90,10 @@ func (s *scheduler) moveAway(p *place) {
 	if !s.others(p) {
 		return
 	}
-	if t := p.head; t != nil && !p.admitting && s.putElsewhere(t) {
+	switch t := p.head; {
+	case p.admitting:
+		p.giveWay(errMovesAway) // and it is moved then
+	case t != nil && s.putElsewhere(t):
 		p.head = nil
 	}
 	var homeless []*task
@@ -104,6 +107,9 @@ func (s *scheduler) moveAway(p *place) {
 	p.orphans = slices.DeleteFunc(p.orphans, func(o orphan) bool { return s.putElsewhere(o.task) })
 	s.rests = slices.DeleteFunc(s.rests, func(r *rest) bool { return r.task.on[0] == p && s.putElsewhere(r.task) })
 }
+
+// errMovesAway is why no space is looked for any more on a node that was lost.
+var errMovesAway = errors.New("the builder was lost")
 
 // putElsewhere puts a job to the front of the queue where a node that answers can build
 // it.
@@ -157,16 +163,23 @@ func (s *scheduler) afterFullDisk(ctx context.Context, t *task, f failed) {
 	s.run.registries.leave(t)
 	t.release()
 	t.tries.full++
-	alone := t.on[0].pool.busy == 1
+	p := t.on[0]
+	alone := p.pool.busy == 1
 	s.fly(func() func() {
 		if f.broke() && s.run.Recovery != nil {
 			s.run.mend(ctx, t, false)
 		}
 		if s.run.needs.Await(ctx) != nil {
-			return func() { t.on[0].pool.give() }
+			return func() { p.pool.give() }
 		}
-		n := t.on[0].node
-		after := n.FreeAfterFull(ctx, t.number)
+		n := p.node
+		after, err := n.FreeAfterFull(ctx, t.number)
+		if lost := (*node.LostError)(nil); errors.As(err, &lost) {
+			return func() {
+				s.putBackFull(t, f)
+				s.lose(ctx, p, nil, lost, false)
+			}
+		}
 		fate := afterFull{times: t.tries.full, alone: alone, freed: after.Freed, swept: after.Swept, waits: after.Waits, fits: after.Fits}
 		if !fate.hopeless() {
 			n.ExpectMore(t.number, t.tries.alone, after)

@@ -172,7 +172,7 @@ func (r *run) try(ctx context.Context, t *task) error {
 		ask: asker{
 			reach: func(ctx context.Context) error { return r.reach(ctx, t) },
 			answer: func(ctx context.Context) bool {
-				return !anyOf(t.nodes(), func(n *node.Node) bool { return n.IsSilent(ctx) })
+				return !anyOf(t.nodes(), func(n *node.Node) bool { return n.IsSilent(ctx, node.ForBuilds) })
 			},
 		},
 		told: teller{

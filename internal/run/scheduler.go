@@ -250,6 +250,11 @@ func (s *scheduler) admitted(ctx context.Context, p *place, t *task, short *node
 	switch {
 	case errors.As(err, &lost):
 		s.lose(ctx, p, nil, lost, false)
+	case p.lost:
+		if err == nil && short == nil {
+			t.release()
+		}
+		s.moveAway(p)
 	case err != nil: // ctx has ended
 	case short != nil:
 		p.again = time.Now().Add(node.RetryAfter)

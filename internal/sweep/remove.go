@@ -107,7 +107,9 @@ func (s *Sweeper) slice(ctx context.Context, call func(context.Context, []string
 		ids[i], asked[r.ID] = r.ID, r
 	}
 	start := time.Now()
-	removed, err := call(ctx, ids)
+	patient, end := s.lateEnd(ctx)
+	removed, err := call(patient, ids)
+	end()
 	took := time.Since(start)
 	w.Slices++
 	w.Longest = max(w.Longest, took)
@@ -128,6 +130,26 @@ func (s *Sweeper) slice(ctx context.Context, call func(context.Context, []string
 		w.Refused.Add(&r)
 	}
 	return took, true
+}
+
+// callEnd is how long a call that removes records may still take when its sweep is ended.
+const callEnd = 5 * time.Second
+
+// lateEnd returns a context for a call that has begun when ctx ends: it ends a while
+// later. What BuildKit has begun to delete in a call that is cut short is lost for as long as
+// the cache lives. At the end of the run, End has waited already.
+func (s *Sweeper) lateEnd(ctx context.Context) (late context.Context, end func()) {
+	late, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		if !s.ending.Load() {
+			sleep(late, callEnd)
+		}
+		cancel(context.Cause(ctx))
+	})
+	return late, func() {
+		stop()
+		cancel(nil)
+	}
 }
 
 // collect frees the files of the records that were unlinked, if there are any, and

@@ -127,7 +127,7 @@ func TestRemoveBesideBuilds(t *testing.T) {
 func TestASweepHurriesForTheNext(t *testing.T) {
 	list, _ := someRecords(50)
 	node := &removals{}
-	s := &Sweeper{Options: Options{Node: node, Busy: func() bool { return true }, Timeout: time.Minute}, removal: newRemoval(time.Second)}
+	s := &Sweeper{Options: Options{Node: node, Busy: func() bool { return true }, Timeout: time.Minute}, removal: newRemoval(time.Second), sweeping: make(chan struct{}, 1)}
 	s.waiting.Add(1)
 	s.alone(t.Context(), 1, func(ctx context.Context, w *Sweep) { s.remove(ctx, list, w) })
 	s.waiting.Add(-1)

@@ -58,6 +58,9 @@ type Options struct {
 	Timeout time.Duration
 	// Busy tells whether builds run, to which a sweep yields.
 	Busy func() bool
+	// Attend ends a queued sweep, which nobody waits for, whose node does not answer any
+	// more; stop ends that. Nil for not at all.
+	Attend func(ctx context.Context) (attended context.Context, stop func())
 	// StartBytes is the size of the cache when the run began.
 	StartBytes int64
 	// Surplus returns the bytes by which too much is used, for Relieve.
@@ -93,7 +96,8 @@ type Sweep struct {
 	Longest  time.Duration // the longest call, those that collect included
 	Duration time.Duration // of the whole sweep
 	TimedOut bool          // Timeout ended it
-	Err      error         // why it failed, if it did
+	Left     bool          // its caller ended it: somebody else goes first, or the run ends
+	Err      error         // why it failed, if it did; what was left has not
 	Told     bool          // Started was told of it
 
 	urgent bool // it does not yield to builds
@@ -106,8 +110,8 @@ type Sweep struct {
 type Sweeper struct {
 	Options
 	counts counts
-	// sweeping is held by the one sweep that runs; it guards removal.
-	sweeping sync.Mutex
+	// sweeping has what the one sweep holds that runs; it guards removal.
+	sweeping chan struct{}
 	waiting  atomic.Int32 // sweeps that wait for it
 	ending   atomic.Bool
 	removal
@@ -126,7 +130,10 @@ func Start(ctx context.Context, o Options) *Sweeper {
 	if o.Busy == nil {
 		o.Busy = func() bool { return false }
 	}
-	s := &Sweeper{Options: o, removal: newRemoval(o.Pause), changed: make(chan struct{}), stopped: make(chan struct{}), wake: make(chan struct{}, 1)}
+	if o.Attend == nil {
+		o.Attend = func(ctx context.Context) (context.Context, func()) { return ctx, func() {} }
+	}
+	s := &Sweeper{Options: o, removal: newRemoval(o.Pause), sweeping: make(chan struct{}, 1), changed: make(chan struct{}), stopped: make(chan struct{}), wake: make(chan struct{}, 1)}
 	s.counts.c.StartBytes, s.counts.c.PeakBytes, s.counts.c.EndBytes = o.StartBytes, o.StartBytes, o.StartBytes
 	go s.run(ctx)
 	return s
@@ -139,6 +146,8 @@ const looks = 5
 // sweep takes one batch to its end.
 func (s *Sweeper) sweep(ctx context.Context, b Batch) {
 	w := s.alone(ctx, b.Number, func(ctx context.Context, w *Sweep) {
+		ctx, stop := s.Attend(ctx)
+		defer stop()
 		switch {
 		case s.By == ByDescription:
 			s.byDescription(ctx, b, w)
@@ -155,23 +164,27 @@ func (s *Sweeper) sweep(ctx context.Context, b Batch) {
 	}
 }
 
-// alone runs one sweep, after any other has ended, and counts it.
+// alone runs one sweep, after any other has ended, and counts it. One that its caller
+// ends has not failed.
 func (s *Sweeper) alone(ctx context.Context, batch int, do func(context.Context, *Sweep)) Sweep {
-	s.waiting.Add(1)
-	s.sweeping.Lock()
-	s.waiting.Add(-1)
-	defer s.sweeping.Unlock()
+	if !s.lock(ctx) {
+		return Sweep{Batch: batch, Left: true}
+	}
+	defer func() { <-s.sweeping }()
 	start := time.Now()
 	timedOut := fmt.Errorf("the sweep took longer than %s", s.Timeout)
-	ctx, cancel := context.WithTimeoutCause(ctx, s.Timeout, timedOut)
+	bounded, cancel := context.WithTimeoutCause(ctx, s.Timeout, timedOut)
 	defer cancel()
 	w := Sweep{Batch: batch}
 	if batch != Relief {
 		s.tell(&w)
 	}
-	do(ctx, &w)
-	if w.TimedOut = errors.Is(context.Cause(ctx), timedOut); w.TimedOut {
-		w.Err = timedOut
+	do(bounded, &w)
+	switch {
+	case ctx.Err() != nil:
+		w.Left, w.Err = true, nil
+	case errors.Is(context.Cause(bounded), timedOut):
+		w.TimedOut, w.Err = true, timedOut
 	}
 	if w.Err != nil {
 		s.tell(&w)
@@ -179,6 +192,18 @@ func (s *Sweeper) alone(ctx context.Context, batch int, do func(context.Context,
 	w.Duration = time.Since(start)
 	s.counts.add(w)
 	return w
+}
+
+// lock waits until no other sweep runs, and tells whether it could.
+func (s *Sweeper) lock(ctx context.Context) bool {
+	s.waiting.Add(1)
+	defer s.waiting.Add(-1)
+	select {
+	case s.sweeping <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // tell tells Started of a sweep, once.

@@ -39,12 +39,43 @@ type Daemon struct {
 	peak     int64          // the most that records came to
 	lists    int
 	recovers int
-	comeBack bool // Recover brings it back
+	comeBack bool         // Recover brings it back
+	stops    map[Call]int // at the how many-th call it stops
+}
+
+// Call is something that a daemon is asked.
+type Call string
+
+// The calls at which a daemon can stop.
+const (
+	Listing    Call = "listing"
+	Deleting   Call = "deleting"
+	Forgetting Call = "forgetting"
+	Collecting Call = "collecting"
+)
+
+// StopAt has it Stop at a call, the first from now on being 1.
+func (d *Daemon) StopAt(c Call, nth int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stops[c] = nth
+}
+
+// called answers a call, unless it is the one to stop at.
+func (d *Daemon) called(ctx context.Context, c Call) error {
+	d.mu.Lock()
+	d.stops[c]--
+	stop := d.stops[c] == 0
+	d.mu.Unlock()
+	if stop {
+		d.Stop()
+	}
+	return d.answer(ctx)
 }
 
 // New returns a daemon that answers and holds nothing, on a disk of so many bytes.
 func New(name string, disk int64) *Daemon {
-	d := &Daemon{name: name, arch: "amd64", disk: builder.Disk{Total: disk, Free: disk}, deaf: make(chan struct{}), pulled: map[graph.ID]int{}, made: map[string]int{}, held: map[string]int{}, comeBack: true}
+	d := &Daemon{name: name, arch: "amd64", disk: builder.Disk{Total: disk, Free: disk}, deaf: make(chan struct{}), pulled: map[graph.ID]int{}, made: map[string]int{}, held: map[string]int{}, comeBack: true, stops: map[Call]int{}}
 	close(d.deaf)
 	return d
 }
@@ -183,7 +214,7 @@ func (d *Daemon) Platforms() []ocispecs.Platform {
 
 // Records implements node.Daemon.
 func (d *Daemon) Records(ctx context.Context) ([]cache.Record, error) {
-	if err := d.answer(ctx); err != nil {
+	if err := d.called(ctx, Listing); err != nil {
 		return nil, err
 	}
 	d.mu.Lock()
@@ -201,7 +232,7 @@ func (d *Daemon) Records(ctx context.Context) ([]cache.Record, error) {
 
 // Delete implements node.Daemon.
 func (d *Daemon) Delete(ctx context.Context, ids []string) (removed []cache.Record, err error) {
-	if err := d.answer(ctx); err != nil {
+	if err := d.called(ctx, Deleting); err != nil {
 		return nil, err
 	}
 	d.mu.Lock()
@@ -230,7 +261,7 @@ func (d *Daemon) Unlink(ctx context.Context, ids []string) ([]cache.Record, erro
 }
 
 // Collect implements node.Daemon.
-func (d *Daemon) Collect(ctx context.Context) error { return d.answer(ctx) }
+func (d *Daemon) Collect(ctx context.Context) error { return d.called(ctx, Collecting) }
 
 // DeleteByDescription implements node.Daemon.
 func (d *Daemon) DeleteByDescription(context.Context, []string) ([]cache.Record, error) {
@@ -238,7 +269,10 @@ func (d *Daemon) DeleteByDescription(context.Context, []string) ([]cache.Record,
 }
 
 // Forget implements node.Daemon.
-func (d *Daemon) Forget(context.Context) int { return 0 }
+func (d *Daemon) Forget(ctx context.Context) int {
+	_ = d.called(ctx, Forgetting) // it has kept nothing
+	return 0
+}
 
 // Answers implements node.Daemon.
 func (d *Daemon) Answers(ctx context.Context) error {
