@@ -319,6 +319,9 @@ func (w Wanting) Any(is func(job int) bool) bool {
 	return false
 }
 
+// InDoubt tells that it is not known which of several vertices the record is.
+func (w Wanting) InDoubt() bool { return len(w.vertices) > 1 }
+
 // Has tells whether a job is one of them.
 func (w Wanting) Has(job int) bool { return w.Any(func(j int) bool { return j == job }) }
 

@@ -11,6 +11,7 @@ import (
 type Freed struct {
 	Records int
 	Bytes   int64
+	Held    int   // records that would have gone, but for builds that hold them
 	Err     error // why a removal ended early; nil if none did
 }
 
@@ -22,7 +23,7 @@ func (n *Node) remove(do func(*sweep.Sweeper) sweep.Sweep) Freed {
 	n.disk.dropWhenTight()
 	w := do(n.sweeper)
 	n.swept(w)
-	return Freed{Records: w.Removed.Records, Bytes: w.Removed.Bytes, Err: w.Err}
+	return Freed{Records: w.Removed.Records, Bytes: w.Removed.Bytes, Held: w.Busy.Records, Err: w.Err}
 }
 
 // freeDead removes what is dead, and then what is left over, up to a number of bytes.
@@ -56,16 +57,21 @@ func (n *Node) collect(ctx context.Context) { _ = n.Daemon.Collect(ctx) }
 // makeRoom removes what is dead, as much as a job is short of and down to the low
 // watermark, and where nothing is, what the daemon keeps of builds that have ended, and
 // what is foreign if that is allowed.
-// Where that is nothing either and nothing runs, it has the daemon free what failed
-// steps left, and under PruneAuto removes live records: those that are needed latest
-// first, the job's own last. It tells whether something was done that may help.
+// Where that is nothing either and nothing runs, it waits a moment for what is dead and yet
+// held, has the daemon free what failed steps left, and under PruneAuto removes live
+// records: those that are needed latest first. What the job itself needs stays: it would
+// have to be made again, and need as much more. It tells whether something was done that
+// may help.
 func (n *Node) makeRoom(ctx context.Context, job int, s state, w *Wait) bool {
 	want := max(s.short(), s.limit.Surplus(s.used))
+	freed := n.freeDead(ctx, want)
 	switch {
-	case n.freeDead(ctx, want).Bytes > 0, n.Daemon.Forget(ctx) > 0, n.Prune.Foreign && n.FreeForeign(ctx, want).Bytes > 0:
+	case freed.Bytes > 0, n.Daemon.Forget(ctx) > 0, n.Prune.Foreign && n.FreeForeign(ctx, want).Bytes > 0:
 		return true
 	case s.running > 0:
 		return false
+	case freed.Held > 0 && w.letGo(ctx):
+		return true
 	case !w.collected:
 		w.collected = true
 		n.collect(ctx)
@@ -74,8 +80,8 @@ func (n *Node) makeRoom(ctx context.Context, job int, s state, w *Wait) bool {
 		return false
 	}
 	others := func(w cache.Wanting) bool { return !w.Has(job) }
-	all := func(cache.Wanting) bool { return true }
-	return n.evict(ctx, s.short(), others).Bytes > 0 || n.evict(ctx, s.short(), all).Bytes > 0
+	inDoubt := func(w cache.Wanting) bool { return w.InDoubt() } // which do not count as there for the job
+	return n.evict(ctx, s.short(), others).Bytes > 0 || n.evict(ctx, s.short(), inDoubt).Bytes > 0
 }
 
 // freeAfterFull removes all that is dead, and what failed attempts left. On a disk that

@@ -27,6 +27,8 @@ type Builder struct {
 	Layer, Own int64
 	// Takes is how long a layer and a step take each.
 	Takes time.Duration
+	// Lingers is how long a build's records are held after its end.
+	Lingers time.Duration
 	// Fail, when set, is asked at the end of an attempt at a job, the first being 1.
 	Fail func(job string, attempt int) error
 
@@ -82,7 +84,7 @@ func (b *Builder) Build(ctx context.Context, on []string, job *plan.Job, _ io.Wr
 		ids[v.ID] = b.recordOf(d, v.ID)
 	}
 	d.hold(ids, +1)
-	defer d.hold(ids, -1)
+	defer func() { time.AfterFunc(b.Lingers, func() { d.hold(ids, -1) }) }()
 	for i, v := range g.Vertices {
 		size := b.Layer
 		if v.Kind == graph.Step {
