@@ -33,16 +33,7 @@ func (n *Node) freeDead(ctx context.Context, bytes int64) Freed {
 
 // evict removes live records that may allows, those that are needed latest first.
 func (n *Node) evict(ctx context.Context, bytes int64, may func(cache.Wanting) bool) Freed {
-	freed := n.remove(func(s *sweep.Sweeper) sweep.Sweep { return s.Evict(ctx, bytes, may) })
-	n.noteEvicted(freed)
-	return freed
-}
-
-// noteEvicted notes that live records were removed.
-func (n *Node) noteEvicted(freed Freed) {
-	if freed.Records > 0 {
-		n.evicted.Store(true)
-	}
+	return n.remove(func(s *sweep.Sweeper) sweep.Sweep { return s.Evict(ctx, bytes, may) })
 }
 
 // FreeForeign removes left-over and foreign records, the least recently used first.

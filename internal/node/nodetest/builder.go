@@ -27,8 +27,6 @@ type Builder struct {
 	Layer, Own int64
 	// Takes is how long a layer and a step take each.
 	Takes time.Duration
-	// Lingers is how long a build's records are held after its end.
-	Lingers time.Duration
 	// Fail, when set, is asked at the end of an attempt at a job, the first being 1.
 	Fail func(job string, attempt int) error
 
@@ -84,7 +82,7 @@ func (b *Builder) Build(ctx context.Context, on []string, job *plan.Job, _ io.Wr
 		ids[v.ID] = b.recordOf(d, v.ID)
 	}
 	d.hold(ids, +1)
-	defer func() { time.AfterFunc(b.Lingers, func() { d.hold(ids, -1) }) }()
+	defer d.letGo(ids)
 	for i, v := range g.Vertices {
 		size := b.Layer
 		if v.Kind == graph.Step {
@@ -223,6 +221,15 @@ func (d *Daemon) hold(ids map[graph.ID]string, by int) {
 	for _, id := range ids {
 		d.held[id] += by
 	}
+}
+
+// letGo ends the holding of the records of a build that has ended.
+func (d *Daemon) letGo(ids map[graph.ID]string) {
+	if d.Lingers > 0 {
+		time.AfterFunc(d.Lingers, func() { d.hold(ids, -1) })
+		return
+	}
+	d.hold(ids, -1)
 }
 
 // has tells whether it has a record.
