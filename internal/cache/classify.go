@@ -108,7 +108,7 @@ func (c *classifier) judge(i int) Verdict {
 	case strings.HasPrefix(r.Description, AskedAbout) && c.Owner != Whole: // it hangs on no image
 		v.State, v.Reason = Dead, Finished
 	case len(c.of[i]) > 0:
-		v.Layer = c.shared.Kind(c.of[i][0]) == graph.Layer || c.isPulled(i)
+		v.Layer = c.shared.Kind(c.of[i][0]) == graph.Layer || c.isLayer(i)
 		c.decide(&v, i)
 	case c.Owner != Exclusive:
 	case !c.isNew(i) && (r.Kind != KindFrontend || c.Needs.left == 0): // jobs may need a frontend that an earlier run pulled, or this one to plan

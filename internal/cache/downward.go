@@ -35,6 +35,12 @@ func (a *attribution) below(i, n int, anyWillDo bool) (below []int32) {
 			}
 			continue
 		}
+		if a.isLayer(i) {
+			if anyWillDo || len(a.of[i]) == 1 {
+				below = append(below, a.belowInherited(i, v)...)
+			}
+			continue
+		}
 		if !a.sure[i] && !slices.Contains(a.told[i], v) {
 			continue
 		}
@@ -43,6 +49,25 @@ func (a *attribution) below(i, n int, anyWillDo bool) (below []int32) {
 		}
 	}
 	return below
+}
+
+// belowInherited returns what is below the record at i, a layer of an image that a job of
+// the plan has made, as the step v: what is below it in the image that it is named after,
+// or else what the step was done upon.
+func (a *attribution) belowInherited(i int, v int32) (below []int32) {
+	ref, d, named := pulledName(a.records[i].Description)
+	if depth := a.depth[i]; named && depth > 0 {
+		for _, chain := range a.shared.Chains(Name{ref, d}.key()) {
+			if depth < len(chain) && chain[depth] == v {
+				below = append(below, chain[depth-1])
+			}
+		}
+		return below
+	}
+	if on := a.shared.Below(v); !named && len(on) == 1 {
+		return on
+	}
+	return nil
 }
 
 // unpulled attributes what is left of layers that were resolved and never pulled,
@@ -59,7 +84,7 @@ func (a *attribution) unpulled() {
 		}
 		a.placed[i] = true
 		for _, v := range below {
-			a.of[i] = append(a.of[i], a.shared.Layers(v)...)
+			a.of[i] = distinct(slices.Concat(a.of[i], a.shared.Layers(v), a.Needs.inheritedOn[v]))
 		}
 	}
 }

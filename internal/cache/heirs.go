@@ -30,6 +30,10 @@ func (n *Needs) Inherit(maker int, layers []graph.ID) bool {
 	for i, v := range made.Layers[:made.Found] {
 		n.shared.Alias(layers[i], v)
 		n.inherited[layers[i]] = n.shared.Kind(v) != graph.Layer
+		if i > 0 && n.inherited[layers[i]] {
+			on := made.Layers[i-1]
+			n.inheritedOn[on] = distinct(append(n.inheritedOn[on], v))
+		}
 	}
 	return made.Found == len(made.Layers)
 }

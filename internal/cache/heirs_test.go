@@ -66,3 +66,93 @@ func TestInherit(t *testing.T) {
 	finish(v, 1)
 	check(t, Classify(v), "a2 dead: all its jobs are finished: heir\nmade dead: all its jobs are finished: heir\nmore dead: all its jobs are finished: heir\np3 dead: all its jobs are finished: heir")
 }
+
+// pulledHeir is a plan of a job and its heir, which is built where the other's image was
+// pulled, and what that has left but for the names of the layers of its steps.
+func pulledHeir(t *testing.T, owner Ownership, steps ...string) (View, graph.ImageLayers, Job) {
+	t.Helper()
+	line, words := "FROM env1", []string{}
+	for _, step := range steps {
+		line, words = line+" | RUN "+step, append(words, "of "+step)
+	}
+	maker := job("maker", line)
+	maker.Graph.Tops = []graph.ID{of(maker, "RUN "+steps[len(steps)-1])}
+	made := imageOf("maker", env1, words...)
+	heir := on(made, "heir", "more")
+	v := view(owner, maker, Job{Name: "heir"})
+	if !v.Needs.Inherit(0, heir.Graph.Images[0].Layers) {
+		t.Fatal("the image is not taken for the job's")
+	}
+	v.Needs.Learn(1, heir.Graph)
+	finish(v, 0)
+	v.Records = stack("a", env1)
+	return v, made, heir
+}
+
+// A layer of an image that a job has made was unpacked without a description where its
+// blob was there already. What stands on it tells.
+func TestInheritedLayersWithoutADescription(t *testing.T) {
+	for _, owner := range []Ownership{Shared, Exclusive} {
+		for name, descriptions := range map[string][3]string{
+			"the first":  {"", "named", "named"},
+			"the second": {"named", "", "named"},
+			"the last":   {"named", "named", ""},
+			"two of it":  {"", "", "named"},
+			"all of it":  {"", "", ""},
+		} {
+			t.Run(name, func(t *testing.T) {
+				v, image, heir := pulledHeir(t, owner, "one", "two", "three")
+				below := "a2"
+				for i, d := range descriptions {
+					id := []string{"l0", "l1", "l2"}[i]
+					if d != "" {
+						d = pulled(image)
+					}
+					v.Records = append(v.Records, rec(id, below, d))
+					below = id
+				}
+				layers := v.Records
+				v.Records = append(v.Records, made(1000, "more", "l2", run("more")))
+				v.Memory.Made(madeAt(of(heir, "RUN more"), at(1001)))
+				check(t, Classify(v), "l0 live: needed: heir\nl1 live: needed: heir\nl2 live: needed: heir\nmore live: needed: heir")
+				v.Records = layers // what told of them is gone
+				finish(v, 1)
+				check(t, Classify(v), "l0 dead: all its jobs are finished: heir\nl1 dead: all its jobs are finished: heir\nl2 dead: all its jobs are finished: heir")
+			})
+		}
+	}
+}
+
+// Nor is what another's image has on the same layers taken for it.
+func TestAnothersLayersWithoutADescription(t *testing.T) {
+	v, image, heir := pulledHeir(t, Shared, "one", "two", "three")
+	v.Records = append(v.Records, rec("l0", "a2", pulled(image)), rec("l1", "l0", ""), rec("l2", "l1", pulled(image)),
+		rec("theirs", "l0", ""), rec("above", "theirs", pulled(alien)), rec("alone", "l1", ""), rec("placed", "a2", ""),
+		made(1000, "more", "l2", run("more")), made(9000, "step", "theirs", run("more")))
+	v.Memory.Made(madeAt(of(heir, "RUN more"), at(1001)))
+	finish(v, 1)
+	check(t, Classify(v), `
+		l0 foreign: kept by a child
+		l1 foreign: kept by a child
+		l2 dead: all its jobs are finished: heir
+		theirs foreign: not of this plan
+		above foreign: not of this plan
+		alone foreign: not of this plan
+		placed foreign: not of this plan
+		step foreign: not of this plan`)
+}
+
+// What was resolved of such an image and never pulled is where a layer of it would be.
+func TestInheritedLayersThatWereNeverPulled(t *testing.T) {
+	v, image, _ := pulledHeir(t, Shared, "one", "two", "three")
+	never := func(id, below string) Record {
+		r := rec(id, below, "")
+		r.Size = 0
+		return r
+	}
+	v.Records = append(v.Records, rec("l0", "a2", pulled(image)), never("l1", "l0"), never("l2", "l1"), never("l3", "l2"))
+	check(t, Classify(v), "l0 live: needed: heir\nl1 live: needed: heir\nl2 live: needed: heir\nl3 foreign: not of this plan")
+	v.Records = v.Records[:len(v.Records)-1]
+	finish(v, 1)
+	check(t, Classify(v), "l0 dead: all its jobs are finished: heir\nl1 dead: all its jobs are finished: heir\nl2 dead: all its jobs are finished: heir")
+}

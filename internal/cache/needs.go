@@ -31,6 +31,8 @@ type Needs struct {
 	clock  int       // counts the finished
 	// inherited are layers of images that jobs have made, which stand for steps' results.
 	inherited map[graph.ID]bool
+	// inheritedOn are these results, by what is right below them in the images.
+	inheritedOn map[int32][]int32
 }
 
 type jobState struct {
@@ -56,7 +58,8 @@ func (c *counts) has(j *jobState) bool {
 
 // NewNeeds counts the needs of jobs, all of them unfinished.
 func NewNeeds(jobs []Job) *Needs {
-	n := &Needs{shared: graph.NewShared(), jobs: make([]jobState, len(jobs)), all: counts{node: anywhere}, left: len(jobs), inherited: map[graph.ID]bool{}}
+	n := &Needs{shared: graph.NewShared(), jobs: make([]jobState, len(jobs)), all: counts{node: anywhere}, left: len(jobs),
+		inherited: map[graph.ID]bool{}, inheritedOn: map[int32][]int32{}}
 	for i, j := range jobs {
 		n.jobs[i].name, n.jobs[i].home = j.Name, anywhere
 		n.shared.Set(i, j.Graph)
@@ -315,6 +318,9 @@ func (w Wanting) Any(is func(job int) bool) bool {
 	}
 	return false
 }
+
+// InDoubt tells that it is not known which of several vertices the record is.
+func (w Wanting) InDoubt() bool { return len(w.vertices) > 1 }
 
 // Has tells whether a job is one of them.
 func (w Wanting) Has(job int) bool { return w.Any(func(j int) bool { return j == job }) }

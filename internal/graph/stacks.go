@@ -24,7 +24,7 @@ func (s *Shared) Stacks(job int) (stacks []Stack) {
 
 // stack is what a vertex's result consists of.
 func (s *Shared) stack(v int32) (all Stack) {
-	below := s.below(v)
+	below := s.Below(v)
 	if len(below) > 1 {
 		return s.merge(v, below)
 	}
@@ -52,8 +52,8 @@ func (s *Shared) merge(v int32, parts []int32) Stack {
 	return all
 }
 
-// below is what the records of a vertex stand on.
-func (s *Shared) below(v int32) []int32 {
+// Below is what the first record of a vertex stands on. The caller must not change it.
+func (s *Shared) Below(v int32) []int32 {
 	switch n := &s.vertices[v]; {
 	case n.kind == Layer:
 		return n.inputs

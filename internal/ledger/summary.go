@@ -115,9 +115,9 @@ type Space struct {
 	OtherBytes int64 `json:"other_bytes,omitempty"`
 	// Waits is how often a job waited for space.
 	Waits int `json:"waits,omitempty"`
-	// LeastBytes is what this order and this many workers need at least, with
-	// what was learned.
-	LeastBytes int64 `json:"least_bytes"`
+	// LeastBytes is what the jobs that ran needed at least, in their order and with this
+	// many workers, by what was learned; nil, and in no file, where that is not known.
+	LeastBytes *int64 `json:"least_bytes,omitempty"`
 	// What was learned: bytes of cache for each compressed byte of a pulled
 	// layer, and what a job adds of its own.
 	CacheBytesPerPulledByte float64 `json:"cache_bytes_per_pulled_byte"`

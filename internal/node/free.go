@@ -13,6 +13,7 @@ import (
 type Freed struct {
 	Records int
 	Bytes   int64
+	Held    int   // records that would have gone, but for builds that hold them
 	Err     error // why a removal ended early, also on purpose; nil if none did
 }
 
@@ -26,7 +27,7 @@ func (n *Node) remove(do func(*sweep.Sweeper) sweep.Sweep) Freed {
 	n.disk.dropWhenTight()
 	w := do(n.sweeper)
 	n.swept(w)
-	freed := Freed{Records: w.Removed.Records, Bytes: w.Removed.Bytes, Err: w.Err}
+	freed := Freed{Records: w.Removed.Records, Bytes: w.Removed.Bytes, Held: w.Busy.Records, Err: w.Err}
 	if w.Left {
 		freed.Err = errLeft
 	}
@@ -40,16 +41,7 @@ func (n *Node) freeDead(ctx context.Context, bytes int64) Freed {
 
 // evict removes live records that may allows, those that are needed latest first.
 func (n *Node) evict(ctx context.Context, bytes int64, may func(cache.Wanting) bool) Freed {
-	freed := n.remove(func(s *sweep.Sweeper) sweep.Sweep { return s.Evict(ctx, bytes, may) })
-	n.noteEvicted(freed)
-	return freed
-}
-
-// noteEvicted notes that live records were removed.
-func (n *Node) noteEvicted(freed Freed) {
-	if freed.Records > 0 {
-		n.evicted.Store(true)
-	}
+	return n.remove(func(s *sweep.Sweeper) sweep.Sweep { return s.Evict(ctx, bytes, may) })
 }
 
 // FreeForeign removes left-over and foreign records, the least recently used first.
@@ -71,16 +63,21 @@ const collectTimeout = 5 * time.Minute
 // makeRoom removes what is dead, as much as a job is short of and down to the low
 // watermark, and where nothing is, what the daemon keeps of builds that have ended, and
 // what is foreign if that is allowed.
-// Where that is nothing either and nothing runs, it has the daemon free what failed
-// steps left, and under PruneAuto removes live records: those that are needed latest
-// first, the job's own last. It tells whether something was done that may help.
+// Where that is nothing either and nothing runs, it waits a moment for what is dead and yet
+// held, has the daemon free what failed steps left, and under PruneAuto removes live
+// records: those that are needed latest first. What the job itself needs stays: it would
+// have to be made again, and need as much more. It tells whether something was done that
+// may help.
 func (n *Node) makeRoom(ctx context.Context, job int, s state, w *Wait) bool {
 	want := max(s.short(), s.limit.Surplus(s.used))
+	freed := n.freeDead(ctx, want)
 	switch {
-	case n.freeDead(ctx, want).Bytes > 0, n.Daemon.Forget(ctx) > 0, n.Prune.Foreign && n.FreeForeign(ctx, want).Bytes > 0:
+	case freed.Bytes > 0, n.Daemon.Forget(ctx) > 0, n.Prune.Foreign && n.FreeForeign(ctx, want).Bytes > 0:
 		return true
 	case s.running > 0:
 		return false
+	case freed.Held > 0 && w.letGo(ctx):
+		return true
 	case !w.collected:
 		w.collected = true
 		n.collect(ctx)
@@ -89,8 +86,8 @@ func (n *Node) makeRoom(ctx context.Context, job int, s state, w *Wait) bool {
 		return false
 	}
 	others := func(w cache.Wanting) bool { return !w.Has(job) }
-	all := func(cache.Wanting) bool { return true }
-	return n.evict(ctx, s.short(), others).Bytes > 0 || n.evict(ctx, s.short(), all).Bytes > 0
+	inDoubt := func(w cache.Wanting) bool { return w.InDoubt() } // which do not count as there for the job
+	return n.evict(ctx, s.short(), others).Bytes > 0 || n.evict(ctx, s.short(), inDoubt).Bytes > 0
 }
 
 // freeAfterFull removes all that is dead, and what failed attempts left. On a disk that

@@ -53,7 +53,7 @@ func (n *Node) closeKeeper(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, keepTimeout)
 	defer cancel()
 	if n.Answers(ctx) { // else a run that is left would wait for nothing
-		_, err := n.sweeper.Look(ctx) // what it finds out is remembered
+		_, err := n.Look(ctx) // what it finds out is remembered
 		n.seenLast = err == nil
 	}
 	if n.keep.close == nil {

@@ -116,9 +116,8 @@ type Node struct {
 	unheard  lastTime // the same, also where it was not waited for any longer
 	silent   lastTime // when the journal was told that it does not, while it is needed
 	foreign  atomic.Int64
-	evicted  atomic.Bool // live records were removed
-	seenLast bool        // it could be looked at when it was closed
-	stop     func()      // ends the sweeper and what watches the disk
+	seenLast bool   // it could be looked at when it was closed
+	stop     func() // ends the sweeper and what watches the disk
 }
 
 // Open notes what a daemon holds before the first build, and begins to sweep it and to

@@ -125,7 +125,6 @@ func (n *Node) removeBroken(ctx context.Context, b Broken) (all Freed) {
 	}
 	for _, way := range ways {
 		freed := n.remove(way)
-		n.noteEvicted(freed)
 		all.Records += freed.Records
 		all.Bytes += freed.Bytes
 	}

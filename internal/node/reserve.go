@@ -15,6 +15,9 @@ const (
 	RetryAfter = time.Second
 	// How often a look at the cache may help a job that waits.
 	lookInterval = 300 * time.Millisecond
+	// How often, and each time how much longer, builds that have ended are given time to let
+	// go of their records.
+	mostPauses, pause = 5, 100 * time.Millisecond
 )
 
 // Wait is what one job's wait for space on a node has come to. The zero value is that of
@@ -22,6 +25,22 @@ const (
 type Wait struct {
 	since, looked   time.Time
 	told, collected bool
+	pauses          int // for builds that have ended to let go of their records
+}
+
+// letGo waits a moment for BuildKit to let go of the records of builds that have ended, and
+// tells whether it did.
+func (w *Wait) letGo(ctx context.Context) bool {
+	if w.pauses >= mostPauses {
+		return false
+	}
+	w.pauses++
+	select {
+	case <-time.After(time.Duration(w.pauses) * pause):
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // Shortage says why a job has to wait for space.

@@ -40,16 +40,19 @@ type room struct {
 	jobs   map[int]space.Job
 	looked time.Time        // when last only to learn
 	seen   map[int]bool     // jobs whose own records were seen
-	peaks  map[string]int64 // the most seen in each bound
-	last   map[string]int64 // what was seen last in each
+	levels map[string]level // what was seen in each bound
 	unread map[string]bool  // bounds that could not be read when last asked
 	tried  map[string]int64 // by bound, the most that a job needed which was tried without room
 	waits  int              // how often a job waited
+	begun  []int            // jobs that had space here, in their order, again for each attempt
 }
+
+// level is what was seen to be used of a bound: last, and at most.
+type level struct{ last, peak int64 }
 
 func newRoom(o SpaceOptions) *room {
 	return &room{book: space.NewBook(space.NewSizes(o.Rates)), jobs: map[int]space.Job{}, seen: map[int]bool{},
-		peaks: map[string]int64{}, last: map[string]int64{}, unread: map[string]bool{}, tried: map[string]int64{}}
+		levels: map[string]level{}, unread: map[string]bool{}, tried: map[string]int64{}}
 }
 
 // Job is a job by its number, and its kind, of which sizes are learned together.
@@ -126,6 +129,7 @@ func (a *room) start(job int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.book.Start(job, a.jobs[job])
+	a.begun = append(a.begun, job)
 }
 
 // expectMore has jobs be expected to add more of their own, until that is seen. One
@@ -152,8 +156,7 @@ func (a *room) noteWait() {
 func (a *room) noteUsed(bound string, used int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.peaks[bound] = max(a.peaks[bound], used)
-	a.last[bound] = used
+	a.levels[bound] = level{last: used, peak: max(a.levels[bound].peak, used)}
 }
 
 // noteRead notes whether a bound could be read, and tells whether that it could not is

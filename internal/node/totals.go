@@ -82,7 +82,7 @@ func (n *Node) Sample() journal.Sampled {
 	defer a.mu.Unlock()
 	s := journal.Sampled{Node: n.Name(), ReservedBytes: a.book.Reserved()}
 	for _, g := range a.bounds {
-		used := a.last[g.name]
+		used := a.levels[g.name].last
 		if s.Bound == "" || g.limit.High-used < s.HighBytes-s.UsedBytes {
 			s.Bound, s.UsedBytes, s.HighBytes = g.name, used, g.limit.High
 		}
@@ -137,7 +137,8 @@ func (n *Node) endBytes(others *int64, own int64) *int64 {
 
 // Outcome sets a forecast and what came of it side by side, both of the bound that is the
 // tightest now; nil where nothing bounds the node.
-// What was needed at least is told with what was learned since.
+// What was needed at least is told of the jobs that ran here, with what was learned since,
+// and is nil where it is not known what one of them does or takes.
 func (n *Node) Outcome(ctx context.Context, o Outlook) *ledger.Space {
 	ctx, cancel := context.WithTimeout(ctx, keepTimeout)
 	defer cancel()
@@ -150,19 +151,33 @@ func (n *Node) Outcome(ctx context.Context, o Outlook) *ledger.Space {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := &ledger.Space{
-		Bound: g.name, HighBytes: g.limit.High, LowBytes: g.limit.Low, OtherBytes: g.others, PeakBytes: a.peaks[g.name], Waits: a.waits,
+		Bound: g.name, HighBytes: g.limit.High, LowBytes: g.limit.Low, OtherBytes: g.others, PeakBytes: a.levels[g.name].peak, Waits: a.waits,
 		CacheBytesPerPulledByte: a.book.Rates.PerByte, OwnBytesPerJob: a.book.Rates.Own,
 	}
+	if g.name == BudgetName && n.sweeper != nil {
+		s.PeakBytes = max(s.PeakBytes, n.sweeper.Counts().PeakBytes) // its looks saw the same
+	}
 	if known {
-		at.Plan.Sizes = a.book.Sizes
-		s.ForecastPeakBytes, s.LeastBytes = at.Forecast.PeakBytes, space.Simulate(at.Plan).LeastBytes
+		s.ForecastPeakBytes, s.LeastBytes = at.Forecast.PeakBytes, a.least(at.Plan)
 	}
 	return s
 }
 
-// KeptAllNeeded tells whether nothing was removed that an unfinished job needed.
-func (n *Node) KeptAllNeeded() bool {
-	return !n.evicted.Load() && (n.sweeper == nil || n.sweeper.Counts().Astray.Records == 0)
+// least is what the jobs needed at least that had space here, by the plan of the start; nil
+// where that is not known. The caller holds mu.
+func (a *room) least(p space.Plan) *int64 {
+	p.Sizes, p.Jobs = a.book.Sizes, nil
+	ran := map[int]bool{}
+	for _, job := range a.begun {
+		if !ran[job] {
+			ran[job], p.Jobs = true, append(p.Jobs, a.jobs[job])
+		}
+	}
+	f := space.Simulate(p)
+	if len(p.Jobs) == 0 || f.Unknown+f.Guessed > 0 {
+		return nil
+	}
+	return &f.LeastBytes
 }
 
 // Foreign is the bytes of cache that were not this run's at the start and stay, or 0 on

@@ -3,7 +3,6 @@ package run
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -77,7 +76,7 @@ func (r *run) finish(ctx context.Context, t *tally) (ledger.Summary, error) {
 	if len(r.scheduler.places) == 1 { // else the caches' peaks are added up
 		onePeak(s.Space, s.Cache)
 	}
-	if s.Failed == 0 && s.Unfinished == 0 && !slices.ContainsFunc(r.scheduler.places, func(p *place) bool { return !p.node.KeptAllNeeded() }) {
+	if s.Failed == 0 && s.Unfinished == 0 {
 		gotAlong(s.Space)
 	}
 	s.Nodes, s.Recoveries = r.nodeSummaries(), t.recoveries()
@@ -154,20 +153,19 @@ func (r *run) pulled() (bytes int64) {
 	return bytes
 }
 
-// gotAlong has a run that built everything, and removed nothing that was needed, have
-// needed no more at least than it took at most.
+// gotAlong has a run that built everything have needed no more at least than it took at
+// most.
 func gotAlong(s *ledger.Space) {
-	if s != nil && s.PeakBytes > 0 {
-		s.LeastBytes = min(s.LeastBytes, s.PeakBytes)
+	if s != nil && s.PeakBytes > 0 && s.LeastBytes != nil {
+		s.LeastBytes = new(min(*s.LeastBytes, s.PeakBytes))
 	}
 }
 
-// onePeak has the peak of the cache be the same wherever it is told: it was looked at by
-// the sweeps, and where it is what is bounded, by admission too.
+// onePeak has the peak of the cache be the same wherever it is told: where it is what is
+// bounded, admission has looked at it, too.
 func onePeak(s *ledger.Space, c *ledger.Cache) {
 	if s == nil || c == nil || s.Bound != node.BudgetName {
 		return
 	}
-	s.PeakBytes = max(s.PeakBytes, c.PeakBytes)
 	c.PeakBytes = s.PeakBytes
 }

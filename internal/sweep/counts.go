@@ -33,22 +33,12 @@ type counts struct {
 	left map[string]int64 // sizes of the records that are dead and still there
 }
 
-// sizes notes the size of the cache.
-func (c *counts) sizes(records []cache.Record) {
-	var total int64
-	for _, r := range records {
-		total += r.Size
-	}
+// look notes the size of the cache, and what is dead in it.
+func (c *counts) look(report *cache.Report) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.c.PeakBytes = max(c.c.PeakBytes, total)
-	c.c.EndBytes = total
-}
-
-// dead notes what a look found dead.
-func (c *counts) dead(report *cache.Report) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.c.EndBytes = cache.SumOf(report.Records).Bytes
+	c.c.PeakBytes = max(c.c.PeakBytes, c.c.EndBytes)
 	c.left = map[string]int64{}
 	for i, v := range report.Verdicts {
 		if v.State == cache.Dead {

@@ -269,8 +269,9 @@ func (s *Sweeper) Look(ctx context.Context) (*cache.Report, error) {
 		}
 		return nil, err
 	}
-	s.counts.sizes(records)
-	return cache.Classify(s.View(records)), nil
+	report := cache.Classify(s.View(records))
+	s.counts.look(report)
+	return report, nil
 }
 
 // sleep waits, and tells whether it could to the end.

@@ -78,7 +78,6 @@ func (s *Sweeper) lookFor(ctx context.Context, w *Sweep) (*cache.Report, bool) {
 	if w.Dead.Records > 0 {
 		s.tell(w)
 	}
-	s.counts.dead(report)
 	return report, true
 }
 

@@ -82,7 +82,7 @@ func (b *Builder) Build(ctx context.Context, on []string, job *plan.Job, _ io.Wr
 		ids[v.ID] = b.recordOf(d, v.ID)
 	}
 	d.hold(ids, +1)
-	defer d.hold(ids, -1)
+	defer d.letGo(ids)
 	for i, v := range g.Vertices {
 		size := b.Layer
 		if v.Kind == graph.Step {
@@ -221,6 +221,15 @@ func (d *Daemon) hold(ids map[graph.ID]string, by int) {
 	for _, id := range ids {
 		d.held[id] += by
 	}
+}
+
+// letGo ends the holding of the records of a build that has ended.
+func (d *Daemon) letGo(ids map[graph.ID]string) {
+	if d.Lingers > 0 {
+		time.AfterFunc(d.Lingers, func() { d.hold(ids, -1) })
+		return
+	}
+	d.hold(ids, -1)
 }
 
 // has tells whether it has a record.

@@ -22,6 +22,9 @@ import (
 //
 // Large: it does all that is asked of a daemon, and fails in each way that one can.
 type Daemon struct {
+	// Lingers is how long it holds a build's records after its end; it is set before.
+	Lingers time.Duration
+
 	name string
 	arch string
 	disk builder.Disk // when it is empty
