@@ -39,7 +39,8 @@ const (
 // found of each answer as it comes, from several goroutines; beside a graph, an error
 // that is ErrUnreachable says that the build cannot be made now. Nothing is run and
 // no layer is pulled: the frontends only say what would be done. The error says
-// that the builder could not be asked at all.
+// that the builder could not be asked at all, or, as a *SilentError, not to the end: the
+// node that was asked does not answer any more. Another may be asked then.
 //
 // A build without a syntax line is converted in this process by the same frontend
 // as in the builder, with base images that the builder resolves. So are those with
@@ -50,7 +51,10 @@ func (b *Builder) Graphs(ctx context.Context, jobs []*plan.Job, found func(job *
 	if len(jobs) == 0 {
 		return nil
 	}
-	first := b.bxNodes()[0].Driver
+	asked := b.asked(ctx)
+	first := asked.node.Driver
+	ctx, stop := Attend(ctx, func(ctx context.Context) bool { return asked.Answers(ctx) == nil })
+	defer stop()
 	c, err := first.Client(ctx)
 	if err != nil {
 		return err
@@ -72,7 +76,21 @@ func (b *Builder) Graphs(ctx context.Context, jobs []*plan.Job, found func(job *
 			_ = group.Wait()
 			return gateway.NewResult(), nil
 		}, nil)
+	if silent := (*SilentError)(nil); errors.As(context.Cause(ctx), &silent) {
+		return silent
+	}
 	return err
+}
+
+// asked is the node that is asked what builds do: of several the first that answers.
+func (b *Builder) asked(ctx context.Context) *Node {
+	nodes := b.Nodes()
+	for _, n := range nodes[:len(nodes)-1] {
+		if n.Answers(ctx) == nil {
+			return n
+		}
+	}
+	return nodes[len(nodes)-1]
 }
 
 // withoutFetches returns the jobs without those for which a builder would have to

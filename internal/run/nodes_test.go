@@ -345,7 +345,7 @@ func TestNodeThatStandsStillWhileSpaceIsLookedFor(t *testing.T) {
 			t.Run(fmt.Sprintf("%s %d", call, nth+1), func(t *testing.T) {
 				inMemory(t, func(t *testing.T) {
 					one, two := nodetest.New("one", 0), nodetest.New("two", 0)
-					s := newStage(t, 2, 6, one, two)
+					s := newStage(t, 2, 12, one, two)
 					s.Space.Budget = 500 * mb
 					time.AfterFunc(45*time.Second, func() { two.StopAt(call, nth+1) })
 					start := time.Now()
@@ -383,4 +383,31 @@ func TestNodeThatFreezesAfterItsFirstListing(t *testing.T) {
 			t.Errorf("it took %s", took)
 		}
 	})
+}
+
+// Where the node that is asked what the builds will do stands still, another is asked about
+// the rest; where there is none, that is found out when they are built.
+func TestNodeThatStandsStillWhileItIsAsked(t *testing.T) {
+	for _, nodes := range []int{1, 2} {
+		inMemory(t, func(t *testing.T) {
+			daemons := []*nodetest.Daemon{nodetest.New("one", 5000*mb), nodetest.New("two", 5000*mb)}[:nodes]
+			s := newStage(t, 2, 4, daemons...)
+			daemons[0].StopAt(nodetest.Asking, 3)
+			if nodes == 1 {
+				time.AfterFunc(3*time.Minute, daemons[0].Continue)
+			}
+			start := time.Now()
+			s.allBuilt(s.run(t.Context()), 1)
+			if took := time.Since(start); took > 7*time.Minute {
+				t.Errorf("on %d nodes it took %s", nodes, took)
+			}
+			w := of[journal.Warning](s)
+			if len(w) == 0 || !strings.Contains(w[0].Message, "one does not answer while it is found out what the builds will do") {
+				t.Errorf("on %d nodes the warnings are %+v", nodes, w)
+			}
+			if unknown := strings.Contains(fmt.Sprint(w), "did not tell what"); unknown != (nodes == 1) {
+				t.Errorf("on %d nodes it is not known what all do: %+v", nodes, w)
+			}
+		})
+	}
 }

@@ -24,6 +24,8 @@ import (
 const (
 	// How often a survey that takes long tells how far it is.
 	surveyInterval = 2 * time.Second
+	// How often it is asked meanwhile whether the nodes answer at all.
+	silentInterval = 15 * time.Second
 	// How long the sizes of layers are asked for: they only make forecasts better.
 	sizesTimeout = 15 * time.Second
 	// How long a run that has nothing left to build looks for what its earlier part left.
@@ -173,7 +175,8 @@ func (r *run) ask(ctx context.Context, tasks []*task) *surveying {
 		r.Journal.Tell(journal.Surveying{Jobs: len(jobs), Known: known})
 		r.sendAhead(ctx, s)
 	})
-	err := r.Graphs.Graphs(ctx, jobs, func(job *plan.Job, g graph.Graph, err error) {
+	watch := every.Interval(silentInterval, func() { r.anySilent(ctx) })
+	err := r.askNodes(ctx, jobs, func(job *plan.Job, g graph.Graph, err error) {
 		a := r.answerOf(job, g, err)
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -181,6 +184,7 @@ func (r *run) ask(ctx context.Context, tasks []*task) *surveying {
 		r.needs.Learn(t.number, g)
 		s.answers[t] = a
 	})
+	watch()
 	stop()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -192,6 +196,37 @@ func (r *run) ask(ctx context.Context, tasks []*task) *surveying {
 		}
 	}
 	return s
+}
+
+// askNodes asks the builder what jobs do. Where the node that is asked stands still, another
+// is asked about the rest.
+func (r *run) askNodes(ctx context.Context, jobs []*plan.Job, found func(*plan.Job, graph.Graph, error)) (err error) {
+	isSilent := func(err error) bool { return errors.As(err, new(*builder.SilentError)) }
+	for range max(len(r.Nodes), 1) {
+		var mu sync.Mutex
+		told := map[*plan.Job]bool{}
+		err = r.Graphs.Graphs(ctx, jobs, func(job *plan.Job, g graph.Graph, err error) {
+			if isSilent(err) {
+				return
+			}
+			mu.Lock()
+			told[job] = true
+			mu.Unlock()
+			found(job, g, err)
+		})
+		jobs = slices.DeleteFunc(slices.Clone(jobs), func(job *plan.Job) bool { return told[job] })
+		if !isSilent(err) || len(jobs) == 0 {
+			break
+		}
+	}
+	return err
+}
+
+// anySilent has it told of nodes that do not answer while the builder is asked.
+func (r *run) anySilent(ctx context.Context) {
+	for _, p := range r.scheduler.places {
+		p.node.IsSilent(ctx, node.ForSurvey)
+	}
 }
 
 // reach asks again about a job of which the builder could not tell, since a registry

@@ -50,9 +50,9 @@ type made struct {
 
 const registry = "registry.example/"
 
-// Job is a job on a base image.
+// Job is a job on a base image. Of its Dockerfile nothing is told.
 func Job(name, base string) *plan.Job {
-	return &plan.Job{Name: name, Base: base, Tags: []string{registry + name + ":1"}}
+	return &plan.Job{Name: name, Base: base, Source: &plan.Source{}, Tags: []string{registry + name + ":1"}}
 }
 
 // Graph is what a job's build does. There is none while its base image is not made.
@@ -112,9 +112,20 @@ func identity(name string, on graph.ID) graph.ID {
 	return id
 }
 
-// Graphs implements run.Graphs.
-func (b *Builder) Graphs(_ context.Context, jobs []*plan.Job, found func(*plan.Job, graph.Graph, error)) error {
+// Graphs implements run.Graphs: it asks the first daemon that answers, else the last.
+func (b *Builder) Graphs(ctx context.Context, jobs []*plan.Job, found func(*plan.Job, graph.Graph, error)) error {
+	var d *Daemon
+	for _, d = range b.Daemons {
+		if d.Answers(ctx) == nil {
+			break
+		}
+	}
+	ctx, stop := builder.Attend(ctx, func(ctx context.Context) bool { return d.Answers(ctx) == nil })
+	defer stop()
 	for _, job := range jobs {
+		if err := d.called(ctx, Asking); err != nil {
+			return err
+		}
 		g, err := b.Graph(job)
 		found(job, g, err)
 	}
