@@ -51,7 +51,7 @@ func (b *Builder) Graphs(ctx context.Context, jobs []*plan.Job, found func(job *
 	if len(jobs) == 0 {
 		return nil
 	}
-	asked := b.asked(ctx)
+	asked := firstThatAnswers(ctx, b.Nodes())
 	first := asked.node.Driver
 	ctx, stop := Attend(ctx, func(ctx context.Context) bool { return asked.Answers(ctx) == nil })
 	defer stop()
@@ -82,9 +82,8 @@ func (b *Builder) Graphs(ctx context.Context, jobs []*plan.Job, found func(job *
 	return err
 }
 
-// asked is the node that is asked what builds do: of several the first that answers.
-func (b *Builder) asked(ctx context.Context) *Node {
-	nodes := b.Nodes()
+// firstThatAnswers is the node that is asked what builds do; where none does, the last.
+func firstThatAnswers(ctx context.Context, nodes []*Node) *Node {
 	for _, n := range nodes[:len(nodes)-1] {
 		if n.Answers(ctx) == nil {
 			return n

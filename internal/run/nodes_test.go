@@ -3,7 +3,6 @@ package run
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -335,79 +334,4 @@ func TestSilentNodeIsLostOnce(t *testing.T) {
 			t.Errorf("warnings: %+v", w)
 		}
 	})
-}
-
-// A node that stands still while space is looked for there is lost as one is that builds:
-// told of once at its first silence, and the job that waits goes to another at no cost.
-func TestNodeThatStandsStillWhileSpaceIsLookedFor(t *testing.T) {
-	for _, call := range []nodetest.Call{nodetest.Deleting, nodetest.Listing} {
-		for nth := range 3 {
-			t.Run(fmt.Sprintf("%s %d", call, nth+1), func(t *testing.T) {
-				inMemory(t, func(t *testing.T) {
-					one, two := nodetest.New("one", 0), nodetest.New("two", 0)
-					s := newStage(t, 2, 12, one, two)
-					s.Space.Budget = 500 * mb
-					time.AfterFunc(45*time.Second, func() { two.StopAt(call, nth+1) })
-					start := time.Now()
-					sum := s.run(t.Context())
-					s.allBuilt(sum, 1)
-					if took := time.Since(start); took > 8*time.Minute {
-						t.Errorf("it took %s", took)
-					}
-					if sum.Nodes[1].Losses != 1 || sum.Nodes[0].Losses != 0 {
-						t.Errorf("the nodes' parts: %+v", sum.Nodes)
-					}
-					if w := of[journal.Warning](s); len(w) == 0 || !strings.Contains(w[0].Message, "two does not answer while ") {
-						t.Errorf("warnings: %+v", w)
-					}
-				})
-			})
-		}
-	}
-}
-
-// A node that freezes as soon as it has been listed keeps no other from building.
-func TestNodeThatFreezesAfterItsFirstListing(t *testing.T) {
-	inMemory(t, func(t *testing.T) {
-		one, two := nodetest.New("one", 0), nodetest.New("two", 0)
-		s := newStage(t, 1, 2, one, two)
-		s.Space.Budget, s.Workers = 1000*mb, 1
-		two.StopAt(nodetest.Listing, 2)
-		start := time.Now()
-		s.allBuilt(s.run(t.Context()), 1)
-		first := s.Ledger.Entries()[0]
-		if waited := first.StartedAt.Sub(start); waited > 5*time.Second {
-			t.Errorf("the first job began after %s", waited)
-		}
-		if took := time.Since(start); took > 3*time.Minute {
-			t.Errorf("it took %s", took)
-		}
-	})
-}
-
-// Where the node that is asked what the builds will do stands still, another is asked about
-// the rest; where there is none, that is found out when they are built.
-func TestNodeThatStandsStillWhileItIsAsked(t *testing.T) {
-	for _, nodes := range []int{1, 2} {
-		inMemory(t, func(t *testing.T) {
-			daemons := []*nodetest.Daemon{nodetest.New("one", 5000*mb), nodetest.New("two", 5000*mb)}[:nodes]
-			s := newStage(t, 2, 4, daemons...)
-			daemons[0].StopAt(nodetest.Asking, 3)
-			if nodes == 1 {
-				time.AfterFunc(3*time.Minute, daemons[0].Continue)
-			}
-			start := time.Now()
-			s.allBuilt(s.run(t.Context()), 1)
-			if took := time.Since(start); took > 7*time.Minute {
-				t.Errorf("on %d nodes it took %s", nodes, took)
-			}
-			w := of[journal.Warning](s)
-			if len(w) == 0 || !strings.Contains(w[0].Message, "one does not answer while it is found out what the builds will do") {
-				t.Errorf("on %d nodes the warnings are %+v", nodes, w)
-			}
-			if unknown := strings.Contains(fmt.Sprint(w), "did not tell what"); unknown != (nodes == 1) {
-				t.Errorf("on %d nodes it is not known what all do: %+v", nodes, w)
-			}
-		})
-	}
 }
