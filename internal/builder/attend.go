@@ -43,3 +43,13 @@ func Attend(ctx context.Context, answers func(context.Context) bool) (attended c
 		end()
 	}
 }
+
+// firstThatAnswers is the node that is asked what builds do; where none does, the last.
+func firstThatAnswers(ctx context.Context, nodes []*Node) *Node {
+	for _, n := range nodes[:len(nodes)-1] {
+		if n.Answers(ctx) == nil {
+			return n
+		}
+	}
+	return nodes[len(nodes)-1]
+}

@@ -37,7 +37,8 @@ const (
 // found of each answer as it comes, from several goroutines; beside a graph, an error
 // that is ErrUnreachable says that the build cannot be made now. Nothing is run and
 // no layer is pulled: the frontends only say what would be done. The error says
-// that the builder could not be asked at all.
+// that the builder could not be asked at all, or, as a *SilentError, not to the end: the
+// node that was asked does not answer any more. Another may be asked then.
 //
 // A build without a syntax line is converted in this process by the same frontend
 // as in the builder, with base images that the builder resolves. So are those with
@@ -64,7 +65,10 @@ func (b *Builder) survey(ctx context.Context, jobs []*plan.Job, hashes *hashing,
 
 // ask asks a builder about jobs that are given the same in its sessions.
 func ask(ctx context.Context, b *Builder, jobs []*plan.Job, hashes *hashing, found func(job *plan.Job, g graph.Graph, err error)) error {
-	first := b.bxNodes()[0].Driver
+	asked := firstThatAnswers(ctx, b.Nodes())
+	first := asked.node.Driver
+	ctx, stop := Attend(ctx, func(ctx context.Context) bool { return asked.Answers(ctx) == nil })
+	defer stop()
 	c, err := first.Client(ctx)
 	if err != nil {
 		return err
@@ -75,6 +79,9 @@ func ask(ctx context.Context, b *Builder, jobs []*plan.Job, hashes *hashing, fou
 			s.askAll(ctx, jobs, found)
 			return gateway.NewResult(), nil
 		}, nil)
+	if silent := (*SilentError)(nil); errors.As(context.Cause(ctx), &silent) {
+		return silent
+	}
 	return err
 }
 

@@ -111,8 +111,13 @@ func (s state) needs() string {
 	return "it needs about " + bytesize.Text(s.need)
 }
 
-// fits tells whether the job does. What is not known does not fit.
-func (s state) fits() bool   { return s.unread == "" && s.limit.Fits(s.used, s.reserved, s.need) }
+// fits tells whether the job does. What is not known does not fit; what adds nothing always
+// does.
+func (s state) fits() bool {
+	adds := s.need > 0 || s.guessed
+	return s.unread == "" && (!adds || s.limit.Fits(s.used, s.reserved, s.need))
+}
+
 func (s state) short() int64 { return s.limit.Short(s.used, s.reserved, s.need) }
 func (s state) left() int64  { return max(s.limit.High-s.used, 0) }
 

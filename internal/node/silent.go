@@ -15,7 +15,7 @@ type Need string
 // The needs.
 const (
 	ForBuilds Need = "while builds wait for it"
-	ForSurvey Need = "while it is asked what the builds will do"
+	ForSurvey Need = "while it is found out what the builds will do"
 	forSpace  Need = "while a job waits for space on it"
 	forMend   Need = "while its cache is mended"
 	forSweep  Need = "while it is swept"

@@ -32,6 +32,9 @@ func (s *scheduler) sample() {
 		if p.head != nil {
 			e.Waiting[forSpace]++
 		}
+		if p.admitting {
+			e.Running-- // the head's worker
+		}
 		count(e.Waiting, forWorker, len(p.ready))
 		count(e.Waiting, forNode, len(p.orphans))
 		for _, r := range s.rests {

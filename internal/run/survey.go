@@ -6,16 +6,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/cache"
-	"github.com/stoker-build/stoker/internal/every"
 	"github.com/stoker-build/stoker/internal/graph"
-	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/node"
 	"github.com/stoker-build/stoker/internal/plan"
 	"github.com/stoker-build/stoker/internal/visible"
@@ -24,6 +21,8 @@ import (
 const (
 	// How often a survey that takes long tells how far it is.
 	surveyInterval = 2 * time.Second
+	// How often it is asked meanwhile whether the nodes answer at all.
+	silentInterval = 15 * time.Second
 	// How long the sizes of layers are asked for: they only make forecasts better.
 	sizesTimeout = 15 * time.Second
 	// How long a run that has nothing left to build looks for what its earlier part left.
@@ -139,60 +138,6 @@ func (t *task) take(a answer) {
 	for _, image := range t.known.images {
 		t.job.Images = append(t.job.Images, image.Ref)
 	}
-}
-
-// surveying is what a survey has come to.
-type surveying struct {
-	mu      sync.Mutex
-	tasks   []*task // in the order of their numbers
-	answers map[*task]answer
-}
-
-// ask asks the builder about all jobs, those first that are still to be built, but for
-// those of them that name another job's image: what that will be is not known
-// yet. The graphs go into what the run needs as they come: a hundred thousand of them,
-// each for itself, take gigabytes.
-func (r *run) ask(ctx context.Context, tasks []*task) *surveying {
-	s := &surveying{tasks: tasks, answers: make(map[*task]answer, len(tasks))}
-	if r.Graphs == nil {
-		return s
-	}
-	var jobs []*plan.Job
-	of := make(map[*plan.Job]*task, len(tasks))
-	for _, done := range []bool{false, true} {
-		for _, t := range tasks {
-			if t.done() == done && (done || len(t.images) == 0) {
-				jobs = append(jobs, t.job)
-				of[t.job] = t
-			}
-		}
-	}
-	stop := every.Interval(surveyInterval, func() {
-		s.mu.Lock()
-		known := len(s.answers)
-		s.mu.Unlock()
-		r.Journal.Tell(journal.Surveying{Jobs: len(jobs), Known: known})
-		r.sendAhead(ctx, s)
-	})
-	err := r.Graphs.Graphs(ctx, jobs, func(job *plan.Job, g graph.Graph, err error) {
-		a := r.answerOf(job, g, err)
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		t := of[job]
-		r.needs.Learn(t.number, g)
-		s.answers[t] = a
-	})
-	stop()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err != nil && ctx.Err() == nil {
-		for _, t := range of {
-			if _, known := s.answers[t]; !known {
-				s.answers[t] = answer{err: redacted(r.Redact, err)}
-			}
-		}
-	}
-	return s
 }
 
 // reach asks again about a job of which the builder could not tell, since a registry

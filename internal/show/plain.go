@@ -46,6 +46,7 @@ type plain struct {
 type said struct {
 	warning string          // the last
 	lost    map[string]bool // nodes that do not answer
+	survey  journal.Surveying
 }
 
 // pulse is what the heartbeat comes from.
@@ -129,7 +130,10 @@ func (p *plain) tell(at time.Time, e journal.Event) {
 	case journal.RunStarted:
 		p.line(at, p.bold, "run", runText(e))
 	case journal.Surveying:
-		p.line(at, p.info, "asking", surveyText(e))
+		if e != p.said.survey {
+			p.line(at, p.info, "asking", surveyText(e))
+		}
+		p.said.survey = e
 	case journal.AttemptFailed:
 		if e.Retry && !p.state.waitsFor(e) {
 			p.tellRetry(at, e)

@@ -130,6 +130,23 @@ func TestPlainWithoutARun(t *testing.T) {
 	}
 }
 
+// How far the builder is asked is told when there is more to tell.
+func TestAskingIsToldOnce(t *testing.T) {
+	known := func(n int) journal.Surveying { return journal.Surveying{Jobs: 4, Known: n} }
+	got, err := plainOf(told{0, runOf(4, 2)}, told{2, known(1)}, told{4, known(3)}, told{6, known(3)}, told{8, known(3)}, told{10, known(4)}, told{12, known(4)})
+	if n := strings.Count(got, "asking"); n != 3 || err != nil {
+		t.Errorf("told %d times (%v):\n%s", n, err, got)
+	}
+	var out strings.Builder
+	observe := Forecasting(&out)
+	for range 3 {
+		observe(sec(0), known(4))
+	}
+	if n := strings.Count(out.String(), "asking"); n != 1 {
+		t.Errorf("a forecast tells it %d times:\n%s", n, out.String())
+	}
+}
+
 func TestHeartbeat(t *testing.T) {
 	hand := &byHand{ticks: make(chan time.Time)}
 	out := make(written, 100)

@@ -58,6 +58,7 @@ type State struct {
 
 	finishes    []time.Time // of the last builds; skipped jobs left out
 	buildsBegan time.Time   // when the first of these builds could begin
+	quiet       time.Time   // since when no job is at work; zero while one is
 	firstBegan  time.Time   // when the first job of all was begun
 	summary     *ledger.Summary
 }
@@ -133,6 +134,17 @@ func (s *State) Apply(at time.Time, e journal.Event) {
 			s.outputDir = "" // nothing is found there
 		}
 	}
+	s.noteQuiet(at)
+}
+
+// noteQuiet notes since when no job is at work.
+func (s *State) noteQuiet(at time.Time) {
+	switch {
+	case slices.ContainsFunc(s.running, func(j *runningJob) bool { return !j.lost }):
+		s.quiet = time.Time{}
+	case s.quiet.IsZero():
+		s.quiet = at
+	}
 }
 
 // surveyText says that the builder is asked what the jobs do.
@@ -182,6 +194,7 @@ func (s *State) leave(name string) {
 func (s *State) finish(at time.Time, e ledger.Entry) {
 	name := visible.Line(e.Name)
 	s.leave(name)
+	s.quiet = time.Time{}
 	switch {
 	case e.Status == ledger.Built:
 		s.built++
@@ -239,14 +252,23 @@ func (s *State) imagesPerHour(now time.Time) float64 {
 // left estimates how long the run still takes from the pace of the last builds.
 // Skipped jobs take no time and tell nothing about it. There is no estimate
 // before each worker could finish a build, as the first to finish are the
-// quick ones, nor once the run is stopping.
+// quick ones, nor once the run is stopping, nor while nothing can run: nobody knows for
+// how long.
 func (s *State) left(now time.Time) (time.Duration, bool) {
 	n := len(s.finishes)
-	if n == 0 || n < min(s.workersNow(), s.total) || s.stopping != "" || s.buildsBegan.IsZero() {
+	if n == 0 || n < min(s.workersNow(), s.total) || s.stopping != "" || s.buildsBegan.IsZero() || s.standsStill(now) {
 		return 0, false
 	}
 	each := max(now.Sub(s.buildsBegan), 0) / time.Duration(n)
 	return each * time.Duration(max(s.total-s.done(), 0)), true
+}
+
+// quietFor is how long no job is at work before that is more than a change of jobs.
+const quietFor = 10 * time.Second
+
+// standsStill tells whether no job has been at work for a while although some are left.
+func (s *State) standsStill(now time.Time) bool {
+	return !s.quiet.IsZero() && now.Sub(s.quiet) >= quietFor && s.done() < s.total
 }
 
 // doing tells what a running job is at.

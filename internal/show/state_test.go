@@ -43,7 +43,7 @@ func TestStateCounts(t *testing.T) {
 		started: sec(0), latest: sec(9), total: 6, batches: 2, workers: 2, nodes: []string{"node-a"}, outputDir: "stoker-out",
 		built: 1, skipped: 2, failed: 1, batchesDone: 1,
 		running: []*runningJob{}, failures: []failure{{"c", "no", "  failed to solve: no", "", 1}}, alike: map[string]int{"  failed to solve: no": 1}, warnings: []string{"d: slow network"},
-		stopping: "interrupted", finishes: []time.Time{sec(4), sec(5)}, firstBegan: sec(1),
+		stopping: "interrupted", finishes: []time.Time{sec(4), sec(5)}, firstBegan: sec(1), quiet: sec(5),
 	}
 	if !reflect.DeepEqual(*s, want) {
 		t.Errorf("got  %+v\nwant %+v", *s, want)
@@ -118,7 +118,13 @@ func TestTimeLeft(t *testing.T) {
 		{"one for each worker", []told{{30, built("a", 20)}, {50, built("b", 40)}}, 50, 160},
 		{"failures take time too", []told{{30, failed("a", "", 1)}, {50, built("b", 40)}}, 50, 160},
 		{"skipped jobs only shorten the rest", []told{{30, built("a", 20)}, {50, built("b", 40)}, {50, skipped("c", "")}}, 50, 140},
-		{"a stall shows", []told{{30, built("a", 20)}, {50, built("b", 40)}}, 90, 320},
+		{"a stall shows", []told{{30, built("a", 20)}, {50, built("b", 40)}, {50, journal.JobStarted{Job: "c"}}}, 90, 320},
+		{"nothing runs for a moment", []told{{30, built("a", 20)}, {50, built("b", 40)}}, 55, 180},
+		{"nothing can run", []told{{30, built("a", 20)}, {50, built("b", 40)}}, 90, -1},
+		{"all that runs waits for its builder", []told{{30, built("a", 20)}, {50, built("b", 40)}, {50, journal.JobStarted{Job: "c"}},
+			{60, journal.BuilderLost{Job: "c"}}}, 90, -1},
+		{"it is back", []told{{30, built("a", 20)}, {50, built("b", 40)}, {50, journal.JobStarted{Job: "c"}},
+			{60, journal.BuilderLost{Job: "c"}}, {89, journal.Recovered{Job: "c", Mending: journal.MendBuilder}}}, 90, 320},
 		{"stopping", []told{{30, built("a", 20)}, {50, built("b", 40)}, {51, journal.Stopping{}}}, 51, -1},
 	}
 	for _, test := range tests {

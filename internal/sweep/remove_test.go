@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stoker-build/stoker/internal/cache"
@@ -194,4 +195,41 @@ func TestEndLetsACallFinish(t *testing.T) {
 	if done.Err != nil || len(node.kinds) != 2 || node.kinds[1] != "collect" || done.Removed.Records != firstSlice {
 		t.Errorf("calls %v, %+v", node.kinds, done)
 	}
+}
+
+// slow takes a while for each call that removes, and ends with its context before.
+type slow struct {
+	letsGo
+	cut int // calls that ended before they were done
+}
+
+func (n *slow) Delete(ctx context.Context, ids []string) ([]cache.Record, error) {
+	select {
+	case <-time.After(2 * time.Second):
+		return n.letsGo.Delete(ctx, ids)
+	case <-ctx.Done():
+		n.cut++
+		return nil, context.Cause(ctx)
+	}
+}
+
+// A sweep that is ended on purpose, since something else goes first, lets its call finish and
+// has not failed.
+func TestASweepThatGivesWayHasNotFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		list, _ := someRecords(50)
+		node := &slow{letsGo: letsGo{there: list}}
+		background, end := context.WithCancel(t.Context())
+		s := Start(background, Options{Node: node, By: ByLineage, Pause: time.Second, Timeout: time.Minute, View: func(records []cache.Record) cache.View {
+			return cache.View{Records: records, Needs: cache.NewNeeds(nil), Owner: cache.Exclusive}
+		}})
+		ctx, giveWay := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second, func() { giveWay(errors.New("an heir goes first")) })
+		w := s.Free(ctx, 1<<40)
+		if c := s.Counts(); !w.Left || w.Err != nil || len(c.Failures) > 0 || node.cut > 0 || w.Removed.Records != firstSlice {
+			t.Errorf("%+v; failures %q, %d calls were cut short", w, c.Failures, node.cut)
+		}
+		end()
+		s.Wait()
+	})
 }

@@ -51,9 +51,20 @@ func (b *Builder) recordOf(d *Daemon, v graph.ID) string {
 	return d.name + "-" + v.String()
 }
 
-// Graphs implements run.Graphs.
-func (b *Builder) Graphs(_ context.Context, jobs []*plan.Job, found func(*plan.Job, graph.Graph, error)) error {
+// Graphs implements run.Graphs: it asks the first daemon that answers, else the last.
+func (b *Builder) Graphs(ctx context.Context, jobs []*plan.Job, found func(*plan.Job, graph.Graph, error)) error {
+	var d *Daemon
+	for _, d = range b.Daemons {
+		if d.Answers(ctx) == nil {
+			break
+		}
+	}
+	ctx, stop := builder.Attend(ctx, func(ctx context.Context) bool { return d.Answers(ctx) == nil })
+	defer stop()
 	for _, job := range jobs {
+		if err := d.called(ctx, Asking); err != nil {
+			return err
+		}
 		g, err := b.Graph(job)
 		found(job, g, err)
 	}

@@ -55,6 +55,7 @@ const (
 	Deleting   Call = "deleting"
 	Forgetting Call = "forgetting"
 	Collecting Call = "collecting"
+	Asking     Call = "asking" // what a job does
 )
 
 // StopAt has it Stop at a call, the first from now on being 1.

@@ -23,9 +23,9 @@ type made struct {
 	step   graph.ID
 }
 
-// Job is a job on a base image.
+// Job is a job on a base image. Of its Dockerfile nothing is told.
 func Job(name, base string) *plan.Job {
-	return &plan.Job{Name: name, Base: base, Tags: []string{registry + name + ":1"}}
+	return &plan.Job{Name: name, Base: base, Source: &plan.Source{}, Tags: []string{registry + name + ":1"}}
 }
 
 // Linked is a job on another's result.
