@@ -142,6 +142,8 @@ func (n *Node) endBytes(others *int64, own int64) *int64 {
 func (n *Node) Outcome(ctx context.Context, o Outlook) *ledger.Space {
 	ctx, cancel := context.WithTimeout(ctx, keepTimeout)
 	defer cancel()
+	ctx, stop := n.whileHeard(ctx)
+	defer stop()
 	g, _ := n.space.tightest(ctx)
 	if g == nil {
 		return nil

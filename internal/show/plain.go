@@ -298,6 +298,9 @@ func (s *State) heartbeat(now time.Time) string {
 
 // runningText names the jobs that have been running for longest.
 func (s *State) runningText(now time.Time) string {
+	if len(s.running) == 0 && s.allLost() {
+		return "waiting for the builder"
+	}
 	if len(s.running) == 0 && s.surveying != "" {
 		return "asking " + s.surveying
 	}

@@ -147,6 +147,18 @@ func TestAskingIsToldOnce(t *testing.T) {
 	}
 }
 
+// Where no node answers, that is what the run waits for, however far the builder was asked.
+func TestHeartbeatWithoutABuilder(t *testing.T) {
+	s := stateOf(told{0, runOf(4, 2)}, told{2, journal.Surveying{Jobs: 4, Known: 4}}, told{70, journal.BuilderLost{Error: "it is silent"}})
+	if got := s.heartbeat(sec(120)); !strings.HasSuffix(got, "; waiting for the builder") {
+		t.Error(got)
+	}
+	s.Apply(sec(130), journal.Recovered{Mending: journal.MendBuilder})
+	if got := s.heartbeat(sec(131)); strings.Contains(got, "waiting") {
+		t.Error(got)
+	}
+}
+
 func TestHeartbeat(t *testing.T) {
 	hand := &byHand{ticks: make(chan time.Time)}
 	out := make(written, 100)

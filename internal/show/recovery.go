@@ -82,6 +82,14 @@ func (s *State) recover(at time.Time, e journal.Recovered) {
 	}
 }
 
+// allLost tells whether no node answers.
+func (s *State) allLost() bool {
+	if len(s.nodes) > 1 {
+		return len(s.lostNodes) == len(s.nodes)
+	}
+	return s.lostIdle
+}
+
 // lost counts the jobs that wait for their builder; those that have not begun as
 // one.
 func (s *State) lost() (n int) {
