@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stoker-build/stoker/internal/builder"
@@ -75,13 +76,14 @@ func TestBallastIsNotUsed(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		taken := int64(0)
+		var taken atomic.Int64
 		n, _ := open(t, nodetest.New("one", 0), func(o *node.Options) {
 			o.Space.DiskPath = dir
 			o.DiskOf = func(string) (builder.Disk, error) {
 				used := int64(30 * mb)
 				if info, err := os.Stat(ballast); err == nil {
-					used, taken = used+info.Size(), info.Size()
+					used += info.Size()
+					taken.Store(info.Size())
 				}
 				return builder.Disk{Total: 100 * mb, Used: used, Free: 100*mb - used}, nil
 			}
@@ -91,8 +93,8 @@ func TestBallastIsNotUsed(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer end()
-		if at := n.Outlook(t.Context(), []int{0}, 1).Tightest; taken == 0 || at.Used != 30*mb || at.Others != 30*mb {
-			t.Errorf("left %v: %+v, with a ballast of %d", left, at, taken)
+		if at := n.Outlook(t.Context(), []int{0}, 1).Tightest; taken.Load() == 0 || at.Used != 30*mb || at.Others != 30*mb {
+			t.Errorf("left %v: %+v, with a ballast of %d", left, at, taken.Load())
 		}
 	}
 }
