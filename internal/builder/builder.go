@@ -71,7 +71,6 @@ type Builder struct {
 	images  *images
 	around  *surroundings
 	history history
-	made    sync.Map // jobs of which a build was begun
 	// leftOut says which of several builders cannot be reached, and have no nodes that
 	// may come late.
 	leftOut []string

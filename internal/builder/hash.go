@@ -58,6 +58,7 @@ func (h *hashing) of(job *plan.Job, metadata map[string][]byte, graphIn func(gra
 	if err := addConfigs(sum, metadata); err != nil {
 		return "", err
 	}
+	addExports(sum, job)
 	return hex.EncodeToString(sum.Sum(nil))[:12], nil
 }
 
@@ -131,6 +132,26 @@ func digestsOf(images []graph.Image) []string {
 		digests[i.Digest] = true
 	}
 	return slices.Sorted(maps.Keys(digests))
+}
+
+// addExports adds what an export puts to an image: annotations, attestations, and the moment
+// that all its files are of.
+func addExports(sum hash.Hash, job *plan.Job) {
+	for _, e := range job.Options.Exports {
+		for _, key := range slices.Sorted(maps.Keys(e.Attrs)) {
+			if strings.HasPrefix(key, "annotation") {
+				fmt.Fprintln(sum, key, e.Attrs[key])
+			}
+		}
+	}
+	for _, kind := range slices.Sorted(maps.Keys(job.Options.Attests)) {
+		if attrs := job.Options.Attests[kind]; attrs != nil {
+			fmt.Fprintln(sum, "attest", kind, *attrs)
+		}
+	}
+	if moment := job.Options.BuildArgs["SOURCE_DATE_EPOCH"]; moment != "" {
+		fmt.Fprintln(sum, "moment", moment)
+	}
 }
 
 // Of a config, what is not by what the image is: when it was made, and how.

@@ -133,16 +133,12 @@ func partsOf(b *Builder, job *plan.Job, noCache bool) map[string]part {
 }
 
 // addPart adds a job, and all on which it is built. These are made for it alone: they are
-// written nowhere, and where they are to be made without the cache, the first build that
-// makes them does so, and the others find that.
+// written nowhere. Where they are to be made without the cache, that is so in each build:
+// in the cache may be what an earlier run has made, and BuildKit does not tell which it takes.
 func addPart(b *Builder, parts map[string]part, name string, job *plan.Job, noCache bool) {
-	_, made := b.made.LoadOrStore(job, true)
 	o := job.BuildOptions()
 	if name != target {
 		o.Exports, o.CacheTo = nil, nil
-		if made {
-			o.NoCache, o.NoCacheFilter = false, nil
-		}
 	}
 	o.NoCache = o.NoCache || noCache
 	// Nobody reads the provenance here. And a build that was asked about by its

@@ -125,9 +125,9 @@ func (a *attribution) rememberGone() {
 	for i := range a.records {
 		there[a.records[i].ID] = true
 	}
-	for id, by := range a.Memory.sources {
+	for id, o := range a.Memory.sources {
 		if !there[id] {
-			a.accounted = append(a.accounted, claimant{record: none, id: id, by: by})
+			a.accounted = append(a.accounted, claimant{record: none, id: id, by: o.by, mutable: o.mutable})
 		}
 	}
 	for id, of := range a.Memory.known {

@@ -8,12 +8,18 @@ import (
 	"github.com/stoker-build/stoker/internal/graph"
 )
 
-// source is one making of a vertex's result: it leaves one record, and while it is made or
-// when that fails, a mutable one.
+// source is one making of a vertex's result: it leaves one record. That is mutable at first,
+// gives way to another that is not when it is exported or built upon, and may come back as it
+// was when nobody uses it any more.
 type source struct {
 	vertex, result int32
-	mutable        bool
 	at             int64 // when it was done, or else when it began, in nanoseconds
+}
+
+// origin is where a record came from, by this run's numbers of vertices.
+type origin struct {
+	by      []source
+	mutable bool // the record was, when last seen
 }
 
 // claimant is a record that is taken for what some makings have left, or for one of it
@@ -23,9 +29,15 @@ type claimant struct {
 	id     string // of one that is gone
 	gap    time.Duration
 	by     []source
+	// mutable tells that the record is one.
+	mutable bool
 }
 
 const none = -1
+
+// nearby is how near to the beginning of its step a mutable record is, as good as always,
+// where the clocks of builder and build are known to each other.
+const nearby = 200 * time.Millisecond
 
 // contest takes back what is not sure: where more records seem to come from makings than
 // these have left. Those that are clearly the nearest in time are theirs; the rest are
@@ -36,23 +48,47 @@ func (a *attribution) contest() {
 	if a.Owner == Shared { // nothing of a stranger's goes because of a few milliseconds
 		apart = sameMoment
 	}
-	groups := grouped(append(a.claimants(), a.accounted...))
-	for _, group := range groups {
-		sources := map[source]bool{}
-		var claims []claimant
-		for _, c := range group {
-			for _, s := range c.by {
-				sources[s] = true
-			}
-			if c.record != none {
-				claims = append(claims, c)
-			}
-		}
-		left := max(len(sources)-(len(group)-len(claims)), 0)
-		for _, c := range claims[clearly(claims, left, apart):] {
+	for _, group := range grouped(append(a.claimants(), a.accounted...)) {
+		for _, c := range undecided(group, apart) {
 			a.of[c.record], a.sure[c.record], a.lost[c.record], a.sources[c.record] = a.fitting(c.record), false, true, nil
 		}
 	}
+}
+
+// undecided are those of the claimants of some makings of which it is not told that these
+// have left them.
+func undecided(group []claimant, apart time.Duration) (out []claimant) {
+	sources := map[source]bool{}
+	var claims, back []claimant
+	kept, goneMutable, gone := 0, 0, 0 // how many have left another record; of which one is gone that was mutable, or was not
+	for _, c := range group {
+		for _, s := range c.by {
+			sources[s] = true
+		}
+		switch {
+		case c.record == none && c.id == "":
+			kept++
+		case c.record == none && c.mutable:
+			goneMutable++
+		case c.record == none:
+			gone++
+		case c.mutable && c.gap <= nearby:
+			back = append(back, c)
+		default:
+			claims = append(claims, c)
+		}
+	}
+	if len(back) > gone { // else they are what has given way, and is back
+		claims, back = append(claims, back...), nil
+	}
+	n := clearly(claims, max(len(sources)-kept-gone, 0), apart)
+	for _, c := range claims[:n] {
+		if c.mutable && goneMutable > 0 { // that gave way to one that is not
+			goneMutable--
+			out = append(out, c)
+		}
+	}
+	return append(out, claims[n:]...)
 }
 
 // clearly sorts the claims by how near they are, and returns how many of them, up to a
@@ -72,7 +108,7 @@ func (a *attribution) claimants() (all []claimant) {
 		if !a.sure[i] {
 			continue
 		}
-		c := claimant{record: i}
+		c := claimant{record: i, mutable: a.records[i].Mutable}
 		if a.own[i] {
 			c.record = none
 		}
@@ -98,7 +134,7 @@ func (a *attribution) sourcesOf(i int) (by []source, least time.Duration) {
 		if least < 0 || gap < least {
 			least = gap
 		}
-		by = append(by, source{v, a.resultOf(v, description), r.Mutable, made.moment()})
+		by = append(by, source{v, a.resultOf(v, description), made.moment()})
 	}
 	return by, least
 }
@@ -118,7 +154,7 @@ func (a *attribution) resultOf(v int32, description string) int32 {
 func (a *attribution) earlierSources(v int32) (by []source) {
 	for _, m := range a.made[v] {
 		if m.earlier {
-			by = append(by, source{v, 0, false, m.moment()})
+			by = append(by, source{v, 0, m.moment()})
 		}
 	}
 	return by

@@ -60,3 +60,37 @@ func TestAStrangerAmongStepsOfOneText(t *testing.T) {
 	finish(v, 0, 1)
 	check(t, Classify(v), "r1 "+anothers+"\ntheirs "+anothers+"\nr2 "+anothers)
 }
+
+// A making leaves one record, mutable or not. Another's that is the other kind is no second one.
+func TestAStrangersRecordOfTheOtherKind(t *testing.T) {
+	one := job("one", "FROM env1 | RUN make #A=1")
+	mutable := func(ms int, id string) Record {
+		r := made(ms, id, "a2", run("make"))
+		r.Mutable = true
+		return r
+	}
+	fresh := func() View {
+		v := view(Shared, one)
+		v.Memory.Made(Making{Vertex: of(one, "RUN make #A=1"), Began: at(1000), Done: at(1502)})
+		return finish(v, 0)
+	}
+	ours, oursAtFirst := made(1500, "ours", "a2", run("make")), mutable(1001, "first")
+	for _, began := range []int{1050, 1300, 1900} {
+		v := fresh()
+		theirs := mutable(began, "theirs")
+		v.Records = append(stack("a", env1), ours, theirs)
+		r := Classify(v)
+		if state := r.Verdicts[len(v.Records)-1].State; state != Foreign {
+			t.Errorf("beside ours theirs, begun at %d ms, is %v", began, state)
+		}
+		v.Records = append(stack("a", env1), theirs)
+		check(t, Classify(v), "theirs "+anothers) // also when ours is gone
+	}
+	v := fresh() // ours gives way to another record, and comes back
+	for _, r := range []Record{oursAtFirst, ours, oursAtFirst} {
+		v.Records = append(stack("a", env1), r)
+		check(t, Classify(v), r.ID+" "+deadOfOne)
+	}
+	v.Records = append(stack("a", env1), mutable(1300, "theirs"))
+	check(t, Classify(v), "theirs "+anothers)
+}

@@ -40,15 +40,14 @@ type Memory struct {
 	made  map[graph.ID][]Making
 	known map[string]graph.ID // by a record's id
 	lost  map[string]bool     // records of which it was found out that they are not the run's
-	// sources are the makings that records came from, also of those that are gone: it is
-	// by this run's numbers of vertices.
-	sources map[string][]source
+	// sources are the makings that records came from, also of those that are gone.
+	sources map[string]origin
 }
 
 // NewMemory returns a memory of what earlier runs knew: the vertices of records,
 // and when vertices were made. The keeper, which may be nil, is told all that is new.
 func NewMemory(known map[string]graph.ID, made []Making, keeper Keeper) *Memory {
-	m := &Memory{keeper: keeper, made: map[graph.ID][]Making{}, known: maps.Clone(known), lost: map[string]bool{}, sources: map[string][]source{}}
+	m := &Memory{keeper: keeper, made: map[graph.ID][]Making{}, known: maps.Clone(known), lost: map[string]bool{}, sources: map[string]origin{}}
 	if m.known == nil {
 		m.known = map[string]graph.ID{}
 	}

@@ -137,5 +137,9 @@ func buildArgs(flags []string) (args, plain map[string]string, err error) {
 		}
 	}
 	args, err = keyValues("--build-arg", given)
+	const moment = "SOURCE_DATE_EPOCH" // passed on as by docker buildx build
+	if _, own := args[moment]; !own && os.Getenv(moment) != "" {
+		plain[moment] = os.Getenv(moment)
+	}
 	return args, plain, err
 }

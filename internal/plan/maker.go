@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"runtime"
 	"slices"
@@ -88,7 +89,7 @@ func (m *maker) fill(p *Plan, in rows.Input) error {
 	}
 	p.limit(m.spec.Limit)
 	p.Notes = slices.Concat(p.Notes, m.unusedArgs(p))
-	if err := p.checkShared(); err != nil {
+	if err := errors.Join(p.checkShared(), checkCircles(p.Jobs), checkHashed(p)); err != nil {
 		return err
 	}
 	p.keepShard(m.spec.Shard)

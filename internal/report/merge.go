@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/plan"
 )
 
 // Merge makes one report of the records of runs.
@@ -68,6 +69,30 @@ func identity(j ledger.PlanJob) string {
 		parts = append(parts, j.Base)
 	}
 	return strings.Join(parts, "\x00")
+}
+
+// isUntold tells that a job failed before it was known what its image would be called.
+func isUntold(j ledger.PlanJob) bool {
+	return slices.ContainsFunc(j.Tags, func(tag string) bool { return strings.Contains(tag, plan.UnknownHash) })
+}
+
+// settle takes what is on record of jobs that nobody knew the names of for what became of
+// them in other runs.
+func (m *merger) settle() {
+	told := map[string]*job{}
+	for _, j := range m.order {
+		if !isUntold(j.planned) {
+			told[j.planned.Name] = j
+		}
+	}
+	m.order = slices.DeleteFunc(m.order, func(j *job) bool {
+		other := told[j.planned.Name]
+		if !isUntold(j.planned) || other == nil {
+			return false
+		}
+		other.ends = append(other.ends, j.ends...)
+		return true
+	})
 }
 
 // of returns what is on record of a job that a run has.
@@ -156,6 +181,7 @@ func runOf(r ledger.Record) Run {
 // report sums up what was collected.
 func (m *merger) report(records []ledger.Record) Report {
 	r := Report{Runs: m.runs, Missing: missing(records), Jobs: []Job{}}
+	m.settle()
 	var counted []ledger.Entry
 	tails := map[string][]string{} // by log
 	for _, j := range m.order {

@@ -93,6 +93,22 @@ func TestMerge(t *testing.T) {
 	}
 }
 
+// A job that failed before its image's name was known is the one of its name that another run has.
+func TestUntoldNames(t *testing.T) {
+	named := func(dir, name, tag string, status ledger.Status, minute int) ledger.Record {
+		r := record(dir, minute, []string{name}, entry(name, status, minute+1))
+		r.Run.Plan.Jobs[0].Tags = []string{tag}
+		return ended(r, minute+2, 0)
+	}
+	r := Merge([]ledger.Record{named("one", "a", "r/a:unknown-hash", ledger.Failed, 0), named("two", "a", "r/a:0123456789ab", ledger.Built, 10)})
+	if r.Total != 1 || r.Built != 1 || r.Failed != 0 || !r.AllBuilt() {
+		t.Errorf("%d jobs: %s", r.Total, r.counts())
+	}
+	if r := Merge([]ledger.Record{named("one", "a", "r/a:unknown-hash", ledger.Failed, 0)}); r.Failed != 1 {
+		t.Errorf("alone: %s", r.counts())
+	}
+}
+
 // What was built on a failed job is told with it, beside the others.
 func TestDependants(t *testing.T) {
 	d := entry("d", ledger.SkippedDependency, 4)

@@ -204,3 +204,25 @@ func TestLinksToWhatAnotherNodeHasMade(t *testing.T) {
 		})
 	}
 }
+
+// What was made without the cache on the same node is used by its digest where it can be: what
+// the cache has beside it may be an earlier run's.
+func TestLinksToWhatIsMadeAnew(t *testing.T) {
+	for _, pushed := range []bool{true, false} {
+		inMemory(t, func(t *testing.T) {
+			s := newStage(t, 0, 0, nodetest.New("one", 0))
+			base := nodetest.Job("base", "os/project")
+			base.Options.NoCache = true
+			s.Plan.Jobs = []*plan.Job{base, nodetest.Linked("on-it", base)}
+			if pushed {
+				nodetest.Pushed(s.Plan.Jobs...)
+			}
+			l := formNotes{s.Builder, &sync.Mutex{}, map[string]bool{}, map[string]string{}}
+			s.Options.Builder = l
+			s.allBuilt(s.run(t.Context()), 1)
+			if l.links["on-it"] == pushed {
+				t.Errorf("pushed %t: it was built with a link: %t", pushed, l.links["on-it"])
+			}
+		})
+	}
+}

@@ -40,10 +40,12 @@ func (r *run) form(job *plan.Job, on string, known map[*plan.Job]*plan.Job) *pla
 	known[job] = job
 	known[job] = job.Relink(func(linked *plan.Job) plan.Stand {
 		maker := r.taskOf[linked]
+		pulled := maker != nil && maker.isPulled() && covers(linked.Options.Platforms, job.Options.Platforms)
+		anew := linked.Options.NoCache || len(linked.Options.NoCacheFilter) > 0 // what is in the cache may be an earlier run's
 		switch {
-		case maker != nil && maker.madeOn(on):
+		case maker != nil && maker.madeOn(on) && !(anew && pulled):
 			return plan.Stand{Job: maker.job}
-		case maker != nil && maker.isPulled() && covers(linked.Options.Platforms, job.Options.Platforms):
+		case pulled:
 			return plan.Stand{Image: linked.Tags[0] + "@" + maker.result.build.Digest}
 		}
 		return plan.Stand{Job: r.form(linked, on, known)}
