@@ -64,6 +64,9 @@ func TestCheck(t *testing.T) {
 	defer w.registry.Inject(lab.Fault{Method: http.MethodPost, Kind: lab.KindUpload, Repo: "tasks/task-6", Status: http.StatusForbidden})()
 	w.registry.Reset()
 
+	w.checkedChain(there)
+	w.registry.Reset()
+
 	code, d, by := w.checked(flags)
 	if code != ExitFailed || d.OK || d.Jobs != 8 || d.Existing != 1 {
 		t.Errorf("exit code %d, %+v", code, d)
@@ -110,6 +113,19 @@ func TestCheck(t *testing.T) {
 		t.Error("something was built")
 	}
 	w.checkedFirst(flags)
+}
+
+// checkedChain makes sure that it is no fault where a job is built on what another makes.
+func (w *workbench) checkedChain(base string) {
+	w.t.Helper()
+	root := w.registry.Host() + "/dep/root:7"
+	w.write("dep/root/Dockerfile", "FROM "+base+"\n")
+	w.write("dep/a/Dockerfile", "FROM "+root+"\nRUN true\n")
+	code, d, _ := w.checked([]string{"--each", "dep/*/Dockerfile", "-t", w.registry.Host() + "/dep/{{.Name}}:7", "--push",
+		"--builder", w.daemon.Addr(), "--state-dir", w.path("state"), "--output-dir", w.path("out"), "{{.Dir}}"})
+	if code != ExitOK || !d.OK || d.Faults != 0 || !slices.ContainsFunc(d.Findings, func(f check.Finding) bool { return strings.Contains(f.Text, "the image "+root+" is made by the job root") }) {
+		w.t.Errorf("exit code %d, %+v", code, d)
+	}
 }
 
 // checkedFirst makes sure that a build with faults builds nothing, and that the other

@@ -75,6 +75,8 @@ const (
 type examination struct {
 	Options
 	hosts hosts
+	// makers are the jobs that make images, by their tags.
+	makers map[string]*plan.Job
 
 	mu     sync.Mutex // guards what follows
 	report check.Report
@@ -90,7 +92,7 @@ type examination struct {
 
 // Plan examines a plan.
 func Plan(ctx context.Context, o Options) *check.Report {
-	e := &examination{Options: o, faulty: map[string]bool{}, untold: map[string]bool{}, absent: map[string]*absence{}}
+	e := &examination{Options: o, makers: makersOf(o.Plan), faulty: map[string]bool{}, untold: map[string]bool{}, absent: map[string]*absence{}}
 	for _, j := range o.Plan.Jobs {
 		e.report.Jobs = append(e.report.Jobs, j.Name)
 	}

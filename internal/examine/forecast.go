@@ -58,6 +58,10 @@ func (e *examination) problem(j run.PlannedJob) {
 	}
 	f.Severity = check.Fault
 	if why := j.Failure; why != nil {
+		if maker, ref := madeBy(e.makers, why.Message); maker != nil && builder.PresenceOf(why.Why) == builder.Missing {
+			e.unknown(check.Build, notYet("what the build does", ref, maker), j.Name)
+			return
+		}
 		f.Text = why.Why + ": " + why.Message
 		if why.File != "" {
 			f.Places = []check.Place{{File: why.File, Line: why.Line}}
@@ -109,6 +113,13 @@ func fits(p run.Planned, preflight int64, freed bool) (found []check.Finding) {
 // otherPlatform is BuildKit's rule about what is told of images already.
 const otherPlatform = "InvalidBaseImagePlatform"
 
+const lintSays = "what BuildKit's checks of the Dockerfile say"
+
+// notYet says what cannot be known before another job of the plan is built.
+func notYet(what, ref string, maker *plan.Job) string {
+	return fmt.Sprintf("%s: the image %s is made by the job %s, and not there yet", what, ref, maker.Name)
+}
+
 // lint has the builder check each kind of Dockerfile once.
 func (e *examination) lint(ctx context.Context, open []*plan.Job) {
 	kinds, order := map[string][]*plan.Job{}, []string(nil)
@@ -142,16 +153,26 @@ func (e *examination) uncheck(jobs []*plan.Job, s check.Severity, why string) {
 func (e *examination) lintOne(ctx context.Context, jobs []*plan.Job) {
 	sample := slices.IndexFunc(jobs, e.isAskable)
 	if sample < 0 {
-		e.uncheck(jobs, check.Unknown, "what BuildKit's checks of the Dockerfile say: its base images are not known")
+		e.uncheck(jobs, check.Unknown, lintSays+": its base images are not known")
 		return
 	}
 	results, err := e.Builder.Check(ctx, jobs[sample])
+	message := ""
+	if err != nil {
+		message = err.Error()
+	} else if results.Error != nil {
+		message = results.Error.Message
+	}
+	maker, ref := madeBy(e.makers, message)
 	switch {
+	case maker != nil:
+		e.uncheck(jobs, check.Unknown, notYet(lintSays, ref, maker))
+		return
 	case err != nil:
-		e.uncheck(jobs, check.Unknown, "what BuildKit's checks of the Dockerfile say: "+err.Error())
+		e.uncheck(jobs, check.Unknown, lintSays+": "+message)
 		return
 	case results.Error != nil:
-		e.uncheck(jobs, check.Fault, results.Error.Message)
+		e.uncheck(jobs, check.Fault, message)
 		return
 	}
 	for _, w := range results.Warnings {

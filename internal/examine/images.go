@@ -64,10 +64,23 @@ func makersOf(p *plan.Plan) map[string]*plan.Job {
 	return makers
 }
 
+// madeBy returns the job that makes an image which a message names; nil where none does.
+func madeBy(makers map[string]*plan.Job, message string) (job *plan.Job, ref string) {
+	for _, word := range strings.Fields(message) {
+		parsed, err := imageref.Parse(strings.Trim(word, `:,"`))
+		if err != nil {
+			continue
+		}
+		if j := makers[imageref.WithoutDigest(parsed.String())]; j != nil {
+			return j, parsed.String()
+		}
+	}
+	return nil, ""
+}
+
 // images asks the builder about each image once.
 func (e *examination) images(ctx context.Context, r reads) {
-	makers := makersOf(e.Plan)
-	by := r.by(makers)
+	by := r.by(e.makers)
 	asked := make([]plan.Image, 0, len(by))
 	for image := range by {
 		asked = append(asked, image)
@@ -81,7 +94,7 @@ func (e *examination) images(ctx context.Context, r reads) {
 	for _, image := range asked {
 		e.judge(image, answers[image], by[image], why)
 	}
-	e.upon(r, makers)
+	e.upon(r)
 }
 
 // answersOf has an answer about each image, also where none came.
@@ -151,14 +164,14 @@ func samePlatform(wanted, is string) bool {
 }
 
 // upon finds the jobs that are built on the images of jobs that cannot be built.
-func (e *examination) upon(r reads, makers map[string]*plan.Job) {
+func (e *examination) upon(r reads) {
 	for more := true; more; {
 		more = false
 		for i, j := range r.jobs {
 			if e.isFaulty(j.Name) {
 				continue
 			}
-			if other := e.faultyBelow(j, r.images[i], makers); other != nil {
+			if other := e.faultyBelow(j, r.images[i]); other != nil {
 				e.add(check.Finding{Severity: check.Fault, Kind: check.Build, Jobs: []string{j.Name},
 					Text: fmt.Sprintf("it is built on the image of %s, which cannot be built", other.Name)})
 				more = true
@@ -168,12 +181,12 @@ func (e *examination) upon(r reads, makers map[string]*plan.Job) {
 }
 
 // faultyBelow returns a job that cannot be built and on whose image another is.
-func (e *examination) faultyBelow(j *plan.Job, images []plan.Image, makers map[string]*plan.Job) *plan.Job {
+func (e *examination) faultyBelow(j *plan.Job, images []plan.Image) *plan.Job {
 	var below []*plan.Job
 	for _, image := range images {
-		below = append(below, makers[imageref.WithoutDigest(image.Ref)])
+		below = append(below, e.makers[imageref.WithoutDigest(image.Ref)])
 	}
-	below = append(below, makers[imageref.WithoutDigest(j.Base)])
+	below = append(below, e.makers[imageref.WithoutDigest(j.Base)])
 	for _, linked := range j.Links {
 		below = append(below, linked)
 	}

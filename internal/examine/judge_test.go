@@ -183,9 +183,9 @@ func TestUpon(t *testing.T) {
 	p := &plan.Plan{Jobs: jobs}
 	r := reads{jobs: jobs, images: make([][]plan.Image, len(jobs))}
 	r.images[1] = []plan.Image{{Ref: "r.example/second:1"}}
-	e := &examination{Options: Options{Plan: p}, faulty: map[string]bool{"broken": true}}
+	e := &examination{Options: Options{Plan: p}, makers: makersOf(p), faulty: map[string]bool{"broken": true}}
 	e.report.Jobs = names(jobs)
-	e.upon(r, makersOf(p))
+	e.upon(r)
 	told := map[string]string{}
 	for _, f := range e.report.Findings(func(s string) string { return s }) {
 		told[f.Jobs[0]] = f.Text
@@ -201,6 +201,22 @@ func TestUpon(t *testing.T) {
 	}
 	if by := r.by(makersOf(p)); len(by) != 0 {
 		t.Errorf("images of the plan's own would be asked for: %v", by)
+	}
+}
+
+// What the builder does not find of an image that a job of the plan makes is no fault.
+func TestMadeBy(t *testing.T) {
+	root := &plan.Job{Name: "root", Tags: []string{"r.example:5000/dep/root:7"}}
+	makers := makersOf(&plan.Plan{Jobs: []*plan.Job{root, {Name: "other"}}})
+	for message, made := range map[string]bool{
+		"failed to resolve source metadata for r.example:5000/dep/root:7: r.example:5000/dep/root:7: not found": true,
+		"r.example:5000/dep/root:7@sha256:" + strings.Repeat("0", 64) + ": not found":                           true,
+		"failed to resolve source metadata for r.example:5000/dep/root:8: r.example:5000/dep/root:8: not found": false,
+		"": false,
+	} {
+		if maker, _ := madeBy(makers, message); (maker == root) != made {
+			t.Errorf("%q: %v", message, maker)
+		}
 	}
 }
 

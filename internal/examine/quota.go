@@ -20,7 +20,7 @@ func (e *examination) quota(ctx context.Context, r reads) {
 	ctx, cancel := within(ctx, registryPatience)
 	defer cancel()
 	pulls, samples := map[string]int{}, map[string]string{} // by registry
-	for image := range r.by(makersOf(e.Plan)) {
+	for image := range r.by(e.makers) {
 		host := imageref.HostOf(image.Ref)
 		pulls[host]++
 		samples[host] = max(samples[host], image.Ref) // whichever; always the same
