@@ -50,8 +50,8 @@ type (
 const noTime = "0"
 
 // JUnit returns the report as JUnit's XML: a test for each job, and one for each finding
-// that is no job's. A fault is a failure; what is not known counts as skipped; warnings
-// are in the output.
+// that is no job's. A fault is a failure; what is not known counts as skipped, as does a job that was not looked at;
+// warnings are in the output.
 func (r *Report) JUnit(began time.Time, took time.Duration, rewrite func(string) string) ([]byte, error) {
 	s := suite{Package: "stoker", Name: "stoker check", Hostname: "localhost",
 		Timestamp: began.UTC().Format("2006-01-02T15:04:05"), Time: fmt.Sprintf("%.3f", took.Seconds())}
@@ -74,6 +74,11 @@ func (r *Report) JUnit(began time.Time, took time.Duration, rewrite func(string)
 			own := &tested{Name: visible.Line(f.Text), Class: "stoker.check." + string(f.Kind), Time: noTime}
 			own.take(f)
 			s.Cases = append(s.Cases, own)
+		}
+	}
+	for _, name := range r.Existing {
+		if t := of[name]; t != nil && t.Failure == nil {
+			t.Skipped = &outcome{Message: "not looked at, since its image exists: --force looks at all"}
 		}
 	}
 	s.count()

@@ -73,8 +73,9 @@ type Finding struct {
 type Report struct {
 	// Jobs are the names of all that were checked, in their order.
 	Jobs []string
-	// Existing is how many of them would be skipped, since their images exist.
-	Existing int
+	// Existing are those of them that were not looked at, and would be skipped, since
+	// their images exist.
+	Existing []string
 
 	findings []*entry
 	known    map[string]*entry

@@ -20,7 +20,7 @@ func jobs(n int) (names []string) {
 
 // of makes a report with findings about jobs of the same names.
 func of(n, existing int, found ...Finding) *Report {
-	r := &Report{Jobs: jobs(n), Existing: existing}
+	r := &Report{Jobs: jobs(n), Existing: jobs(existing)}
 	r.Add(found...)
 	return r
 }
@@ -39,11 +39,13 @@ func TestText(t *testing.T) {
 		report *Report
 		want   string
 	}{
-		"nothing":          {of(500, 0), "checked 500 jobs: nothing is wrong\n"},
-		"what exists":      {of(500, 40), "checked 500 jobs: nothing is wrong; 40 images exist already, and would be skipped\n"},
-		"one that exists":  {of(2, 1), "checked 2 jobs: nothing is wrong; 1 image exists already, and would be skipped\n"},
-		"unknown alone":    {of(1, 0, silent), "not known: what docker.io allows: no answer\n\nchecked 1 job: no fault found, 1 not known\n"},
-		"the input itself": {of(0, 0, Finding{Severity: Fault, Kind: Input, Text: "rows: row 3: no", Hint: "mend it"}), "fault: rows: row 3: no\n  mend it\n\nchecked the input: 1 fault; nothing else could be asked\n"},
+		"nothing":                {of(500, 0), "checked 500 jobs: nothing is wrong\n"},
+		"what exists":            {of(500, 40), "checked 460 jobs: nothing is wrong; 40 of 500 jobs not looked at, since their images exist: --force looks at all\n"},
+		"one that exists":        {of(2, 1), "checked 1 job: nothing is wrong; 1 of 2 jobs not looked at, since its image exists: --force looks at all\n"},
+		"all exist":              {of(6, 6), "6 of 6 jobs not looked at, since their images exist: --force looks at all\n"},
+		"all exist, and a fault": {of(6, 6, full), "fault: the disk is too small\n\nchecked 0 jobs: 1 fault; 6 of 6 jobs not looked at, since their images exist: --force looks at all\n"},
+		"unknown alone":          {of(1, 0, silent), "not known: what docker.io allows: no answer\n\nchecked 1 job: no fault found, 1 not known\n"},
+		"the input itself":       {of(0, 0, Finding{Severity: Fault, Kind: Input, Text: "rows: row 3: no", Hint: "mend it"}), "fault: rows: row 3: no\n  mend it\n\nchecked the input: 1 fault; nothing else could be asked\n"},
 		"all kinds": {of(4, 0, silent, casing, full, gone, again),
 			"fault: a/b:1 does not exist\n  c/Dockerfile:2, d/Dockerfile:2\n  in 2 of 4 jobs: job-1, job-3\n" +
 				"fault: the disk is too small\n" +
@@ -185,5 +187,13 @@ func TestVeryMany(t *testing.T) {
 	}
 	if d := r.Document(asIs); len(d.Findings) != 101 || d.Faults != 101 {
 		t.Errorf("%d findings, %d faults", len(d.Findings), d.Faults)
+	}
+}
+
+// A job that was not looked at is skipped, not passed.
+func TestJUnitOfWhatExists(t *testing.T) {
+	text, err := of(3, 2, full).JUnit(time.Now(), 0, asIs)
+	if err != nil || !strings.Contains(string(text), `skipped="2"`) || strings.Count(string(text), `<skipped message="not looked at, since its image exists: --force looks at all">`) != 2 {
+		t.Errorf("%v\n%s", err, text)
 	}
 }

@@ -32,7 +32,7 @@ type Document struct {
 
 // Document returns the report for programs, with all jobs of each finding.
 func (r *Report) Document(rewrite func(string) string) Document {
-	return Document{OK: !r.Failed(), Jobs: len(r.Jobs), Existing: r.Existing, Faults: r.count(Fault), Warnings: r.count(Warning),
+	return Document{OK: !r.Failed(), Jobs: len(r.Jobs), Existing: len(r.Existing), Faults: r.count(Fault), Warnings: r.count(Warning),
 		Unknown: r.count(Unknown), Findings: r.Findings(rewrite)}
 }
 
@@ -99,14 +99,20 @@ func (r *Report) Headline() string {
 	if len(r.Jobs) == 0 && r.Failed() {
 		return fmt.Sprintf("checked the input: %s; nothing else could be asked", plural.Of(r.count(Fault), "fault"))
 	}
-	text := fmt.Sprintf("checked %s: %s", plural.Of(len(r.Jobs), "job"), r.counts())
-	switch {
-	case r.Existing == 1:
-		text += "; 1 image exists already, and would be skipped"
-	case r.Existing > 1:
-		text += fmt.Sprintf("; %d images exist already, and would be skipped", r.Existing)
+	all, left := len(r.Jobs), len(r.Existing)
+	checked := fmt.Sprintf("checked %s: %s", plural.Of(all-left, "job"), r.counts())
+	if left == 0 {
+		return checked
 	}
-	return text
+	whose := "their images exist"
+	if left == 1 {
+		whose = "its image exists"
+	}
+	skipped := fmt.Sprintf("%d of %s not looked at, since %s: --force looks at all", left, plural.Of(all, "job"), whose)
+	if left == all && len(r.findings) == 0 {
+		return skipped
+	}
+	return checked + "; " + skipped
 }
 
 func (r *Report) counts() string {

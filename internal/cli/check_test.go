@@ -143,7 +143,7 @@ func (w *workbench) checkedFirst(flags []string) {
 	var text, junit bytes.Buffer
 	streams := Streams{In: strings.NewReader(""), Out: &text, Err: &bytes.Buffer{}}
 	if code := Main(t.Context(), "test", append([]string{"check"}, flags...), streams); code != ExitFailed ||
-		!strings.HasSuffix(text.String(), "\nchecked 8 jobs: 4 faults in 5 jobs, 1 warning; 1 image exists already, and would be skipped\n") {
+		!strings.HasSuffix(text.String(), "\nchecked 7 jobs: 4 faults in 5 jobs, 1 warning; 1 of 8 jobs not looked at, since its image exists: --force looks at all\n") {
 		t.Errorf("exit code %d\n%s", code, text.String())
 	}
 	streams.Out = &junit

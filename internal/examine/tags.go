@@ -45,7 +45,7 @@ func (e *examination) tags(ctx context.Context) []*plan.Job {
 	why := firsts{}
 	for i, j := range e.Plan.Jobs {
 		if exist[i] {
-			e.report.Existing++
+			e.report.Existing = append(e.report.Existing, j.Name)
 			continue
 		}
 		open = append(open, j)
