@@ -76,14 +76,23 @@ func (r *Report) JUnit(began time.Time, took time.Duration, rewrite func(string)
 			s.Cases = append(s.Cases, own)
 		}
 	}
-	for _, name := range r.Existing {
-		if t := of[name]; t != nil && t.Failure == nil {
-			t.Skipped = &outcome{Message: "not looked at, since its image exists: --force looks at all"}
-		}
-	}
+	r.skip(of)
 	s.count()
 	text, err := xml.MarshalIndent(suites{Suite: s}, "", "  ")
 	return append([]byte(xml.Header), append(text, '\n')...), err
+}
+
+// skip has the tests of jobs that were not looked at say so.
+func (r *Report) skip(of map[string]*tested) {
+	left, why := r.Existing, "not looked at, since its image exists: --force looks at all"
+	if r.inputOnly() {
+		left, why = r.Jobs, "not looked at, since the input has faults"
+	}
+	for _, name := range left {
+		if t := of[name]; t != nil && t.Failure == nil {
+			t.Skipped = &outcome{Message: why}
+		}
+	}
 }
 
 // take notes a finding of a test. Of several it has one failure, as the schemas want; it

@@ -146,6 +146,11 @@ func (r *Report) Findings(rewrite func(string) string) []Finding {
 // Failed tells whether there is any fault.
 func (r *Report) Failed() bool { return r.count(Fault) > 0 }
 
+// inputOnly tells that the input has faults, so that nothing else was looked at.
+func (r *Report) inputOnly() bool {
+	return slices.ContainsFunc(r.findings, func(f *entry) bool { return f.Severity == Fault && f.Kind == Input })
+}
+
 func (r *Report) count(s Severity) (n int) {
 	for _, f := range r.findings {
 		if f.Severity == s {

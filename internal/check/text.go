@@ -96,8 +96,8 @@ func indented(text string) string {
 
 // Headline says in a line what the check has come to.
 func (r *Report) Headline() string {
-	if len(r.Jobs) == 0 && r.Failed() {
-		return fmt.Sprintf("checked the input: %s; nothing else could be asked", plural.Of(r.count(Fault), "fault"))
+	if r.inputOnly() {
+		return fmt.Sprintf("checked the input: %s; nothing else could be asked", r.counts())
 	}
 	all, left := len(r.Jobs), len(r.Existing)
 	checked := fmt.Sprintf("checked %s: %s", plural.Of(all-left, "job"), r.counts())

@@ -16,6 +16,7 @@ import (
 	"github.com/stoker-build/stoker/internal/check"
 	"github.com/stoker-build/stoker/internal/examine"
 	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/mistakes"
 	"github.com/stoker-build/stoker/internal/plan"
 	"github.com/stoker-build/stoker/internal/plural"
 	"github.com/stoker-build/stoker/internal/registry"
@@ -86,6 +87,9 @@ func runCheck(ctx context.Context, o buildOptions, format string, streams Stream
 	}
 	if err != nil {
 		var report check.Report
+		if input := new(plan.InputError); errors.As(err, &input) {
+			report.Jobs = input.Jobs
+		}
 		report.Add(inputFindings(check.Input, err)...)
 		return o.tell(&report, o.redactor(&plan.Plan{}).String, format, began, streams)
 	}
@@ -156,8 +160,34 @@ func inputFindings(kind check.Kind, err error) (all []check.Finding) {
 	if !errors.As(err, &input) {
 		return []check.Finding{{Severity: check.Fault, Kind: kind, Text: err.Error()}}
 	}
-	for _, problem := range input.Problems {
-		all = append(all, check.Finding{Severity: check.Fault, Kind: kind, Text: input.What + ": " + problem, Hint: input.Hint})
+	for i, problem := range input.Problems {
+		f := check.Finding{Severity: check.Fault, Kind: kind, Text: input.What + ": " + problem, Hint: input.Hint}
+		if len(input.Faults) == len(input.Problems) {
+			fault := input.Faults[i]
+			f.Hint, f.Jobs, f.Places = fault.Hint, fault.Jobs, placesOf(input.What, fault)
+			if len(f.Places) > 0 {
+				f.Text = fault.Text // else the problem tells, in its own words, where it stands
+			}
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+// placesOf are where a fault of an input stands; none where a place is no line, nor a file.
+func placesOf(input string, fault mistakes.Fault) (all []check.Place) {
+	if fault.File != "" {
+		return []check.Place{{File: fault.File, Line: fault.Line}}
+	}
+	for _, p := range fault.Places {
+		switch {
+		case p.Unit == "" && p.Name != "":
+			all = append(all, check.Place{File: p.Name})
+		case p == mistakes.Line(p.Number):
+			all = append(all, check.Place{File: input, Line: p.Number})
+		default:
+			return nil
+		}
 	}
 	return all
 }

@@ -123,7 +123,9 @@ func (w *workbench) checkedChain(base string) {
 	w.write("dep/a/Dockerfile", "FROM "+root+"\nRUN true\n")
 	code, d, _ := w.checked([]string{"--each", "dep/*/Dockerfile", "-t", w.registry.Host() + "/dep/{{.Name}}:7", "--push",
 		"--builder", w.daemon.Addr(), "--state-dir", w.path("state"), "--output-dir", w.path("out"), "{{.Dir}}"})
-	if code != ExitOK || !d.OK || d.Faults != 0 || !slices.ContainsFunc(d.Findings, func(f check.Finding) bool { return strings.Contains(f.Text, "the image "+root+" is made by the job root") }) {
+	if code != ExitOK || !d.OK || d.Faults != 0 || !slices.ContainsFunc(d.Findings, func(f check.Finding) bool {
+		return strings.Contains(f.Text, "the image "+root+" is made by the job root")
+	}) {
 		w.t.Errorf("exit code %d, %+v", code, d)
 	}
 }
@@ -189,10 +191,14 @@ func TestCheckWithoutBuilder(t *testing.T) {
 		}
 	}
 	w.write("Dockerfile", "FROM "+there+"\nARG ID\n")
-	w.write("rows.jsonl", `{"id":"a"}`+"\n"+`{"x":1,"id":"b"}`+"\n")
+	w.write("rows.jsonl", `{"id":"a","file":"Dockerfile"}`+"\n"+`{"x":1,"id":"c","file":"bad"}`+"\n")
 	rows := []string{"--rows", "rows.jsonl", "-t", "r.example/a:{{.x}}", "--build-arg", "ID={{.id}}", "--push", "."}
-	code, d, by = w.checked(rows)
-	if code != ExitFailed || d.Jobs != 0 || len(d.Findings) != 1 || len(by[check.Input]) != 1 || !strings.Contains(by[check.Input][0].Text, "line 1: -t ") {
+	w.write("bad", "FROM "+there+"\nBAD x\n")
+	code, d, by = w.checked(append([]string{"-f", "{{.file}}"}, rows...))
+	found := by[check.Input]
+	if code != ExitFailed || d.Jobs != 2 || len(d.Findings) != 2 || len(found) != 2 || !strings.HasPrefix(found[0].Text, "-t ") ||
+		!slices.Equal(found[0].Jobs, []string{"a"}) || !slices.Equal(found[0].Places, []check.Place{{File: "rows.jsonl", Line: 1}}) ||
+		!slices.Equal(found[1].Jobs, []string{"c"}) || !slices.Equal(found[1].Places, []check.Place{{File: "bad", Line: 2}}) || found[1].Hint != "" {
 		t.Errorf("exit code %d, %+v", code, d)
 	}
 	if code, out := runStoker(t.Context(), append([]string{"check", "--workers", "0"}, rows...)...); code != ExitUsage {

@@ -227,12 +227,30 @@ func TestWritable(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]bool{dir: true, file: true, filepath.Join(dir, "new/deep"): true, filepath.Join(file, "below"): false, "/proc/none/such": false} {
-		if err := writable(path, map[string]bool{}); (err == nil) != want {
+		if err := writable(path, map[string]error{}); (err == nil) != want {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
 		t.Errorf("left behind: %v, %v", entries, err)
+	}
+}
+
+// What many jobs would write to one place that takes nothing is one fault of theirs.
+func TestUnwritable(t *testing.T) {
+	writes := []plan.Written{{Flag: "--output-dir", Path: t.TempDir()}, {Flag: "-o", Path: "-"}, {Flag: "--iidfile", Path: "/proc/y"}}
+	for _, job := range []string{"a", "b"} {
+		writes = append(writes, plan.Written{Flag: "-o", Path: "/proc/x/" + job, Job: job})
+	}
+	found := unwritable(writes)
+	if len(found) != 2 || !slices.Equal(found[1].Jobs, []string{"a", "b"}) || len(found[0].Jobs) != 0 {
+		t.Fatalf("%+v", found)
+	}
+	for i, want := range []string{`--iidfile: "/proc/y" cannot be written: nothing can be made in "/proc": `,
+		`-o: 2 destinations cannot be written, such as "/proc/x/a": nothing can be made in "/proc": `} {
+		if text := found[i].Text; !strings.HasPrefix(text, want) || strings.Contains(text, "stoker-try") {
+			t.Errorf("%q, want %q", text, want)
+		}
 	}
 }
 

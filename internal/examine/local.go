@@ -9,19 +9,13 @@ import (
 
 	"github.com/stoker-build/stoker/internal/check"
 	"github.com/stoker-build/stoker/internal/paths"
+	"github.com/stoker-build/stoker/internal/plan"
 )
 
 // local looks at what is on this machine.
 func (e *examination) local() {
-	tried := map[string]bool{}
-	for _, w := range e.Writes {
-		if tried[w.Flag+w.Path] || paths.InPlace(w.Path) {
-			continue
-		}
-		tried[w.Flag+w.Path] = true
-		if err := writable(w.Path, tried); err != nil {
-			e.add(check.Finding{Severity: check.Fault, Kind: check.Output, Text: fmt.Sprintf("%s: %q cannot be written: %s", w.Flag, w.Path, err)})
-		}
+	for _, f := range unwritable(e.Writes) {
+		e.add(f)
 	}
 	for _, j := range e.Plan.Jobs {
 		for _, s := range j.Options.SecretSpecs {
@@ -33,9 +27,44 @@ func (e *examination) local() {
 	}
 }
 
+// unwritable finds what cannot be written. Destinations of one flag that fail for one
+// reason are one fault.
+func unwritable(writes []plan.Written) (found []check.Finding) {
+	type sort struct{ flag, why string }
+	var order []sort
+	alike := map[sort][]plan.Written{}
+	tried := map[string]error{}
+	for _, w := range writes {
+		if paths.InPlace(w.Path) {
+			continue
+		}
+		if err := writable(w.Path, tried); err != nil {
+			s := sort{w.Flag, err.Error()}
+			if alike[s] == nil {
+				order = append(order, s)
+			}
+			alike[s] = append(alike[s], w)
+		}
+	}
+	for _, s := range order {
+		all := alike[s]
+		f := check.Finding{Severity: check.Fault, Kind: check.Output, Text: fmt.Sprintf("%s: %q cannot be written: %s", s.flag, all[0].Path, s.why)}
+		if len(all) > 1 {
+			f.Text = fmt.Sprintf("%s: %d destinations cannot be written, such as %q: %s", s.flag, len(all), all[0].Path, s.why)
+		}
+		for _, w := range all {
+			if w.Job != "" {
+				f.Jobs = append(f.Jobs, w.Job)
+			}
+		}
+		found = append(found, f)
+	}
+	return found
+}
+
 // writable makes sure that a file or directory can be written, or made: in the nearest
 // directory that exists a file is made and taken away. Each is tried once.
-func writable(path string, tried map[string]bool) error {
+func writable(path string, tried map[string]error) error {
 	dir := path
 	for {
 		info, err := os.Stat(dir)
@@ -43,17 +72,31 @@ func writable(path string, tried map[string]bool) error {
 			break
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) || filepath.Dir(dir) == dir {
-			return err
+			return reason(err)
 		}
 		dir = filepath.Dir(dir)
 	}
-	if tried[dir] {
-		return nil
+	err, known := tried[dir]
+	if !known {
+		err = makeIn(dir)
+		tried[dir] = err
 	}
+	return err
+}
+
+// makeIn makes a file in a directory, and takes it away.
+func makeIn(dir string) error {
 	f, err := os.CreateTemp(dir, ".stoker-try-")
 	if err != nil {
-		return err
+		return fmt.Errorf("nothing can be made in %q: %w", dir, reason(err))
 	}
-	tried[dir] = true
 	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// reason is an error without the path that it is about, which is of no use to people.
+func reason(err error) error {
+	if at := new(fs.PathError); errors.As(err, &at) {
+		return at.Err
+	}
+	return err
 }

@@ -14,18 +14,28 @@ import (
 type Findings struct {
 	// Hint is what the error ends with where the first fault has none.
 	Hint string
+	// Jobs are the names of all jobs of the input, where they are known.
+	Jobs []string
 
-	problems []string
-	places   map[string][]Place
-	kinds    map[string]string // of problems that differ in values alone it is the same
+	problems []*problem
+	known    map[string]*problem // by their texts
+}
+
+// problem is a fault as it grows.
+type problem struct {
+	Fault
+	kind string // of problems that differ in values alone it is the same
 }
 
 // Add notes a row's fault. Of an *InputError each problem is one; the hint of
 // the first fault is what the error at the end ends with.
-func (f *Findings) Add(at Place, err error) {
+func (f *Findings) Add(at Place, err error) { f.AddOf("", at, err) }
+
+// AddOf does the same for a row whose job's name is known.
+func (f *Findings) AddOf(job string, at Place, err error) {
 	var input *InputError
 	if !errors.As(err, &input) {
-		f.note(at, err.Error(), withoutValues(err.Error()), "")
+		f.note(job, at, Fault{Text: err.Error()}, withoutValues(err.Error()))
 		return
 	}
 	what := input.What
@@ -33,20 +43,25 @@ func (f *Findings) Add(at Place, err error) {
 		what = "" // no flag: a Dockerfile, which may be a row's own
 	}
 	for _, p := range input.Problems {
-		f.note(at, input.What+": "+p, what+": "+withoutValues(p), input.Hint)
+		f.note(job, at, Fault{Text: input.What + ": " + p, Hint: input.Hint, File: input.File, Line: input.Line}, what+": "+withoutValues(p))
 	}
 }
 
-// note notes a problem, with its text but for the values.
-func (f *Findings) note(at Place, problem, kind, hint string) {
-	if f.places == nil {
-		f.places, f.kinds, f.Hint = map[string][]Place{}, map[string]string{}, cmp.Or(hint, f.Hint)
+// note notes a fault of a row, with its text but for the values.
+func (f *Findings) note(job string, at Place, fault Fault, kind string) {
+	p := f.known[fault.Text]
+	if p == nil {
+		if f.known == nil {
+			f.known = map[string]*problem{}
+		}
+		p = &problem{fault, kind}
+		f.known[fault.Text] = p
+		f.problems = append(f.problems, p)
 	}
-	if f.places[problem] == nil {
-		f.problems = append(f.problems, problem)
+	p.Places = append(p.Places, at)
+	if job != "" {
+		p.Jobs = append(p.Jobs, job)
 	}
-	f.places[problem] = append(f.places[problem], at)
-	f.kinds[problem] = kind
 }
 
 // Where a problem's text has values: in quotes, or in brackets as the library has them
@@ -60,36 +75,56 @@ func (f *Findings) Err(what string) error {
 	if len(f.problems) == 0 {
 		return nil
 	}
-	alike := map[string][]string{}
+	alike := map[string][]*problem{}
 	for _, p := range f.problems {
-		alike[f.kinds[p]] = append(alike[f.kinds[p]], p)
+		alike[p.kind] = append(alike[p.kind], p)
 	}
-	e := &InputError{What: what, Hint: f.Hint}
+	e := &InputError{What: what, Hint: cmp.Or(f.problems[0].Hint, f.Hint), Jobs: f.Jobs}
 	for _, p := range f.problems {
-		same := alike[f.kinds[p]]
+		same := alike[p.kind]
+		fault := p.Fault
+		fault.Hint = cmp.Or(fault.Hint, f.Hint)
 		switch {
 		case len(same) <= alikeInError:
-			e.Problems = append(e.Problems, located(listPlaces(f.places[p], placesInProblem), p))
+			e.Problems = append(e.Problems, located(listPlaces(p.Places, placesInProblem), p.Text))
 		case p == same[0]:
-			places := f.placesOf(same)
-			e.Problems = append(e.Problems, fmt.Sprintf("%s, such as %s: %s", listPlaces(places, alikeInError), f.places[p][0], p))
+			fault = together(fault, same)
+			e.Problems = append(e.Problems, fmt.Sprintf("%s, such as %s: %s", listPlaces(placesOf(same), alikeInError), p.Places[0], p.Text))
+		default:
+			continue
 		}
+		e.Faults = append(e.Faults, fault)
 	}
 	return e
 }
 
-// located puts the places of a problem before it. What is of the whole input has none.
+// together has one fault stand for others that are alike.
+func together(first Fault, all []*problem) Fault {
+	one := first
+	one.Text = fmt.Sprintf("%d faults like this: %s", len(all), first.Text)
+	one.Places, one.Jobs = placesOf(all), nil
+	for _, p := range all {
+		one.Jobs = append(one.Jobs, p.Jobs...)
+	}
+	if len(all) > 1 && first.File != "" {
+		one.File, one.Line = "", 0 // each has its own
+	}
+	return one
+}
+
+// located puts the places of a problem before it. What is of the whole input has none,
+// and a file need not be named twice.
 func located(places, problem string) string {
-	if places == "" {
+	if places == "" || strings.HasPrefix(problem, places+": ") {
 		return problem
 	}
 	return places + ": " + problem
 }
 
 // placesOf returns the places that have any of some problems.
-func (f *Findings) placesOf(problems []string) (places []Place) {
+func placesOf(problems []*problem) (places []Place) {
 	for _, p := range problems {
-		places = append(places, f.places[p]...)
+		places = append(places, p.Places...)
 	}
 	slices.SortFunc(places, comparePlaces)
 	return slices.Compact(places)

@@ -23,6 +23,7 @@ func TestFindings(t *testing.T) {
 		{"the same", []Place{row(1), row(7)}, []error{same, same}, "in: rows 1, 7: it is bad"},
 		{"by names", []Place{named(1, "a/x"), named(2, "b/x")}, []error{same, same}, "in: a/x, b/x: it is bad"},
 		{"of the whole input", []Place{row(1), {}}, []error{same, errors.New("there is more")}, "in: 2 problems:\n  row 1: it is bad\n  there is more"},
+		{"a file, once", []Place{named(1, "a/x")}, []error{&InputError{What: "a/x", Problems: []string{"no"}}}, "in: a/x: no"},
 		{"alike", []Place{row(5), row(2), row(3), row(4)}, []error{unlike(5), unlike(2), unlike(3), unlike(4)}, `in: rows 2, 3, 4 and 1 more, such as row 5: "5" is bad`},
 		{"a hint of its own", []Place{row(1)}, []error{&InputError{What: "--x", Problems: []string{"no"}, Hint: "do y"}}, "in: row 1: --x: no\ndo y"},
 	}
@@ -40,6 +41,34 @@ func TestFindings(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// Each fault has its own hint, places and jobs, and is one of the problems.
+func TestFaultsInParts(t *testing.T) {
+	found := Findings{Jobs: []string{"a", "b", "c", "d", "e", "f"}}
+	found.AddOf("a", Line(1), &InputError{What: "-f", Problems: []string{"none"}, Hint: "give one"})
+	found.AddOf("b", Line(2), &InputError{What: "PATH", Problems: []string{"no directory"}})
+	found.AddOf("c", Line(3), &InputError{What: "PATH", Problems: []string{"no directory"}})
+	for i, job := range []string{"d", "e", "f", "a"} {
+		file := job + "/Dockerfile"
+		found.AddOf(job, Line(4+i), &InputError{What: file, File: file, Line: 7, Problems: []string{"does not parse"}})
+	}
+	var e *InputError
+	if !errors.As(found.Err("in"), &e) || len(e.Faults) != len(e.Problems) || len(e.Jobs) != 6 {
+		t.Fatalf("%+v", e)
+	}
+	var got []string
+	for _, f := range e.Faults {
+		got = append(got, fmt.Sprint(f.Text, " | ", f.Hint, " | ", f.Places, f.Jobs, f.File, f.Line))
+	}
+	want := []string{
+		"-f: none | give one | [line 1] [a]0",
+		"PATH: no directory |  | [line 2 line 3] [b c]0",
+		"4 faults like this: d/Dockerfile: does not parse |  | [line 4 line 5 line 6 line 7] [d e f a]0",
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 

@@ -3,6 +3,7 @@
 package mistakes
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unicode"
@@ -14,6 +15,41 @@ type InputError struct {
 	What     string   // the input, such as a file's name
 	Problems []string // one line each
 	Hint     string   // what to do, if there is something to say
+	// File is the one that What names, where it is a file of a row, and Line where the
+	// problem stands in it; 0 where that is not known.
+	File string
+	Line int
+	// Faults are the problems in parts, one for each; nil where more is not known.
+	Faults []Fault
+	// Jobs are the names of all jobs of the input, where they are known.
+	Jobs []string
+}
+
+// Fault is a problem in parts.
+type Fault struct {
+	Text string // without its places
+	Hint string
+	// Places are where it stands in the input.
+	Places []Place
+	// File and Line are where it stands elsewhere, as of an InputError.
+	File string
+	Line int
+	// Jobs are the names of those that have it, where they are known.
+	Jobs []string
+}
+
+// OfAll is an error that all jobs of an input have. Other errors stay as they are.
+func OfAll(err error, jobs []string) error {
+	var input *InputError
+	if !errors.As(err, &input) || len(input.Faults) > 0 {
+		return err
+	}
+	all := *input
+	all.Jobs = jobs
+	for _, p := range input.Problems {
+		all.Faults = append(all.Faults, Fault{Text: input.What + ": " + p, Hint: input.Hint, File: input.File, Line: input.Line, Jobs: jobs})
+	}
+	return &all
 }
 
 // How many problems an error lists; a file of another kind has as many as lines.

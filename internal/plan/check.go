@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -37,7 +39,7 @@ func (s *Source) check(ctx context.Context, o build.Options, baseArg string) err
 		return nil
 	}
 	fail := func(problem, hint string) error {
-		return &InputError{What: s.name, Problems: []string{problem}, Hint: hint}
+		return &InputError{What: s.name, Problems: []string{problem}, Hint: hint, File: s.name, Line: lineOf(problem)}
 	}
 	stages, args, err := parseDockerfile(s.dockerfile)
 	switch {
@@ -137,7 +139,19 @@ func (p *Plan) InDoubt() *Job {
 // DoesNotParse is the error of a Dockerfile of which its frontend says that it
 // does not parse.
 func (s *Source) DoesNotParse(err error) error {
-	return &InputError{What: s.name, Problems: []string{err.Error()}}
+	return &InputError{What: s.name, Problems: []string{err.Error()}, File: s.name, Line: lineOf(err.Error())}
+}
+
+// onLine is how BuildKit's parser says where a mistake is.
+var onLine = regexp.MustCompile(`^dockerfile parse error on line (\d+): `)
+
+// lineOf reads in which line a mistake is; 0 where that is not said.
+func lineOf(problem string) int {
+	if said := onLine.FindStringSubmatch(problem); said != nil {
+		line, _ := strconv.Atoi(said[1])
+		return line
+	}
+	return 0
 }
 
 func parseDockerfile(dockerfile []byte) ([]instructions.Stage, []instructions.ArgCommand, error) {

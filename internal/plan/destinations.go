@@ -66,6 +66,7 @@ type Written struct {
 	Flag string // that names it
 	Path string // as it was named
 	Key  string // see paths.Key
+	Job  string // whose build it is; empty where it is of all
 }
 
 // Writes returns what the jobs' builds write on this machine: outputs and caches.
@@ -74,7 +75,7 @@ func (p *Plan) Writes() (all []Written) {
 	for _, j := range p.Jobs {
 		for _, d := range j.writes {
 			if d.flag != MetadataFlag && filepath.IsAbs(d.key) {
-				all = append(all, Written{Flag: d.flag, Path: d.name, Key: d.key})
+				all = append(all, Written{Flag: d.flag, Path: d.name, Key: d.key, Job: j.Name})
 			}
 		}
 	}

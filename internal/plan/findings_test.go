@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stoker-build/stoker/internal/rows"
@@ -36,5 +37,26 @@ func TestLikeProblemsAreOne(t *testing.T) {
 				t.Errorf("error\n%v, want\n%s", err, tt.want)
 			}
 		})
+	}
+}
+
+// What is wrong with rows and with Dockerfiles is told in one go; a flag that no row fills
+// in is to blame itself.
+func TestAllFaultsAtOnce(t *testing.T) {
+	t.Chdir(files(t, map[string]string{"a/Dockerfile": "FROM x\n", "b/Dockerfile": "FROM x\nBAD y\n", "c/Dockerfile": "FROM x\n"}))
+	for name, tt := range map[string]struct {
+		spec Spec
+		want string
+	}{
+		"rows and Dockerfiles": {Spec{Context: "{{.id}}", TagTemplates: []string{"r.example/{{.tag}}"}},
+			"rows.jsonl: 2 problems:\n  line 1: -t \"r.example/{{.tag}}\": there is no field .tag\n" +
+				"  line 2: b/Dockerfile: dockerfile parse error on line 2: unknown instruction: BAD"},
+		"a secret of all": {Spec{Context: "{{.id}}", Secrets: []string{"id=t,src=nofile"}},
+			`--secret "id=t,src=nofile": failed to stat nofile: `},
+	} {
+		_, err := newPlan(t, tt.spec, jsonRows(t, `{"id":"a"}`, `{"id":"b","tag":"b"}`, `{"id":"c","tag":"c"}`))
+		if err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+			t.Errorf("%s: error\n%v, want\n%s", name, err, tt.want)
+		}
 	}
 }

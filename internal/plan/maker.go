@@ -47,6 +47,9 @@ func newMaker(spec Spec) (*maker, error) {
 		return nil, err
 	}
 	m.templates = templates
+	if err := m.checkSecrets(); err != nil {
+		return nil, err
+	}
 	outputs, err := newOutputs(spec, m.guard)
 	if err != nil {
 		return nil, err
@@ -63,28 +66,34 @@ func (m *maker) fill(p *Plan, in rows.Input) error {
 	if err := m.refuseGraphHash(in); err != nil {
 		return err
 	}
+	names := make([]string, len(in.Rows))
+	for i, row := range in.Rows {
+		names[i] = row.Name
+	}
 	if !m.path.varies() && !m.file.varies() {
 		// What is wrong with the one source is told once, not by row.
 		if _, err := m.sources.read(place{context: m.spec.Context, file: m.spec.File}); err != nil {
-			return err
+			return mistakes.OfAll(err, names)
 		}
 	}
 	if err := m.checkDifference(in); err != nil {
 		return err
 	}
-	var found mistakes.Findings
+	found := mistakes.Findings{Jobs: names}
+	var places []mistakes.Place // of the jobs
 	for _, row := range in.Rows {
 		job, err := m.job(row)
 		if err != nil {
-			found.Add(row.Place, err)
+			found.AddOf(row.Name, row.Place, err)
 			continue
 		}
-		p.Jobs = append(p.Jobs, job)
+		p.Jobs, places = append(p.Jobs, job), append(places, row.Place)
+	}
+	// What the others have in their Dockerfiles is told with it.
+	if err := m.checkSources(p.Jobs, places, &found); err != nil {
+		return mistakes.OfAll(err, names)
 	}
 	if err := found.Err(in.Name); err != nil {
-		return err
-	}
-	if err := m.checkSources(p, in); err != nil {
 		return err
 	}
 	p.limit(m.spec.Limit)
@@ -170,41 +179,45 @@ func (m *maker) source(columns map[string]any) (*Source, error) {
 	return m.sources.read(place{context: path, file: file, contextFromRow: m.path.varies(), fileFromRow: m.file.varies()})
 }
 
-// checkSources checks the Dockerfiles. Of jobs of the same kind one stands for
-// all.
-func (m *maker) checkSources(p *Plan, in rows.Input) error {
+// checkSources checks the Dockerfiles of jobs, which stand at places. Of jobs of the same
+// kind one stands for all. Where all jobs are of one kind, what is wrong is returned: it
+// is no row's.
+func (m *maker) checkSources(jobs []*Job, places []mistakes.Place, found *mistakes.Findings) error {
 	type sample struct {
 		source *Source
 		kind   string
 	}
-	var kinds []int
-	seen := map[sample]bool{}
-	for i, j := range p.Jobs {
-		if s := (sample{j.Source, j.Kind}); !seen[s] {
-			seen[s] = true
-			kinds = append(kinds, i)
+	of := map[sample][]int{}
+	var kinds []sample
+	for i, j := range jobs {
+		s := sample{j.Source, j.Kind}
+		if of[s] == nil {
+			kinds = append(kinds, s)
 		}
+		of[s] = append(of[s], i)
 	}
 	problems := make([]error, len(kinds))
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
-	for n, i := range kinds {
+	for n, s := range kinds {
 		group.Go(func() error {
-			problems[n] = m.checkSource(p.Jobs[i])
+			problems[n] = m.checkSource(jobs[of[s][0]])
 			return nil
 		})
 	}
 	_ = group.Wait()
-	if len(kinds) == 1 {
+	if len(kinds) == 1 && len(jobs) == len(found.Jobs) {
 		return problems[0]
 	}
-	var found mistakes.Findings
-	for n, i := range kinds {
-		if problems[n] != nil {
-			found.Add(in.Rows[i].Place, problems[n])
+	for n, s := range kinds {
+		if problems[n] == nil {
+			continue
+		}
+		for _, i := range of[s] {
+			found.AddOf(jobs[i].Name, places[i], problems[n])
 		}
 	}
-	return found.Err(in.Name)
+	return nil
 }
 
 // checkSource checks the Dockerfile of a job. The base image must make a

@@ -60,6 +60,19 @@ func newGrant(texts []string) (g grant, err error) {
 	return g, err
 }
 
+// checkSecrets finds what is wrong with secrets in which no row has a say.
+func (m *maker) checkSecrets() error {
+	for _, t := range m.secrets {
+		if t.varies() {
+			continue
+		}
+		if _, err := newGrant([]string{t.text}); err != nil {
+			return &InputError{What: fmt.Sprintf("%s %q", secretFlag, t.text), Problems: []string{err.Error()}}
+		}
+	}
+	return nil
+}
+
 // checkSecret keeps a row from naming which of the user's variables, or of the files
 // outside of the working directory, is given to its build. A secret that has an id alone is
 // the variable or the file of that name (CreateSecrets in buildx's build/secrets.go).
