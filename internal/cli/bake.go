@@ -92,6 +92,7 @@ func (o *bakeOptions) addTo(f *pflag.FlagSet) {
 	f.IntVar(&o.input.limit, "limit", 0, "fill --rows-var with only the first `N` rows (0: all)")
 	o.input.addShard(f)
 	f.BoolVar(&o.run.lint, "check", false, "short for --call=check")
+	f.BoolVar(&o.run.checkFirst, "check-first", false, "find what would go wrong first, as \"stoker check\" does, and build nothing when there is a fault")
 	o.builder.addTo(f)
 	o.run.addTo(f)
 	o.prune.addTo(f)

@@ -68,6 +68,10 @@ services:
 	if code != ExitOK || !strings.Contains(out, "task-one") || !strings.Contains(out, "build will need --push") {
 		t.Errorf("plan: exit code %d\n%s", code, out)
 	}
+	code, out = w.bake(t.Context(), append(rows, "--push", "--check-first", "--set", "web.args.BASE_IMAGE="+w.registry.Host()+"/gone:1")...)
+	if code != ExitFailed || !strings.Contains(out, "/gone:1 does not exist") || !strings.Contains(out, "in 1 of 3 jobs: web") || !strings.Contains(out, "\nnothing was built") {
+		t.Errorf("check first: exit code %d\n%s", code, out)
+	}
 	code, out = w.bake(t.Context(), append(rows, "--push", "--metadata-file", w.path("metadata.json"))...)
 	if code != ExitOK {
 		t.Fatalf("exit code %d\n%s", code, out)

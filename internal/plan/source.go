@@ -94,12 +94,12 @@ func (s *sources) readNew(p place) (*Source, error) {
 	case p.context == "-":
 		return nil, &InputError{What: s.words.context, Problems: []string{"a context from standard input is read only once, but each job needs it"},
 			Hint: "unpack it into a directory first"}
+	case !remote && !osutil.IsLocalDir(p.context):
+		return nil, &InputError{What: s.words.context, Problems: []string{fmt.Sprintf("build context %q is not a directory", p.context)}}
 	case p.inline != "":
 	case urlutil.IsRemoteURL(p.file), remote && p.file != "-" && !filepath.IsAbs(p.file):
 		source.name = p.file
 		return source, nil
-	case !remote && !osutil.IsLocalDir(p.context):
-		return nil, &InputError{What: s.words.context, Problems: []string{fmt.Sprintf("build context %q is not a directory", p.context)}}
 	}
 	return source, s.readDockerfile(source, p)
 }

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/docker/buildx/build"
 )
 
 func TestDockerfileHash(t *testing.T) {
@@ -125,5 +127,22 @@ func TestReadSource(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Dir(filepath.Dir(staged))); !os.IsNotExist(err) {
 		t.Errorf("the plan's copies are still there: %v", err)
+	}
+}
+
+// A context that is not there is refused, also where the Dockerfile is not in it.
+func TestContextOfTarget(t *testing.T) {
+	o := build.Options{Inputs: build.Inputs{ContextPath: filepath.Join(t.TempDir(), "none"), DockerfileInline: "FROM scratch\n"}}
+	_, err := OfTargets(TargetSpec{Name: "docker-bake.hcl"}, []Target{{Name: "app", Options: o}})
+	if err == nil || !strings.HasPrefix(err.Error(), "docker-bake.hcl: target app: context: build context ") {
+		t.Errorf("%v", err)
+	}
+	o.Inputs.ContextPath = t.TempDir()
+	p, err := OfTargets(TargetSpec{}, []Target{{Name: "app", Options: o}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
 	}
 }
