@@ -41,6 +41,9 @@ func ReasonOf(job *plan.Job, err error) ledger.Failure {
 	} else if failedProcess.MatchString(f.Message) {
 		f.Message = strings.TrimPrefix(trimmed(ownWords(err)), "process: ")
 	}
+	if m := ofImage.FindStringSubmatch(f.Message); why == noSuchImage && m != nil {
+		f.Image = m[1]
+	}
 	if why == notUTF8 && job != nil {
 		f.Message = cmp.Or(badName(job), f.Message)
 	}
@@ -106,6 +109,9 @@ var noise = regexp.MustCompile(`^(?:ERROR: |failed to build: |failed to solve: |
 
 // resolving is how the message begins of an image that could not be had.
 var resolving = regexp.MustCompile(`^(\S+): failed to resolve source metadata for (\S+): `)
+
+// ofImage is how a trimmed message begins that says of an image that it is not there.
+var ofImage = regexp.MustCompile(`^(\S+): `)
 
 // trimmed is a message of BuildKit's without the words before the reason.
 func trimmed(message string) string {

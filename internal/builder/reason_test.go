@@ -74,6 +74,15 @@ func TestReasonOf(t *testing.T) {
 			t.Errorf("%s: %q, want %q", name, got, tt.want)
 		}
 	}
+	for message, image := range map[string]string{
+		"failed to solve: r/a:1: failed to resolve source metadata for r/a:1: r/a:1: not found":                    "r/a:1",
+		"failed to solve: r/a:1: failed to resolve source metadata for r/a:1: unexpected status: 401 Unauthorized": "",
+		"failed to solve: nothing of the kind: not found":                                                          "",
+	} {
+		if got := ReasonOf(nil, errors.New(message)).Image; got != image {
+			t.Errorf("%s: the image %q, want %q", message, got, image)
+		}
+	}
 	if f := ReasonOf(nil, step(exit(3, "exit code: 3"), "a", "b")); f.Class != string(StepFailed) || f.ExitCode != 3 || len(f.Output) != 2 {
 		t.Errorf("%+v", f)
 	}

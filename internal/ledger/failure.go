@@ -24,6 +24,8 @@ type Failure struct {
 	// Message is the reason: of a step that exited with a code the line of its output
 	// that tells most, else what the builder says.
 	Message string `json:"message"`
+	// Image is the one that does not exist, where it is for that.
+	Image string `json:"image,omitempty"`
 	// Output is the last that the step printed.
 	Output []string `json:"output,omitempty"`
 }
@@ -96,6 +98,10 @@ func (f Failure) Kind() string {
 	}
 	return f.Class + " " + f.Place() + " " + particulars.ReplaceAllString(f.Message, "*")
 }
+
+// Cause tells failures of one kind apart that are for different images: who mends one
+// has not mended the other, though both may be of no use to try again.
+func (f Failure) Cause() string { return f.Kind() + "\x00" + f.Image }
 
 func isFrom(step string) bool {
 	instruction, _, _ := strings.Cut(step, " ")

@@ -94,6 +94,29 @@ func TestFailureGroups(t *testing.T) {
 	}
 }
 
+// Different images that are missing are different causes, but very many are told as one;
+// to a run they are alike all the same.
+func TestGroupsOfMissingImages(t *testing.T) {
+	lacking := func(n int) (failed []FailedJob) {
+		for i := range 2 * n {
+			ref := fmt.Sprintf("r.example/base:%d", i%n)
+			failed = append(failed, FailedJob{Name: fmt.Sprint("job-", i), Failure: Failure{Class: "permanent", Why: "the registry says that an image does not exist",
+				Message: ref + ": not found", Image: ref}})
+		}
+		return failed
+	}
+	groups, names := GroupsWithNames(lacking(3))
+	if len(groups) != 3 || groups[1].Jobs != 2 || groups[1].Failure.Image != "r.example/base:1" || fmt.Sprint(names[1]) != "[job-1 job-4]" || groups[1].Images != 0 {
+		t.Errorf("%+v %v", groups, names)
+	}
+	for _, all := range [][]FailureGroup{Groups(lacking(500)), {Together(lacking(500))}} {
+		if len(all) != 1 || all[0].Jobs != 1000 || len(all[0].Examples) != 3 || all[0].Images != 500 ||
+			all[0].Common().Reason() != "the registry says that an image does not exist: 500 images, such as r.example/base:0: not found" {
+			t.Errorf("%+v", all)
+		}
+	}
+}
+
 func TestMarkdownOfOneFailureInSeveralFiles(t *testing.T) {
 	elsewhere := brokenStep
 	elsewhere.File = "task-2/Dockerfile"

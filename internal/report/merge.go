@@ -246,15 +246,11 @@ func (m *merger) span() (from, to time.Time) {
 
 // nameFive names more jobs of each group of failures than a run's own summary does.
 func (r *Report) nameFive() {
-	names := map[string][]string{}
-	for _, f := range r.FailedBuilds {
-		kind := f.Failure.Kind()
-		names[kind] = append(names[kind], f.Name)
+	groups, names := ledger.GroupsWithNames(r.FailedBuilds)
+	for i := range groups {
+		groups[i].Examples = names[i][:min(len(names[i]), shownNames)]
 	}
-	for i, g := range r.FailureGroups {
-		all := names[g.Failure.Kind()]
-		r.FailureGroups[i].Examples = all[:min(len(all), shownNames)]
-	}
+	r.FailureGroups = groups
 }
 
 // addBytes sums up what the runs tell of bytes and of time.

@@ -46,7 +46,7 @@ func explain(r *redact.Redactor, t *task, cause error, class builder.Class, why 
 }
 
 func redactedFailure(r *redact.Redactor, f ledger.Failure) *ledger.Failure {
-	for _, text := range []*string{&f.Step, &f.File, &f.Message} {
+	for _, text := range []*string{&f.Step, &f.File, &f.Message, &f.Image} {
 		*text = r.String(*text)
 	}
 	for i := range f.Output {

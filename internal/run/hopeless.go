@@ -32,7 +32,7 @@ func hopeless(entries []ledger.Entry) string {
 		kind := e.Failure.Kind()
 		alike[kind] = append(alike[kind], ledger.FailedJob{Name: e.Name, Failure: *e.Failure})
 		if len(alike[kind]) == hopelessAfter {
-			return ledger.Groups(alike[kind])[0].Common().String()
+			return ledger.Together(alike[kind]).Common().String()
 		}
 	}
 	return ""

@@ -160,15 +160,16 @@ func (s *Status) count(entries []ledger.Entry) {
 func (s *Status) group(failed []ledger.Entry) {
 	s.Failed = len(failed)
 	jobs := make([]ledger.FailedJob, len(failed))
-	names := map[string][]string{}
 	for i, e := range failed {
 		jobs[i] = ledger.FailedJob{Name: e.Name, Failure: e.Cause(), LogPath: deref(e.LogPath)}
-		kind := jobs[i].Failure.Kind()
-		names[kind] = append(names[kind], visible.Line(e.Name))
 	}
-	for _, g := range ledger.Groups(jobs) {
+	groups, names := ledger.GroupsWithNames(jobs)
+	for i, g := range groups {
+		for n := range names[i] {
+			names[i][n] = visible.Line(names[i][n])
+		}
 		s.Failures = append(s.Failures, StatusFailure{
-			Reason: reason(g.Common().Reason()), Jobs: names[g.Failure.Kind()], Log: visible.Line(g.LogPath), Failure: g.Failure, group: g,
+			Reason: reason(g.Common().Reason()), Jobs: names[i], Log: visible.Line(g.LogPath), Failure: g.Failure, group: g,
 		})
 	}
 }
