@@ -57,6 +57,7 @@ func TestCheck(t *testing.T) {
 	index := labtest.Index(t, w.registry, "example/index:1", lab.Image{Platform: other}).Ref
 	slip, gone := host+"/example/there:1.26", host+"/example/theer:1"
 	flags := w.tasks(there, slip, slip, gone, foreign, index, there, there)
+	w.write("tasks/task-7/Dockerfile", "FROM "+there+"\nCOPY none* Dockerfile /x/\n") // a pattern may match nothing
 	code, out := runStoker(t.Context(), append([]string{"build", "--check-first", "--progress", "plain", "--where", `Name == "task-7"`}, flags...)...)
 	if code != ExitOK || strings.Contains(out, "fault") {
 		t.Fatalf("a build without faults: exit code %d\n%s", code, out)
@@ -115,18 +116,26 @@ func TestCheck(t *testing.T) {
 	w.checkedFirst(flags)
 }
 
-// checkedChain makes sure that it is no fault where a job is built on what another makes.
+// checkedChain makes sure that it is no fault where a job is built on what another makes,
+// and one where a context does not have what is copied of it.
 func (w *workbench) checkedChain(base string) {
 	w.t.Helper()
 	root := w.registry.Host() + "/dep/root:7"
 	w.write("dep/root/Dockerfile", "FROM "+base+"\n")
 	w.write("dep/a/Dockerfile", "FROM "+root+"\nRUN true\n")
+	w.write("dep/b/Dockerfile", "FROM "+root+"\nCOPY Dockerfile nothere none* /x/\n")
+	w.write("dep/c/Dockerfile", "FROM "+base+"\n\nCOPY ./nothere /x/\n")
 	code, d, _ := w.checked([]string{"--each", "dep/*/Dockerfile", "-t", w.registry.Host() + "/dep/{{.Name}}:7", "--push",
 		"--builder", w.daemon.Addr(), "--state-dir", w.path("state"), "--output-dir", w.path("out"), "{{.Dir}}"})
-	if code != ExitOK || !d.OK || d.Faults != 0 || !slices.ContainsFunc(d.Findings, func(f check.Finding) bool {
-		return strings.Contains(f.Text, "the image "+root+" is made by the job root")
-	}) {
-		w.t.Errorf("exit code %d, %+v", code, d)
+	made := slices.ContainsFunc(d.Findings, func(f check.Finding) bool {
+		return f.Severity == check.Unknown && strings.Contains(f.Text, "the image "+root+" is made by the job root")
+	})
+	if code != ExitFailed || d.Faults != 1 || !made {
+		w.t.Fatalf("exit code %d, %+v", code, d)
+	}
+	f, want := d.Findings[0], []check.Place{{File: filepath.Join("dep", "b", "Dockerfile"), Line: 2}, {File: filepath.Join("dep", "c", "Dockerfile"), Line: 3}}
+	if f.Text != "/nothere is copied, and not in the build context" || strings.Join(f.Jobs, " ") != "b c" || !slices.Equal(f.Places, want) {
+		w.t.Errorf("%+v", f)
 	}
 }
 

@@ -116,6 +116,7 @@ func Plan(ctx context.Context, o Options) *check.Report {
 		})
 	}
 	_ = group.Wait()
+	e.copies(ctx, open) // last: else nothing more is asked about these jobs
 	e.tellAbsent(ctx)
 	return &e.report
 }

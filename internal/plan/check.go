@@ -204,6 +204,7 @@ func convert(ctx context.Context, dockerfile []byte, o build.Options, args map[s
 		Config:         dockerui.Config{BuildArgs: args, Target: o.Target},
 		MainContext:    &local,
 		MetaResolver:   notes,
+		SourceMap:      llb.NewSourceMap(nil, "Dockerfile", "Dockerfile", dockerfile),
 		LLBCaps:        &caps,
 		TargetPlatform: &platform,
 	})
