@@ -16,7 +16,6 @@ import (
 	"github.com/stoker-build/stoker/internal/check"
 	"github.com/stoker-build/stoker/internal/examine"
 	"github.com/stoker-build/stoker/internal/ledger"
-	"github.com/stoker-build/stoker/internal/mistakes"
 	"github.com/stoker-build/stoker/internal/plan"
 	"github.com/stoker-build/stoker/internal/plural"
 	"github.com/stoker-build/stoker/internal/registry"
@@ -43,8 +42,9 @@ func newCheck(streams Streams) *cobra.Command {
 It takes the flags of build, asks the builder for each base image once, and has
 it check each Dockerfile once. Registries are asked which images exist, whether
 pushing is allowed, and how much may still be pulled. A forecast tells whether
-all fits. Each fault is told once, with the jobs that have it; what could not be
-found out is said to be not known.
+all fits. What Dockerfiles copy is looked for in contexts on this machine. Each
+fault is told once, with the jobs that have it; what could not be found out is
+said to be not known. Jobs whose images exist are not looked at without --force.
 
 Exit codes: 0 no fault, 1 some fault, 2 wrong usage of flags, 130 interrupted.
 Warnings, and what is not known, are no faults.`,
@@ -87,10 +87,7 @@ func runCheck(ctx context.Context, o buildOptions, format string, streams Stream
 	}
 	if err != nil {
 		var report check.Report
-		if input := new(plan.InputError); errors.As(err, &input) {
-			report.Jobs = input.Jobs
-		}
-		report.Add(inputFindings(check.Input, err)...)
+		report.TakeInput(err)
 		return o.tell(&report, o.redactor(&plan.Plan{}).String, format, began, streams)
 	}
 	defer p.Close()
@@ -148,48 +145,10 @@ func (o buildOptions) examine(ctx context.Context, p *plan.Plan, b *builder.Buil
 			return nil, err
 		}
 		if err != nil {
-			report.Add(inputFindings(check.Output, err)...)
+			report.Add(check.OfInput(check.Output, err)...)
 		}
 	}
 	return report, nil
-}
-
-// inputFindings are what is wrong with what flags say, each problem by itself.
-func inputFindings(kind check.Kind, err error) (all []check.Finding) {
-	var input *plan.InputError
-	if !errors.As(err, &input) {
-		return []check.Finding{{Severity: check.Fault, Kind: kind, Text: err.Error()}}
-	}
-	for i, problem := range input.Problems {
-		f := check.Finding{Severity: check.Fault, Kind: kind, Text: input.What + ": " + problem, Hint: input.Hint}
-		if len(input.Faults) == len(input.Problems) {
-			fault := input.Faults[i]
-			f.Hint, f.Jobs, f.Places = fault.Hint, fault.Jobs, placesOf(input.What, fault)
-			if len(f.Places) > 0 {
-				f.Text = fault.Text // else the problem tells, in its own words, where it stands
-			}
-		}
-		all = append(all, f)
-	}
-	return all
-}
-
-// placesOf are where a fault of an input stands; none where a place is no line, nor a file.
-func placesOf(input string, fault mistakes.Fault) (all []check.Place) {
-	if fault.File != "" {
-		return []check.Place{{File: fault.File, Line: fault.Line}}
-	}
-	for _, p := range fault.Places {
-		switch {
-		case p.Unit == "" && p.Name != "":
-			all = append(all, check.Place{File: p.Name})
-		case p == mistakes.Line(p.Number):
-			all = append(all, check.Place{File: input, Line: p.Number})
-		default:
-			return nil
-		}
-	}
-	return all
 }
 
 // tell prints a report; faults end the command with their exit code.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stoker-build/stoker/internal/builder"
@@ -16,22 +18,18 @@ const copyHint = "COPY and ADD take paths in the build context, wherever the Doc
 
 // copies finds what Dockerfiles copy of contexts on this machine that do not have it.
 // No builder tells that before it builds.
-func (e *examination) copies(ctx context.Context, open []*plan.Job) {
-	found := make([][]check.Finding, len(open))
+func copies(ctx context.Context, jobs []*plan.Job, own ocispecs.Platform) []check.Finding {
+	found := make([][]check.Finding, len(jobs))
 	var group errgroup.Group
 	group.SetLimit(runtime.NumCPU())
-	for i, j := range open {
+	for i, j := range jobs {
 		group.Go(func() error {
-			found[i] = uncopied(j, j.Copies(ctx, e.Platform))
+			found[i] = uncopied(j, j.Copies(ctx, own))
 			return nil
 		})
 	}
 	_ = group.Wait()
-	for _, all := range found {
-		for _, f := range all {
-			e.add(f)
-		}
-	}
+	return slices.Concat(found...)
 }
 
 // uncopied are the faults of what a job copies and its context does not have.

@@ -116,7 +116,9 @@ func Plan(ctx context.Context, o Options) *check.Report {
 		})
 	}
 	_ = group.Wait()
-	e.copies(ctx, open) // last: else nothing more is asked about these jobs
+	for _, f := range copies(ctx, open, e.Platform) { // last: else nothing more is asked about these jobs
+		e.add(f)
+	}
 	e.tellAbsent(ctx)
 	return &e.report
 }
