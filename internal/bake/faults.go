@@ -23,6 +23,10 @@ const namesInHint = 12
 // wrong says what bake found wrong: the file, the place in it, and what to do where
 // that can be told.
 func (d *Definition) wrong(err error) error {
+	var said *mistakes.InputError
+	if errors.As(err, &said) {
+		return err
+	}
 	var diagnostics hcl.Diagnostics
 	if errors.As(err, &diagnostics) {
 		return d.misread(diagnostics)
@@ -58,7 +62,7 @@ func (d *Definition) wrong(err error) error {
 // the first counts: what follows comes of it.
 func (d *Definition) misread(diagnostics hcl.Diagnostics) error {
 	e := &mistakes.InputError{What: d.name}
-	said := map[hcl.Range]bool{}
+	said, missing := map[hcl.Range]bool{}, d.valueless()
 	for _, found := range diagnostics {
 		if found.Severity != hcl.DiagError {
 			continue
@@ -78,6 +82,14 @@ func (d *Definition) misread(diagnostics hcl.Diagnostics) error {
 			}
 		}
 		e.Problems = append(e.Problems, problem)
+		if found.Expression == nil {
+			continue
+		}
+		for _, uses := range found.Expression.Variables() {
+			if kind, is := missing[uses.RootName()]; is {
+				e.Hint = noValue(uses.RootName(), kind)
+			}
+		}
 	}
 	return e
 }

@@ -161,7 +161,7 @@ func (o *bakeOptions) checkFlags() error {
 
 // question is what the flags ask of bake files.
 func (o *bakeOptions) question(targets []string, streams Streams) (q bake.Question, err error) {
-	q = bake.Question{Files: o.files, Stdin: streams.In, Targets: targets, Overrides: o.overrides(), Allow: o.allow, RowsVar: o.rowsVar}
+	q = bake.Question{Files: o.files, Stdin: streams.In, Targets: targets, Overrides: o.overrides(), Allow: o.allow, RowsVar: o.rowsVar, Listing: o.list != ""}
 	for _, text := range o.vars {
 		if name, _, given := strings.Cut(text, "="); name == "" || !given {
 			return q, &flagError{fmt.Errorf("--var %q: it must be NAME=VALUE", text)}
@@ -207,7 +207,7 @@ func completeTargets(cmd *cobra.Command, _ []string, typed string) ([]string, co
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
-	definition, err := bake.Read(bake.Question{Files: files, Stdin: strings.NewReader("")})
+	definition, err := bake.Read(bake.Question{Files: files, Stdin: strings.NewReader(""), Listing: true})
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
