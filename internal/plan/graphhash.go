@@ -215,7 +215,7 @@ func (p *Plan) FillHashes(hash func(*Job) (string, error)) error {
 		}
 		j.later = nil
 	}
-	return p.checkShared()
+	return p.checkShared(nil)
 }
 
 // HashNote says that hashes stand for unknown ones; empty where none do.
