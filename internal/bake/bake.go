@@ -21,6 +21,7 @@ import (
 	buildx "github.com/docker/buildx/bake"
 	"github.com/docker/buildx/build"
 	"github.com/docker/buildx/util/urlutil"
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/stoker-build/stoker/internal/mistakes"
 	"github.com/stoker-build/stoker/internal/plan"
@@ -54,6 +55,7 @@ type Definition struct {
 	name      string // what messages call the files
 	files     []buildx.File
 	vars      map[string]string
+	rowKind   cty.Type // what the rows' variable takes for each
 	options   buildx.ParseOpt
 	config    *buildx.Config
 	variables []variable

@@ -27,8 +27,10 @@ func (d *Definition) wrong(err error) error {
 	if errors.As(err, &said) {
 		return err
 	}
-	var diagnostics hcl.Diagnostics
-	if errors.As(err, &diagnostics) {
+	if diagnostics, is := asDiagnostics(err); is {
+		if named := d.misnamed(diagnostics); named != nil {
+			return named
+		}
 		return d.misread(diagnostics)
 	}
 	text := err.Error()
@@ -58,6 +60,20 @@ func (d *Definition) wrong(err error) error {
 	return &mistakes.InputError{What: d.name, Problems: []string{text}}
 }
 
+func asDiagnostics(err error) (diagnostics hcl.Diagnostics, is bool) {
+	is = errors.As(err, &diagnostics)
+	return diagnostics, is
+}
+
+// placed puts a place of a bake file before a problem; the file's name where there are several.
+func (d *Definition) placed(at hcl.Range, problem string) string {
+	problem = fmt.Sprintf("line %d, column %d: %s", at.Start.Line, at.Start.Column, problem)
+	if len(d.files) > 1 {
+		problem = at.Filename + ": " + problem
+	}
+	return problem
+}
+
 // misread says what is wrong with a bake file, and where. Of what is wrong with one place
 // the first counts: what follows comes of it.
 func (d *Definition) misread(diagnostics hcl.Diagnostics) error {
@@ -76,10 +92,7 @@ func (d *Definition) misread(diagnostics hcl.Diagnostics) error {
 				continue
 			}
 			said[*at] = true
-			problem = fmt.Sprintf("line %d, column %d: %s", at.Start.Line, at.Start.Column, problem)
-			if len(d.files) > 1 {
-				problem = at.Filename + ": " + problem
-			}
+			problem = d.placed(*at, problem)
 		}
 		e.Problems = append(e.Problems, problem)
 		if found.Expression == nil {

@@ -32,10 +32,17 @@ func (d *Definition) giveRows() error {
 	if err := d.checkColumns(row); err != nil {
 		return err
 	}
+	d.rowKind = row
+	d.vars, err = d.withRows(d.question.Rows.Rows)
+	return err
+}
+
+// withRows returns the values of variables with rows in the one that they fill.
+func (d *Definition) withRows(all []rows.Row) (map[string]string, error) {
 	var found mistakes.Findings
 	values := []json.RawMessage{}
-	for _, r := range d.question.Rows.Rows {
-		value, err := rowValue(r, row)
+	for _, r := range all {
+		value, err := rowValue(r, d.rowKind)
 		if err != nil {
 			found.Add(r.Place, err)
 			continue
@@ -43,19 +50,13 @@ func (d *Definition) giveRows() error {
 		values = append(values, value)
 	}
 	if err := found.Err(d.question.Rows.Name); err != nil {
-		return err
+		return nil, err
 	}
 	text, err := json.Marshal(values)
-	if err != nil {
-		return err
-	}
-	vars := maps.Clone(d.vars)
-	if vars == nil {
-		vars = map[string]string{}
-	}
-	vars[name+jsonSuffix] = string(text)
-	d.vars = vars
-	return nil
+	vars := map[string]string{}
+	maps.Copy(vars, d.question.Vars)
+	vars[d.question.RowsVar+jsonSuffix] = string(text)
+	return vars, err
 }
 
 // rowType returns the type that a variable has for one row. It must be a list of objects
