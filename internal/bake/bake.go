@@ -58,6 +58,7 @@ type Definition struct {
 	rowKind   cty.Type // what the rows' variable takes for each
 	options   buildx.ParseOpt
 	config    *buildx.Config
+	renamed   map[string][]string // the targets of a matrix, by the label of its block
 	variables []variable
 }
 
@@ -162,7 +163,7 @@ func (d *Definition) parse() error {
 	if err != nil {
 		return d.wrong(err)
 	}
-	d.config = config
+	d.config, d.renamed = config, meta.Renamed["target"]
 	if meta.AllVariables != nil { // which is not the same in JSON
 		d.variables = []variable{}
 	}

@@ -72,7 +72,7 @@ unreadable input; 3 no builder could be reached; 130 interrupted.`,
 
 func (o *bakeOptions) addTo(f *pflag.FlagSet) {
 	o.input.rowOptions.addTo(f)
-	f.StringVar(&o.rowsVar, "rows-var", "", "`NAME` of the typed variable that the rows fill, a list of objects or maps")
+	once(f, &o.rowsVar, "rows-var", "`NAME` of the typed variable that the rows fill, a list of objects or maps")
 	f.StringArrayVarP(&o.files, "file", "f", nil, "bake or compose `FILE`, several times for more (- for standard input)")
 	f.StringArrayVar(&o.set, "set", nil, "override an attribute of targets, `TARGET.KEY=VALUE`, such as '*.args.VERSION=2'")
 	f.StringArrayVar(&o.vars, "var", nil, "set a variable of the bake file, `NAME=VALUE`")
