@@ -1,6 +1,7 @@
 package bake
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -92,20 +93,41 @@ func asDiagnostics(err error) (diagnostics hcl.Diagnostics, is bool) {
 	return diagnostics, is
 }
 
-// placed puts a place of a bake file before a problem; the file's name where there are several.
-func (d *Definition) placed(at hcl.Range, problem string) string {
-	problem = fmt.Sprintf("line %d, column %d: %s", at.Start.Line, at.Start.Column, problem)
-	if len(d.files) > 1 {
-		problem = at.Filename + ": " + problem
+// placed puts a place of a bake file before a problem.
+func placed(at hcl.Range, problem string) string {
+	return fmt.Sprintf("line %d, column %d: %s", at.Start.Line, at.Start.Column, problem)
+}
+
+// fileOf is what messages call the file of a place.
+func (d *Definition) fileOf(at hcl.Range) string {
+	if at.Filename == "-" || len(d.files) == 1 {
+		return d.name
 	}
-	return problem
+	return at.Filename
+}
+
+// onlyFile is the file that all faults are in; empty where they are in several, or it is not
+// told.
+func (d *Definition) onlyFile(diagnostics hcl.Diagnostics) (file string) {
+	for _, found := range diagnostics {
+		switch {
+		case found.Severity != hcl.DiagError:
+		case found.Subject == nil, file != "" && file != d.fileOf(*found.Subject):
+			return ""
+		default:
+			file = d.fileOf(*found.Subject)
+		}
+	}
+	return file
 }
 
 // misread says what is wrong with a bake file, and where. Of what is wrong with one place
 // the first counts: what follows comes of it.
 func (d *Definition) misread(diagnostics hcl.Diagnostics) error {
-	e := &mistakes.InputError{What: d.name}
+	e := &mistakes.InputError{}
 	said, missing := map[hcl.Range]bool{}, d.valueless()
+	one := d.onlyFile(diagnostics)
+	e.What = cmp.Or(one, d.name)
 	for _, found := range diagnostics {
 		if found.Severity != hcl.DiagError {
 			continue
@@ -119,7 +141,9 @@ func (d *Definition) misread(diagnostics hcl.Diagnostics) error {
 				continue
 			}
 			said[*at] = true
-			problem = d.placed(*at, problem)
+			if problem = placed(*at, problem); one == "" {
+				problem = d.fileOf(*at) + ": " + problem
+			}
 		}
 		e.Problems = append(e.Problems, problem)
 		if found.Expression == nil {

@@ -156,7 +156,12 @@ func TestVarsOfCompose(t *testing.T) {
 	if _, err := Read(q); err != nil {
 		t.Error(err)
 	}
-	q.Vars["TAGS"] = "3"
+	write(t, map[string]string{"compose.yaml": "services:\n  app:\n    build: .\n", "docker-bake.hcl": "target \"a\" {\n  tags = V\n}\n"})
+	if _, err := Read(Question{}); err == nil || !strings.HasPrefix(err.Error(), "docker-bake.hcl: line 2, column 10: Unknown") {
+		t.Errorf("error %v", err)
+	}
+	write(t, map[string]string{"compose.yaml": "services:\n  app:\n    build: .\n"})
+	q.Vars = map[string]string{"TAGS": "3"}
 	if _, err := Read(q); err == nil || !strings.Contains(err.Error(), `--var: no variable is named "TAGS"`) {
 		t.Errorf("error %v", err)
 	}

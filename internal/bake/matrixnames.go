@@ -38,9 +38,9 @@ func (d *Definition) misnamed(diagnostics hcl.Diagnostics) error {
 	if !found {
 		return nil
 	}
-	e := &mistakes.InputError{What: d.name}
+	e := &mistakes.InputError{What: d.fileOf(at)}
 	say := func(format string, args ...any) {
-		e.Problems = []string{d.placed(at, fmt.Sprintf("target %q: ", t.label)+fmt.Sprintf(format, args...))}
+		e.Problems = []string{placed(at, fmt.Sprintf("target %q: ", t.label)+fmt.Sprintf(format, args...))}
 	}
 	places, vars := d.whoseNames()
 	if m := nameTwice.FindStringSubmatch(diagnostics[i].Detail); m != nil {

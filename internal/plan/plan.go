@@ -123,6 +123,8 @@ type Job struct {
 	// later sets what it writes again once the hash of what its build does is known; nil
 	// where none of that has it, or it is known.
 	later func(job *Job, hash string) error
+	// tagsHashed tells whether all of its tags have that hash.
+	tagsHashed bool
 }
 
 // BuildOptions returns the job's options for one attempt. buildx changes the
