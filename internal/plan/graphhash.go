@@ -221,7 +221,7 @@ func (p *Plan) FillHashes(hash func(*Job) (string, error)) error {
 
 // TagsHashed tells whether each tag has the hash of what is built in it, which was filled in.
 func (p *Plan) TagsHashed() bool {
-	return !slices.ContainsFunc(p.Jobs, func(j *Job) bool { return len(j.Tags) > 0 && !j.tagsHashed })
+	return len(p.Jobs) > 0 && !slices.ContainsFunc(p.Jobs, func(j *Job) bool { return !j.tagsHashed })
 }
 
 // HashNote says that hashes stand for unknown ones; empty where none do.
