@@ -10,7 +10,12 @@ variable "REGISTRY" {
   default = "127.0.0.1:5000"
 }
 
-# The rows of the dataset.
+# What the agent is made in.
+variable "BUILDER_IMAGE" {
+  default = "${REGISTRY}/base/apple:1"
+}
+
+# The rows of the dataset, each with an image of its own.
 variable "instances" {
   type = list(object({
     id      = string
@@ -37,6 +42,7 @@ group "default" {
 target "builder" {
   context = "agent"
   target  = "builder"
+  args    = { BUILDER_IMAGE = BUILDER_IMAGE }
   tags    = ["${REGISTRY}/builder:{{.GraphHash}}"]
 }
 

@@ -21,6 +21,7 @@ import (
 	buildx "github.com/docker/buildx/bake"
 	"github.com/docker/buildx/build"
 	"github.com/docker/buildx/util/urlutil"
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/stoker-build/stoker/internal/mistakes"
 	"github.com/stoker-build/stoker/internal/plan"
@@ -43,6 +44,9 @@ type Question struct {
 	// Rows fill the variable RowsVar, where that is not empty.
 	Rows    rows.Input
 	RowsVar string
+	// Listing tells that files are read only to list what is in them: lists that have no
+	// value, such as rows that are not given, are taken to be empty.
+	Listing bool
 }
 
 // Definition is what bake files say, read but not yet resolved.
@@ -51,8 +55,10 @@ type Definition struct {
 	name      string // what messages call the files
 	files     []buildx.File
 	vars      map[string]string
+	rowKind   cty.Type // what the rows' variable takes for each
 	options   buildx.ParseOpt
 	config    *buildx.Config
+	renamed   map[string][]string // the targets of a matrix, by the label of its block
 	variables []variable
 }
 
@@ -149,15 +155,22 @@ func (d *Definition) Paths() (paths []string) {
 
 // parse parses the files, and finds what they do not have of what was asked for.
 func (d *Definition) parse() error {
-	config, meta, err := buildx.ParseFiles(d.files, builtin(), d.vars, d.options)
+	vars, empty := d.vars, map[string]bool{}
+	if d.question.Listing {
+		vars, empty = d.withEmpty()
+	}
+	config, meta, err := d.parseFiles(d.files, vars)
 	if err != nil {
 		return d.wrong(err)
 	}
-	d.config = config
+	d.config, d.renamed = config, meta.Renamed["target"]
 	if meta.AllVariables != nil { // which is not the same in JSON
 		d.variables = []variable{}
 	}
 	for _, v := range meta.AllVariables {
+		if empty[v.Name] {
+			v.Value = nil // as it is in the file
+		}
 		d.variables = append(d.variables, variable(*v))
 	}
 	slices.SortFunc(d.variables, func(a, b variable) int { return cmp.Compare(a.Name, b.Name) })
@@ -187,19 +200,24 @@ func (d *Definition) Resolve(ctx context.Context) (*Resolved, error) {
 		return nil, err
 	}
 	r := &Resolved{definition: d, allowed: allowed, options: map[string]build.Options{}}
-	r.targets, r.groups, err = buildx.ReadTargets(ctx, d.files, asked, d.question.Overrides, builtin(), d.vars, &r.allowed, d.options)
+	err = d.guarded(func() (err error) {
+		r.targets, r.groups, err = buildx.ReadTargets(ctx, d.files, asked, d.question.Overrides, builtin(), d.vars, &r.allowed, d.options)
+		return err
+	})
 	if err != nil {
 		return nil, d.wrong(err)
 	}
 	setEpoch(r.targets)
 	var found mistakes.Findings
 	for _, name := range slices.Sorted(maps.Keys(r.targets)) {
-		options, err := buildx.TargetsToBuildOpt(map[string]*buildx.Target{name: r.targets[name]}, nil)
+		err := d.guarded(func() error {
+			options, err := buildx.TargetsToBuildOpt(map[string]*buildx.Target{name: r.targets[name]}, nil)
+			r.options[name] = options[name]
+			return err
+		})
 		if err != nil {
 			found.Add(mistakes.Place{Name: "target " + name}, err)
-			continue
 		}
-		r.options[name] = options[name]
 	}
 	return r, found.Err(d.name)
 }

@@ -282,6 +282,7 @@ func TestRows(t *testing.T) {
 		"a null":           {"list(object({ id = string, value = string }))", `{"id":"a","value":"1"}` + "\n" + `{"id":"b","value":null}`, "tasks", "task-a=1 task-b="},
 		"nested as JSON":   {"list(map(string))", `{"id":"a","value":[1,"x"]}`, "tasks", `task-a=[1,"x"]`},
 		"no such column":   {"list(object({ id = string, value = string, valve = string }))", two, "tasks", `tasks.jsonl: no row has a column "valve", which the variable "tasks" of docker-bake.hcl does; did you mean value?`},
+		"optional":         {"list(object({ id = string, value = string, wrapped = optional(bool) }))", two, "tasks", "task-a=1 task-b=2"},
 		"another type":     {"list(object({ id = string, value = number }))", two + `{"id":"c","value":"many"}`, "tasks", `tasks.jsonl: line 3: column value: "many" is not number`},
 		"no such variable": {"list(map(string))", two, "task", `--rows-var: docker-bake.hcl has no variable "task"; did you mean tasks?`},
 		"no list":          {"map(string)", two, "tasks", `the variable "tasks" is map(string), and not a list of objects or maps`},
@@ -314,5 +315,15 @@ func TestRows(t *testing.T) {
 				t.Errorf("jobs %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// A column is there that only rows have which were not chosen.
+func TestColumnOfOtherRows(t *testing.T) {
+	write(t, map[string]string{"docker-bake.hcl": strings.Replace(rowsFile, "TYPE", "list(object({ id = string, value = string }))", 1)})
+	in := readRows(t, `{"id":"a"}`+"\n"+`{"id":"b","value":"2"}`)
+	in.Rows = in.Rows[:1]
+	if _, err := resolve(t, Question{Rows: in, RowsVar: "tasks"}); err != nil {
+		t.Error(err)
 	}
 }

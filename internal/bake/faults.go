@@ -1,6 +1,7 @@
 package bake
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -23,11 +24,20 @@ const namesInHint = 12
 // wrong says what bake found wrong: the file, the place in it, and what to do where
 // that can be told.
 func (d *Definition) wrong(err error) error {
-	var diagnostics hcl.Diagnostics
-	if errors.As(err, &diagnostics) {
+	var said *mistakes.InputError
+	if errors.As(err, &said) {
+		return err
+	}
+	if diagnostics, is := asDiagnostics(err); is {
+		if named := d.misnamed(diagnostics); named != nil {
+			return named
+		}
 		return d.misread(diagnostics)
 	}
 	text := err.Error()
+	if m := noTarget.FindStringSubmatch(text); m != nil && d.isGroup(m[1]) {
+		return d.setOfGroup(m[1])
+	}
 	for _, known := range []struct {
 		says *regexp.Regexp // the parts in brackets fill problem in
 		what string
@@ -38,9 +48,9 @@ func (d *Definition) wrong(err error) error {
 			"targets are built on each other in a circle: $1 is built on $2, and that at last on $1", "a target's contexts must lead to targets that are not built on it"},
 		{regexp.MustCompile(`^target (\S+) cannot link to itself$`), d.name, "target $1: contexts: it cannot be built on itself", "give another target, or an image with docker-image://"},
 		{regexp.MustCompile(`^failed to find target (\S+)$`), d.name, "no target is named $1, as inherits or contexts of another say", ""},
-		{regexp.MustCompile(`^could not find any target matching '(.*)'$`), "--set", "no target matches $1", ""},
-		{regexp.MustCompile(`^unknown key: (\S+)$`), "--set", "targets have no attribute $1", "it is TARGET.ATTRIBUTE=VALUE, such as app.tags=registry.example/app:1 or '*.args.VERSION=2'"},
-		{regexp.MustCompile(`^(invalid override .*)$`), "--set", "$1", "it is TARGET.ATTRIBUTE=VALUE, such as app.tags=registry.example/app:1 or '*.args.VERSION=2'"},
+		{noTarget, setFlag, "no target matches $1", ""},
+		{regexp.MustCompile(`^unknown key: (\S+)$`), setFlag, "targets have no attribute $1", "it is TARGET.ATTRIBUTE=VALUE, such as app.tags=registry.example/app:1 or '*.args.VERSION=2'"},
+		{regexp.MustCompile(`^(invalid override .*)$`), setFlag, "$1", "it is TARGET.ATTRIBUTE=VALUE, such as app.tags=registry.example/app:1 or '*.args.VERSION=2'"},
 	} {
 		if !known.says.MatchString(text) {
 			continue
@@ -54,11 +64,70 @@ func (d *Definition) wrong(err error) error {
 	return &mistakes.InputError{What: d.name, Problems: []string{text}}
 }
 
+// How bake says that a pattern of --set matches nothing.
+var noTarget = regexp.MustCompile(`^could not find any target matching '(.*)'$`)
+
+const setFlag = "--set"
+
+func (d *Definition) isGroup(name string) bool {
+	return slices.ContainsFunc(d.config.Groups, func(g *buildx.Group) bool { return g.Name == name })
+}
+
+// setOfGroup says that --set takes targets and no groups, and how those of one are named.
+func (d *Definition) setOfGroup(name string) error {
+	made := d.renamed[name]
+	e := &mistakes.InputError{What: setFlag, Problems: []string{fmt.Sprintf("%s is a group, and only targets have attributes", name)},
+		Hint: "name the group's targets instead"}
+	if len(made) > 0 {
+		e.Problems = []string{fmt.Sprintf("%s is the group of a matrix, whose targets have names of their own", name)}
+		e.Hint = "name these: " + mistakes.SomeOf(made, namesInHint, ", ")
+		if !slices.ContainsFunc(made, func(target string) bool { return !strings.HasPrefix(target, name+"-") }) {
+			e.Hint = fmt.Sprintf("to mean all of them, write '%s-*'", name)
+		}
+	}
+	return e
+}
+
+func asDiagnostics(err error) (diagnostics hcl.Diagnostics, is bool) {
+	is = errors.As(err, &diagnostics)
+	return diagnostics, is
+}
+
+// placed puts a place of a bake file before a problem.
+func placed(at hcl.Range, problem string) string {
+	return fmt.Sprintf("line %d, column %d: %s", at.Start.Line, at.Start.Column, problem)
+}
+
+// fileOf is what messages call the file of a place.
+func (d *Definition) fileOf(at hcl.Range) string {
+	if at.Filename == "-" || len(d.files) == 1 {
+		return d.name
+	}
+	return at.Filename
+}
+
+// onlyFile is the file that all faults are in; empty where they are in several, or it is not
+// told.
+func (d *Definition) onlyFile(diagnostics hcl.Diagnostics) (file string) {
+	for _, found := range diagnostics {
+		switch {
+		case found.Severity != hcl.DiagError:
+		case found.Subject == nil, file != "" && file != d.fileOf(*found.Subject):
+			return ""
+		default:
+			file = d.fileOf(*found.Subject)
+		}
+	}
+	return file
+}
+
 // misread says what is wrong with a bake file, and where. Of what is wrong with one place
 // the first counts: what follows comes of it.
 func (d *Definition) misread(diagnostics hcl.Diagnostics) error {
-	e := &mistakes.InputError{What: d.name}
-	said := map[hcl.Range]bool{}
+	e := &mistakes.InputError{}
+	said, missing := map[hcl.Range]bool{}, d.valueless()
+	one := d.onlyFile(diagnostics)
+	e.What = cmp.Or(one, d.name)
 	for _, found := range diagnostics {
 		if found.Severity != hcl.DiagError {
 			continue
@@ -72,12 +141,19 @@ func (d *Definition) misread(diagnostics hcl.Diagnostics) error {
 				continue
 			}
 			said[*at] = true
-			problem = fmt.Sprintf("line %d, column %d: %s", at.Start.Line, at.Start.Column, problem)
-			if len(d.files) > 1 {
-				problem = at.Filename + ": " + problem
+			if problem = placed(*at, problem); one == "" {
+				problem = d.fileOf(*at) + ": " + problem
 			}
 		}
 		e.Problems = append(e.Problems, problem)
+		if found.Expression == nil {
+			continue
+		}
+		for _, uses := range found.Expression.Variables() {
+			if kind, is := missing[uses.RootName()]; is {
+				e.Hint = noValue(uses.RootName(), kind)
+			}
+		}
 	}
 	return e
 }
@@ -137,11 +213,8 @@ func (d *Definition) checkTargets(asked []string) error {
 }
 
 // checkVars makes sure that values are given to variables that are there. A compose file
-// may use any.
+// has those that it uses.
 func (d *Definition) checkVars() error {
-	if slices.ContainsFunc(d.files, isCompose) {
-		return nil
-	}
 	var names []string
 	for _, v := range d.variables {
 		names = append(names, v.Name)
@@ -151,7 +224,8 @@ func (d *Definition) checkVars() error {
 		e.Hint = "variables of " + d.name + ": " + mistakes.SomeOf(names, namesInHint, ", ")
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.question.Vars)) {
-		if !slices.Contains(names, name) && !slices.Contains(names, strings.TrimSuffix(name, jsonSuffix)) {
+		known := slices.Contains(names, name) || slices.Contains(names, strings.TrimSuffix(name, jsonSuffix))
+		if !known && !slices.ContainsFunc(d.files, func(f buildx.File) bool { return isCompose(f) && mayUse(f, name) }) {
 			e.Problems = append(e.Problems, fmt.Sprintf("no variable is named %q%s", name, mistakes.DidYouMean(name, "", names)))
 		}
 	}
@@ -159,6 +233,12 @@ func (d *Definition) checkVars() error {
 		return e
 	}
 	return nil
+}
+
+// mayUse tells whether a compose file can be one that uses a variable: it names it, in ${NAME}
+// or as an argument that has the variable's value, or Compose itself reads the variable.
+func mayUse(f buildx.File, name string) bool {
+	return strings.HasPrefix(name, "COMPOSE_") || regexp.MustCompile(`\b`+regexp.QuoteMeta(name)+`\b`).Match(f.Data)
 }
 
 // isCompose tells a compose file from a bake file.

@@ -10,6 +10,7 @@ import (
 
 func TestFaults(t *testing.T) {
 	const app = "target \"app\" {\n  dockerfile-inline = \"FROM scratch\\n\"\n  tags = [\"registry.example/app:1\"]\n  output = [\"type=registry\"]\n}\n"
+	const matrix = "target \"svc\" {\n  name = \"svc-${v}\"\n  matrix = { v = [\"1\", \"2\"] }\n  dockerfile-inline = \"FROM scratch\\n\"\n}\n"
 	chain := func(name, on string) string {
 		return "target \"" + name + "\" {\n  dockerfile-inline = \"FROM b\\n\"\n  contexts = { b = \"target:" + on + "\" }\n}\n"
 	}
@@ -34,15 +35,19 @@ func TestFaults(t *testing.T) {
 			[]string{"tags: 2 jobs would get the tag registry.example/app:1: app, other", "give each target tags of its own"}},
 		"one file": {strings.Replace(app+strings.ReplaceAll(app, "app", "other"), "type=registry", "type=oci,dest=x.tar", 2), Question{Targets: []string{"*"}},
 			[]string{"output: 2 jobs would write to x.tar: app, other"}},
-		"no tag":          {strings.Replace(app, "tags", "#", 1), Question{Targets: []string{"app"}}, []string{"docker-bake.hcl: target app: tags: a tag is needed when pushing"}},
-		"bad tag":         {strings.Replace(app, "/app:1", "/APP:1", 1), Question{Targets: []string{"app"}}, []string{`target app: tags: "registry.example/APP:1" is not a valid tag`}},
-		"no Dockerfile":   {"target \"app\" {\n  context = \"no\"\n}\n", Question{Targets: []string{"app"}}, []string{`target app: context: build context "no" is not a directory`}},
-		"no such file":    {"target \"app\" {\n  dockerfile = \"D\"\n}\n", Question{Targets: []string{"app"}}, []string{`target app: dockerfile: Dockerfile "D" does not exist`, "name it with dockerfile"}},
-		"no such stage":   {strings.Replace(app, "tags", "target = \"run\"\n tags", 1), Question{Targets: []string{"app"}}, []string{`target app: dockerfile-inline: no stage is named "run", as its target asks`}},
-		"no such context": {strings.Replace(app, "tags", "contexts = { src = \"no\" }\n tags", 1), Question{Targets: []string{"app"}}, []string{`target app: contexts: src: "no" is not a directory`}},
-		"bad override":    {app, Question{Targets: []string{"app"}, Overrides: []string{"other.args.A=1"}}, []string{"--set: no target matches other", "targets and groups: app"}},
-		"no attribute":    {app, Question{Targets: []string{"app"}, Overrides: []string{"app.colour=red"}}, []string{"--set: targets have no attribute colour"}},
-		"no override":     {app, Question{Targets: []string{"app"}, Overrides: []string{"app"}}, []string{"--set: ", "TARGET.ATTRIBUTE=VALUE"}},
+		"no tag":           {strings.Replace(app, "tags", "#", 1), Question{Targets: []string{"app"}}, []string{"docker-bake.hcl: target app: tags: a tag is needed when pushing"}},
+		"bad tag":          {strings.Replace(app, "/app:1", "/APP:1", 1), Question{Targets: []string{"app"}}, []string{`target app: tags: "registry.example/APP:1" is not a valid tag`}},
+		"no Dockerfile":    {"target \"app\" {\n  context = \"no\"\n}\n", Question{Targets: []string{"app"}}, []string{`target app: context: build context "no" is not a directory`}},
+		"no such file":     {"target \"app\" {\n  dockerfile = \"D\"\n}\n", Question{Targets: []string{"app"}}, []string{`target app: dockerfile: Dockerfile "D" does not exist`, "name it with dockerfile"}},
+		"no such stage":    {strings.Replace(app, "tags", "target = \"run\"\n tags", 1), Question{Targets: []string{"app"}}, []string{`target app: dockerfile-inline: no stage is named "run", as its target asks`}},
+		"no such context":  {strings.Replace(app, "tags", "contexts = { src = \"no\" }\n tags", 1), Question{Targets: []string{"app"}}, []string{`target app: contexts: src: "no" is not a directory`}},
+		"bad override":     {app, Question{Targets: []string{"app"}, Overrides: []string{"other.args.A=1"}}, []string{"--set: no target matches other", "targets and groups: app"}},
+		"a matrix's group": {matrix, Question{Targets: []string{"svc"}, Overrides: []string{"svc.args.A=1"}}, []string{"--set: svc is the group of a matrix", "write 'svc-*'"}},
+		"a matrix named otherwise": {strings.Replace(matrix, "svc-$", "x-$", 1), Question{Targets: []string{"svc"}, Overrides: []string{"svc.args.A=1"}},
+			[]string{"--set: svc is the group of a matrix", "name these: x-1, x-2"}},
+		"a group":      {app + "group \"all\" { targets = [\"app\"] }\n", Question{Targets: []string{"app"}, Overrides: []string{"all.args.A=1"}}, []string{"--set: all is a group, and only targets have attributes"}},
+		"no attribute": {app, Question{Targets: []string{"app"}, Overrides: []string{"app.colour=red"}}, []string{"--set: targets have no attribute colour"}},
+		"no override":  {app, Question{Targets: []string{"app"}, Overrides: []string{"app"}}, []string{"--set: ", "TARGET.ATTRIBUTE=VALUE"}},
 		"not allowed": {strings.Replace(app, "tags", "entitlements = [\"network.host\"]\n context = \"/etc\"\n tags", 1), Question{Targets: []string{"app"}},
 			[]string{"docker-bake.hcl: target app: --allow: it does what is not allowed without --allow=network.host --allow=fs.read=/etc"}},
 		"bad allowance":   {app, Question{Targets: []string{"app"}, Allow: []string{"all"}}, []string{"--allow: ", "network.host, security.insecure"}},
@@ -140,5 +145,24 @@ target "app" {
 			t.Error(err)
 		}
 		_ = p.Close()
+	}
+}
+
+// Beside a compose file only variables have values that it, or a bake file, uses.
+func TestVarsOfCompose(t *testing.T) {
+	write(t, map[string]string{"compose.yaml": "services:\n  app:\n    image: r.example/app:${TAG:-1}\n    build:\n      context: .\n      args:\n        - PASSED\n",
+		"docker-bake.hcl": "variable \"OWN\" {}\n"})
+	q := Question{Vars: map[string]string{"TAG": "2", "OWN": "1", "PASSED": "x", "COMPOSE_PROJECT_NAME": "p"}}
+	if _, err := Read(q); err != nil {
+		t.Error(err)
+	}
+	write(t, map[string]string{"compose.yaml": "services:\n  app:\n    build: .\n", "docker-bake.hcl": "target \"a\" {\n  tags = V\n}\n"})
+	if _, err := Read(Question{}); err == nil || !strings.HasPrefix(err.Error(), "docker-bake.hcl: line 2, column 10: Unknown") {
+		t.Errorf("error %v", err)
+	}
+	write(t, map[string]string{"compose.yaml": "services:\n  app:\n    build: .\n"})
+	q.Vars = map[string]string{"TAGS": "3"}
+	if _, err := Read(q); err == nil || !strings.Contains(err.Error(), `--var: no variable is named "TAGS"`) {
+		t.Errorf("error %v", err)
 	}
 }

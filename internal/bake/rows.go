@@ -6,8 +6,6 @@ import (
 	"maps"
 	"slices"
 
-	buildx "github.com/docker/buildx/bake"
-	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/ext/typeexpr"
 	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
@@ -34,10 +32,17 @@ func (d *Definition) giveRows() error {
 	if err := d.checkColumns(row); err != nil {
 		return err
 	}
+	d.rowKind = row
+	d.vars, err = d.withRows(d.question.Rows.Rows)
+	return err
+}
+
+// withRows returns the values of variables with rows in the one that they fill.
+func (d *Definition) withRows(all []rows.Row) (map[string]string, error) {
 	var found mistakes.Findings
 	values := []json.RawMessage{}
-	for _, r := range d.question.Rows.Rows {
-		value, err := rowValue(r, row)
+	for _, r := range all {
+		value, err := rowValue(r, d.rowKind)
 		if err != nil {
 			found.Add(r.Place, err)
 			continue
@@ -45,19 +50,13 @@ func (d *Definition) giveRows() error {
 		values = append(values, value)
 	}
 	if err := found.Err(d.question.Rows.Name); err != nil {
-		return err
+		return nil, err
 	}
 	text, err := json.Marshal(values)
-	if err != nil {
-		return err
-	}
-	vars := maps.Clone(d.vars)
-	if vars == nil {
-		vars = map[string]string{}
-	}
-	vars[name+jsonSuffix] = string(text)
-	d.vars = vars
-	return nil
+	vars := map[string]string{}
+	maps.Copy(vars, d.question.Vars)
+	vars[d.question.RowsVar+jsonSuffix] = string(text)
+	return vars, err
 }
 
 // rowType returns the type that a variable has for one row. It must be a list of objects
@@ -67,28 +66,23 @@ func (d *Definition) rowType(name string) (cty.Type, error) {
 		return &mistakes.InputError{What: rowsFlag, Problems: []string{problem},
 			Hint: fmt.Sprintf("declare it with the columns that are used, such as variable %q { type = list(object({ id = string })) }", name)}
 	}
+	declared := d.declarations()
+	for _, v := range declared {
+		switch {
+		case v.name != name:
+			continue
+		case v.kind == nil:
+			return cty.NilType, wrong(fmt.Sprintf("the variable %q of %s has no type, so that rows cannot be told to it", name, d.name))
+		}
+		list, diagnostics := typeexpr.TypeConstraint(v.kind)
+		if diagnostics.HasErrors() {
+			return cty.NilType, d.misread(diagnostics)
+		}
+		return elementOf(list, wrong, name)
+	}
 	var names []string
-	for _, f := range d.files {
-		parsed, is, err := buildx.ParseHCLFile(f.Data, f.Name)
-		if !is || err != nil {
-			continue // a compose file, or wrong, as is said when all are parsed
-		}
-		variables, _, _ := parsed.Body.PartialContent(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: "variable", LabelNames: []string{"name"}}}})
-		for _, block := range variables.Blocks {
-			names = append(names, block.Labels[0])
-			if block.Labels[0] != name {
-				continue
-			}
-			attributes, _ := block.Body.JustAttributes()
-			if attributes["type"] == nil {
-				return cty.NilType, wrong(fmt.Sprintf("the variable %q of %s has no type, so that rows cannot be told to it", name, d.name))
-			}
-			list, diagnostics := typeexpr.TypeConstraint(attributes["type"].Expr)
-			if diagnostics.HasErrors() {
-				return cty.NilType, d.misread(diagnostics)
-			}
-			return elementOf(list, wrong, name)
-		}
+	for _, v := range declared {
+		names = append(names, v.name)
 	}
 	return cty.NilType, wrong(fmt.Sprintf("%s has no variable %q%s", d.name, name, mistakes.DidYouMean(name, "", names)))
 }
@@ -98,29 +92,24 @@ func elementOf(list cty.Type, wrong func(problem string) error, name string) (ct
 	if list.HasDynamicTypes() {
 		return cty.NilType, wrong(fmt.Sprintf("the variable %q is %s: bake has no way to fill any", name, typeexpr.TypeString(list)))
 	}
-	if list.IsListType() || list.IsSetType() {
-		if element := list.ElementType(); element.IsObjectType() || element.IsMapType() {
-			return element, nil
-		}
+	if elementIsRow(list) {
+		return list.ElementType(), nil
 	}
 	return cty.NilType, wrong(fmt.Sprintf("the variable %q is %s, and not a list of objects or maps", name, typeexpr.TypeString(list)))
 }
 
-// checkColumns makes sure that there are columns for all that a row's type has. Single rows
-// may lack some, as JSON that has null there: the value is null.
+// checkColumns makes sure that there are columns for all that a row's type has and that are
+// not optional in it. Single rows may lack some, as JSON that has null there, and those that
+// were chosen all of them: the value is null.
 func (d *Definition) checkColumns(row cty.Type) error {
 	in := d.question.Rows
 	if !row.IsObjectType() || len(in.Rows) == 0 {
 		return nil
 	}
-	columns := map[string]any{}
-	for _, r := range in.Rows {
-		maps.Copy(columns, r.Columns)
-	}
-	names := slices.Sorted(maps.Keys(columns))
+	names := in.Columns
 	e := &mistakes.InputError{What: in.Name, Hint: "columns: " + mistakes.SomeOf(names, namesInHint, ", ")}
 	for _, name := range slices.Sorted(maps.Keys(row.AttributeTypes())) {
-		if _, there := columns[name]; !there {
+		if !row.AttributeOptional(name) && !slices.Contains(names, name) {
 			e.Problems = append(e.Problems, fmt.Sprintf("no row has a column %q, which the variable %q of %s does%s", name, d.question.RowsVar, d.name, mistakes.DidYouMean(name, "", names)))
 		}
 	}

@@ -28,7 +28,7 @@ func (e *stepError) Unwrap() error { return e.error }
 func ReasonOf(job *plan.Job, err error) ledger.Failure {
 	class, why := Classify(err)
 	f := ledger.Failure{Class: string(class), Why: why, Message: trimmed(err.Error())}
-	f.File, f.Line, f.Step = whereOf(job, err)
+	f.File, f.Line, f.Step = whereOf(ownerOf(job, err), err)
 	var step *stepError
 	if errors.As(err, &step) {
 		f.Step, f.Output = cmp.Or(f.Step, step.step), step.output
@@ -48,6 +48,16 @@ func ReasonOf(job *plan.Job, err error) ledger.Failure {
 		f.Message = cmp.Or(badName(job), f.Message)
 	}
 	return f
+}
+
+// ownerOf is the job whose Dockerfile an error is of: the last one of those that are built
+// on each other.
+func ownerOf(job *plan.Job, err error) *plan.Job {
+	var linked *LinkedError
+	for job != nil && errors.As(err, &linked) {
+		job, err = job.Links[linked.Target], linked.Err
+	}
+	return job
 }
 
 // whereOf returns where in the Dockerfile a failure is, and the step that begins

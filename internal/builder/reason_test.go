@@ -2,11 +2,17 @@ package builder
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 
+	"github.com/docker/buildx/build"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
 	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/solver/pb"
+
+	"github.com/stoker-build/stoker/internal/plan"
 )
 
 func TestInstruction(t *testing.T) {
@@ -85,5 +91,35 @@ func TestReasonOf(t *testing.T) {
 	}
 	if f := ReasonOf(nil, step(exit(3, "exit code: 3"), "a", "b")); f.Class != string(StepFailed) || f.ExitCode != 3 || len(f.Output) != 2 {
 		t.Errorf("%+v", f)
+	}
+}
+
+// A place that is told of what a job is built on is in the Dockerfile of that.
+func TestPlaceInLinked(t *testing.T) {
+	dir := t.TempDir()
+	target := func(name, from string) plan.Target {
+		context := filepath.Join(dir, name)
+		if err := os.MkdirAll(context, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(context, "Dockerfile"), []byte("FROM "+from+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		o := build.Options{BuildArgs: map[string]string{}, Inputs: build.Inputs{ContextPath: context}}
+		if from != "scratch" {
+			o.Inputs.NamedContexts = map[string]build.NamedContext{from: {Path: "target:" + from}}
+		}
+		return plan.Target{Name: name, Options: o}
+	}
+	p, err := plan.OfTargets(plan.TargetSpec{Name: "file"}, []plan.Target{target("low", "scratch"), target("middle", "low"), target("top", "middle")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	err = parser.WithLocation(errors.New("no such image"), []parser.Range{{Start: parser.Position{Line: 1}, End: parser.Position{Line: 1}}})
+	for name, err := range map[string]error{"top": err, "middle": &LinkedError{"middle", err}, "low": &LinkedError{"middle", &LinkedError{"low", err}}} {
+		if got, want := ReasonOf(p.Jobs[2], err).File, filepath.Join(dir, name, "Dockerfile"); got != want {
+			t.Errorf("%v: the place is in %s, want %s", err, got, want)
+		}
 	}
 }

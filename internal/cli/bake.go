@@ -72,7 +72,7 @@ unreadable input; 3 no builder could be reached; 130 interrupted.`,
 
 func (o *bakeOptions) addTo(f *pflag.FlagSet) {
 	o.input.rowOptions.addTo(f)
-	f.StringVar(&o.rowsVar, "rows-var", "", "`NAME` of the typed variable that the rows fill, a list of objects or maps")
+	once(f, &o.rowsVar, "rows-var", "`NAME` of the typed variable that the rows fill, a list of objects or maps")
 	f.StringArrayVarP(&o.files, "file", "f", nil, "bake or compose `FILE`, several times for more (- for standard input)")
 	f.StringArrayVar(&o.set, "set", nil, "override an attribute of targets, `TARGET.KEY=VALUE`, such as '*.args.VERSION=2'")
 	f.StringArrayVar(&o.vars, "var", nil, "set a variable of the bake file, `NAME=VALUE`")
@@ -162,7 +162,7 @@ func (o *bakeOptions) checkFlags() error {
 
 // question is what the flags ask of bake files.
 func (o *bakeOptions) question(targets []string, streams Streams) (q bake.Question, err error) {
-	q = bake.Question{Files: o.files, Stdin: streams.In, Targets: targets, Overrides: o.overrides(), Allow: o.allow, RowsVar: o.rowsVar}
+	q = bake.Question{Files: o.files, Stdin: streams.In, Targets: targets, Overrides: o.overrides(), Allow: o.allow, RowsVar: o.rowsVar, Listing: o.list != ""}
 	for _, text := range o.vars {
 		if name, _, given := strings.Cut(text, "="); name == "" || !given {
 			return q, &flagError{fmt.Errorf("--var %q: it must be NAME=VALUE", text)}
@@ -208,7 +208,7 @@ func completeTargets(cmd *cobra.Command, _ []string, typed string) ([]string, co
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
-	definition, err := bake.Read(bake.Question{Files: files, Stdin: strings.NewReader("")})
+	definition, err := bake.Read(bake.Question{Files: files, Stdin: strings.NewReader(""), Listing: true})
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

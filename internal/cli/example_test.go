@@ -38,7 +38,7 @@ func TestExampleOfThreePhases(t *testing.T) {
 	run := func(what string, want map[ledger.Status]int) {
 		t.Helper()
 		code, output := w.bakeWith(t.Context(), "--rows", "instances.jsonl", "--rows-var", "instances", "--push",
-			"--var", "REGISTRY="+w.registry.Host(), "--set", "builder.args.BUILDER_IMAGE="+w.bases[instances].Ref, "--fresh", "--retries", "0")
+			"--var", "REGISTRY="+w.registry.Host(), "--var", "BUILDER_IMAGE="+w.bases[instances].Ref, "--fresh", "--retries", "0")
 		got := map[ledger.Status]int{}
 		for _, e := range w.manifest() {
 			got[e.Status]++

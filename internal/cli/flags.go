@@ -68,7 +68,7 @@ type inputOptions struct {
 
 func (o *inputOptions) addTo(f *pflag.FlagSet) {
 	o.rowOptions.addTo(f)
-	f.StringVar(&o.preset, "preset", "", "set what the rows of a dataset need, by its `NAME`; \"stoker presets\" lists them")
+	once(f, &o.preset, "preset", "set what the rows of a dataset need, by its `NAME`; \"stoker presets\" lists them")
 	f.StringVarP(&o.file, "file", "f", "", "`FILE` name of the Dockerfile, or a template (default PATH/Dockerfile; with --each the file that it matches)")
 	f.StringVar(&o.base, "base", "", "`TEMPLATE` of the base image's reference (default the line of --images; none with --rows and --each)")
 	f.StringVar(&o.baseArg, "base-arg", "BASE_IMAGE", "build argument that takes the base image's reference")

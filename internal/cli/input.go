@@ -12,6 +12,7 @@ import (
 	"github.com/docker/buildx/util/buildflags"
 
 	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/presets"
 )
 
 // take checks that it is said what is to be built, and takes the build context.
@@ -44,6 +45,7 @@ func (o inputOptions) plan(stdin io.Reader, insecure []string) (*plan.Plan, erro
 		return nil, err
 	}
 	spec.File = cmp.Or(spec.File, file)
+	spec.Preset = o.basePreset()
 	spec.Stdin, spec.InsecureRegistries = stdin, insecure
 	return plan.New(spec, in)
 }
@@ -89,6 +91,14 @@ func (o inputOptions) check() error {
 		return &flagError{errors.New("--base-arg: it cannot be empty: name the argument that takes the base image, such as BASE_IMAGE")}
 	}
 	return o.rowOptions.check()
+}
+
+// basePreset names the preset that has said what the base images are; empty where --base has.
+func (o inputOptions) basePreset() string {
+	if p, err := presets.Get(o.preset); err == nil && p.Flags["base"] == o.base {
+		return o.preset
+	}
+	return ""
 }
 
 // hasBase tells whether jobs are given base images.

@@ -304,7 +304,7 @@ func TestPreset(t *testing.T) {
 		{[]string{"--preset", "swe-bench"}, "mine/{{.Index}}", ExitOK, "mine/0"},
 		{[]string{"--preset", "swebench"}, "", ExitUsage, `there is no preset "swebench"; did you mean swe-bench?`},
 		{[]string{"--preset", "swe-gym", "--images", "bases.txt"}, "", ExitUsage, "--preset is for --rows"},
-		{[]string{"--preset", "commit0"}, "", ExitUsage, "there is no field .repo"},
+		{[]string{"--preset", "commit0"}, "", ExitUsage, `--preset commit0: there is no field .repo`},
 	} {
 		t.Setenv("STOKER_BASE", tt.variable)
 		args := append([]string{"build", "--dry-run", "-t", "r.example/x:{{.Index}}", "."}, tt.args...)

@@ -29,9 +29,9 @@ type rowOptions struct {
 }
 
 func (o *rowOptions) addTo(f *pflag.FlagSet) {
-	f.StringVar(&o.images, "images", "", "`FILE` with one base image reference per line (- for standard input)")
-	f.StringVar(&o.rows, "rows", "", "`FILE` with rows, whose columns the templates use: JSON Lines, JSON, CSV, TSV, Parquet, or an id on each line (- for standard input)")
-	f.StringVar(&o.each, "each", "", "`PATTERN` of files or directories, such as 'tasks/*/Dockerfile': a row for each, with .Path, .Dir and .Name")
+	once(f, &o.images, "images", "`FILE` with one base image reference per line (- for standard input)")
+	once(f, &o.rows, "rows", "`FILE` with rows, whose columns the templates use: JSON Lines, JSON, CSV, TSV, Parquet, or an id on each line (- for standard input)")
+	once(f, &o.each, "each", "`PATTERN` of files or directories, such as 'tasks/*/Dockerfile': a row for each, with .Path, .Dir and .Name")
 	f.StringVar(&o.eachData, "each-data", "", "`PATTERN` of a file of TOML, YAML or JSON whose values a row of --each has too, such as '{{.Dir}}/task.{toml,yaml,json}'")
 	f.StringVar(&o.where, "where", "", "build only rows of which `EXPR` is true, such as 'lang == \"go\" and stars > 100'")
 	f.StringVar(&o.selectFile, "select", "", "build only rows whose ids are in `FILE`, one on each line (- for standard input)")

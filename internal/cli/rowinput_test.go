@@ -202,3 +202,20 @@ func TestDockerfileOfAMatch(t *testing.T) {
 		}
 	}
 }
+
+// What names the rows is given once: of two the last would count, and nobody would know.
+func TestRowsGivenTwice(t *testing.T) {
+	for _, flag := range []string{"images", "rows", "each", "preset", "rows-var"} {
+		cmd := newBake(Streams{})
+		if flag == "preset" {
+			cmd = newBuild(Streams{})
+		}
+		if err := cmd.ParseFlags([]string{"--" + flag, "a", "--" + flag, "a"}); err != nil {
+			t.Errorf("--%s: %v", flag, err)
+		}
+		err := cmd.ParseFlags([]string{"--" + flag, "b"})
+		if want := fmt.Sprintf(`--%s: it is given twice, as "a" and as "b": give it once`, flag); err == nil || flagMistake(cmd, err).Error() != want {
+			t.Errorf("error %v, want %q", err, want)
+		}
+	}
+}

@@ -46,6 +46,10 @@ func TestSummarize(t *testing.T) {
 	if page := s.Markdown(true); !strings.Contains(page, "\n1 tag exists already: `--force` builds it again; `{{.GraphHash}}` in a tag tells versions apart\n") {
 		t.Errorf("nobody sees why a job was skipped:\n%s", page)
 	}
+	s.TagsHashed = true
+	if text := s.TagsExist(); text != "1 tag exists already: --force builds it again" {
+		t.Errorf("of tags that have the hash: %s", text)
+	}
 	for _, i := range []int{0, 1, 2} { // two were built by an earlier run, and one skipped
 		all[i].Time, all[i].StartedAt = Time{start.Add(-time.Hour)}, Time{start.Add(-time.Hour)}
 	}

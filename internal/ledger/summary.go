@@ -24,6 +24,9 @@ type Summary struct {
 	// finished, with which this one went on.
 	KeptBuilt   int `json:"kept_built,omitempty"`
 	KeptSkipped int `json:"kept_skipped,omitempty"`
+	// TagsHashed tells that each tag has a hash of what is built in it: that it exists
+	// means that nothing has changed.
+	TagsHashed bool `json:"tags_hashed,omitempty"`
 	// Unfinished jobs were planned but have no entry, since the run was
 	// interrupted or stopped early.
 	Unfinished int `json:"unfinished"`
@@ -93,12 +96,15 @@ func (s Summary) Own() (total, built, skipped int) {
 // TagsExist says that jobs were skipped since their tags exist, which nobody sees who
 // has changed the Dockerfile since, and what to do then; empty where none was.
 func (s Summary) TagsExist() string {
-	const apart = "{{.GraphHash}} in a tag tells versions apart"
+	apart := "; {{.GraphHash}} in a tag tells versions apart"
+	if s.TagsHashed {
+		apart = ""
+	}
 	switch n := s.SkipReasons[TagExists] - s.KeptSkipped; {
 	case n > 1:
-		return fmt.Sprintf("%d tags exist already: --force builds them again; %s", n, apart)
+		return fmt.Sprintf("%d tags exist already: --force builds them again%s", n, apart)
 	case n == 1:
-		return "1 tag exists already: --force builds it again; " + apart
+		return "1 tag exists already: --force builds it again" + apart
 	}
 	return ""
 }

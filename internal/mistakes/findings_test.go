@@ -73,7 +73,7 @@ func TestFaultsInParts(t *testing.T) {
 }
 
 func TestDidYouMean(t *testing.T) {
-	for word, want := range map[string]string{"strs": "; did you mean .stars?", "STARS": "; did you mean .stars?", "xy": "", "nowhere": ""} {
+	for word, want := range map[string]string{"strs": "; did you mean .stars?", "STARS": "; did you mean .stars?", "xy": "", "ID": "; did you mean .id?", "nowhere": ""} {
 		if got := DidYouMean(word, ".", []string{"id", "stars", "xyz"}); got != want {
 			t.Errorf("%s: %q, want %q", word, got, want)
 		}

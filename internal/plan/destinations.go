@@ -156,6 +156,9 @@ const (
 type writer struct {
 	name   string
 	writes []destination
+	// columns are those of its row, for what a message suggests; nil where they are not
+	// known.
+	columns map[string]any
 }
 
 // checkShared makes sure that no job would overwrite what another has written. A
@@ -239,7 +242,31 @@ func sharedError(writers []writer, all []*sharing) error {
 	if len(all) > 1 {
 		problem += fmt.Sprintf("; in all, %d jobs would share %d destinations", len(jobs), len(all))
 	}
-	return &InputError{What: first.flag, Problems: []string{problem}, Hint: sharedHints[first.flag]}
+	return &InputError{What: first.flag, Problems: []string{problem}, Hint: sharedHint(first.flag, columnsOf(writers, first.by))}
+}
+
+// columnsOf are the columns of some writers' rows; none where they are not known of all.
+func columnsOf(writers []writer, some []int) (all []map[string]any) {
+	for _, i := range some {
+		if writers[i].columns == nil {
+			return nil
+		}
+		all = append(all, writers[i].columns)
+	}
+	return all
+}
+
+// sharedHint says what to do about a destination that jobs of some rows share: use what
+// differs between these.
+func sharedHint(flag string, all []map[string]any) string {
+	if flag == tagFlag && all != nil {
+		return differHint(all)
+	}
+	hint := sharedHints[flag]
+	if actions := differing(all); len(actions) > 0 {
+		hint = strings.ReplaceAll(hint, "{{.Name}}", actions[0])
+	}
+	return hint
 }
 
 // What to do about a destination that jobs share.
@@ -248,7 +275,7 @@ var sharedHints = map[string]string{
 	outputAttribute:  "give each target a destination of its own; of a matrix, with its values in it, such as ${task.id}",
 	cacheToAttribute: "each would overwrite the other's cache: give each target one of its own",
 
-	tagFlag:      "make the tag differ for each image, for example with {{.Name}} or {{.Tag}}",
+	tagFlag:      "make the tag differ for each image, for example with {{.Name}}",
 	MetadataFlag: "give each job its own, for example --metadata-file '{{.Name}}.json', or leave out the braces for one file that has all jobs",
 	outputFlag:   "give each job its own: -o is a template, for example -o 'type=oci,dest=images/{{.Name}}.tar'",
 	cacheToFlag:  "each would overwrite the other's cache: --cache-to is a template, for example --cache-to 'type=registry,ref=registry.example/cache:{{.Name}}'",

@@ -210,12 +210,18 @@ func (p *Plan) FillHashes(hash func(*Job) (string, error)) error {
 			j.Problem = fmt.Errorf("{{.%s}} cannot be told: %w", graphHashColumn, err)
 			continue
 		}
+		before := j.Tags
 		if err := j.later(j, h); err != nil {
 			return fmt.Errorf("%s: %w", j.Name, err)
 		}
-		j.later = nil
+		j.later, j.tagsHashed = nil, !slices.ContainsFunc(before, func(tag string) bool { return slices.Contains(j.Tags, tag) })
 	}
-	return p.checkShared()
+	return p.checkShared(nil)
+}
+
+// TagsHashed tells whether each tag has the hash of what is built in it, which was filled in.
+func (p *Plan) TagsHashed() bool {
+	return len(p.Jobs) > 0 && !slices.ContainsFunc(p.Jobs, func(j *Job) bool { return !j.tagsHashed })
 }
 
 // HashNote says that hashes stand for unknown ones; empty where none do.

@@ -57,6 +57,16 @@ func TestGraphHashIsFilledIn(t *testing.T) {
 	if len(p.Hashed()) != 0 || p.HashNote() != "" {
 		t.Error("it is still said not to be known")
 	}
+	if !p.TagsHashed() {
+		t.Error("the tags are said to have no hash")
+	}
+	p, err = hashedPlan(t, func(s *Spec) { s.TagTemplates = append(s.TagTemplates, "r.example/{{.id}}:latest") })
+	if err == nil {
+		err = fill(p, map[string]string{"a": "0123456789ab", "b": "ba9876543210"})
+	}
+	if err != nil || p.TagsHashed() {
+		t.Errorf("a tag that has none is said to have one (%v)", err)
+	}
 }
 
 // Jobs that get the same hash share what is called by it alone; one of which nobody tells cannot be built.

@@ -98,7 +98,7 @@ func (m *maker) fill(p *Plan, in rows.Input) error {
 	}
 	p.limit(m.spec.Limit)
 	p.Notes = slices.Concat(p.Notes, m.unusedArgs(p))
-	if err := errors.Join(p.checkShared(), checkCircles(p.Jobs), checkHashed(p)); err != nil {
+	if err := errors.Join(p.checkShared(in.Rows), checkCircles(p.Jobs), checkHashed(p)); err != nil {
 		return err
 	}
 	p.keepShard(m.spec.Shard)

@@ -13,6 +13,7 @@ import (
 	"github.com/docker/buildx/build"
 
 	"github.com/stoker-build/stoker/internal/imageref"
+	"github.com/stoker-build/stoker/internal/rows"
 )
 
 // Plan is all that one run is to build, in order. It may be read concurrently
@@ -122,6 +123,8 @@ type Job struct {
 	// later sets what it writes again once the hash of what its build does is known; nil
 	// where none of that has it, or it is known.
 	later func(job *Job, hash string) error
+	// tagsHashed tells whether all of its tags have that hash.
+	tagsHashed bool
 }
 
 // BuildOptions returns the job's options for one attempt. buildx changes the
@@ -187,12 +190,17 @@ func (j *Job) inputs() []string {
 }
 
 // checkShared makes sure that no two jobs would overwrite what the other has made. What a
-// job writes is checked once it is known how it is called.
-func (p *Plan) checkShared() error {
+// job writes is checked once it is known how it is called. The rows are those that the
+// jobs were made of, as far as they are still known.
+func (p *Plan) checkShared(made []rows.Row) error {
+	columns := make(map[string]map[string]any, len(made))
+	for _, row := range made {
+		columns[row.Name] = row.Columns
+	}
 	var writers []writer
 	for _, j := range p.Jobs {
 		if j.later == nil && j.Problem == nil {
-			writers = append(writers, writer{j.Name, slices.Concat(tagDestinations(p.words.tag, j.Tags), j.writes)})
+			writers = append(writers, writer{j.Name, slices.Concat(tagDestinations(p.words.tag, j.Tags), j.writes), columns[j.Name]})
 		}
 	}
 	return checkShared(writers)

@@ -108,7 +108,7 @@ func TestUnknownFieldNamesTheLines(t *testing.T) {
 	s := spec(t, "FROM debian\nARG V\nRUN echo $V\n", "r.example/a:{{.repo}}")
 	s.BuildArgs = map[string]string{"V": "{{.id}}"}
 	_, err := newPlan(t, s, jsonRows(t, lines...))
-	wantInputError(t, err, `rows.jsonl: lines 1, 3, 4, 5, 6, 7, 8, 9 and 3 more: -t "r.example/a:{{.repo}}": there is no field .repo`, "fields: .DockerfileHash .Index .Name .id")
+	wantInputError(t, err, `rows.jsonl: lines 1, 3, 4, 5, 6, 7, 8, 9 and 3 more: -t "r.example/a:{{.repo}}": there is no field .repo`, "fields: .DockerfileHash .GitSHA .GraphHash .Index .Name .id")
 }
 
 // A row's own columns come before those that every row has.

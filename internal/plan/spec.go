@@ -30,6 +30,8 @@ type Spec struct {
 	MetadataFile string
 	Secrets      []string
 
+	// Preset is the one that has said what Base is; empty where a person has.
+	Preset string
 	// BaseArg is the build argument that takes the base image.
 	BaseArg string
 	// PlainArgs are build arguments that are taken as they are, such as those

@@ -87,7 +87,7 @@ func (m *targetMaker) fill(p *Plan, targets []Target) error {
 	if err := m.link(targets); err != nil {
 		return err
 	}
-	if err := errors.Join(p.checkShared(), checkCircles(p.Jobs), checkHashed(p)); err != nil {
+	if err := errors.Join(p.checkShared(nil), checkCircles(p.Jobs), checkHashed(p)); err != nil {
 		return err
 	}
 	p.keepShard(m.spec.Shard)

@@ -53,6 +53,7 @@ func slug(s string) string {
 type templated struct {
 	flag string // for messages, such as -t
 	text string
+	said string             // what messages call it where a person did not write it; else empty
 	tmpl *template.Template // nil for plain text
 	made meter
 }
@@ -111,7 +112,12 @@ func (t *templated) wrong(problem string) error {
 }
 
 // String returns flag and text, as a person may have written them.
-func (t *templated) String() string { return fmt.Sprintf("%s %q", t.flag, t.text) }
+func (t *templated) String() string {
+	if t.said != "" {
+		return t.said
+	}
+	return fmt.Sprintf("%s %q", t.flag, t.text)
+}
 
 // IsTemplate tells whether a flag's text is one.
 func IsTemplate(text string) bool { return strings.Contains(text, "{{") }
@@ -143,7 +149,7 @@ func (t *templated) expand(columns map[string]any) (string, error) {
 		return "", t.wrong(string(value))
 	}
 	if m := noColumn.FindStringSubmatch(err.Error()); m != nil {
-		return "", &InputError{What: t.String(), Problems: []string{"there is no field " + m[1] + fieldMeant(m[1], columns)}, Hint: columnsHint(columns)}
+		return "", &InputError{What: t.String(), Problems: []string{"there is no field " + m[1] + fieldMeant(m[1], t.usable(columns))}, Hint: "fields: ." + mistakes.SomeOf(t.usable(columns), columnsInHint, " .")}
 	}
 	_, problem, found := strings.Cut(err.Error(), fmt.Sprintf("executing %q at ", t.flag))
 	if !found {
@@ -157,17 +163,26 @@ const columnsInHint = 40
 
 // fieldMeant ends a message about a field that a row does not have with the one that
 // was probably meant.
-func fieldMeant(field string, columns map[string]any) string {
+func fieldMeant(field string, usable []string) string {
 	name, own := strings.CutPrefix(field, ".")
 	if !own || !word.MatchString(name) {
 		return ""
 	}
-	return mistakes.DidYouMean(name, ".", slices.Sorted(maps.Keys(columns)))
+	return mistakes.DidYouMean(name, ".", usable)
 }
 
-// columnsHint says what a template can use.
-func columnsHint(columns map[string]any) string {
-	return "fields: ." + mistakes.SomeOf(slices.Sorted(maps.Keys(columns)), columnsInHint, " .")
+// usable are the fields that the flag can use: those of the row, and those that it is given
+// where a template has them.
+func (t *templated) usable(columns map[string]any) []string {
+	names := slices.Collect(maps.Keys(columns))
+	switch flag, _, _ := strings.Cut(t.flag, " "); flag {
+	case tagFlag, outputFlag, cacheToFlag, MetadataFlag:
+		names = append(names, gitSHAColumn, graphHashColumn)
+	case "--base", "--target", "--build-arg", "--label", "--build-context", "--platform", secretFlag:
+		names = append(names, gitSHAColumn)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // loops tells whether a template could run for longer than its text is long:

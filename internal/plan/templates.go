@@ -39,6 +39,9 @@ func newTemplates(spec Spec) (t templates, err error) {
 			return t, err
 		}
 	}
+	if spec.Preset != "" {
+		t.base.said = "--preset " + spec.Preset
+	}
 	if t.tags, err = parseTemplates(tagFlag, spec.TagTemplates, parseTemplate); err != nil {
 		return t, err
 	}

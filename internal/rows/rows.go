@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 
 	"github.com/stoker-build/stoker/internal/mistakes"
 )
@@ -49,6 +51,9 @@ type Input struct {
 	// Name is what a person calls it, such as a file's name.
 	Name string
 	Rows []Row
+	// Columns are the names of the columns that any row has, also one that was not chosen,
+	// sorted.
+	Columns []string
 	// Notes are remarks about it that a person should see, such as rows that
 	// were listed twice.
 	Notes []string
@@ -63,14 +68,19 @@ const (
 )
 
 // Complete gives each row its job's name and the columns that every row has, where it
-// has none of its own.
+// has none of its own, and sets Columns.
 func (in *Input) Complete() {
+	columns := map[string]bool{}
 	for i, name := range jobNames(in.Rows) {
 		row := &in.Rows[i]
 		row.Name = name
 		row.give(NameColumn, name)
 		row.give(IndexColumn, i)
+		for column := range row.Columns {
+			columns[column] = true
+		}
 	}
+	in.Columns = slices.Sorted(maps.Keys(columns))
 }
 
 func (r *Row) give(column string, value any) {

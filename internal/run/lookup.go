@@ -103,7 +103,11 @@ func (r *run) keptJobs() (jobs, batches int) {
 func (r *run) kept(t *task, e ledger.Entry) {
 	b := &r.accounts.batches[t.result.batch-1]
 	b.open--
-	b.built++
+	if e.Status == ledger.Skipped {
+		b.skipped++
+	} else {
+		b.built++
+	}
 	t.ended = ledger.Built
 	t.made, t.result.build.Digest = e.Status == ledger.Built, e.Digest
 }

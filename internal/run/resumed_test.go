@@ -2,10 +2,13 @@ package run
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/moby/buildkit/client"
 
 	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/journal"
@@ -70,6 +73,31 @@ func TestResumedWithNothingLeft(t *testing.T) {
 		}
 		if i := slices.IndexFunc(of[journal.Warning](s), func(w journal.Warning) bool { return strings.Contains(w.Message, "not this run's") }); i >= 0 {
 			t.Error(of[journal.Warning](s)[i].Message)
+		}
+	})
+}
+
+// having is a registry that has one image.
+type having string
+
+func (h having) Exists(_ context.Context, tag string) (digest string, exists bool, err error) {
+	return "sha256:0", tag == string(h), nil
+}
+
+// A batch of a resumed run counts as skipped what was skipped before.
+func TestBatchOfAResumedRun(t *testing.T) {
+	inMemory(t, func(t *testing.T) {
+		s := newStage(t, 1, 3, nodetest.New("one", 5000*mb))
+		s.Workers, s.Order, s.Registries.Tags = 1, OrderGiven, having("r.example/0:1")
+		for i, job := range s.Plan.Jobs {
+			job.Tags = []string{fmt.Sprintf("r.example/%d:1", i)}
+			job.Options.Exports = []client.ExportEntry{{Type: client.ExporterImage, Attrs: map[string]string{"push": "true"}}}
+		}
+		s.stopAfter(48 * time.Second)
+		sum := s.run(t.Context())
+		batches := of[journal.BatchFinished](s)
+		if last := batches[len(batches)-1]; sum.KeptBuilt != 1 || sum.KeptSkipped != 1 || last.Built != 2 || last.Skipped != 1 {
+			t.Errorf("%d built and %d skipped before; the batch is %+v", sum.KeptBuilt, sum.KeptSkipped, last)
 		}
 	})
 }

@@ -63,6 +63,7 @@ func (t *tally) recoveries() map[string]int {
 // finish sums the run up.
 func (r *run) finish(ctx context.Context, t *tally) (ledger.Summary, error) {
 	s := ledger.Summarize(r.Ledger.Entries(), len(r.Plan.Jobs), r.started, time.Now())
+	s.TagsHashed = r.Plan.TagsHashed()
 	s.Prune = &ledger.Prune{Policy: string(r.Prune.Policy), By: string(r.Prune.By)}
 	if len(r.scheduler.places) > 0 {
 		s.Cache, s.Prune.Left = &ledger.Cache{EndBytes: new(int64)}, &ledger.Left{}

@@ -57,6 +57,10 @@ func plannedRows(p run.Planned, failing int) (rows [][2]string) {
 	if p.Forecast.Jobs > 0 {
 		rows = append(rows, forecastRows(p)...)
 	}
+	if failing > 0 && failing == len(p.Jobs) {
+		row("fits", "nothing can be built: %s", allFail(failing))
+		return rows
+	}
 	if p.Bound == "" {
 		row("fits", "no bound is known: name the disk with --disk-path, or give --cache-budget")
 		return rows
@@ -94,6 +98,14 @@ func boundText(p run.Planned) string {
 		text += fmt.Sprintf(", %s of it not by the cache", size(p.OtherBytes))
 	}
 	return text
+}
+
+// allFail says that each of some jobs will fail.
+func allFail(n int) string {
+	if n == 1 {
+		return "the one job will fail"
+	}
+	return fmt.Sprintf("all %d jobs will fail", n)
 }
 
 // jobsDo says of how many jobs something is said.

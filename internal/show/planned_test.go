@@ -47,6 +47,16 @@ jobs     1 in 1 batch, 1 worker, 0 skipped
 unknown  what 1 job does; no figure below counts them
 fits     no bound is known: name the disk with --disk-path, or give --cache-budget
 `},
+		{"of which none can be built", run.Planned{Jobs: jobs[1:], Batches: 1, Workers: 1, Bound: "disk /", Limit: space.Limit{High: 9e9}}, `
+note: a remark
+batch 2
+  b  r.example/b:1
+    will fail: its base image does not exist
+
+jobs       1 in 1 batch, 1 worker, 0 skipped
+will fail  1 job, as said above; no figure below counts them
+fits       nothing can be built: the one job will fail
+`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var out strings.Builder

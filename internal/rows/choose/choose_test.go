@@ -70,6 +70,7 @@ func TestChoices(t *testing.T) {
 		{"the time", Choice{Where: "now() != nil"}, "", []string{"now"}},
 		{"too much", Choice{Where: "all(1..100000000, # > 0)"}, "", []string{"memory budget exceeded"}},
 		{"where leaves nothing", Choice{Where: "stars == 7", Sample: 1}, "", []string{"--where 'stars == 7': none of the 6 rows of tasks.jsonl is left"}},
+		{"a field that is nowhere", Choice{Where: "meta.siz == 7"}, "", []string{"--where 'meta.siz == 7': no row has meta.siz; did you mean meta.size?"}},
 		{"select leaves nothing", Choice{Where: "Index > 0", Select: list(t, "task-0")}, "", []string{"--select: none of the 5 rows of tasks.jsonl is left"}},
 		{"unknown ids", Choice{Select: list(t, "task-1\ntask-22\n\nother")}, "", []string{"ids.txt: 2 problems", `line 2: no row of tasks.jsonl has the id "task-22"; did you mean task-2?`, `line 4: no row of tasks.jsonl has the id "other"`}},
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/types"
 	"github.com/expr-lang/expr/vm"
@@ -46,7 +47,68 @@ func (c Choice) where(in rows.Input) ([]rows.Row, error) {
 			kept = append(kept, row)
 		}
 	}
-	return kept, found.Err(in.Name)
+	if err := found.Err(in.Name); err != nil || len(kept) > 0 {
+		return kept, err
+	}
+	return nil, nowhere(c.Where, program.Node(), in.Rows)
+}
+
+// nowhere tells of fields within columns that no row has, where an expression is true of no
+// row; nil where all are there.
+func nowhere(text string, root ast.Node, all []rows.Row) error {
+	paths := fieldPaths{}
+	ast.Walk(&root, paths)
+	e := &mistakes.InputError{What: whereText(text), Hint: "so that the expression is true of no row, and nothing would be built"}
+	for _, path := range sortedKeys(paths) {
+		beside := map[string]bool{}
+		for _, row := range all {
+			fieldsAt(row.Columns, paths[path][:len(paths[path])-1], beside)
+		}
+		if name := paths[path][len(paths[path])-1]; len(beside) > 0 && !beside[name] {
+			e.Problems = append(e.Problems, fmt.Sprintf("no row has %s%s", path, mistakes.DidYouMean(name, strings.TrimSuffix(path, name), sortedKeys(beside))))
+		}
+	}
+	if len(e.Problems) == 0 {
+		return nil
+	}
+	return e
+}
+
+// fieldsAt notes the names of what an object has, which is at a path in another.
+func fieldsAt(object map[string]any, path []string, names map[string]bool) {
+	for _, name := range path {
+		object, _ = object[name].(map[string]any)
+	}
+	for name := range object {
+		names[name] = true
+	}
+}
+
+// fieldPaths are the fields of objects that an expression names, by how a person writes them.
+type fieldPaths map[string][]string
+
+// Visit implements ast.Visitor.
+func (p fieldPaths) Visit(n *ast.Node) {
+	if path := pathOf(*n); len(path) > 1 {
+		p[strings.Join(path, ".")] = path
+	}
+}
+
+// pathOf returns the names that lead to a field, from its column; nil for what is no field.
+func pathOf(n ast.Node) []string {
+	switch n := n.(type) {
+	case *ast.IdentifierNode:
+		return []string{n.Value}
+	case *ast.ChainNode:
+		return pathOf(n.Node)
+	case *ast.MemberNode:
+		if name, is := n.Property.(*ast.StringNode); is {
+			if above := pathOf(n.Node); above != nil {
+				return append(above, name.Value)
+			}
+		}
+	}
+	return nil
 }
 
 const (

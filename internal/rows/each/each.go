@@ -74,7 +74,10 @@ func Rows(q Question) (Answer, error) {
 	if err := found.Err(answer.Name); err != nil {
 		return Answer{}, err
 	}
-	if with := len(answer.Sidecars); q.Data != nil && with < len(matches) {
+	switch with := len(answer.Sidecars); {
+	case q.Data != nil && with == 0:
+		answer.Notes = append(answer.Notes, fmt.Sprintf("%s: none of the %d rows has such a file: its pattern is relative to the working directory", DataFlag, len(matches)))
+	case q.Data != nil && with < len(matches):
 		answer.Notes = append(answer.Notes, fmt.Sprintf("%s: %d of the %d rows have no such file", DataFlag, len(matches)-with, len(matches)))
 	}
 	answer.Complete()

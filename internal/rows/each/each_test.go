@@ -101,6 +101,10 @@ func TestSidecars(t *testing.T) {
 	if strings.Join(got.Notes, "") != "--each-data: 1 of the 4 rows have no such file" || len(got.Sidecars) != 3 {
 		t.Errorf("notes %q, sidecars %q", got.Notes, got.Sidecars)
 	}
+	got, err = Rows(Question{Pattern: "t/*/Dockerfile", Data: filled(t, "{{.Dir}}/tusk.toml")})
+	if err != nil || !strings.HasPrefix(strings.Join(got.Notes, ""), "--each-data: none of the 4 rows has such a file") {
+		t.Errorf("notes %q, error %v", got.Notes, err)
+	}
 }
 
 func TestWhatIsRefused(t *testing.T) {

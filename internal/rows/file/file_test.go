@@ -103,6 +103,7 @@ func TestBadFiles(t *testing.T) {
 		{"x.parquet", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n", []string{"git lfs pull"}},
 		{"x.csv", "id,n\na,1\nb\nc,1,2\n", []string{"2 problems", "line 3: it has 1 fields, where the header has 2", "line 4: it has 3 fields"}},
 		{"x.csv", "id,n,id\na,1,2\n", []string{`line 1: the header: columns 1 and 3 are both named "id"`, "a name of its own"}},
+		{"x.csv", "id;n\na;1\n", []string{`line 1: the header: it names one column, "id;n": is it separated by semicolons?`, "with commas"}},
 		{"x.csv", "id, \na,1\n", []string{"line 1: the header: column 2 has no name", "index=False"}},
 		{"x.csv", "id\na\"b\n", []string{"line 2: column 2: there is a quote"}},
 		{"x.csv", "id\n\"a\nb\n", []string{"line 2: line 3, column 3: a field in quotes goes on"}},

@@ -77,6 +77,10 @@ func header(records *csv.Reader) ([]string, error) {
 	case err != nil:
 		return nil, plainly(err, nil, nil)
 	}
+	if len(names) == 1 && records.Comma == ',' && strings.Contains(names[0], ";") {
+		return nil, &mistakes.InputError{What: "the header", Problems: []string{fmt.Sprintf("it names one column, %q: is it separated by semicolons?", mistakes.Begin(names[0]))},
+			Hint: "write the file with commas between its fields, or with tabs, as .tsv"}
+	}
 	at := map[string]int{}
 	for i, name := range names {
 		name = strings.TrimSpace(name)
