@@ -50,6 +50,9 @@ type Question struct {
 }
 
 // Definition is what bake files say, read but not yet resolved.
+//
+// Large: what is wrong with them is said by what they say, and that is much; its files are by
+// what is asked.
 type Definition struct {
 	question  Question
 	name      string // what messages call the files
