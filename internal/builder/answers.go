@@ -45,7 +45,8 @@ func (b *Builder) AskImages(ctx context.Context, images []plan.Image, pull bool,
 	if len(images) == 0 {
 		return nil
 	}
-	first := b.bxNodes()[0].Driver
+	asked := b.Nodes()[0]
+	first := asked.node.Driver
 	c, err := first.Client(ctx)
 	if err != nil {
 		return err
@@ -59,7 +60,7 @@ func (b *Builder) AskImages(ctx context.Context, images []plan.Image, pull bool,
 	}
 	_, err = c.Build(ctx, client.SolveOpt{Internal: true, Session: b.session(&plan.Job{})}, "stoker",
 		func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-			c = newConsiderate(c)
+			c = newConsiderate(c, func(ctx context.Context) bool { return asked.Answers(ctx) == nil })
 			var group errgroup.Group
 			group.SetLimit(graphWorkers)
 			for _, image := range images {

@@ -2,6 +2,7 @@ package builder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -13,16 +14,18 @@ import (
 )
 
 // considerate asks a builder about images, but no registry that has refused one
-// already since it has been asked too often.
+// already since it has been asked too often. Where a question gets no answer in time, it
+// tells a daemon that stands still from a registry that does.
 type considerate struct {
 	gateway.Client
+	daemon func(context.Context) (answers bool)
 
 	mu      sync.Mutex       // guards refused
 	refused map[string]error // by registry
 }
 
-func newConsiderate(c gateway.Client) *considerate {
-	return &considerate{Client: c, refused: map[string]error{}}
+func newConsiderate(c gateway.Client, daemon func(context.Context) bool) *considerate {
+	return &considerate{Client: c, daemon: daemon, refused: map[string]error{}}
 }
 
 // ResolveImageConfig implements the gateway's Client.
@@ -36,6 +39,9 @@ func (c *considerate) ResolveImageConfig(ctx context.Context, ref string, opt so
 	}
 	resolved, d, config, err := c.Client.ResolveImageConfig(ctx, ref, opt)
 	if err != nil {
+		if errors.Is(context.Cause(ctx), ErrUnreachable) && !c.daemon(context.WithoutCancel(ctx)) {
+			return "", "", nil, &SilentError{}
+		}
 		if class, _ := Classify(err); class == Throttled {
 			c.mu.Lock()
 			c.refused[host] = err

@@ -35,10 +35,11 @@ const (
 
 // Graphs asks the builder what the jobs' builds do, many at a time, and tells
 // found of each answer as it comes, from several goroutines; beside a graph, an error
-// that is ErrUnreachable says that the build cannot be made now. Nothing is run and
-// no layer is pulled: the frontends only say what would be done. The error says
-// that the builder could not be asked at all, or, as a *SilentError, not to the end: the
-// node that was asked does not answer any more. Another may be asked then.
+// that is ErrUnreachable says that the build cannot be made now, and a *SilentError that
+// the node did not answer. Nothing is run and no layer is pulled: the frontends only say
+// what would be done. The error says that the builder could not be asked at all, or, as a
+// *SilentError, not to the end: the node that was asked does not answer any more. Another
+// may be asked then.
 //
 // A build without a syntax line is converted in this process by the same frontend
 // as in the builder, with base images that the builder resolves. So are those with
@@ -65,21 +66,20 @@ func (b *Builder) survey(ctx context.Context, jobs []*plan.Job, hashes *hashing,
 
 // ask asks a builder about jobs that are given the same in its sessions.
 func ask(ctx context.Context, b *Builder, jobs []*plan.Job, hashes *hashing, found func(job *plan.Job, g graph.Graph, err error)) error {
-	asked := firstThatAnswers(ctx, b.Nodes())
-	first := asked.node.Driver
-	ctx, stop := Attend(ctx, func(ctx context.Context) bool { return asked.Answers(ctx) == nil })
+	asked, ctx, stop := AskOne(ctx, b.Nodes())
 	defer stop()
+	first := asked.Node.node.Driver
 	c, err := first.Client(ctx)
 	if err != nil {
 		return err
 	}
 	_, err = c.Build(ctx, client.SolveOpt{Internal: true, Session: b.session(jobs[0]), AllowedEntitlements: jobs[0].Options.Allow}, "stoker",
 		func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-			s := &survey{Client: newConsiderate(c), images: b.images, around: b.around, preferLocal: first.IsMobyDriver(), likes: map[string]*like{}, hashes: hashes}
+			s := &survey{Client: newConsiderate(c, asked.Answers), images: b.images, around: b.around, preferLocal: first.IsMobyDriver(), likes: map[string]*like{}, hashes: hashes}
 			s.askAll(ctx, jobs, found)
 			return gateway.NewResult(), nil
 		}, nil)
-	if silent := (*SilentError)(nil); errors.As(context.Cause(ctx), &silent) {
+	if silent := asked.Silent(ctx); silent != nil {
 		return silent
 	}
 	return err

@@ -117,6 +117,9 @@ func (m *images) ask(ctx context.Context, c gateway.Client, ref string, opt sour
 	if ctx.Err() != nil {
 		return image{}, ctx.Err() // this says nothing of the registry
 	}
+	if errors.As(err, new(*SilentError)) {
+		return image{}, err // nor does this
+	}
 	if err != nil && patience.Err() != nil {
 		err = context.Cause(patience)
 	}

@@ -80,7 +80,7 @@ func (s *Store) ForBuilds(cli command.Cli) authprovider.AuthConfigProvider {
 	find := func(ctx context.Context, host string, scopes []string, expired authprovider.ExpireCachedAuthCheck) (types.AuthConfig, error) {
 		found, err := rest(ctx, host, scopes, expired)
 		if err != nil || !isEmpty(found) {
-			return found, err
+			return found, withoutWords(err)
 		}
 		if found, err = s.ask(ctx, file, keyOf(host)); err != nil || !isEmpty(found) || !takesHubs[host] {
 			return found, err

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -91,7 +92,7 @@ func (b *bench) forImage(ctx context.Context, image string) (string, error) {
 }
 
 // forBuild is what a builder is given for a registry, in the same form.
-func (b *bench) forBuild(ctx context.Context, host string) (string, error) {
+func (b *bench) forBuild(ctx context.Context, host string, scopes ...string) (string, error) {
 	b.t.Helper()
 	file := configfile.New(filepath.Join(b.dir, "config.json"))
 	if f, err := os.Open(file.Filename); err == nil {
@@ -100,7 +101,7 @@ func (b *bench) forBuild(ctx context.Context, host string) (string, error) {
 			b.t.Fatal(err)
 		}
 	}
-	auth, err := b.store.ForBuilds(configured{file: file})(ctx, host, nil, nil)
+	auth, err := b.store.ForBuilds(configured{file: file})(ctx, host, scopes, nil)
 	return auth.Username + ":" + auth.Password + auth.IdentityToken, err
 }
 
@@ -210,10 +211,12 @@ func TestWhatHelpersAnswer(t *testing.T) {
 		{"a password", `echo '{"Username": "u", "Secret": "s"}'`, "u:s", ""},
 		{"a token", `echo '{"Username": "<token>", "Secret": "t"}'`, ":t", ""},
 		{"nothing", `echo 'credentials not found in native keychain'; exit 1`, ":", ""},
-		{"an error", `echo 'the keychain is locked'; exit 3`, "", "docker-credential-one failed for a.example: the keychain is locked (exit status 3); mend it, or take it out of \"credsStore\" in "},
-		{"an error, where errors go", `echo 'no network' >&2; exit 3`, "", "failed for a.example: no network (exit status 3)"},
-		{"an error without a word", `exit 3`, "", "failed for a.example: it said nothing (exit status 3)"},
-		{"nonsense", `echo hello`, "", "answered for a.example with what is no credentials"},
+		{"an error", `echo 'login as me:Pl41nPa55 failed'; exit 3`, "",
+			"docker-credential-one failed for a.example (exit status 3): see what `echo a.example | docker-credential-one get` says; mend it, or take it out of \"credsStore\" in "},
+		{"an error, where errors go", `echo 'passphrase is Pl41nPa55' >&2; exit 1`, "", "failed for a.example (exit status 1): see what"},
+		{"an error without a word", `exit 3`, "", "failed for a.example (exit status 3): see what"},
+		{"an error that docker knows", `echo 'no credentials server URL'; exit 1`, "", "failed for a.example (exit status 1): no credentials server URL; mend it"},
+		{"nonsense", `echo Pl41nPa55`, "", "answered for a.example with what is no credentials: see what `echo a.example"},
 		{"and leaves a child", `sleep 1000 & echo $! > "$DIR/child"; echo '{"Username": "u", "Secret": "s"}'`, "u:s", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -223,6 +226,9 @@ func TestWhatHelpersAnswer(t *testing.T) {
 			if got != tt.want || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
 				t.Errorf("%q, error %v; want %q, error %q", got, err, tt.want, tt.err)
 			}
+			if _, forBuild := b.forBuild(t.Context(), "a.example"); strings.Contains(fmt.Sprint(err, forBuild), "Pl41n") {
+				t.Errorf("what the helper said is told: %v, %v", err, forBuild)
+			}
 			if child, err := os.ReadFile(filepath.Join(b.dir, "child")); err == nil {
 				var pid int
 				if json.Unmarshal(child, &pid) != nil || syscall.Kill(pid, syscall.SIGKILL) != nil {
@@ -231,6 +237,15 @@ func TestWhatHelpersAnswer(t *testing.T) {
 			}
 		})
 	}
+	t.Run("one that buildx has for a repository", func(t *testing.T) {
+		b := newBench(t, `{}`)
+		b.helper("one", `echo 'login as me:Pl41nPa55 failed'; exit 3`)
+		b.write("buildx/config/a.example/x/y/config.json", `{"credsStore": "one"}`)
+		_, err := b.forBuild(t.Context(), "a.example", "repository:x/y:pull")
+		if err == nil || !strings.Contains(err.Error(), "exit status 3") || strings.Contains(err.Error(), "Pl41n") {
+			t.Errorf("error %v", err)
+		}
+	})
 	t.Run("it is not there", func(t *testing.T) {
 		b := newBench(t, `{"credHelpers": {"a.example": "one"}}`)
 		_, err := b.forBuild(t.Context(), "a.example")

@@ -92,10 +92,10 @@ func (h *helper) ask(ctx context.Context, registry string) (types.AuthConfig, er
 	case errors.Is(run.err, exec.ErrNotFound):
 		return types.AuthConfig{}, fmt.Errorf("the credential helper %s, which is to be asked for %s, is not in PATH: install it, or %s", h.program, registry, h.remedy())
 	case run.err != nil:
-		return types.AuthConfig{}, fmt.Errorf("the credential helper %s failed for %s: %s (%w); mend it, or %s",
-			h.program, registry, run.said(), run.err, h.remedy())
+		return types.AuthConfig{}, fmt.Errorf("the credential helper %s failed for %s (%w): %s; mend it, or %s",
+			h.program, registry, run.err, run.said(h.trial(registry)), h.remedy())
 	}
-	return types.AuthConfig{}, fmt.Errorf("the credential helper %s answered for %s with what is no credentials: %w", h.program, registry, err)
+	return types.AuthConfig{}, fmt.Errorf("the credential helper %s answered for %s with what is no credentials: %s", h.program, registry, h.trial(registry))
 }
 
 // tokenUser is the name of a user by which helpers say that the secret is a token.
@@ -111,6 +111,11 @@ func authOf(registry string, said *protocol.Credentials) types.AuthConfig {
 // givenUp says that whoever asked did not want to wait longer.
 func (h *helper) givenUp(ctx context.Context, registry string) error {
 	return fmt.Errorf("while the credential helper %s was asked for %s: %w", h.program, registry, context.Cause(ctx))
+}
+
+// trial says how a person sees what a helper says. It is told nowhere: it may be a secret.
+func (h *helper) trial(registry string) string {
+	return fmt.Sprintf("see what `echo %s | %s get` says", registry, h.program)
 }
 
 func (h *helper) remedy() string { return fmt.Sprintf("take it out of %q in %s", h.setting, h.file) }
@@ -136,9 +141,9 @@ type question struct {
 	ctx     context.Context
 	program string
 
-	in       io.Reader
-	out, log bytes.Buffer
-	err      error // of the program
+	in  io.Reader
+	out bytes.Buffer
+	err error // of the program
 }
 
 // with is the client's way to run the program with some arguments.
@@ -157,18 +162,32 @@ func (c *call) Input(in io.Reader) { c.in = in }
 // Output runs the program, and returns what it prints.
 func (c *call) Output() ([]byte, error) {
 	cmd := exec.Command(c.program, c.args...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.in, &c.out, &c.log
+	cmd.Stdin, cmd.Stdout = c.in, &c.out
 	cmd.WaitDelay = helperPatience // for what has its output open without being of its group
 	c.err = process.Run(c.ctx, cmd, helperPatience)
 	return c.out.Bytes(), c.err
 }
 
-// said is why the program failed, in its own words: helpers say it on standard output.
-func (q *question) said() string {
-	for _, text := range []string{q.out.String(), q.log.String()} {
-		if text = strings.TrimSpace(text); text != "" {
-			return strings.Join(strings.Fields(text), " ")
-		}
+// said is why the program failed where it says so in the words of docker's protocol, which
+// are no secret; else a way to see what it says.
+func (q *question) said(trial string) string {
+	text := strings.TrimSpace(q.out.String())
+	if protocol.IsCredentialsMissingServerURLMessage(text) || protocol.IsCredentialsMissingUsernameMessage(text) {
+		return text
 	}
-	return "it said nothing"
+	return trial
+}
+
+// failedOut is where docker's client repeats what a helper has said.
+const failedOut = ", out: `"
+
+// withoutWords returns an error of docker's own client without what a helper said.
+func withoutWords(err error) error {
+	if err == nil {
+		return nil
+	}
+	if text, _, said := strings.Cut(err.Error(), failedOut); said {
+		return errors.New(text)
+	}
+	return err
 }

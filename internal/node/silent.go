@@ -24,10 +24,14 @@ const (
 
 // then is what comes of it.
 func (f Need) then() string {
-	if f == forSweep {
-		return "what is dead stays there then"
+	const asked = "it is asked again for about a minute, and "
+	switch f {
+	case forSweep:
+		return asked + "what is dead stays there then"
+	case ForSurvey:
+		return "another node is asked where one answers, else " + asked + "it is lost then"
 	}
-	return "it is lost then"
+	return asked + "it is lost then"
 }
 
 // silenceTold is how long it is not told again that a daemon does not answer.
@@ -49,10 +53,13 @@ func (n *Node) IsSilent(ctx context.Context, what Need) bool {
 		return false
 	}
 	if ctx.Err() == nil && n.silent.first(silenceTold, time.Now()) {
-		n.warn("", "%s does not answer %s; it is asked again for about a minute, and %s", n.Name(), what, what.then())
+		n.warn("", "%s does not answer %s; %s", n.Name(), what, what.then())
 	}
 	return true
 }
+
+// NoteSilence notes that the journal is told otherwise that the daemon does not answer.
+func (n *Node) NoteSilence() { n.silent.note(time.Now()) }
 
 // attend returns a context that ends when the daemon does not answer any more while it is
 // needed, until stop is called.

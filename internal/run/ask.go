@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -41,10 +42,7 @@ func (r *run) ask(ctx context.Context, tasks []*task) *surveying {
 		}
 	}
 	stop := every.Interval(surveyInterval, func() {
-		s.mu.Lock()
-		known := len(s.answers)
-		s.mu.Unlock()
-		r.Journal.Tell(journal.Surveying{Jobs: len(jobs), Known: known})
+		r.Journal.Tell(journal.Surveying{Jobs: len(jobs), Known: s.known()})
 		r.sendAhead(ctx, s)
 	})
 	watch := every.Interval(silentInterval, func() { r.anySilent(ctx) })
@@ -70,33 +68,82 @@ func (r *run) ask(ctx context.Context, tasks []*task) *surveying {
 	return s
 }
 
-// askNodes asks the builder what jobs do. Where the node that is asked stands still, another
-// is asked about the rest.
-func (r *run) askNodes(ctx context.Context, jobs []*plan.Job, found func(*plan.Job, graph.Graph, error)) (err error) {
-	isSilent := func(err error) bool { return errors.As(err, new(*builder.SilentError)) }
-	for range max(len(r.Nodes), 1) {
-		var mu sync.Mutex
-		told := map[*plan.Job]bool{}
-		err = r.Graphs.Graphs(ctx, jobs, func(job *plan.Job, g graph.Graph, err error) {
-			if isSilent(err) {
-				return
-			}
-			mu.Lock()
-			told[job] = true
-			mu.Unlock()
-			found(job, g, err)
-		})
-		jobs = slices.DeleteFunc(slices.Clone(jobs), func(job *plan.Job) bool { return told[job] })
-		if !isSilent(err) || len(jobs) == 0 {
-			break
+// known counts the jobs of which it is known what they do, or that they cannot be built.
+func (s *surveying) known() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.answers {
+		if a.isKnown() {
+			n++
 		}
 	}
-	return err
+	return n
 }
 
-// anySilent has it told of nodes that do not answer while the builder is asked.
+// askNodes asks the builder what jobs do. Where the node that is asked stands still, it is
+// lost, and another is asked about the rest.
+func (r *run) askNodes(ctx context.Context, jobs []*plan.Job, found func(*plan.Job, graph.Graph, error)) error {
+	for vain := 0; ; {
+		rest, silent, err := r.askNode(ctx, jobs, found)
+		if len(rest) == len(jobs) {
+			vain++
+		}
+		stands, is := errors.AsType[*builder.SilentError](err)
+		if is {
+			r.loseSilent(ctx, stands)
+		}
+		switch {
+		case len(rest) == 0:
+			return nil
+		case ctx.Err() != nil, err != nil && !is, is && vain >= r.nodes(), vain > r.nodes():
+			return cmp.Or(err, silent)
+		}
+		jobs = rest
+	}
+}
+
+// askNode asks one node, and returns the jobs of which it did not tell. silent is why it
+// did not where it answered to the end.
+func (r *run) askNode(ctx context.Context, jobs []*plan.Job, found func(*plan.Job, graph.Graph, error)) (rest []*plan.Job, silent, err error) {
+	var mu sync.Mutex
+	told := map[*plan.Job]bool{}
+	err = r.Graphs.Graphs(ctx, jobs, func(job *plan.Job, g graph.Graph, err error) {
+		mu.Lock()
+		if errors.As(err, new(*builder.SilentError)) {
+			silent = err
+			mu.Unlock()
+			return
+		}
+		told[job] = true
+		mu.Unlock()
+		found(job, g, err)
+	})
+	return slices.DeleteFunc(slices.Clone(jobs), func(job *plan.Job) bool { return told[job] }), silent, err
+}
+
+// loseSilent has a node lost that stood still while it was asked.
+func (r *run) loseSilent(ctx context.Context, silent *builder.SilentError) {
+	if r.Ledger == nil || ctx.Err() != nil {
+		return
+	}
+	r.scheduler.call(func() {
+		for _, p := range r.scheduler.places {
+			if p.node.Name() == silent.Node {
+				p.node.NoteSilence()
+				r.scheduler.lose(ctx, p, nil, silent, false)
+			}
+		}
+	})
+}
+
+// anySilent has it told of nodes that do not answer while the builder is asked, but for
+// those that are lost.
 func (r *run) anySilent(ctx context.Context) {
-	for _, p := range r.scheduler.places {
+	var places []*place
+	r.scheduler.call(func() {
+		places = slices.DeleteFunc(slices.Clone(r.scheduler.places), func(p *place) bool { return p.lost })
+	})
+	for _, p := range places {
 		p.node.IsSilent(ctx, node.ForSurvey)
 	}
 }

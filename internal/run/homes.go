@@ -22,15 +22,25 @@ func (s *scheduler) share(tasks []*task) {
 			open = append(open, t)
 		}
 	}
-	workers := make([]int, len(s.places))
-	for i, p := range s.places {
+	places := s.answering()
+	workers := make([]int, len(places))
+	for i, p := range places {
 		workers[i] = p.pool.workers()
 	}
 	from := 0
 	for i, to := range cuts(len(open), workers, func(i int) int64 { return s.common(open[i-1], open[i]) }) {
-		s.settle(s.places[i], able(s.places[i], open[from:to], s)...)
+		s.settle(places[i], able(places[i], open[from:to], s)...)
 		from = to
 	}
+}
+
+// answering are the nodes that answer; where none does, all.
+func (s *scheduler) answering() []*place {
+	places := slices.DeleteFunc(slices.Clone(s.places), func(p *place) bool { return p.lost })
+	if len(places) == 0 {
+		return s.places
+	}
+	return places
 }
 
 // able are those of some jobs that a node can build; the others' homes stay open.
@@ -59,11 +69,11 @@ func (s *scheduler) settle(p *place, tasks ...*task) {
 	s.run.needs.Place(jobs, number)
 }
 
-// holder is the node that holds more of what a job needs than any other; nil where none
-// does that can build it.
+// holder is the node that holds more of what a job needs than any other that answers; nil
+// where none does that can build it.
 func (s *scheduler) holder(t *task) (holder *place) {
 	var most, second int64
-	for _, p := range s.places {
+	for _, p := range s.answering() {
 		held := p.node.Holds(t.number)
 		switch {
 		case !p.canAll(s.platformsOf(t)):

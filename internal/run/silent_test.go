@@ -1,13 +1,17 @@
 package run
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/node/nodetest"
+	"github.com/stoker-build/stoker/internal/plan"
 )
 
 // A node that stands still while space is looked for there is lost as one is that builds:
@@ -83,6 +87,75 @@ func TestNodeThatStandsStillWhileItIsAsked(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A node that freezes as soon as it is asked is lost then and there: it gets no jobs, none
+// is known by it, and the other builds meanwhile.
+func TestNodeThatFreezesAsItIsAsked(t *testing.T) {
+	inMemory(t, func(t *testing.T) {
+		one, two := nodetest.New("one", 5000*mb), nodetest.New("two", 5000*mb)
+		s := newStage(t, 2, 6, one, two)
+		one.StopAt(nodetest.Asking, 1)
+		start := time.Now()
+		sum := s.run(t.Context())
+		s.allBuilt(sum, 1)
+		first := start.Add(time.Hour)
+		for _, e := range s.Ledger.Entries() {
+			if e.StartedAt.Before(first) {
+				first = e.StartedAt.Time
+			}
+		}
+		if waited := first.Sub(start); waited > 40*time.Second {
+			t.Errorf("the first job began after %s", waited)
+		}
+		for _, e := range of[journal.JobStarted](s) {
+			if e.Node != "two" {
+				t.Errorf("%s was begun on %s", e.Job, e.Node)
+			}
+		}
+		if lost := of[journal.BuilderLost](s); len(lost) != 1 || lost[0].Node != "one" || sum.Nodes[0].Losses != 1 {
+			t.Errorf("lost were %+v", lost)
+		}
+		w := of[journal.Warning](s)
+		if len(w) > 1 || strings.Contains(fmt.Sprint(w), "did not tell") {
+			t.Errorf("warnings: %+v", w)
+		}
+	})
+}
+
+// A node's silence says nothing of jobs: those of which it did not tell since it stood still
+// are asked about again, and count as unknown meanwhile.
+func TestJobsOfWhichANodeWasSilent(t *testing.T) {
+	inMemory(t, func(t *testing.T) {
+		s := newStage(t, 1, 4, nodetest.New("one", 5000*mb))
+		s.Options.Graphs = &silentFirst{of: s.Builder}
+		s.allBuilt(s.run(t.Context()), 1)
+		if w := of[journal.Warning](s); len(w) > 0 {
+			t.Errorf("warnings: %+v", w)
+		}
+		if told := of[journal.Surveying](s); len(told) == 0 || told[0].Known != 0 {
+			t.Errorf("it was told: %+v", told)
+		}
+	})
+}
+
+// silentFirst tells of no job when it is asked for the first time, since the daemon stood
+// still for a while.
+type silentFirst struct {
+	of    Graphs
+	asked bool
+}
+
+func (s *silentFirst) Graphs(ctx context.Context, jobs []*plan.Job, found func(*plan.Job, graph.Graph, error)) error {
+	if s.asked {
+		return s.of.Graphs(ctx, jobs, found)
+	}
+	s.asked = true
+	for _, job := range jobs {
+		found(job, graph.Graph{}, &builder.SilentError{})
+	}
+	time.Sleep(3 * time.Second)
+	return nil
 }
 
 // Space is not looked for any longer on a node that was lost by others: the job that waits

@@ -120,6 +120,15 @@ type answer struct {
 	err    error
 }
 
+// isKnown tells whether it is known what the job does, or that it cannot be built.
+func (a answer) isKnown() bool {
+	if a.known || a.err == nil {
+		return true
+	}
+	class, _ := builder.Classify(unredacted(a.err))
+	return class == builder.Permanent
+}
+
 // answerOf is what the builder said of a job, but for its graph.
 func (r *run) answerOf(job *plan.Job, g graph.Graph, err error) answer {
 	a := answer{images: g.Images, known: len(g.Vertices) > 0, err: redacted(r.Redact, err)}

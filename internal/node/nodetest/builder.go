@@ -1,6 +1,7 @@
 package nodetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,17 +54,11 @@ func (b *Builder) recordOf(d *Daemon, v graph.ID) string {
 
 // Graphs implements run.Graphs: it asks the first daemon that answers, else the last.
 func (b *Builder) Graphs(ctx context.Context, jobs []*plan.Job, found func(*plan.Job, graph.Graph, error)) error {
-	var d *Daemon
-	for _, d = range b.Daemons {
-		if d.Answers(ctx) == nil {
-			break
-		}
-	}
-	ctx, stop := builder.Attend(ctx, func(ctx context.Context) bool { return d.Answers(ctx) == nil })
+	asked, ctx, stop := builder.AskOne(ctx, b.Daemons)
 	defer stop()
 	for _, job := range jobs {
-		if err := d.called(ctx, Asking); err != nil {
-			return err
+		if err := asked.Node.called(ctx, Asking); err != nil {
+			return cmp.Or(asked.Silent(ctx), err)
 		}
 		g, err := b.Graph(job)
 		found(job, g, err)
