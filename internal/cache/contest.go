@@ -79,7 +79,7 @@ func undecided(group []claimant, apart time.Duration) (out []claimant) {
 		}
 	}
 	if len(back) > gone { // else they are what has given way, and is back
-		claims, back = append(claims, back...), nil
+		claims = append(claims, back...)
 	}
 	n := clearly(claims, max(len(sources)-kept-gone, 0), apart)
 	for _, c := range claims[:n] {

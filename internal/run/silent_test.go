@@ -79,8 +79,10 @@ func TestNodeThatStandsStillWhileItIsAsked(t *testing.T) {
 				t.Errorf("on %d nodes it took %s", nodes, took)
 			}
 			w := of[journal.Warning](s)
-			if len(w) == 0 || !strings.Contains(w[0].Message, "one does not answer while it is found out what the builds will do") {
-				t.Errorf("on %d nodes the warnings are %+v", nodes, w)
+			// With another to ask, the node may be lost before it is warned of.
+			warned := len(w) > 0 && strings.Contains(w[0].Message, "one does not answer while it is found out what the builds will do")
+			if lost := of[journal.BuilderLost](s); !warned && (nodes == 1 || len(lost) == 0) {
+				t.Errorf("on %d nodes the warnings are %+v, lost %+v", nodes, w, lost)
 			}
 			if unknown := strings.Contains(fmt.Sprint(w), "did not tell what"); unknown != (nodes == 1) {
 				t.Errorf("on %d nodes it is not known what all do: %+v", nodes, w)
