@@ -50,6 +50,8 @@ type Question struct {
 }
 
 // Definition is what bake files say, read but not yet resolved.
+//
+// Large: most of its methods are steps of telling what is wrong with the files, which needs all of it.
 type Definition struct {
 	question  Question
 	name      string // what messages call the files
