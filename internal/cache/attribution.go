@@ -136,7 +136,8 @@ func (a *attribution) rememberGone() {
 		}
 		if v, ok := a.shared.Find(of); ok {
 			if by := a.earlierSources(v); len(by) > 0 {
-				a.accounted = append(a.accounted, claimant{record: none, id: id, by: by})
+				// It may have given way to another when the run was killed.
+				a.accounted = append(a.accounted, claimant{record: none, id: id, by: by, mutable: true})
 			}
 		}
 	}

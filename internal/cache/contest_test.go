@@ -12,6 +12,8 @@ const (
 func TestAStrangersStepWhenTheOwnIsGone(t *testing.T) {
 	one := job("one", "FROM env1 | RUN make #A=1")
 	ours, theirs := made(1000, "ours", "a2", run("make")), made(1200, "theirs", "a2", run("make"))
+	stillMutable := theirs
+	stillMutable.Mutable = true
 	making := madeAt(of(one, "RUN make #A=1"), at(1002))
 	t.Run("in the same run", func(t *testing.T) {
 		v := view(Shared, one)
@@ -36,7 +38,7 @@ func TestAStrangersStepWhenTheOwnIsGone(t *testing.T) {
 		v = view(Shared, one)
 		v.Memory, v.Before = NewMemory(known, makings, nil), set("a0 a1 a2 theirs")
 		finish(v, 0)
-		v.Records = append(stack("a", env1), theirs)
+		v.Records = append(stack("a", env1), stillMutable)
 		for range 2 {
 			check(t, Classify(v), "theirs "+anothers)
 		}
