@@ -45,6 +45,7 @@ WHOLE = ./bench/... ./deploy/... $(addprefix ./internal/,cli docstest release la
 RACES = ^Test(FailuresAreIsolated|Interrupt|FirstBuildsStartBeforeAllIsKnown|TwoNodes|NodeThatDies|ThrottledRegistry|DaemonIsLost)$$
 
 test: setup build ## everything, against real parts
+	./tools/setup.sh bench
 	$(GO) vet ./...
 	cd tools/portable && $(GO) run . darwin/arm64 windows/amd64
 	STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m -p 3 -parallel 4 $(WHOLE)

@@ -6,7 +6,8 @@
 #   setup.sh registry   what the registry of "make registry" needs
 #   setup.sh            all of it, and what tests and the demo need: two versions of the
 #                       Dockerfile frontend (tools/go.mod, tools/dockerfile-1.7/go.mod)
-#   setup.sh bench      all of it, and what the benchmarks need: buildx (tools/buildx/go.mod)
+#   setup.sh bench      all of it, and what the benchmarks and the tests of bake are compared
+#                       with: buildx (tools/buildx/go.mod)
 set -eu
 cd "$(dirname "$0")/.."
 export GOFLAGS="${GOFLAGS:--buildvcs=false}"

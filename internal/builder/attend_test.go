@@ -3,6 +3,7 @@ package builder
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,13 +14,13 @@ import (
 // answerer is a daemon that answers, or not.
 type answerer struct {
 	name    string
-	answers bool
+	answers atomic.Bool
 }
 
 func (a *answerer) Name() string { return a.name }
 
 func (a *answerer) Answers(ctx context.Context) error {
-	if a.answers {
+	if a.answers.Load() {
 		return nil
 	}
 	select {
@@ -47,7 +48,8 @@ func TestAskOne(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var nodes []*answerer
 				for i, answers := range tt.before {
-					nodes = append(nodes, &answerer{string(rune('a' + i)), answers})
+					nodes = append(nodes, &answerer{name: string(rune('a' + i))})
+					nodes[i].answers.Store(answers)
 				}
 				asked, asking, stop := AskOne(t.Context(), nodes)
 				defer stop()
@@ -55,7 +57,7 @@ func TestAskOne(t *testing.T) {
 					t.Errorf("%s is asked, silent: %v", asked.Node.name, asked.Silent(asking))
 				}
 				for i, answers := range tt.after {
-					nodes[i].answers = answers
+					nodes[i].answers.Store(answers)
 				}
 				start := time.Now()
 				<-asking.Done()
