@@ -56,8 +56,8 @@ type attribution struct {
 	lost []bool
 	// sources are, by record, the makings that it may come from, where these have told.
 	sources [][]source
-	// accounted are the records that are gone, and had makings of their own.
-	accounted []claimant
+	// fromBefore are the records that an earlier run has known, and that are gone since.
+	fromBefore []claimant
 	// placed tells by record that only its place tells what it may be.
 	placed []bool
 }
@@ -118,26 +118,18 @@ func (a *attribution) remember() {
 	a.rememberGone()
 }
 
-// rememberGone takes from which makings the records came that are not there any more. Of
-// those that an earlier run has known, only the vertex is on record.
+// rememberGone takes from which makings the records may have come that an earlier run has
+// known, and that are not there any more: only their vertices are on record.
 func (a *attribution) rememberGone() {
-	there := make(map[string]bool, len(a.records))
-	for i := range a.records {
-		there[a.records[i].ID] = true
-	}
-	for id, o := range a.Memory.sources {
-		if !there[id] {
-			a.accounted = append(a.accounted, claimant{record: none, id: id, by: o.by, mutable: o.mutable})
-		}
-	}
 	for id, of := range a.Memory.known {
-		if _, told := a.Memory.sources[id]; told || there[id] {
+		_, there := a.index[id]
+		if _, told := a.Memory.origins[id]; told || there {
 			continue
 		}
 		if v, ok := a.shared.Find(of); ok {
 			if by := a.earlierSources(v); len(by) > 0 {
 				// It may have given way to another when the run was killed.
-				a.accounted = append(a.accounted, claimant{record: none, id: id, by: by, mutable: true})
+				a.fromBefore = append(a.fromBefore, claimant{record: none, id: id, origin: origin{by, true}})
 			}
 		}
 	}

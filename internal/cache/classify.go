@@ -192,11 +192,11 @@ func (c *classifier) learn() {
 	defer c.Memory.mu.Unlock()
 	for i, by := range c.sources {
 		if len(by) > 0 {
-			c.Memory.sources[c.records[i].ID] = origin{by, c.records[i].Mutable}
+			c.Memory.cameFrom(c.records[i].ID, origin{by, c.records[i].Mutable})
 		}
 	}
-	for _, gone := range c.accounted {
-		c.Memory.sources[gone.id] = origin{gone.by, gone.mutable}
+	for _, gone := range c.fromBefore {
+		c.Memory.cameFrom(gone.id, gone.origin)
 	}
 	c.Memory.forget(c.records)
 	for i := range c.records {

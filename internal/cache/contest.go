@@ -28,9 +28,7 @@ type claimant struct {
 	record int    // its number; none where it is accounted for, or gone
 	id     string // of one that is gone
 	gap    time.Duration
-	by     []source
-	// mutable tells that the record is one.
-	mutable bool
+	origin
 }
 
 const none = -1
@@ -48,7 +46,7 @@ func (a *attribution) contest() {
 	if a.Owner == Shared { // nothing of a stranger's goes because of a few milliseconds
 		apart = sameMoment
 	}
-	for _, group := range grouped(append(a.claimants(), a.accounted...)) {
+	for _, group := range grouped(a.withGone(a.claimants())) {
 		for _, c := range undecided(group, apart) {
 			a.of[c.record], a.sure[c.record], a.lost[c.record], a.sources[c.record] = a.fitting(c.record), false, true, nil
 		}
@@ -108,7 +106,7 @@ func (a *attribution) claimants() (all []claimant) {
 		if !a.sure[i] {
 			continue
 		}
-		c := claimant{record: i, mutable: a.records[i].Mutable}
+		c := claimant{record: i, origin: origin{mutable: a.records[i].Mutable}}
 		if a.own[i] {
 			c.record = none
 		}
@@ -116,6 +114,35 @@ func (a *attribution) claimants() (all []claimant) {
 		if len(c.by) > 0 {
 			a.sources[i] = c.by
 			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// withGone returns claimants and the records that are gone of their makings, and of the makings
+// that those may have come from instead.
+func (a *attribution) withGone(claimants []claimant) []claimant {
+	all := append(claimants, a.fromBefore...)
+	if a.Memory == nil {
+		return all
+	}
+	a.Memory.mu.RLock()
+	defer a.Memory.mu.RUnlock()
+	seen, taken := map[source]bool{}, map[string]bool{}
+	for n := 0; n < len(all); n++ { // what is added is looked at, too
+		for _, s := range all[n].by {
+			if seen[s] {
+				continue
+			}
+			seen[s] = true
+			for _, id := range a.Memory.left[s] {
+				o := a.Memory.origins[id]
+				if _, there := a.index[id]; there || taken[id] || !slices.Contains(o.by, s) {
+					continue
+				}
+				taken[id] = true
+				all = append(all, claimant{record: none, id: id, origin: o})
+			}
 		}
 	}
 	return all

@@ -6,6 +6,7 @@ import "slices"
 // the list of records.
 type lineage struct {
 	records  []Record
+	index    map[string]int // the first record of each id
 	parents  [][]int
 	children [][]int
 	// order has every record that can be reached from records without parents,
@@ -21,6 +22,7 @@ type lineage struct {
 func newLineage(records []Record) *lineage {
 	g := &lineage{
 		records:  records,
+		index:    make(map[string]int, len(records)),
 		parents:  make([][]int, len(records)),
 		children: make([][]int, len(records)),
 		broken:   make([]bool, len(records)),
@@ -35,17 +37,16 @@ func newLineage(records []Record) *lineage {
 // connect finds parents and children. Of records with the same id the first one
 // stands for all, and none can be trusted.
 func (g *lineage) connect() {
-	index := make(map[string]int, len(g.records))
 	for i, r := range g.records {
-		if first, ok := index[r.ID]; ok {
+		if first, ok := g.index[r.ID]; ok {
 			g.broken[i], g.broken[first] = true, true
 			continue
 		}
-		index[r.ID] = i
+		g.index[r.ID] = i
 	}
 	for i, r := range g.records {
 		for k, id := range r.Parents {
-			p, ok := index[id]
+			p, ok := g.index[id]
 			if !ok {
 				g.broken[i] = true
 				continue

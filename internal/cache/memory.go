@@ -40,14 +40,16 @@ type Memory struct {
 	made  map[graph.ID][]Making
 	known map[string]graph.ID // by a record's id
 	lost  map[string]bool     // records of which it was found out that they are not the run's
-	// sources are the makings that records came from, also of those that are gone.
-	sources map[string]origin
+	// origins are where records came from, also those that are gone, and left which
+	// records each making has left.
+	origins map[string]origin
+	left    map[source][]string
 }
 
 // NewMemory returns a memory of what earlier runs knew: the vertices of records,
 // and when vertices were made. The keeper, which may be nil, is told all that is new.
 func NewMemory(known map[string]graph.ID, made []Making, keeper Keeper) *Memory {
-	m := &Memory{keeper: keeper, made: map[graph.ID][]Making{}, known: maps.Clone(known), lost: map[string]bool{}, sources: map[string]origin{}}
+	m := &Memory{keeper: keeper, made: map[graph.ID][]Making{}, known: maps.Clone(known), lost: map[string]bool{}, origins: map[string]origin{}, left: map[source][]string{}}
 	if m.known == nil {
 		m.known = map[string]graph.ID{}
 	}
@@ -108,6 +110,16 @@ func (m *Memory) found(record string, v graph.ID) {
 	m.known[record] = v
 	if m.keeper != nil {
 		m.keeper.Found(record, v)
+	}
+}
+
+// cameFrom remembers where a record came from. The caller holds mu.
+func (m *Memory) cameFrom(record string, o origin) {
+	m.origins[record] = o
+	for _, s := range o.by {
+		if !slices.Contains(m.left[s], record) {
+			m.left[s] = append(m.left[s], record)
+		}
 	}
 }
 
