@@ -76,7 +76,7 @@ type examination struct {
 	Options
 	hosts hosts
 	// makers are the jobs that make images, by their tags.
-	makers map[string]*plan.Job
+	makers plan.Makers
 
 	mu     sync.Mutex // guards what follows
 	report check.Report
@@ -92,7 +92,7 @@ type examination struct {
 
 // Plan examines a plan.
 func Plan(ctx context.Context, o Options) *check.Report {
-	e := &examination{Options: o, makers: makersOf(o.Plan), faulty: map[string]bool{}, untold: map[string]bool{}, absent: map[string]*absence{}}
+	e := &examination{Options: o, makers: plan.MakersOf(o.Plan.Jobs), faulty: map[string]bool{}, untold: map[string]bool{}, absent: map[string]*absence{}}
 	for _, j := range o.Plan.Jobs {
 		e.report.Jobs = append(e.report.Jobs, j.Name)
 	}

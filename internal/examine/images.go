@@ -41,11 +41,11 @@ func readsOf(ctx context.Context, jobs []*plan.Job, own ocispecs.Platform) reads
 }
 
 // by returns the jobs that read each image, but for images that the plan itself makes.
-func (r reads) by(makers map[string]*plan.Job) map[plan.Image][]*plan.Job {
+func (r reads) by(makers plan.Makers) map[plan.Image][]*plan.Job {
 	by := map[plan.Image][]*plan.Job{}
 	for i, j := range r.jobs {
 		for _, image := range r.images[i] {
-			if makers[imageref.WithoutDigest(image.Ref)] == nil {
+			if makers.Of(image.Ref) == nil {
 				by[image] = append(by[image], j)
 			}
 		}
@@ -53,25 +53,14 @@ func (r reads) by(makers map[string]*plan.Job) map[plan.Image][]*plan.Job {
 	return by
 }
 
-// makersOf are the jobs that make images, by their tags.
-func makersOf(p *plan.Plan) map[string]*plan.Job {
-	makers := map[string]*plan.Job{}
-	for _, j := range p.Jobs {
-		for _, tag := range j.Tags {
-			makers[imageref.WithoutDigest(tag)] = j
-		}
-	}
-	return makers
-}
-
 // madeBy returns the job that makes an image which a message names; nil where none does.
-func madeBy(makers map[string]*plan.Job, message string) (job *plan.Job, ref string) {
+func madeBy(makers plan.Makers, message string) (job *plan.Job, ref string) {
 	for _, word := range strings.Fields(message) {
 		parsed, err := imageref.Parse(strings.Trim(word, `:,"`))
 		if err != nil {
 			continue
 		}
-		if j := makers[imageref.WithoutDigest(parsed.String())]; j != nil {
+		if j := makers.Of(parsed.String()); j != nil {
 			return j, parsed.String()
 		}
 	}
@@ -184,9 +173,9 @@ func (e *examination) upon(r reads) {
 func (e *examination) faultyBelow(j *plan.Job, images []plan.Image) *plan.Job {
 	var below []*plan.Job
 	for _, image := range images {
-		below = append(below, e.makers[imageref.WithoutDigest(image.Ref)])
+		below = append(below, e.makers.Of(image.Ref))
 	}
-	below = append(below, e.makers[imageref.WithoutDigest(j.Base)])
+	below = append(below, e.makers.Of(j.Base))
 	for _, linked := range j.Links {
 		below = append(below, linked)
 	}

@@ -183,7 +183,7 @@ func TestUpon(t *testing.T) {
 	p := &plan.Plan{Jobs: jobs}
 	r := reads{jobs: jobs, images: make([][]plan.Image, len(jobs))}
 	r.images[1] = []plan.Image{{Ref: "r.example/second:1"}}
-	e := &examination{Options: Options{Plan: p}, makers: makersOf(p), faulty: map[string]bool{"broken": true}}
+	e := &examination{Options: Options{Plan: p}, makers: plan.MakersOf(p.Jobs), faulty: map[string]bool{"broken": true}}
 	e.report.Jobs = names(jobs)
 	e.upon(r)
 	told := map[string]string{}
@@ -199,7 +199,7 @@ func TestUpon(t *testing.T) {
 	if len(told) != len(want) {
 		t.Errorf("found %v", told)
 	}
-	if by := r.by(makersOf(p)); len(by) != 0 {
+	if by := r.by(plan.MakersOf(p.Jobs)); len(by) != 0 {
 		t.Errorf("images of the plan's own would be asked for: %v", by)
 	}
 }
@@ -207,7 +207,7 @@ func TestUpon(t *testing.T) {
 // What the builder does not find of an image that a job of the plan makes is no fault.
 func TestMadeBy(t *testing.T) {
 	root := &plan.Job{Name: "root", Tags: []string{"r.example:5000/dep/root:7"}}
-	makers := makersOf(&plan.Plan{Jobs: []*plan.Job{root, {Name: "other"}}})
+	makers := plan.MakersOf([]*plan.Job{root, {Name: "other"}})
 	for message, made := range map[string]bool{
 		"failed to resolve source metadata for r.example:5000/dep/root:7: r.example:5000/dep/root:7: not found": true,
 		"r.example:5000/dep/root:7@sha256:" + strings.Repeat("0", 64) + ": not found":                           true,
