@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/stoker-build/stoker/internal/mistakes"
+	"github.com/stoker-build/stoker/internal/plural"
 )
 
 // How many names a hint lists.
@@ -80,7 +81,7 @@ func (d *Definition) setOfGroup(name string) error {
 		Hint: "name the group's targets instead"}
 	if len(made) > 0 {
 		e.Problems = []string{fmt.Sprintf("%s is the group of a matrix, whose targets have names of their own", name)}
-		e.Hint = "name these: " + mistakes.SomeOf(made, namesInHint, ", ")
+		e.Hint = "name these: " + plural.Some(made, namesInHint, ", ")
 		if !slices.ContainsFunc(made, func(target string) bool { return !strings.HasPrefix(target, name+"-") }) {
 			e.Hint = fmt.Sprintf("to mean all of them, write '%s-*'", name)
 		}
@@ -184,7 +185,7 @@ func (d *Definition) namesHint() string {
 	if len(names) == 0 {
 		return "the file has no targets"
 	}
-	return "targets and groups: " + mistakes.SomeOf(names, namesInHint, ", ")
+	return "targets and groups: " + plural.Some(names, namesInHint, ", ")
 }
 
 // checkTargets makes sure that the targets which are asked for are there.
@@ -221,7 +222,7 @@ func (d *Definition) checkVars() error {
 	}
 	e := &mistakes.InputError{What: "--var", Hint: d.name + " has no variables"}
 	if len(names) > 0 {
-		e.Hint = "variables of " + d.name + ": " + mistakes.SomeOf(names, namesInHint, ", ")
+		e.Hint = "variables of " + d.name + ": " + plural.Some(names, namesInHint, ", ")
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.question.Vars)) {
 		known := slices.Contains(names, name) || slices.Contains(names, strings.TrimSuffix(name, jsonSuffix))

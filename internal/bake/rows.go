@@ -11,6 +11,7 @@ import (
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"github.com/stoker-build/stoker/internal/mistakes"
+	"github.com/stoker-build/stoker/internal/plural"
 	"github.com/stoker-build/stoker/internal/rows"
 )
 
@@ -107,7 +108,7 @@ func (d *Definition) checkColumns(row cty.Type) error {
 		return nil
 	}
 	names := in.Columns
-	e := &mistakes.InputError{What: in.Name, Hint: "columns: " + mistakes.SomeOf(names, namesInHint, ", ")}
+	e := &mistakes.InputError{What: in.Name, Hint: "columns: " + plural.Some(names, namesInHint, ", ")}
 	for _, name := range slices.Sorted(maps.Keys(row.AttributeTypes())) {
 		if !row.AttributeOptional(name) && !slices.Contains(names, name) {
 			e.Problems = append(e.Problems, fmt.Sprintf("no row has a column %q, which the variable %q of %s does%s", name, d.question.RowsVar, d.name, mistakes.DidYouMean(name, "", names)))

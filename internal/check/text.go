@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/stoker-build/stoker/internal/annotate"
@@ -157,15 +158,11 @@ func placesOf(f Finding) string {
 
 // some names the first of some names.
 func some(names []string) string {
-	var firsts []string
-	for _, name := range names[:min(len(names), named)] {
-		firsts = append(firsts, visible.Line(name))
+	shown := slices.Clone(names)
+	for i, name := range shown[:min(len(shown), named)] {
+		shown[i] = visible.Line(name)
 	}
-	text := strings.Join(firsts, ", ")
-	if more := len(names) - named; more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text
+	return plural.Some(shown, named, ", ")
 }
 
 // Annotations are the first findings as GitHub shows them. What is not known is not shown.

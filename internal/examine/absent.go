@@ -16,6 +16,7 @@ import (
 	"github.com/stoker-build/stoker/internal/check"
 	"github.com/stoker-build/stoker/internal/imageref"
 	"github.com/stoker-build/stoker/internal/mistakes"
+	"github.com/stoker-build/stoker/internal/plural"
 	"github.com/stoker-build/stoker/internal/visible"
 )
 
@@ -158,7 +159,7 @@ func nearTag(ref imageref.Ref, tags []string) string {
 	slices.SortStableFunc(nearest, func(a, b string) int {
 		return cmp.Compare(common(ref.Tag(), b), common(ref.Tag(), a))
 	})
-	return fmt.Sprintf("; the tags of %s are %s", ref.Repository(), mistakes.SomeOf(nearest, tagsNamed, ", "))
+	return fmt.Sprintf("; the tags of %s are %s", ref.Repository(), plural.Some(nearest, tagsNamed, ", "))
 }
 
 // common is how many bytes two texts begin with alike.

@@ -9,7 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
+
+	"github.com/stoker-build/stoker/internal/plural"
 )
 
 // resume goes on with an earlier run. Its steps are in an order in which a crash
@@ -292,16 +293,8 @@ func noteOf(names []string, text string) []string {
 	case 1:
 		return []string{fmt.Sprintf("1 job is %s: %s", text, names[0])}
 	}
-	return []string{fmt.Sprintf("%d jobs are %s: %s", len(names), text, some(names))}
+	return []string{fmt.Sprintf("%d jobs are %s: %s", len(names), text, plural.Some(names, namesInNote, ", "))}
 }
 
 // How many names a note lists.
 const namesInNote = 8
-
-// some lists names, the first few of many.
-func some(names []string) string {
-	if more := len(names) - namesInNote; more > 0 {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:namesInNote], ", "), more)
-	}
-	return strings.Join(names, ", ")
-}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"strconv"
+
+	"github.com/stoker-build/stoker/internal/plural"
 )
 
 // Place is where something stands in its input.
@@ -49,7 +51,7 @@ func listPlaces(places []Place, most int) string {
 	for i, p := range places {
 		named[i] = p.inList()
 	}
-	list := SomeOf(named, most, ", ")
+	list := plural.Some(named, most, ", ")
 	if unit := places[0].Unit; unit != "" {
 		return unit + "s " + list
 	}

@@ -25,12 +25,3 @@ func DidYouMean(word, prefix string, options []string) string {
 	}
 	return fmt.Sprintf("; did you mean %s%s?", prefix, near)
 }
-
-// SomeOf lists the first of some names, and tells how many more there are.
-func SomeOf(names []string, most int, between string) string {
-	list := strings.Join(names[:min(len(names), most)], between)
-	if more := len(names) - most; more > 0 {
-		list += fmt.Sprintf(" and %d more", more)
-	}
-	return list
-}

@@ -11,8 +11,8 @@ import (
 	"github.com/moby/buildkit/client"
 
 	"github.com/stoker-build/stoker/internal/imageref"
-	"github.com/stoker-build/stoker/internal/mistakes"
 	"github.com/stoker-build/stoker/internal/paths"
+	"github.com/stoker-build/stoker/internal/plural"
 )
 
 // destination is something that a job's build writes, and that another's would
@@ -238,7 +238,7 @@ func sharedError(writers []writer, all []*sharing) error {
 	if first.flag == tagFlag || first.flag == tagsAttribute {
 		does = "get the tag"
 	}
-	problem := fmt.Sprintf("%d jobs would %s %s: %s", len(first.by), does, where, mistakes.SomeOf(names, jobsInProblem, ", "))
+	problem := fmt.Sprintf("%d jobs would %s %s: %s", len(first.by), does, where, plural.Some(names, jobsInProblem, ", "))
 	if len(all) > 1 {
 		problem += fmt.Sprintf("; in all, %d jobs would share %d destinations", len(jobs), len(all))
 	}

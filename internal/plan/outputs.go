@@ -12,7 +12,7 @@ import (
 	"github.com/moby/buildkit/client"
 
 	"github.com/stoker-build/stoker/internal/imageref"
-	"github.com/stoker-build/stoker/internal/mistakes"
+	"github.com/stoker-build/stoker/internal/plural"
 )
 
 // outputs are the templates that say what comes of a job's build, and where its
@@ -290,7 +290,7 @@ func (p *Plan) CheckOutputs() error {
 	}
 	problem := "nothing says where the images are to go"
 	if len(without) < len(p.Jobs) {
-		problem = fmt.Sprintf("nothing says where the images of %d of the %d jobs are to go: %s", len(without), len(p.Jobs), mistakes.SomeOf(without, jobsInProblem, ", "))
+		problem = fmt.Sprintf("nothing says where the images of %d of the %d jobs are to go: %s", len(without), len(p.Jobs), plural.Some(without, jobsInProblem, ", "))
 	}
 	return &InputError{What: "no output", Problems: []string{problem},
 		Hint: p.words.outputHint}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/imageref"
 	"github.com/stoker-build/stoker/internal/mistakes"
+	"github.com/stoker-build/stoker/internal/plural"
 )
 
 // The functions that a template can use: those of sprig that make
@@ -149,7 +150,7 @@ func (t *templated) expand(columns map[string]any) (string, error) {
 		return "", t.wrong(string(value))
 	}
 	if m := noColumn.FindStringSubmatch(err.Error()); m != nil {
-		return "", &InputError{What: t.String(), Problems: []string{"there is no field " + m[1] + fieldMeant(m[1], t.usable(columns))}, Hint: "fields: ." + mistakes.SomeOf(t.usable(columns), columnsInHint, " .")}
+		return "", &InputError{What: t.String(), Problems: []string{"there is no field " + m[1] + fieldMeant(m[1], t.usable(columns))}, Hint: "fields: ." + plural.Some(t.usable(columns), columnsInHint, " .")}
 	}
 	_, problem, found := strings.Cut(err.Error(), fmt.Sprintf("executing %q at ", t.flag))
 	if !found {

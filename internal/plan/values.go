@@ -10,7 +10,7 @@ import (
 	"strings"
 	"text/template/parse"
 
-	"github.com/stoker-build/stoker/internal/mistakes"
+	"github.com/stoker-build/stoker/internal/plural"
 )
 
 // valueError says that a value cannot be filled into a template.
@@ -115,7 +115,7 @@ func fieldsOf(action string, object map[string]any) string {
 		}
 		names = append(names, name)
 	}
-	return mistakes.SomeOf(names, columnsInHint, " ")
+	return plural.Some(names, columnsInHint, " ")
 }
 
 // What text/template and the functions call kinds of values in their messages, and

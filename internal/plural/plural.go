@@ -1,4 +1,4 @@
-// Package plural writes counts with their nouns.
+// Package plural writes counts with their nouns, and many names as the first of them.
 package plural
 
 import (
@@ -16,4 +16,13 @@ func Of(n int, noun string) string {
 		noun += "s"
 	}
 	return fmt.Sprintf("%d %s", n, noun)
+}
+
+// Some lists the first of some names, and tells how many more there are.
+func Some(names []string, most int, between string) string {
+	list := strings.Join(names[:min(len(names), most)], between)
+	if more := len(names) - most; more > 0 {
+		list += fmt.Sprintf(" and %d more", more)
+	}
+	return list
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/expr-lang/expr/vm"
 
 	"github.com/stoker-build/stoker/internal/mistakes"
+	"github.com/stoker-build/stoker/internal/plural"
 	"github.com/stoker-build/stoker/internal/rows"
 )
 
@@ -134,7 +135,7 @@ func compile(text string, all []rows.Row) (*vm.Program, error) {
 	if m := unknownName.FindStringSubmatch(err.Error()); m != nil {
 		names := sortedKeys(columns)
 		wrong.Problems = []string{fmt.Sprintf("no row has a column %s, at %s%s", m[1], place(err), mistakes.DidYouMean(m[1], "", names))}
-		wrong.Hint = "columns: " + mistakes.SomeOf(names, columnsNamed, " ")
+		wrong.Hint = "columns: " + plural.Some(names, columnsNamed, " ")
 	}
 	return nil, wrong
 }
