@@ -2,10 +2,10 @@ package check
 
 import (
 	"encoding/xml"
-	"fmt"
 	"strings"
 	"time"
 
+	"github.com/stoker-build/stoker/internal/junit"
 	"github.com/stoker-build/stoker/internal/visible"
 )
 
@@ -15,35 +15,19 @@ type (
 		XMLName xml.Name `xml:"testsuites"`
 		Suite   suite    `xml:"testsuite"`
 	}
-	// Large: its attributes are those that the schemas ask for.
 	suite struct {
-		ID         int       `xml:"id,attr"`
-		Package    string    `xml:"package,attr"`
-		Name       string    `xml:"name,attr"`
-		Timestamp  string    `xml:"timestamp,attr"`
-		Hostname   string    `xml:"hostname,attr"`
-		Tests      int       `xml:"tests,attr"`
-		Failures   int       `xml:"failures,attr"`
-		Errors     int       `xml:"errors,attr"`
-		Skipped    int       `xml:"skipped,attr"`
-		Time       string    `xml:"time,attr"`
+		ID        int    `xml:"id,attr"`
+		Package   string `xml:"package,attr"`
+		Name      string `xml:"name,attr"`
+		Timestamp string `xml:"timestamp,attr"`
+		Hostname  string `xml:"hostname,attr"`
+		junit.Counts
 		Properties struct{}  `xml:"properties"`
 		Cases      []*tested `xml:"testcase"`
 		Out        string    `xml:"system-out"`
 		Err        string    `xml:"system-err"`
 	}
-	tested struct {
-		Name    string   `xml:"name,attr"`
-		Class   string   `xml:"classname,attr"`
-		Time    string   `xml:"time,attr"`
-		Skipped *outcome `xml:"skipped"`
-		Failure *outcome `xml:"failure"`
-	}
-	outcome struct {
-		Message string `xml:"message,attr"`
-		Type    string `xml:"type,attr,omitempty"`
-		Text    string `xml:",chardata"`
-	}
+	tested struct{ junit.Case }
 )
 
 // noTime is how long a test took: no single one is measured.
@@ -54,10 +38,10 @@ const noTime = "0"
 // warnings are in the output.
 func (r *Report) JUnit(began time.Time, took time.Duration, rewrite func(string) string) ([]byte, error) {
 	s := suite{Package: "stoker", Name: "stoker check", Hostname: "localhost",
-		Timestamp: began.UTC().Format("2006-01-02T15:04:05"), Time: fmt.Sprintf("%.3f", took.Seconds())}
+		Timestamp: began.UTC().Format("2006-01-02T15:04:05"), Counts: junit.Counts{Time: junit.Seconds(took)}}
 	of := map[string]*tested{}
 	for _, name := range r.Jobs {
-		of[name] = &tested{Name: visible.Line(name), Class: "stoker.check.job", Time: noTime}
+		of[name] = &tested{junit.Case{Name: visible.Line(name), Class: "stoker.check.job", Time: noTime}}
 		s.Cases = append(s.Cases, of[name])
 	}
 	for _, f := range r.Findings(rewrite) {
@@ -71,15 +55,16 @@ func (r *Report) JUnit(began time.Time, took time.Duration, rewrite func(string)
 			}
 		}
 		if len(f.Jobs) == 0 {
-			own := &tested{Name: visible.Line(f.Text), Class: "stoker.check." + string(f.Kind), Time: noTime}
+			own := &tested{junit.Case{Name: visible.Line(f.Text), Class: "stoker.check." + string(f.Kind), Time: noTime}}
 			own.take(f)
 			s.Cases = append(s.Cases, own)
 		}
 	}
 	r.skip(of)
-	s.count()
-	text, err := xml.MarshalIndent(suites{Suite: s}, "", "  ")
-	return append([]byte(xml.Header), append(text, '\n')...), err
+	for _, t := range s.Cases {
+		s.Add(t.Case)
+	}
+	return junit.Marshal(suites{Suite: s})
 }
 
 // skip has the tests of jobs that were not looked at say so.
@@ -90,7 +75,7 @@ func (r *Report) skip(of map[string]*tested) {
 	}
 	for _, name := range left {
 		if t := of[name]; t != nil && t.Failure == nil {
-			t.Skipped = &outcome{Message: why}
+			t.Skipped = &junit.Outcome{Message: why}
 		}
 	}
 }
@@ -101,23 +86,11 @@ func (t *tested) take(f Finding) {
 	text := visible.Lines(strings.TrimSpace(f.Text + "\n" + f.Hint + "\n" + placesOf(f)))
 	switch {
 	case f.Severity == Fault && t.Failure == nil:
-		t.Failure = &outcome{Message: visible.Line(f.Text), Type: string(f.Kind), Text: text}
+		t.Failure = &junit.Outcome{Message: visible.Line(f.Text), Type: string(f.Kind), Text: text}
 	case f.Severity == Fault:
 		t.Failure.Text += "\n" + text
 	case t.Failure == nil && t.Skipped == nil: // faults come first
-		t.Skipped = &outcome{Message: "not known: " + visible.Line(f.Text)}
-	}
-}
-
-func (s *suite) count() {
-	s.Tests = len(s.Cases)
-	for _, t := range s.Cases {
-		switch {
-		case t.Failure != nil:
-			s.Failures++
-		case t.Skipped != nil:
-			s.Skipped++
-		}
+		t.Skipped = &junit.Outcome{Message: "not known: " + visible.Line(f.Text)}
 	}
 }
 

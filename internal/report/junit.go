@@ -4,7 +4,9 @@ import (
 	"encoding/xml"
 	"fmt"
 	"strings"
+	"time"
 
+	"github.com/stoker-build/stoker/internal/junit"
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
@@ -12,42 +14,18 @@ import (
 type junitSuites struct {
 	XMLName xml.Name `xml:"testsuites"`
 	Name    string   `xml:"name,attr"`
-	junitCounts
+	junit.Counts
 	Suites []*junitSuite `xml:"testsuite"`
 }
 
 // junitSuite is a run.
 type junitSuite struct {
 	Name string `xml:"name,attr"`
-	junitCounts
-	Timestamp string      `xml:"timestamp,attr,omitempty"`
-	Cases     []junitCase `xml:"testcase"`
-}
+	junit.Counts
+	Timestamp string       `xml:"timestamp,attr,omitempty"`
+	Cases     []junit.Case `xml:"testcase"`
 
-type junitCounts struct {
-	Tests    int    `xml:"tests,attr"`
-	Failures int    `xml:"failures,attr"`
-	Errors   int    `xml:"errors,attr"`
-	Skipped  int    `xml:"skipped,attr"`
-	Time     string `xml:"time,attr"`
-
-	seconds float64
-}
-
-// junitCase is a job.
-type junitCase struct {
-	Name      string       `xml:"name,attr"`
-	Classname string       `xml:"classname,attr"`
-	Time      string       `xml:"time,attr"`
-	Skipped   *junitReason `xml:"skipped"`
-	Error     *junitReason `xml:"error"`
-	Failure   *junitReason `xml:"failure"`
-}
-
-type junitReason struct {
-	Message string `xml:"message,attr"`
-	Type    string `xml:"type,attr,omitempty"`
-	Text    string `xml:",chardata"`
+	took time.Duration
 }
 
 // JUnit has a test suite for each run and a test for each job, in the run in which it ended
@@ -67,55 +45,48 @@ func (r Report) JUnit() ([]byte, error) {
 		suites[j.Run].add(caseOf(j), j.DurationSeconds)
 	}
 	for _, j := range r.Open {
-		suites[j.Run].add(junitCase{Name: j.Name, Error: &junitReason{Message: "it has not ended", Type: string(unfinished)}}, 0)
+		suites[j.Run].add(junit.Case{Name: j.Name, Error: &junit.Outcome{Message: "it has not ended", Type: string(unfinished)}}, 0)
 	}
 	if len(r.Missing) > 0 {
 		s := &junitSuite{Name: "shards"}
 		for _, m := range r.Missing {
-			s.add(junitCase{Name: fmt.Sprintf("all %d shards", m.Of), Error: &junitReason{Message: m.String(), Type: "missing"}}, 0)
+			s.add(junit.Case{Name: fmt.Sprintf("all %d shards", m.Of), Error: &junit.Outcome{Message: m.String(), Type: "missing"}}, 0)
 		}
 		all.Suites = append(all.Suites, s)
 	}
+	var took time.Duration
 	for _, s := range all.Suites {
 		all.Tests += s.Tests
 		all.Failures += s.Failures
 		all.Errors += s.Errors
 		all.Skipped += s.Skipped
-		all.seconds += s.seconds
-		s.Time = inSeconds(s.seconds)
+		took += s.took
+		s.Time = junit.Seconds(s.took)
 	}
-	all.Time = inSeconds(all.seconds)
-	data, err := xml.MarshalIndent(all, "", "  ")
-	return append([]byte(xml.Header), append(data, '\n')...), err
+	all.Time = junit.Seconds(took)
+	return junit.Marshal(all)
 }
 
-func (s *junitSuite) add(c junitCase, seconds float64) {
-	c.Classname, c.Time = s.Name, inSeconds(seconds)
+func (s *junitSuite) add(c junit.Case, seconds float64) {
+	took := time.Duration(seconds * float64(time.Second))
+	c.Class, c.Time = s.Name, junit.Seconds(took)
 	s.Cases = append(s.Cases, c)
-	s.seconds += seconds
-	s.Tests++
-	switch {
-	case c.Failure != nil:
-		s.Failures++
-	case c.Error != nil:
-		s.Errors++
-	case c.Skipped != nil:
-		s.Skipped++
-	}
+	s.took += took
+	s.Add(c)
 }
 
 // caseOf is the test of a job that has ended.
-func caseOf(j Job) junitCase {
-	c := junitCase{Name: j.Name}
+func caseOf(j Job) junit.Case {
+	c := junit.Case{Name: j.Name}
 	switch j.Status {
 	case ledger.Built:
 	case ledger.Skipped:
-		c.Skipped = &junitReason{Message: "its tags exist already"}
+		c.Skipped = &junit.Outcome{Message: "its tags exist already"}
 	case ledger.Failed:
 		cause := j.Cause()
-		c.Failure = &junitReason{Message: cause.Reason(), Type: cause.Class, Text: failureText(j)}
+		c.Failure = &junit.Outcome{Message: cause.Reason(), Type: cause.Class, Text: failureText(j)}
 	default:
-		c.Skipped = &junitReason{Message: strings.TrimSuffix(string(j.Status)+": "+j.why(), ": ")}
+		c.Skipped = &junit.Outcome{Message: strings.TrimSuffix(string(j.Status)+": "+j.why(), ": ")}
 	}
 	return c
 }
@@ -129,5 +100,3 @@ func failureText(j Job) string {
 	}
 	return strings.Join(lines, "\n")
 }
-
-func inSeconds(s float64) string { return fmt.Sprintf("%.3f", s) }

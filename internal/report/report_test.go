@@ -234,7 +234,7 @@ func TestFormats(t *testing.T) {
 		t.Fatal(err)
 	}
 	if suites.Tests != 7 || suites.Failures != 1 || suites.Errors != 2 || suites.Skipped != 1 || len(suites.Suites) != 5 {
-		t.Errorf("%+v", suites.junitCounts)
+		t.Errorf("%+v", suites.Counts)
 	}
 	failed := suites.Suites[2].Cases[0]
 	if failed.Name != "c" || failed.Failure == nil || failed.Failure.Type != "step_failed" || !strings.Contains(failed.Failure.Text, "logs/c/attempt-1.log") || failed.Time != "60.000" {
