@@ -49,6 +49,13 @@ func (n *Node) FreeForeign(ctx context.Context, bytes int64) Freed {
 	return n.remove(func(s *sweep.Sweeper) sweep.Sweep { return s.FreeForeign(ctx, bytes) })
 }
 
+// letGo has the daemon drop what it keeps of builds that have ended, and free what no record
+// holds.
+func (n *Node) letGo(ctx context.Context) {
+	n.Daemon.Forget(ctx)
+	n.collect(ctx)
+}
+
 // collect has the daemon free what no record holds. On a disk that is full to the last
 // byte that may fail; removing a record does the same then.
 func (n *Node) collect(ctx context.Context) {
@@ -98,9 +105,9 @@ func (n *Node) freeAfterFull(ctx context.Context) Freed {
 		release := n.attempts.calm(ctx, fullWait)
 		defer release()
 	}
+	n.letGo(ctx) // first: a delete that finds no room to be noted in leaves its records held
 	freed := n.freeDead(ctx, everything)
-	n.Daemon.Forget(ctx)
-	n.collect(ctx)
+	n.letGo(ctx)
 	n.disk.hold() // the next attempts may fill the disk again
 	return freed
 }

@@ -16,6 +16,7 @@ func TestHopelessAfterAFullDisk(t *testing.T) {
 		{"something was removed", func(a *afterFull) { a.freed = 1 }, false},
 		{"a sweep failed", func(a *afterFull) { a.swept = false }, false},
 		{"others may give the space back", func(a *afterFull) { a.waits = true }, false},
+		{"the cache was broken", func(a *afterFull) { a.broke = true }, false},
 		{"it fits now", func(a *afterFull) { a.fits = true }, false},
 		{"as often as may be, with help", func(a *afterFull) { a.times, a.freed, a.fits = maxFull, 1, true }, false},
 		{"too often, whatever helps", func(a *afterFull) { a.times, a.freed, a.fits = maxFull+1, 1, true }, true},

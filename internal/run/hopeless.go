@@ -49,6 +49,7 @@ const (
 // removed.
 type afterFull struct {
 	times int   // how often that has happened to the job
+	broke bool  // the cache was broken by an earlier time, which was mended since
 	alone bool  // no other job ran
 	freed int64 // bytes that were removed
 	swept bool  // nothing kept the rest from being removed
@@ -58,8 +59,9 @@ type afterFull struct {
 
 // hopeless tells that the job would only fill the disk again. At first it is not:
 // admission may still make room by removing what is live, and where the full disk kept
-// it from that, the next attempt has what this one left.
+// it from that, the next attempt has what this one left. Nor is it where the cache was
+// broken: that tells nothing of the job's size.
 func (a afterFull) hopeless() bool {
-	helpless := a.alone && a.freed == 0 && a.swept && !a.waits && !a.fits
+	helpless := !a.broke && a.alone && a.freed == 0 && a.swept && !a.waits && !a.fits
 	return a.times > maxFull || a.times > hopefulFull && helpless
 }

@@ -180,9 +180,11 @@ func (s *scheduler) afterFullDisk(ctx context.Context, t *task, f failed) {
 				s.lose(ctx, p, nil, lost, false)
 			}
 		}
-		fate := afterFull{times: t.tries.full, alone: alone, freed: after.Freed, swept: after.Swept, waits: after.Waits, fits: after.Fits}
+		fate := afterFull{times: t.tries.full, broke: f.broke(), alone: alone, freed: after.Freed, swept: after.Swept, waits: after.Waits, fits: after.Fits}
 		if !fate.hopeless() {
-			n.ExpectMore(t.number, t.tries.alone, after)
+			if !fate.broke {
+				n.ExpectMore(t.number, t.tries.alone, after)
+			}
 			return func() { s.putBackFull(t, f) }
 		}
 		small := after.TooSmall()
