@@ -37,6 +37,7 @@ type Result struct {
 	// them where each built for some of the platforms.
 	Node string
 	ledger.Timings
+	Phases ledger.Phases // of the attempt
 }
 
 // The name of the target of each build that is the job's own, as in docker buildx build.
@@ -199,8 +200,10 @@ func (b *Builder) Build(ctx context.Context, on []string, job *plan.Job, log io.
 		moved()
 	}
 	result := Result{Node: namesOf(nodes, e.workers)}
+	took := time.Since(start)
 	result.Timings = progress.close()
-	result.atMost(time.Since(start))
+	result.atMost(took)
+	result.Phases = progress.phases(start, took)
 	if err != nil {
 		return result, ofOutput(job, progress.explain(ofOwn(err)))
 	}

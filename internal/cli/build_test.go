@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -34,6 +35,9 @@ func TestFortyImages(t *testing.T) {
 	for _, e := range entries {
 		if e.Status != ledger.Built || !strings.HasPrefix(e.Digest, "sha256:") || e.StepCount == 0 || e.PushSeconds <= 0 || e.Error != nil {
 			t.Errorf("entry %+v", e)
+		}
+		if p := e.Phases; p == nil || math.Abs(p.Seconds()-e.DurationSeconds) > e.DurationSeconds/20+0.005 || p.Push <= 0 {
+			t.Errorf("%s took %v s, of phases %+v", e.Name, e.DurationSeconds, p)
 		}
 		if _, err := os.Stat(*e.LogPath); err != nil {
 			t.Error(err)
@@ -269,7 +273,7 @@ func TestManifestFields(t *testing.T) {
 	}
 	for _, field := range strings.Fields("time name base_image tags digest descriptor pushed status skip_reason error log_path batch node" +
 		" attempt_count started_at finished_at duration_seconds remote_check_seconds build_seconds post_build_seconds" +
-		" context_seconds cache_import_seconds export_seconds push_seconds cached_step_count step_count") {
+		" context_seconds cache_import_seconds export_seconds push_seconds cached_step_count step_count phases") {
 		if _, there := line[field]; !there {
 			t.Errorf("field %s is missing", field)
 		}

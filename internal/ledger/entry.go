@@ -80,6 +80,9 @@ type Entry struct {
 	PostBuildSeconds   float64 `json:"post_build_seconds"`
 
 	Timings
+	// Phases is where that whole time went, over all attempts; nil where none was made,
+	// and in records of versions that did not tell.
+	Phases *Phases `json:"phases,omitempty"`
 }
 
 // InRegistry tells whether the image is known to be in the registries of its tags.

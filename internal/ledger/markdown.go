@@ -42,6 +42,9 @@ func (s Summary) Markdown(links bool) string {
 	}
 	row("Wall clock", duration(s.WallClockSeconds))
 	row("Sum of all jobs", duration(s.CumulativeSeconds))
+	if shares := s.Phases.Shares(); len(shares) > 0 {
+		row("Of that", strings.Join(shares, ", "))
+	}
 	if built > 0 {
 		row("Mean of built", duration(s.AverageSeconds))
 		row("Median of built", duration(s.MedianSeconds))

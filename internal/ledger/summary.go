@@ -51,6 +51,9 @@ type Summary struct {
 	MaxSeconds        float64 `json:"max_build_seconds"`
 	ImagesPerHour     float64 `json:"images_per_hour"`
 
+	// Phases is where the time of all jobs went; nil where no entry tells.
+	Phases *Phases `json:"phases,omitempty"`
+
 	SkipReasons  map[string]int `json:"skip_reasons,omitempty"`
 	Slowest      []SlowJob      `json:"slowest_builds"`
 	FailedBuilds []FailedJob    `json:"failed_builds"`
@@ -226,6 +229,7 @@ func Summarize(entries []Entry, planned int, started, finished time.Time) Summar
 		}
 		if !kept {
 			s.CumulativeSeconds += e.DurationSeconds
+			s.addPhases(e.Phases)
 		}
 		if !kept && e.AttemptCount > 1 {
 			s.Retried++
@@ -275,6 +279,9 @@ func Summarize(entries []Entry, planned int, started, finished time.Time) Summar
 		s.ImagesPerHour = round3(float64(s.Built-s.KeptBuilt) / hours)
 	}
 	s.CumulativeSeconds = round3(s.CumulativeSeconds)
+	if s.Phases != nil {
+		s.Phases.Round()
+	}
 	return s
 }
 

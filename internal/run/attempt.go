@@ -38,6 +38,14 @@ type attempt struct {
 	result builder.Result
 }
 
+// phases is where the attempt's time went.
+func (a *attempt) phases() ledger.Phases {
+	p := a.result.Phases
+	p.Setup += max(0, a.build.Seconds()-p.Seconds())
+	p.PostBuild = a.after.Seconds()
+	return p
+}
+
 // asker asks the nodes of an attempt something.
 type asker struct {
 	// reach asks again what the job does, where that is not known: a build would wait

@@ -193,6 +193,7 @@ func (r *run) try(ctx context.Context, t *task) error {
 		}}
 	err := r.attempts.attempt(ctx, a)
 	t.result.log, t.result.build, t.result.built, t.result.after = a.path, a.result, a.build, a.after
+	t.tries.phases.Add(a.phases())
 	if err == nil {
 		r.registries.gotThrough(t)
 	}

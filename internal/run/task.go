@@ -65,6 +65,7 @@ type tries struct {
 	healed      int // after which the cache was mended
 	noCache     bool
 	pauses      backoff.BackOff // between attempts
+	phases      ledger.Phases   // where the time of all went
 	alone       int64           // bytes that were free for the last, where it started alone
 }
 
@@ -107,6 +108,12 @@ func (t *task) entry() ledger.Entry {
 		StartedAt: ledger.Time{Time: r.began}, FinishedAt: ledger.Time{Time: r.ended},
 		DurationSeconds: journal.Seconds(r.ended.Sub(r.began)), RemoteCheckSeconds: journal.Seconds(r.checked),
 		BuildSeconds: journal.Seconds(r.built), PostBuildSeconds: journal.Seconds(r.after), Timings: r.build.Timings,
+	}
+	if t.tries.attempt > 0 {
+		e.Phases = new(t.tries.phases)
+		e.Phases.Check = e.RemoteCheckSeconds
+		e.Phases.Wait = max(0, e.DurationSeconds-e.Phases.Seconds())
+		e.Phases.Round()
 	}
 	if r.status == ledger.Built {
 		e.Pushed = new(t.job.Pushes())

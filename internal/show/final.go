@@ -88,7 +88,12 @@ func (f finalText) pace() []string {
 	if f.Retried > 0 {
 		parts = append(parts, plural.Of(f.Retried, "job")+" retried")
 	}
-	return f.flow(parts)
+	lines := f.flow(parts)
+	if shares := f.Phases.Shares(); len(shares) > 0 {
+		shares[0] = "  of the jobs' time: " + shares[0]
+		lines = append(lines, f.flow(shares)...)
+	}
+	return lines
 }
 
 // partsOf tells each node's part, where a run had several.
