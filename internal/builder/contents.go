@@ -54,7 +54,7 @@ func (s *surroundings) note(jobs []*plan.Job) {
 // after a change; where they have several, by content, so that they share what
 // BuildKit shares.
 func (s *surroundings) of(job *plan.Job, local func(name, session string) string) graph.Surroundings {
-	out := graph.Surroundings{Local: local, Sent: sent(job)}
+	out := graph.Surroundings{Local: local, Sent: sent(job), Dockerfile: job.Source.Dockerfile()}
 	if s.several.Load() {
 		ignore := ignoredBy(job)
 		out.Content = func(dir, path string, wildcard bool) (string, bool) {

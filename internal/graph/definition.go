@@ -12,6 +12,7 @@ import (
 type Definition struct {
 	ops    []operation // inputs first
 	result *pb.Input   // nil where the definition does not say
+	source *pb.Source  // where operations stand; nil where the definition does not say
 }
 
 type operation struct {
@@ -24,7 +25,7 @@ type operation struct {
 
 // ParseDefinition reads a definition.
 func ParseDefinition(def *pb.Definition) (*Definition, error) {
-	d := &Definition{}
+	d := &Definition{source: def.GetSource()}
 	reported := map[string]digest.Digest{}
 	for _, raw := range def.GetDef() {
 		o := operation{digest: digest.FromBytes(raw).String(), op: &pb.Op{}}
@@ -80,6 +81,8 @@ type Surroundings struct {
 	Whole bool
 	// Sent are the vertices of what a build sends in any case, to read what it is to do.
 	Sent []Vertex
+	// Dockerfile is the text of the one that the lines of demands are told of.
+	Dockerfile []byte
 }
 
 // Graph returns the definition's graph.
@@ -99,5 +102,6 @@ func (d *Definition) Graph(s Surroundings) (Graph, Places) {
 	if d.result != nil {
 		b.graph.Tops = b.top(d.result)
 	}
+	b.graph.Demands = d.demands(s.Dockerfile)
 	return b.graph, places
 }
