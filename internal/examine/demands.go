@@ -5,8 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/moby/buildkit/util/entitlements"
-
+	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/check"
 	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/plan"
@@ -59,8 +58,8 @@ func ungiven(d graph.Demand, j *plan.Job) (f check.Finding, is bool) {
 	case graph.Entitlement:
 		f.Kind = check.Build
 		f.Text = fmt.Sprintf("a step may not be built without --allow %s", d.Name)
-		f.Hint = "allow it only where you trust the Dockerfile; the builder must allow it, too"
-		return f, !allows(j, d.Name)
+		f.Hint = "allow it only where you trust the Dockerfile; the builder must be set up to allow it, too"
+		return f, !slices.Contains(builder.Allowed(j), d.Name)
 	}
 	return f, false
 }
@@ -88,11 +87,4 @@ func hasKeys(j *plan.Job, id string) bool {
 		}
 	}
 	return false
-}
-
-// allows tells whether a job's build may do what is not allowed of itself. Where all of
-// its steps are given the network of the host, buildx allows that.
-func allows(j *plan.Job, entitlement string) bool {
-	hostNetwork := entitlements.EntitlementNetworkHost.String()
-	return slices.Contains(j.Options.Allow, entitlement) || entitlement == hostNetwork && j.Options.NetworkMode == "host"
 }

@@ -2,9 +2,11 @@ package graph
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"strings"
 
+	"github.com/moby/buildkit/session/sshforward"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/buildkit/util/entitlements"
 )
@@ -34,6 +36,9 @@ func (d *Definition) demands(dockerfile []byte) (all []Demand) {
 	for _, o := range d.ops {
 		for _, demand := range slices.Concat(demandsOf(o.op.GetExec()), demandsOfSource(o.op.GetSource())) {
 			demand.Line = d.lineOf(o.digest, dockerfile)
+			if demand.Line == 0 {
+				demand.Line = d.lineOfUser(o.digest, dockerfile)
+			}
 			all = append(all, demand)
 		}
 	}
@@ -47,7 +52,7 @@ func demandsOf(exec *pb.ExecOp) (all []Demand) {
 		case m.MountType == pb.MountType_SECRET && s != nil && !s.Optional:
 			all = append(all, Demand{Kind: Secret, Name: s.ID})
 		case m.MountType == pb.MountType_SSH && k != nil && !k.Optional:
-			all = append(all, Demand{Kind: SSH, Name: k.ID})
+			all = append(all, Demand{Kind: SSH, Name: cmp.Or(k.ID, sshforward.DefaultID)})
 		}
 	}
 	for _, s := range exec.GetSecretenv() {
@@ -70,6 +75,17 @@ func demandsOfSource(source *pb.SourceOp) []Demand {
 		return []Demand{{Kind: URL, Name: id}}
 	}
 	return nil
+}
+
+// lineOfUser is where the first operation stands that takes another's result: ADD of an
+// URL is two, of which only the copy has a place.
+func (d *Definition) lineOfUser(op string, dockerfile []byte) int {
+	for _, o := range d.ops {
+		if slices.ContainsFunc(o.op.Inputs, func(in *pb.Input) bool { return in.Digest == op }) {
+			return d.lineOf(o.digest, dockerfile)
+		}
+	}
+	return 0
 }
 
 // lineOf is where an operation stands in a Dockerfile of a text; 0 where that is not told.
