@@ -72,13 +72,13 @@ type Surroundings struct {
 	// definition has only its name in the client's session, and that session, where it
 	// is not that of the build itself alone.
 	Local func(name, session string) string
-	// Content returns a digest of what is at a path of what Local returned, which may be
-	// a pattern. It may say that it does not know, or be nil: then a copy from one
-	// directory equals no copy from another.
-	Content func(local, path string, wildcard bool) (digest string, ok bool)
-	// Whole has Content told, too, where an operation takes all of a local source, which
-	// BuildKit does not key by its content.
-	Whole bool
+	// Content returns a digest of what is taken of what Local returned. It may say that it
+	// does not know, or be nil: then a copy from one directory equals no copy from another.
+	Content func(local string, t Taken) (digest string, ok bool)
+	// ByResult has operations be equal that make the same, also where BuildKit keys them
+	// otherwise: by the content where an operation takes all of a local source, and
+	// whatever the modes were that a copy gives anew.
+	ByResult bool
 	// Sent are the vertices of what a build sends in any case, to read what it is to do.
 	Sent []Vertex
 	// Dockerfile is the text of the one that the lines of demands are told of.
