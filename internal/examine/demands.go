@@ -13,7 +13,7 @@ import (
 )
 
 // demands finds what builds cannot do without, and will not have.
-func (e *examination) demands(ctx context.Context, jobs []*plan.Job, planned []run.PlannedJob) {
+func demands(ctx context.Context, jobs []*plan.Job, planned []run.PlannedJob) (found []check.Finding) {
 	byName := map[string]*plan.Job{}
 	for _, j := range jobs {
 		byName[j.Name] = j
@@ -27,11 +27,11 @@ func (e *examination) demands(ctx context.Context, jobs []*plan.Job, planned []r
 				continue
 			}
 			if f, is := ungiven(d, j); is {
-				e.add(whose(f, d, j))
+				found = append(found, whose(f, d, j))
 			}
 		}
 	}
-	e.fetches(ctx, fetched)
+	return append(found, fetched.missing(ctx)...)
 }
 
 // whose has a finding about a demand say whose that is, and where it stands.

@@ -26,9 +26,9 @@ type fetch struct {
 
 func (f fetches) add(d graph.Demand, j *plan.Job) { f[d.Name] = append(f[d.Name], fetch{d, j}) }
 
-// fetches asks whether the files are there, each once and as a build does, but for their
+// missing asks whether the files are there, each once and as a build does, but for their
 // first byte alone.
-func (e *examination) fetches(ctx context.Context, all fetches) {
+func (f fetches) missing(ctx context.Context) (found []check.Finding) {
 	ctx, cancel := within(ctx, registryPatience)
 	defer cancel()
 	client := newWebClient()
@@ -38,7 +38,7 @@ func (e *examination) fetches(ctx context.Context, all fetches) {
 	why := firsts{}
 	var group errgroup.Group
 	group.SetLimit(askers)
-	for address, by := range all {
+	for address, by := range f {
 		group.Go(func() error {
 			at, err := url.Parse(address)
 			if err != nil {
@@ -52,22 +52,18 @@ func (e *examination) fetches(ctx context.Context, all fetches) {
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
-				err = fmt.Errorf("%s", why.of(at.Host, err))
+				err = errors.New(why.of(at.Host, err))
 			}
-			for _, f := range by {
-				e.fetched(at, status, err, f)
+			for _, one := range by {
+				if f, is := missing(at, status, err, hasAuth(one.job, at.Hostname())); is {
+					found = append(found, whose(f, one.demand, one.job))
+				}
 			}
 			return nil
 		})
 	}
 	_ = group.Wait()
-}
-
-// fetched makes what a server has answered a finding.
-func (e *examination) fetched(at *url.URL, status int, err error, by fetch) {
-	if f, is := missing(at, status, err, hasAuth(by.job, at.Hostname())); is {
-		e.add(whose(f, by.demand, by.job))
-	}
+	return found
 }
 
 // missing tells what is wrong with a file of the web, by its server's answer. Builders take
