@@ -54,11 +54,11 @@ func (s *surroundings) note(jobs []*plan.Job) {
 // after a change; where they have several, by content, so that they share what
 // BuildKit shares.
 func (s *surroundings) of(job *plan.Job, local func(name, session string) string) graph.Surroundings {
-	out := graph.Surroundings{Local: local, Sent: sent(job)}
+	out := graph.Surroundings{Local: local, Sent: sent(job), Dockerfile: job.Source.Dockerfile()}
 	if s.several.Load() {
 		ignore := ignoredBy(job)
-		out.Content = func(dir, path string, wildcard bool) (string, bool) {
-			digest, err := s.contents.of(dir, path, wildcard, ignore(dir))
+		out.Content = func(dir string, t graph.Taken) (string, bool) {
+			digest, err := s.contents.of(dir, t, ignore(dir))
 			return digest, err == nil
 		}
 	}
@@ -112,14 +112,14 @@ type contents struct {
 
 func newContents() *contents { return &contents{known: map[string]func() (string, error){}} }
 
-// of returns a digest of what is at a path of a directory, as far as ignore does
+// of returns a digest of what is taken of a directory, as far as ignore does
 // not leave it out. It does not tell for what is large, or goes through links, unless
 // that is asked for.
-func (c *contents) of(dir, path string, wildcard bool, ignore ignored) (digest string, err error) {
-	key := strings.Join([]string{dir, path, fmt.Sprint(wildcard), ignore.text}, "\x00")
+func (c *contents) of(dir string, t graph.Taken, ignore ignored) (digest string, err error) {
+	key := fmt.Sprintf("%q %+v %s", dir, t, ignore.text)
 	c.mu.Lock()
 	if c.known[key] == nil {
-		c.known[key] = sync.OnceValues(func() (string, error) { return c.read(dir, path, wildcard, ignore) })
+		c.known[key] = sync.OnceValues(func() (string, error) { return c.read(dir, t, ignore) })
 	}
 	read := c.known[key]
 	c.mu.Unlock()
@@ -156,20 +156,20 @@ func ignoredIn(path string) (ignored, error) {
 
 var errNotTold = errors.New("the content is not told")
 
-func (c *contents) read(dir, path string, wildcard bool, ignore ignored) (string, error) {
+func (c *contents) read(dir string, t graph.Taken, ignore ignored) (string, error) {
 	matcher, err := patternmatcher.New(ignore.patterns)
 	if err != nil {
 		return "", err
 	}
-	roots := []string{filepath.Join(dir, filepath.Clean("/"+path))}
-	if wildcard && strings.ContainsAny(path, `*?[\`) {
+	roots := []string{filepath.Join(dir, filepath.Clean("/"+t.Path))}
+	if t.Wildcard && strings.ContainsAny(t.Path, `*?[\`) {
 		if roots, err = filepath.Glob(roots[0]); err != nil || len(roots) == 0 && !c.exact {
 			return "", errNotTold
 		}
 	}
-	d := &digester{dir: dir, matcher: matcher, hash: sha256.New(), exact: c.exact}
+	d := &digester{dir: dir, matcher: matcher, hash: sha256.New(), exact: c.exact, anyMode: t.AnyMode}
 	for _, root := range roots {
-		if wildcard && d.leavesOut(root) {
+		if t.Wildcard && d.leavesOut(root) {
 			continue
 		}
 		fmt.Fprintf(d.hash, "root %q\n", nameIn(dir, root))
@@ -224,6 +224,7 @@ type digester struct {
 	matcher *patternmatcher.PatternMatcher
 	hash    hash.Hash
 	exact   bool // there is no limit
+	anyMode bool // modes are left out
 	bytes   int64
 	files   int
 }
@@ -239,7 +240,7 @@ func (d *digester) leavesOut(root string) bool {
 }
 
 // visit adds what BuildKit's keys have of a file: its path, mode and content, but
-// not its times.
+// not its times. Where any mode will do it is left out.
 func (d *digester) visit(root, path string, e fs.DirEntry, err error) error {
 	if err != nil {
 		return err
@@ -270,7 +271,11 @@ func (d *digester) visit(root, path string, e fs.DirEntry, err error) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(d.hash, "%q %o ", inRoot, info.Mode())
+	mode := info.Mode()
+	if d.anyMode {
+		mode = mode.Type()
+	}
+	fmt.Fprintf(d.hash, "%q %o ", inRoot, mode)
 	switch {
 	case info.Mode().IsRegular():
 		return d.file(path, info.Size())

@@ -73,7 +73,7 @@ func ask(ctx context.Context, b *Builder, jobs []*plan.Job, hashes *hashing, fou
 	if err != nil {
 		return err
 	}
-	_, err = c.Build(ctx, client.SolveOpt{Internal: true, Session: b.session(jobs[0]), AllowedEntitlements: jobs[0].Options.Allow}, "stoker",
+	_, err = c.Build(ctx, client.SolveOpt{Internal: true, Session: b.session(jobs[0]), AllowedEntitlements: Allowed(jobs[0])}, "stoker",
 		func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 			s := &survey{Client: newConsiderate(c, asked.Answers), images: b.images, around: b.around, preferLocal: first.IsMobyDriver(), likes: map[string]*like{}, hashes: hashes}
 			s.askAll(ctx, jobs, found)

@@ -69,9 +69,9 @@ func (h *hashing) surroundings(job *plan.Job) (around graph.Surroundings, untold
 	addIgnored(leftOut, job, map[*plan.Job]bool{})
 	var mu sync.Mutex
 	var first error
-	around = graph.Surroundings{Whole: true, Local: itself,
-		Content: func(dir, path string, wildcard bool) (string, bool) {
-			digest, err := h.contents.of(dir, path, wildcard, leftOut[dir])
+	around = graph.Surroundings{ByResult: true, Local: itself,
+		Content: func(dir string, t graph.Taken) (string, bool) {
+			digest, err := h.contents.of(dir, t, leftOut[dir])
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil && first == nil {

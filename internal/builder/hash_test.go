@@ -50,6 +50,11 @@ func TestGraphHashes(t *testing.T) {
 		return j
 	}
 	nothing := func(string) {}
+	executable := func(dir string) {
+		if err := os.Chmod(filepath.Join(dir, "one.txt"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
 	put := func(path, text string) func(dir string) {
 		return func(dir string) { write(t, filepath.Join(dir, path), text) }
 	}
@@ -71,11 +76,7 @@ func TestGraphHashes(t *testing.T) {
 	}
 	differ := []*plan.Job{
 		job("another-file", hashed, put("one.txt", "two")),
-		job("mode", hashed, func(dir string) {
-			if err := os.Chmod(filepath.Join(dir, "one.txt"), 0o755); err != nil {
-				t.Fatal(err)
-			}
-		}),
+		job("mode", hashed, executable),
 		job("behind-a-link", hashed, put("real/in", "other")),
 		job("match-of-a-pattern", hashed, put("c.md", "x")),
 		job("in-a-bind-mount", hashed, put("src/main", "other")),
@@ -103,6 +104,14 @@ func TestGraphHashes(t *testing.T) {
 			t.Errorf("%s has the hash of %s", j.Name, other)
 		}
 		seen[hashes[j.Name]] = j.Name
+	}
+	// A mode that is given anew is that, one that is changed is not; and of other steps modes count.
+	for flag, equal := range map[string]bool{"--chmod=644": true, "--chmod=0": true, "--chmod=g+w": false} {
+		dockerfile := strings.Replace(hashed, "COPY one.txt", "COPY "+flag+" one.txt", 1)
+		two := w.hashes(t, job("plain", dockerfile, nothing), job("executable", dockerfile, executable))
+		if got := two["plain"] == two["executable"]; got != equal || two["plain"] == "" {
+			t.Errorf("COPY %s of files with other modes has the same hash: %v, want %v", flag, got, equal)
+		}
 	}
 	// Their own frontend tells the same, whichever of them it is asked about.
 	syntax := "# syntax=docker/dockerfile:1\n" + hashed

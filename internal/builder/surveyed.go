@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/util/entitlements"
 
 	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/plan"
@@ -19,7 +20,7 @@ const mostFetched = 8
 func bySession(jobs []*plan.Job) (groups [][]*plan.Job) {
 	places := map[string]int{}
 	for _, job := range jobs {
-		given := fmt.Sprintf("%q", slices.Sorted(slices.Values(job.Options.Allow)))
+		given := fmt.Sprintf("%q", slices.Sorted(slices.Values(Allowed(job))))
 		for _, ssh := range job.Options.SSHSpecs {
 			given += fmt.Sprintf(" %+v", *ssh)
 		}
@@ -31,6 +32,15 @@ func bySession(jobs []*plan.Job) (groups [][]*plan.Job) {
 		groups[i] = append(groups[i], job)
 	}
 	return groups
+}
+
+// Allowed is what a job's build may do that is not allowed of itself: with the network of
+// the host for all of its steps buildx allows that network (toSolveOpt in its build/opt.go).
+func Allowed(job *plan.Job) []string {
+	if job.Options.NetworkMode != "host" {
+		return job.Options.Allow
+	}
+	return append(slices.Clip(job.Options.Allow), entitlements.EntitlementNetworkHost.String())
 }
 
 // withoutFetches returns the jobs without those for which a builder would have to

@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -66,6 +67,7 @@ func TestCheck(t *testing.T) {
 	w.registry.Reset()
 
 	w.checkedChain(there)
+	w.checkedDemands(there)
 	w.registry.Reset()
 
 	code, d, by := w.checked(flags)
@@ -136,6 +138,63 @@ func (w *workbench) checkedChain(base string) {
 	f, want := d.Findings[0], []check.Place{{File: filepath.Join("dep", "b", "Dockerfile"), Line: 2}, {File: filepath.Join("dep", "c", "Dockerfile"), Line: 3}}
 	if f.Text != "/nothere is copied, and not in the build context" || strings.Join(f.Jobs, " ") != "b c" || !slices.Equal(f.Places, want) {
 		w.t.Errorf("%+v", f)
+	}
+}
+
+// checkedDemands makes sure that what the builder says steps demand is looked for: what is
+// not required is no fault, nor is what is given, nor a server that does not answer.
+func (w *workbench) checkedDemands(base string) {
+	w.t.Helper()
+	web := httptest.NewServer(http.StripPrefix("/there", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == r.RequestURI { // nothing was stripped
+			http.NotFound(rw, r)
+		}
+	})))
+	defer web.Close()
+	silent := httptest.NewServer(nil)
+	silent.Close()
+	w.write("demands/wrong/Dockerfile", "FROM "+base+`
+RUN --mount=type=secret,id=one,required true
+RUN --mount=type=secret,id=two,env=TWO,required=true --mount=type=secret,id=three true
+RUN --mount=type=ssh,required true
+RUN --mount=type=ssh,id=other true
+RUN --security=insecure true
+RUN --network=host true
+ADD `+web.URL+`/none `+web.URL+`/there/a `+silent.URL+`/b /
+`)
+	w.write("demands/given/Dockerfile", "FROM "+base+"\nRUN --mount=type=secret,id=four,required --network=host true\nADD "+web.URL+"/there/b /\n")
+	w.write("four", "4444")
+	given := []string{"-t", w.registry.Host() + "/demands/{{.Name}}:1", "--push", "--secret", "id=four,src=four", "--each", "demands/given/Dockerfile",
+		"--builder", w.daemon.Addr(), "--state-dir", w.path("state"), "--output-dir", w.path("out"), "{{.Dir}}"}
+	all := slices.Clone(given)
+	all[slices.Index(all, "--each")+1] = "demands/*/Dockerfile"
+	code, d, _ := w.checked(all)
+	wrong, at := []string{"wrong"}, func(line int) check.Place {
+		return check.Place{File: filepath.Join("demands", "wrong", "Dockerfile"), Line: line}
+	}
+	wants := []check.Finding{
+		{Severity: check.Fault, Kind: check.Build, Text: "a step may not be built without --allow network.host", Jobs: []string{"given", "wrong"}, Places: []check.Place{{File: filepath.Join("demands", "given", "Dockerfile"), Line: 2}, at(7)}},
+		{Severity: check.Fault, Kind: check.Build, Text: "a step may not be built without --allow security.insecure", Jobs: wrong, Places: []check.Place{at(6)}},
+		{Severity: check.Fault, Kind: check.Build, Text: web.URL + "/none is not there: its server says 404 Not Found", Jobs: wrong, Places: []check.Place{at(8)}},
+		{Severity: check.Fault, Kind: check.Secret, Text: `a step requires the secret "one", and no --secret has that id`, Jobs: wrong, Places: []check.Place{at(2)}},
+		{Severity: check.Fault, Kind: check.Secret, Text: `a step requires the secret "two", and no --secret has that id`, Jobs: wrong, Places: []check.Place{at(3)}},
+		{Severity: check.Fault, Kind: check.Secret, Text: `a step requires SSH keys "default", and no --ssh has that id`, Jobs: wrong, Places: []check.Place{at(4)}},
+		{Severity: check.Unknown, Kind: check.Build, Text: "whether files of " + silent.Listener.Addr().String() + " are there: ", Jobs: wrong, Places: []check.Place{at(8)}},
+	}
+	if code != ExitFailed || len(d.Findings) != len(wants) {
+		w.t.Fatalf("exit code %d, %+v", code, d.Findings)
+	}
+	for i, want := range wants {
+		if f := d.Findings[i]; f.Severity != want.Severity || f.Kind != want.Kind || !strings.HasPrefix(f.Text, want.Text) || !slices.Equal(f.Jobs, want.Jobs) || !slices.Equal(f.Places, want.Places) {
+			w.t.Errorf("%+v, want %+v", f, want)
+		}
+	}
+	// The builder itself allows it to nobody.
+	for _, flags := range [][]string{{"--allow", "network.host"}, {"--network", "host"}} {
+		_, d, by := w.checked(append(flags, given...))
+		if d.Faults != 1 || len(by[check.Build]) != 1 || !strings.Contains(by[check.Build][0].Text, "network.host is not allowed by build daemon configuration") {
+			w.t.Errorf("%q: %+v", flags, d.Findings)
+		}
 	}
 }
 

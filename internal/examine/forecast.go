@@ -41,6 +41,9 @@ func (e *examination) forecast(ctx context.Context, open []*plan.Job) {
 	for _, j := range planned.Jobs {
 		e.problem(j)
 	}
+	for _, f := range demands(ctx, p.Jobs, planned.Jobs) {
+		e.add(f)
+	}
 	for _, f := range fits(planned, e.PreflightFree, e.FreeForeign) {
 		e.add(f)
 	}

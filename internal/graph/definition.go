@@ -12,6 +12,7 @@ import (
 type Definition struct {
 	ops    []operation // inputs first
 	result *pb.Input   // nil where the definition does not say
+	source *pb.Source  // where operations stand; nil where the definition does not say
 }
 
 type operation struct {
@@ -24,7 +25,7 @@ type operation struct {
 
 // ParseDefinition reads a definition.
 func ParseDefinition(def *pb.Definition) (*Definition, error) {
-	d := &Definition{}
+	d := &Definition{source: def.GetSource()}
 	reported := map[string]digest.Digest{}
 	for _, raw := range def.GetDef() {
 		o := operation{digest: digest.FromBytes(raw).String(), op: &pb.Op{}}
@@ -71,15 +72,17 @@ type Surroundings struct {
 	// definition has only its name in the client's session, and that session, where it
 	// is not that of the build itself alone.
 	Local func(name, session string) string
-	// Content returns a digest of what is at a path of what Local returned, which may be
-	// a pattern. It may say that it does not know, or be nil: then a copy from one
-	// directory equals no copy from another.
-	Content func(local, path string, wildcard bool) (digest string, ok bool)
-	// Whole has Content told, too, where an operation takes all of a local source, which
-	// BuildKit does not key by its content.
-	Whole bool
+	// Content returns a digest of what is taken of what Local returned. It may say that it
+	// does not know, or be nil: then a copy from one directory equals no copy from another.
+	Content func(local string, t Taken) (digest string, ok bool)
+	// ByResult has operations be equal that make the same, also where BuildKit keys them
+	// otherwise: by the content where an operation takes all of a local source, and
+	// whatever the modes were that a copy gives anew.
+	ByResult bool
 	// Sent are the vertices of what a build sends in any case, to read what it is to do.
 	Sent []Vertex
+	// Dockerfile is the text of the one that the lines of demands are told of.
+	Dockerfile []byte
 }
 
 // Graph returns the definition's graph.
@@ -99,5 +102,6 @@ func (d *Definition) Graph(s Surroundings) (Graph, Places) {
 	if d.result != nil {
 		b.graph.Tops = b.top(d.result)
 	}
+	b.graph.Demands = d.demands(s.Dockerfile)
 	return b.graph, places
 }

@@ -96,6 +96,8 @@ type Graph struct {
 	Tops []ID
 	// Hash changes exactly when what is made changes; empty where it was not asked for.
 	Hash string
+	// Demands are what its operations cannot do without and is not in the graph.
+	Demands []Demand
 }
 
 // LayerIDs returns the identities of an image's layers, bottom first: each
@@ -194,6 +196,7 @@ func (g *Graph) Join(other Graph) {
 	g.add(other.Vertices...)
 	g.Images = append(g.Images, other.Images...)
 	g.Tops = append(g.Tops, other.Tops...)
+	g.Demands = append(g.Demands, other.Demands...)
 }
 
 // add appends the vertices that are not there yet.

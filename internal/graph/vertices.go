@@ -130,39 +130,41 @@ func (b *graphBuilder) contentOf(op *pb.Op, input int, local string) (string, bo
 		return "", false
 	}
 	taken := takenFrom(op, int64(input))
-	if len(taken) == 0 && b.Whole {
+	if len(taken) == 0 && b.ByResult {
 		taken = whole
 	}
 	var all strings.Builder
 	for _, t := range taken {
-		digest, ok := b.Content(local, t.path, t.wildcard)
+		t.AnyMode = t.AnyMode && b.ByResult
+		digest, ok := b.Content(local, t)
 		if !ok {
 			return "", false
 		}
-		fmt.Fprintf(&all, "%q %s ", t.path, digest)
+		fmt.Fprintf(&all, "%q %s ", t.Path, digest)
 	}
 	return all.String(), len(taken) > 0
 }
 
-// taken is a path that an operation takes from one of its inputs.
-type taken struct {
-	path     string
-	wildcard bool
+// Taken is a path that an operation takes from one of its inputs.
+type Taken struct {
+	Path     string
+	Wildcard bool // it may be a pattern
+	AnyMode  bool // the operation gives modes of its own
 }
 
 // whole is all of an input.
-var whole = []taken{{path: "/"}}
+var whole = []Taken{{Path: "/"}}
 
 // takenFrom returns the paths that BuildKit keys by their content (CacheMap in its
 // solver/llbsolver/ops/file.go and exec.go): none where it takes the whole input.
-func takenFrom(op *pb.Op, input int64) (out []taken) {
+func takenFrom(op *pb.Op, input int64) (out []Taken) {
 	for _, a := range op.GetFile().GetActions() {
 		c := a.GetCopy()
 		if a.Input == input || a.SecondaryInput == input && c == nil {
 			return nil // it is changed
 		}
 		if c != nil && a.SecondaryInput == input {
-			out = append(out, taken{c.Src, c.AllowWildcard})
+			out = append(out, Taken{c.Src, c.AllowWildcard, c.ModeStr == "" && c.Mode >= 0})
 		}
 	}
 	for _, m := range op.GetExec().GetMounts() {
@@ -172,7 +174,7 @@ func takenFrom(op *pb.Op, input int64) (out []taken) {
 		if m.Dest == pb.RootMount || !m.Readonly && m.Output != int64(pb.SkipOutput) {
 			return nil
 		}
-		out = append(out, taken{"/" + strings.TrimPrefix(m.Selector, "/"), false})
+		out = append(out, Taken{Path: "/" + strings.TrimPrefix(m.Selector, "/")})
 	}
 	return out
 }

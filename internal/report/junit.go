@@ -8,14 +8,18 @@ import (
 
 	"github.com/stoker-build/stoker/internal/junit"
 	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
-// junitSuites is the root of a JUnit report.
+// junitSuites is the root of a JUnit report. It must not count what was skipped.
 type junitSuites struct {
-	XMLName xml.Name `xml:"testsuites"`
-	Name    string   `xml:"name,attr"`
-	junit.Counts
-	Suites []*junitSuite `xml:"testsuite"`
+	XMLName  xml.Name      `xml:"testsuites"`
+	Name     string        `xml:"name,attr"`
+	Tests    int           `xml:"tests,attr"`
+	Failures int           `xml:"failures,attr"`
+	Errors   int           `xml:"errors,attr"`
+	Time     string        `xml:"time,attr"`
+	Suites   []*junitSuite `xml:"testsuite"`
 }
 
 // junitSuite is a run.
@@ -59,7 +63,6 @@ func (r Report) JUnit() ([]byte, error) {
 		all.Tests += s.Tests
 		all.Failures += s.Failures
 		all.Errors += s.Errors
-		all.Skipped += s.Skipped
 		took += s.took
 		s.Time = junit.Seconds(s.took)
 	}
@@ -84,7 +87,7 @@ func caseOf(j Job) junit.Case {
 		c.Skipped = &junit.Outcome{Message: "its tags exist already"}
 	case ledger.Failed:
 		cause := j.Cause()
-		c.Failure = &junit.Outcome{Message: cause.Reason(), Type: cause.Class, Text: failureText(j)}
+		c.Failure = &junit.Outcome{Message: visible.Line(cause.Reason()), Type: cause.Class, Text: visible.Lines(failureText(j))}
 	default:
 		c.Skipped = &junit.Outcome{Message: strings.TrimSuffix(string(j.Status)+": "+j.why(), ": ")}
 	}

@@ -16,30 +16,23 @@ func (r Report) Markdown() string {
 	if notes := r.remarks(); len(notes) > 0 {
 		b.WriteString("\n### To know\n\n")
 		for _, note := range notes {
-			fmt.Fprintf(&b, "- %s\n", cell(note))
+			fmt.Fprintf(&b, "- %s\n", visible.Markdown(note))
 		}
 	}
 	b.WriteString("\n### Runs\n\n| run | shard | state | jobs | built | skipped | failed | other | unfinished | wall clock |\n" +
 		"| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
 	for _, run := range r.Runs {
-		fmt.Fprintf(&b, "| %s | %s | %s | %d | %d | %d | %d | %d | %d | %s |\n", cell(run.Dir), run.Shard, run.State,
+		fmt.Fprintf(&b, "| %s | %s | %s | %d | %d | %d | %d | %d | %d | %s |\n", visible.Markdown(run.Dir), run.Shard, run.State,
 			run.Total, run.Built, run.Skipped, run.Failed, run.Other, run.Unfinished, duration(run.Seconds))
 	}
-	fmt.Fprintf(&b, "\n%s. %s.\n", cell(r.times()), capital(cell(r.bytes())))
+	fmt.Fprintf(&b, "\n%s. %s.\n", visible.Markdown(r.times()), capital(visible.Markdown(r.bytes())))
 	for _, g := range r.Other {
-		fmt.Fprintf(&b, "\n### %s\n\n%s: %s\n", cell(string(g.Status)), plural.Of(len(g.Jobs), "job"), cell(some(g.Jobs)))
+		fmt.Fprintf(&b, "\n### %s\n\n%s: %s\n", visible.Markdown(string(g.Status)), plural.Of(len(g.Jobs), "job"), visible.Markdown(some(g.Jobs)))
 	}
 	if len(r.Open) > 0 {
-		fmt.Fprintf(&b, "\n### Unfinished\n\n%s: %s\n", plural.Of(len(r.Open), "job"), cell(some(r.openNames())))
+		fmt.Fprintf(&b, "\n### Unfinished\n\n%s: %s\n", plural.Of(len(r.Open), "job"), visible.Markdown(some(r.openNames())))
 	}
 	return b.String()
-}
-
-// cell is text from outside that stands in a table or a list, without what Markdown would
-// take for its own.
-func cell(text string) string {
-	text = strings.Join(strings.Fields(visible.Line(text)), " ")
-	return strings.NewReplacer(`\`, `\\`, "|", `\|`, "`", "\\`", "*", `\*`, "_", `\_`, "<", "&lt;", "[", `\[`, "]", `\]`, "#", `\#`, "@", "&#64;").Replace(text)
 }
 
 func capital(text string) string {

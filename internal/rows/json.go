@@ -27,6 +27,9 @@ func ReadObject(text []byte) (map[string]any, error) {
 	if !ok {
 		return nil, ErrNoObject
 	}
+	if found := twice(text); found != nil {
+		return nil, fmt.Errorf("%w, at %s", found, at(bytes.TrimRight(text, " \t\r\n"), found.Offset))
+	}
 	return object, nil
 }
 

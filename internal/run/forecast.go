@@ -11,6 +11,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/cache"
+	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/node"
 	"github.com/stoker-build/stoker/internal/space"
@@ -29,6 +30,8 @@ type PlannedJob struct {
 	Failure *ledger.Failure `json:"failure,omitempty"`
 	// Unknown says why it is not known what the job does; empty where it is.
 	Unknown string `json:"unknown,omitempty"`
+	// Demands are what the build cannot do without, beside images.
+	Demands []graph.Demand `json:"-"`
 }
 
 // Planned is what a run would do.
@@ -86,7 +89,7 @@ func Forecast(ctx context.Context, opt Options, nodes []int, pace ledger.Pace) (
 			p.Skipped++
 			continue
 		}
-		j := PlannedJob{Name: t.job.Name, Base: t.job.Base, Tags: t.job.Tags, Batch: t.result.batch}
+		j := PlannedJob{Name: t.job.Name, Base: t.job.Base, Tags: t.job.Tags, Batch: t.result.batch, Demands: t.known.demands}
 		if t.early != nil {
 			j.Problem, j.Failure = t.early.Error(), t.result.failure
 		} else if t.known.untold != nil {

@@ -114,10 +114,11 @@ func needsOf(p *plan.Plan) *cache.Needs {
 
 // answer is what the builder said of one job, but for its graph.
 type answer struct {
-	images []graph.Image
-	parts  *graph.Graph // only where several nodes build a part each
-	known  bool         // what the job does
-	err    error
+	images  []graph.Image
+	demands []graph.Demand
+	parts   *graph.Graph // only where several nodes build a part each
+	known   bool         // what the job does
+	err     error
 }
 
 // isKnown tells whether it is known what the job does, or that it cannot be built.
@@ -131,7 +132,7 @@ func (a answer) isKnown() bool {
 
 // answerOf is what the builder said of a job, but for its graph.
 func (r *run) answerOf(job *plan.Job, g graph.Graph, err error) answer {
-	a := answer{images: g.Images, known: len(g.Vertices) > 0, err: redacted(r.Redact, err)}
+	a := answer{images: g.Images, demands: g.Demands, known: len(g.Vertices) > 0, err: redacted(r.Redact, err)}
 	if r.nodes() > 1 && len(job.Options.Platforms) > 1 {
 		a.parts = &g
 	}
@@ -140,7 +141,7 @@ func (r *run) answerOf(job *plan.Job, g graph.Graph, err error) answer {
 
 // take notes what the builder said.
 func (t *task) take(a answer) {
-	t.known.images, t.known.parts, t.known.unreached = a.images, a.parts, time.Time{}
+	t.known.images, t.known.demands, t.known.parts, t.known.unreached = a.images, a.demands, a.parts, time.Time{}
 	if errors.Is(a.err, builder.ErrUnreachable) {
 		t.known.unreached = time.Now()
 	}

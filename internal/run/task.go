@@ -45,6 +45,8 @@ func (t *task) isOpen() bool { return !t.begun && !t.done() && t.early == nil }
 // knowledge is what the builder has told of a job's build.
 type knowledge struct {
 	images []graph.Image // that it reads
+	// demands are what it cannot do without, beside images.
+	demands []graph.Demand
 	// parts is all that is known of what it does, where several nodes may tell of a
 	// platform each; else nil.
 	parts *graph.Graph

@@ -130,6 +130,32 @@ func TestSample(t *testing.T) {
 	}
 }
 
+// An expression that goes on and on ends with the row at which it does, also where what it
+// looks at is none of its own making; one that looks at as much in many rows does not.
+func TestWhereIsBounded(t *testing.T) {
+	in := rows.Input{Name: "tasks.jsonl"}
+	for i, n := range []int{10, 400, 400} {
+		in.Rows = append(in.Rows, rows.Row{Place: mistakes.Line(i + 1), Columns: map[string]any{"tests": make([]any, n)}, Name: fmt.Sprint("task-", i)})
+	}
+	_, err := Choice{Where: "all(tests, all(tests, all(tests, # == nil)))"}.From(in)
+	if err == nil || !strings.HasPrefix(err.Error(), "tasks.jsonl: line 2: --where 'all(tests, all(tests, all(tests, # == nil)))': it takes too long") {
+		t.Errorf("error %v", err)
+	}
+	for where, kept := range map[string]string{
+		"all(tests, all(tests, # == nil)) and len(filter(tests, true)) > 10": "1 2",
+		"count(map(tests, 7), # == 7) == 10":                                 "0",
+		"sum(1..3, # * 2) == 12 and reduce(tests, #acc + 1, 0) in [10]":      "0",
+		"findIndex(tests, {let x = #; x == nil}) == 0":                       "0 1 2",
+		"len(groupBy(tests, # == nil)) == 1 and map(1..3, #)[2] == 3":        "0 1 2",
+		"reduce(tests, #index, 0) > 0 and sortBy([3, 1, 2], -#)[0] == 3":     "0 1 2",
+	} {
+		got, err := Choice{Where: where}.From(in)
+		if err != nil || names(got) != kept {
+			t.Errorf("%s: rows %s, error %v, want %s", where, names(got), err, kept)
+		}
+	}
+}
+
 func TestReadList(t *testing.T) {
 	for text, says := range map[string]string{"# none\n\n": "no ids in it", "a\n\xff\n": "line 2: it is not UTF-8 text"} {
 		if _, err := ReadList("ids.txt", strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), says) {

@@ -32,14 +32,20 @@ func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys
 
 // where keeps the rows of which the expression is true.
 func (c Choice) where(in rows.Input) ([]rows.Row, error) {
-	program, err := compile(c.Where, in.Rows)
+	var s steps
+	program, err := compile(c.Where, in.Rows, s.count()...)
 	if err != nil {
 		return nil, err
 	}
 	var kept []rows.Row
 	var found mistakes.Findings
 	for _, row := range in.Rows {
+		s.left = mostSteps
 		is, err := holds(program, row)
+		if s.left < 0 {
+			found.Add(row.Place, &mistakes.InputError{What: whereText(c.Where), Problems: []string{errManySteps.Error()}, Hint: stepsHint})
+			break // with the others it would take as long
+		}
 		if err != nil {
 			found.Add(row.Place, &mistakes.InputError{What: whereText(c.Where), Problems: []string{err.Error()}, Hint: typesHint})
 			continue
@@ -119,7 +125,7 @@ const (
 )
 
 // compile reads an expression over the columns that rows have.
-func compile(text string, all []rows.Row) (*vm.Program, error) {
+func compile(text string, all []rows.Row, options ...expr.Option) (*vm.Program, error) {
 	columns := types.Map{}
 	for _, row := range all {
 		for name := range row.Columns {
@@ -127,7 +133,7 @@ func compile(text string, all []rows.Row) (*vm.Program, error) {
 		}
 	}
 	// The time is not the same on every machine.
-	program, err := expr.Compile(text, expr.Env(columns), expr.DisableBuiltin("now"))
+	program, err := expr.Compile(text, append(options, expr.Env(columns), expr.DisableBuiltin("now"))...)
 	if err == nil {
 		return program, nil
 	}

@@ -109,7 +109,8 @@ func TestSidecars(t *testing.T) {
 
 func TestWhatIsRefused(t *testing.T) {
 	tree(t, "outside/Dockerfile", "outside/task.toml: a = 1", "work/t/a/Dockerfile", "work/t/b/Dockerfile", "work/t/README",
-		"work/t/a/x.toml: a = 1\nb =\n", "work/t/a/x.yaml: a: 1\nb: [\n", "work/t/a/x.json: {\n\"a\": 1,\n}", "work/t/a/list.json: [1]", "work/t/a/two.json: {}", "work/t/a/two.toml: ", "work/t/a/x.ini: ")
+		"work/t/a/x.toml: a = 1\nb =\n", "work/t/a/x.yaml: a: 1\nb: [\n", "work/t/a/x.json: {\n\"a\": 1,\n}", "work/t/a/list.json: [1]", "work/t/a/twice.json: {\"env\":\n{\"A\": 1, \"A\": 2}}",
+		"work/t/a/twice.yaml: env:\n  A: 1\n  A: 2\n", "work/t/a/twice.toml: [env]\nA = 1\nA = 2\n", "work/t/a/two.json: {}", "work/t/a/two.toml: ", "work/t/a/x.ini: ")
 	if err := errors.Join(os.Symlink("../../outside", "work/t/link"), os.Symlink("../../../outside/task.toml", "work/t/a/link.toml")); err != nil {
 		t.Fatal(err)
 	}
@@ -135,6 +136,9 @@ func TestWhatIsRefused(t *testing.T) {
 		{"TOML", "t/a/Dockerfile", "{{.Dir}}/x.toml", false, []string{"t/a/Dockerfile: t/a/x.toml: line 2, column 4: it is not TOML"}},
 		{"YAML", "t/a/Dockerfile", "{{.Dir}}/x.yaml", false, []string{"t/a/x.yaml: it is not YAML with names and values: line 2"}},
 		{"JSON", "t/a/Dockerfile", "{{.Dir}}/x.json", false, []string{"t/a/x.json: it is not JSON", "line 3, column 1"}},
+		{"a name twice in JSON", "t/a/Dockerfile", "{{.Dir}}/twice.json", false, []string{`t/a/twice.json: it has "env.A" twice, at line 2, column 10`}},
+		{"a name twice in YAML", "t/a/Dockerfile", "{{.Dir}}/twice.yaml", false, []string{"t/a/twice.yaml: it is not YAML", "line 3", `"A"`}},
+		{"a name twice in TOML", "t/a/Dockerfile", "{{.Dir}}/twice.toml", false, []string{"t/a/twice.toml: ", "line 3", "A"}},
 		{"no object", "t/a/Dockerfile", "{{.Dir}}/list.json", false, []string{"t/a/list.json: it is not a JSON object"}},
 		{"another format", "t/a/Dockerfile", "{{.Dir}}/x.ini", false, []string{"t/a/x.ini: its name does not end in .toml"}},
 		{"a template that fails", "t/a/Dockerfile", "{{.dir}}/x", false, []string{"t/a/Dockerfile: ", "dir"}},

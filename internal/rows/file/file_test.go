@@ -115,6 +115,7 @@ func TestBadFiles(t *testing.T) {
 		{"x.json", "[\n" + `{"id":"a"},` + "\n" + ` {"id":x}]`, []string{"element 2: it is not JSON: invalid character 'x'", "at line 3, column 8"}},
 		{"x.json", `[{"id":"a"}, 1, "x"] y`, []string{"elements 2, 3: it is not a JSON object", "there is more behind the array, at line 1, column 22"}},
 		{"x.json", "[{\"id\":\"\xff\"}]", []string{"element 1: it is not UTF-8 text"}},
+		{"x.json", "\ufeff[\n" + `{"id":"a"},` + "\n" + `{"id":"b",` + "\n" + ` "id":1}]`, []string{`element 2: it has "id" twice, at line 4, column 2`}},
 		{"x.json", "[]", []string{"x.json: no rows in it"}},
 		{"x.json", "{\n\"id\": 1\n}\n", []string{"line 1: it is not JSON: it ends in the middle", "an array of such objects is read, too"}},
 		{"x.jsonl", "id\n", []string{"line 1: it is not JSON"}},

@@ -56,6 +56,10 @@ func (r Reader) Rows() iter.Seq2[rows.Row, error] {
 				return
 			}
 			columns, err := rows.ReadObject(text)
+			if twice := new(rows.TwiceError); errors.As(err, &twice) {
+				begin := decoder.InputOffset() - int64(len(text))
+				err = r.lines.say(twice, mark+begin+int64(twice.Offset)) // in the file
+			}
 			if !yield(rows.Row{Place: place(number), Columns: columns}, err) {
 				return
 			}

@@ -23,6 +23,8 @@ func TestRows(t *testing.T) {
 		{"every bad line", `{"id":"a"}` + "\n{\n[1]\n\"x\"\n1\nnull\n" + `{"a":1}{"b":2}` + "\n{\"id\":\"\xff\"}\n", "", 0,
 			[]string{"4 problems", "line 2: it is not JSON: it ends in the middle, at column 2", "lines 3, 4, 5, 6: it is not a JSON object", "line 7: there is more on it", "line 8: it is not UTF-8", "each line must be one JSON object"}},
 		{"a column", `{"id":"ä", x}`, "", 0, []string{"line 1: it is not JSON", "at column 12"}},
+		{"a name twice", `{"id":"a","x":{"y":1},"z":[{"y":1},{"y":2}]}` + "\n" + `{"id":"b","x":{"y":[1],"\u0079":2}}` + "\n" + `{"id":"c",  "id":null}` + "\n", "", 0,
+			[]string{"2 problems", `line 2: it has "x.y" twice, at column 24`, `line 3: it has "id" twice, at column 13`}},
 		{"empty", "\n", "", 0, []string{"no rows"}},
 		{"far too long", `{"id":"` + strings.Repeat("a", rows.MaxRow) + `"}` + "\n{", "", 0, []string{"line 1: it is longer than", "line 2"}},
 		{"far too long at the end", `{}` + "\n" + strings.Repeat("a", rows.MaxRow+1), "", 0, []string{"line 2: it is longer than"}},
