@@ -1,6 +1,7 @@
 package lab_test
 
 import (
+	"bytes"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -130,6 +131,9 @@ func TestCloseInTheMiddleOfAStepLeavesNothing(t *testing.T) {
 			<-started
 			if len(mountsUnder(t, daemon.Root())) == 0 {
 				t.Error("a running step has no mounts: the test looks in the wrong place")
+			}
+			if len(processesUnder(t, daemon.Root())) == 0 {
+				t.Error("a running step has no processes: the test looks in the wrong place")
 			}
 			if err := stop(daemon); err != nil {
 				t.Fatal(err)
@@ -262,7 +266,9 @@ func mountsUnder(t *testing.T, dir string) []string {
 	return points
 }
 
-// processesUnder are the processes whose file system is an overlay of layers below dir.
+// processesUnder are the processes whose root is an overlay of layers below dir. One that has a mere
+// copy of the daemon's mounts, as each has that was given a mount namespace while they were there,
+// is somebody else's.
 func processesUnder(t *testing.T, dir string) []string {
 	t.Helper()
 	tables, err := filepath.Glob("/proc/[0-9]*/mountinfo")
@@ -271,9 +277,15 @@ func processesUnder(t *testing.T, dir string) []string {
 	}
 	var pids []string
 	for _, table := range tables {
-		// A process may end between being listed and being read.
 		text, err := os.ReadFile(table)
-		if err == nil && strings.Contains(string(text), dir+"/") {
+		if err != nil {
+			continue // a process may end between being listed and being read
+		}
+		roots, err := mountinfo.GetMountsFromReader(bytes.NewReader(text), mountinfo.SingleEntryFilter("/"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(roots) > 0 && strings.Contains(roots[0].VFSOptions, dir+"/") {
 			pids = append(pids, filepath.Base(filepath.Dir(table)))
 		}
 	}
