@@ -39,6 +39,7 @@ var benchmarks = []struct {
 	{"nodes", nodes},
 	{"graphs", graphs},
 	{"large", large},
+	{"compression", compression},
 }
 
 // bench is what all benchmarks work with.

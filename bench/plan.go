@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stoker-build/stoker/internal/lab"
+	"github.com/stoker-build/stoker/internal/ledger"
 )
 
 // plan is the work that every way does: the same images, on the same kind of daemon, with the
@@ -161,6 +162,15 @@ func (p plan) stokerArgs(extra ...string) []string {
 
 func (p plan) listPath() string  { return filepath.Join(p.workDir, "bases.txt") }
 func (p plan) resultDir() string { return filepath.Join(p.workDir, "out") }
+
+// summary is that of a run of stoker.
+func (p plan) summary() (s ledger.Summary, err error) {
+	data, err := os.ReadFile(filepath.Join(p.resultDir(), ledger.SummaryFile))
+	if err != nil {
+		return s, err
+	}
+	return s, json.Unmarshal(data, &s)
+}
 
 // dir is where a command runs: rows may only name directories below that.
 func (p plan) dir() string {

@@ -2,15 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"github.com/stoker-build/stoker/bench/report"
 	"github.com/stoker-build/stoker/internal/lab"
-	"github.com/stoker-build/stoker/internal/ledger"
 )
 
 // taskScale is many Dockerfiles on one base image: 23 of 30 steps are alike in all, some more in
@@ -147,12 +143,8 @@ func (t *taskRuns) examine(p plan, w way, values map[string]float64) error {
 	if !w.ours {
 		return nil
 	}
-	data, err := os.ReadFile(filepath.Join(p.resultDir(), "summary.json"))
+	summary, err := p.summary()
 	if err != nil {
-		return err
-	}
-	var summary ledger.Summary
-	if err := json.Unmarshal(data, &summary); err != nil {
 		return err
 	}
 	values["astray"] = float64(summary.Prune.LiveRemovedRecords)

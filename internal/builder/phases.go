@@ -5,8 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/moby/buildkit/client"
-
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
@@ -45,11 +43,6 @@ func phaseOf(name string) phase {
 		return phasePush
 	}
 	return phaseSteps
-}
-
-// pushes tells whether a status is of an image, or another output, on its way.
-func pushes(s *client.VertexStatus) bool {
-	return strings.HasPrefix(s.ID, "pushing ") || strings.HasPrefix(s.ID, "sending tarball")
 }
 
 // work is a stretch of time in which a phase was at work.

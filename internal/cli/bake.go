@@ -88,6 +88,7 @@ func (o *bakeOptions) addTo(f *pflag.FlagSet) {
 	f.StringVar(&o.sbom, "sbom", "", "shorthand for --set '*.attest=type=sbom'")
 	f.StringVar(&o.provenance, "provenance", "", "shorthand for --set '*.attest=type=provenance'")
 	f.StringVar(&o.input.metadataFile, "metadata-file", "", "write what is known of each image to `FILE`, as JSON")
+	o.input.addCompression(f)
 	f.IntVar(&o.input.batchSize, "batch-size", 15, "consecutive jobs that are accounted together")
 	f.IntVar(&o.input.limit, "limit", 0, "fill --rows-var with only the first `N` rows (0: all)")
 	o.input.addShard(f)
@@ -125,7 +126,11 @@ func runBake(ctx context.Context, o bakeOptions, targets []string, streams Strea
 	if o.print {
 		return resolved.Print(streams.Out)
 	}
-	p, err := resolved.Plan(plan.TargetSpec{MetadataFile: o.input.metadataFile, InsecureRegistries: o.builder.insecure,
+	compression, err := o.input.compressed()
+	if err != nil {
+		return err
+	}
+	p, err := resolved.Plan(plan.TargetSpec{MetadataFile: o.input.metadataFile, InsecureRegistries: o.builder.insecure, Compression: compression,
 		BatchSize: o.input.batchSize, Shard: o.input.shard})
 	if err != nil {
 		return err

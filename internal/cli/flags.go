@@ -59,6 +59,7 @@ type inputOptions struct {
 	metadataFile  string
 	push          bool
 	load          bool
+	compression   string
 	batchSize     int
 	limit         int
 	shard         plan.Shard
@@ -100,11 +101,16 @@ func (o *inputOptions) addTo(f *pflag.FlagSet) {
 	f.BoolVar(&o.pull, "pull", false, "always attempt to pull all referenced images")
 	f.BoolVar(&o.push, "push", false, "shorthand for --output=type=registry,unpack=false")
 	f.BoolVar(&o.load, "load", false, "shorthand for --output=type=docker")
+	o.addCompression(f)
 	f.StringVar(&o.iidFile, "iidfile", "", "write the image's ID to `FILE`; for one image only")
 	f.StringVar(&o.metadataFile, "metadata-file", "", "write what is known of each job's image to `FILE`, as JSON; a template for a file each")
 	f.IntVar(&o.batchSize, "batch-size", 15, "consecutive jobs that are accounted together")
 	f.IntVar(&o.limit, "limit", 0, "build only the first `N` jobs (0: all)")
 	o.addShard(f)
+}
+
+func (o *inputOptions) addCompression(f *pflag.FlagSet) {
+	f.StringVar(&o.compression, "compression", "", "compression of new layers, `TYPE[:LEVEL]`, such as gzip:1 or zstd (default the builder's, gzip)")
 }
 
 func defaultPlatforms() []string {

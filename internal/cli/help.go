@@ -17,7 +17,7 @@ var flagGroups = []struct {
 }{
 	{"What to build", []string{"images", "rows", "each", "each-data", "where", "select", "sample", "seed", "preset", "image", "run", "file", "set", "var", "rows-var", "base", "base-arg", "build-arg",
 		"build-context", "target", "platform", "limit", "shard", "allow-outside"}},
-	{"Images and outputs", []string{"tag", "push", "load", "output", "label", "annotation", "iidfile", "metadata-file",
+	{"Images and outputs", []string{"tag", "push", "load", "output", "compression", "label", "annotation", "iidfile", "metadata-file",
 		"force", "attest", "provenance", "sbom"}},
 	{"How steps run", []string{"secret", "ssh", "network", "add-host", "allow", "pull", "no-cache", "no-cache-filter",
 		"cache-from", "cache-to", "shm-size", "ulimit", "resource", "cgroup-parent"}},

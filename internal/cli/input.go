@@ -68,6 +68,10 @@ func (o inputOptions) spec() (plan.Spec, error) {
 	if o.noCache && len(o.noCacheFilter) > 0 {
 		return plan.Spec{}, &flagError{errors.New("--no-cache and --no-cache-filter cannot be used together")}
 	}
+	compression, err := o.compressed()
+	if err != nil {
+		return plan.Spec{}, err
+	}
 	return plan.Spec{
 		Context: o.context, File: o.file, Base: o.base, BaseArg: o.baseArg, AllowOutside: o.allowOutside,
 		TagTemplates: o.tags, BuildArgs: args, PlainArgs: plainArgs, Contexts: o.contexts, Labels: labels,
@@ -75,9 +79,18 @@ func (o inputOptions) spec() (plan.Spec, error) {
 		CacheFrom: o.cacheFrom, CacheTo: o.cacheTo, Outputs: o.outputs, Attests: o.attests(),
 		Annotations: o.annotations, NetworkMode: o.network, ExtraHosts: o.extraHosts, Allow: o.allow,
 		CgroupParent: o.cgroupParent, ShmSize: o.shmSize, Ulimits: o.ulimits, Resources: o.resources,
-		NoCache: o.noCache, NoCacheFilter: o.noCacheFilter, Pull: o.pull, Push: o.push, Load: o.load,
+		NoCache: o.noCache, NoCacheFilter: o.noCacheFilter, Pull: o.pull, Push: o.push, Load: o.load, Compression: compression,
 		MetadataFile: o.metadataFile, BatchSize: o.batchSize, Limit: o.limit, Shard: o.shard,
 	}, nil
+}
+
+// compressed reads --compression.
+func (o *inputOptions) compressed() (plan.Compression, error) {
+	c, err := plan.ParseCompression(o.compression)
+	if err != nil {
+		return nil, &flagError{fmt.Errorf("--compression %w", err)}
+	}
+	return c, nil
 }
 
 // check finds flags that make no sense whatever the input is.

@@ -125,7 +125,7 @@ func (o *outputs) setExports(job *Job, columns map[string]any) error {
 	if err := build.ValidateLocalExportDelete(exports, slices.Contains(o.spec.Allow, buildflags.EntitlementBuildxLocalDelete)); err != nil {
 		return &InputError{What: outputFlag, Problems: []string{err.Error()}}
 	}
-	job.Options.Exports = exports
+	job.Options.Exports = o.spec.Compression.compress(exports)
 	return nil
 }
 

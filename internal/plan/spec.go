@@ -56,6 +56,7 @@ type Spec struct {
 	Pull          bool
 	Push          bool
 	Load          bool
+	Compression   Compression
 	// InsecureRegistries are pushed to without TLS, as loopback ones are.
 	InsecureRegistries []string
 

@@ -40,7 +40,9 @@ type TargetSpec struct {
 	MetadataFile string
 	// InsecureRegistries are pushed to without TLS, as loopback ones are.
 	InsecureRegistries []string
-	BatchSize          int
+	// Compression is that of images whose outputs say nothing of it.
+	Compression Compression
+	BatchSize   int
 	// Shard is the part of the jobs that is built.
 	Shard Shard
 }
@@ -141,7 +143,7 @@ func (m *targetMaker) job(name string, t Target) (*Job, error) {
 			return nil, err
 		}
 	}
-	job.Options.Exports = withInsecure(o.Exports, names, m.spec.InsecureRegistries)
+	job.Options.Exports = withInsecure(m.spec.Compression.compress(o.Exports), names, m.spec.InsecureRegistries)
 	return job, job.TakeGraphHash()
 }
 
