@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	continuity "github.com/containerd/continuity/fs"
 	"github.com/docker/buildx/util/urlutil"
@@ -34,35 +33,18 @@ const (
 
 // surroundings are what the definitions of builds do not tell. They may be used by
 // several goroutines.
-type surroundings struct {
-	contents *contents
-	several  atomic.Bool // the jobs have different contexts
-}
-
-// note notes which jobs there are.
-func (s *surroundings) note(jobs []*plan.Job) {
-	for _, job := range plan.WithLinked(jobs) {
-		if job.Options.Inputs.ContextPath != jobs[0].Options.Inputs.ContextPath {
-			s.several.Store(true)
-		}
-	}
-}
+type surroundings struct{ contents *contents }
 
 // of returns what the definition of a job's build does not tell; local says what
-// the names of its directories stand for. Where the jobs have one context, what is
-// copied of it is told by the directory, so that a later run knows its steps again
-// after a change; where they have several, by content, so that they share what
-// BuildKit shares.
+// the names of its directories stand for. What is copied of these is told by content:
+// so jobs share what BuildKit shares, and what an earlier run made of another content
+// is not taken for what this one will find.
 func (s *surroundings) of(job *plan.Job, local func(name, session string) string) graph.Surroundings {
-	out := graph.Surroundings{Local: local, Sent: sent(job), Dockerfile: job.Source.Dockerfile()}
-	if s.several.Load() {
-		ignore := ignoredBy(job)
-		out.Content = func(dir string, t graph.Taken) (string, bool) {
-			digest, err := s.contents.of(dir, t, ignore(dir))
-			return digest, err == nil
-		}
-	}
-	return out
+	ignore := ignoredBy(job)
+	return graph.Surroundings{Local: local, Sent: sent(job), Dockerfile: job.Source.Dockerfile(), Content: func(dir string, t graph.Taken) (string, bool) {
+		digest, err := s.contents.of(dir, t, ignore(dir))
+		return digest, err == nil
+	}}
 }
 
 // ignoredBy returns what is left out of directories: of the contexts of what a job is

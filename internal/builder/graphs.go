@@ -55,7 +55,6 @@ func (b *Builder) survey(ctx context.Context, jobs []*plan.Job, hashes *hashing,
 	if len(jobs) == 0 {
 		return nil
 	}
-	b.around.note(jobs)
 	for _, alike := range bySession(withoutFetches(jobs, found)) {
 		if err := ask(ctx, b, alike, hashes, found); err != nil {
 			return err

@@ -50,6 +50,9 @@ type attribution struct {
 	// own tells by record that a run of Stoker's is remembered to have made it, as
 	// whichever vertex.
 	own []bool
+	// former tells by record that it is remembered as what this plan does not have, such
+	// as a step's result of what a directory held before: no build of the plan will find it.
+	former []bool
 	// others tells by record that it is named after an image that is not of the plan.
 	others []bool
 	// lost tells by record that its moment tells nothing: what was made then is known.
@@ -67,7 +70,7 @@ func attribute(l *lineage, v View) *attribution {
 	a := &attribution{lineage: l, View: v, shared: v.Needs.shared,
 		made: map[int32][]Making{}, pulls: map[int32][]Making{}, described: map[string][]int32{},
 		of: make([][]int32, len(l.records)), sure: make([]bool, len(l.records)), told: make([][]int32, len(l.records)),
-		own: make([]bool, len(l.records)), others: make([]bool, len(l.records)), lost: make([]bool, len(l.records)), placed: make([]bool, len(l.records)),
+		own: make([]bool, len(l.records)), former: make([]bool, len(l.records)), others: make([]bool, len(l.records)), lost: make([]bool, len(l.records)), placed: make([]bool, len(l.records)),
 		sources: make([][]source, len(l.records))}
 	a.remember()
 	a.upward()
@@ -111,9 +114,15 @@ func (a *attribution) remember() {
 	for i := range a.records {
 		id, known := a.Memory.known[a.records[i].ID]
 		a.own[i], a.lost[i] = known, a.Memory.lost[a.records[i].ID]
-		if v, ok := a.shared.Find(id); known && ok {
+		v, ok := a.shared.Find(id)
+		if known && ok {
 			a.of[i], a.sure[i] = []int32{v}, true
 		}
+		a.former[i] = known && !ok && id != graph.ID{} && !a.isNew(i) && !a.isLayer(i)
+	}
+	for _, i := range a.order { // what stands on such a thing is not the plan's either
+		onFormer := slices.ContainsFunc(a.parents[i], func(p int) bool { return a.former[p] })
+		a.former[i] = a.former[i] || onFormer && !a.sure[i] && !a.isNew(i)
 	}
 	a.rememberGone()
 }

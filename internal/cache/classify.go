@@ -71,6 +71,8 @@ type Verdict struct {
 //     it. Everything else is foreign.
 //   - On an exclusive builder, what is new and cannot be matched is held until no
 //     job is unfinished, and what is older is left over.
+//   - What is remembered as a step's result that the plan does not have is left over
+//     there, however it looks, and no build's to find elsewhere.
 //   - A dead record with a child that is not dead is kept.
 func Classify(v View) *Report {
 	v.Needs.mu.RLock()
@@ -107,6 +109,8 @@ func (c *classifier) judge(i int) Verdict {
 		v.Reason = Mount
 	case strings.HasPrefix(r.Description, AskedAbout) && c.Owner != Whole: // it hangs on no image
 		v.State, v.Reason = Dead, Finished
+	case c.former[i] && c.Owner == Exclusive:
+		v.State = LeftOver
 	case len(c.of[i]) > 0:
 		v.Layer = c.shared.Kind(c.of[i][0]) == graph.Layer || c.isLayer(i)
 		c.decide(&v, i)

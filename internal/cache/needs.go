@@ -290,6 +290,7 @@ type Wanting struct {
 	needs    *Needs
 	node     int
 	vertices []int32
+	former   bool // it is remembered as what the plan does not have
 }
 
 // First returns the first of the jobs in the order of the run, or NoJob.
@@ -319,8 +320,8 @@ func (w Wanting) Any(is func(job int) bool) bool {
 	return false
 }
 
-// InDoubt tells that it is not known which of several vertices the record is.
-func (w Wanting) InDoubt() bool { return len(w.vertices) > 1 }
+// InDoubt tells that the record may be none of what a job needs of it.
+func (w Wanting) InDoubt() bool { return w.former || len(w.vertices) > 1 }
 
 // Has tells whether a job is one of them.
 func (w Wanting) Has(job int) bool { return w.Any(func(j int) bool { return j == job }) }

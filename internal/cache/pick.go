@@ -95,7 +95,7 @@ func (r *Report) Own(job int, may func(Verdict) bool) []Record {
 }
 
 // wanting are the unfinished jobs that need the record at i.
-func (r *Report) wanting(i int) Wanting { return Wanting{r.Needs, r.Node, r.of[i]} }
+func (r *Report) wanting(i int) Wanting { return Wanting{r.Needs, r.Node, r.of[i], r.former[i]} }
 
 // sharing is how many jobs of the plan have what the record is.
 func (r *Report) sharing(i int) (jobs int) {

@@ -128,6 +128,9 @@ type Seen struct {
 	// Vertices are what the records of each vertex take, where they are nobody
 	// else's.
 	Vertices map[int32]int64
+	// Former are what records took of what stood in the place of vertices before, made
+	// of something else: as good a guess as any of what these will take.
+	Former map[int32]int64
 	// Made tells which of these will not grow any more: a layer that is unpacked, and
 	// a step whose result is compressed, too, since a finished job has it or it was
 	// there when the run began.
@@ -143,13 +146,16 @@ type Seen struct {
 
 // NewSeen returns what no look has told yet.
 func NewSeen() Seen {
-	return Seen{Vertices: map[int32]int64{}, Made: map[int32]bool{}, Own: map[int]int64{}}
+	return Seen{Vertices: map[int32]int64{}, Former: map[int32]int64{}, Made: map[int32]bool{}, Own: map[int]int64{}}
 }
 
 // Join adds what a look at another cache tells.
 func (s *Seen) Join(o Seen) {
 	for v, bytes := range o.Vertices {
 		s.Vertices[v] = max(s.Vertices[v], bytes)
+	}
+	for v, bytes := range o.Former {
+		s.Former[v] = max(s.Former[v], bytes)
 	}
 	maps.Copy(s.Made, o.Made)
 	s.Whole, s.Compressed = s.Whole+o.Whole, s.Compressed+o.Compressed
@@ -170,6 +176,10 @@ func (r *Report) Sizes() Seen {
 			continue
 		}
 		v := r.of[i][0]
+		if r.former[i] {
+			s.Former[v] = max(s.Former[v], rec.Size)
+			continue
+		}
 		s.Vertices[v] += rec.Size
 		if whole[i] || !r.isLayer(i) && (r.Needs.anyFinished(v) || !r.isNew(i)) {
 			s.Made[v] = true

@@ -91,6 +91,9 @@ func (a *room) learn(needs *cache.Needs, report *cache.Report) {
 	for v, bytes := range seen.Vertices {
 		a.book.Seen(v, bytes, seen.Made[v])
 	}
+	for v, bytes := range seen.Former {
+		a.book.SeenFormer(v, bytes)
+	}
 	if seen.Compressed > 0 {
 		a.book.Rates.PerByte = float64(seen.Whole) / float64(seen.Compressed)
 	}

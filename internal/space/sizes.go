@@ -117,6 +117,13 @@ func (s *Sizes) Seen(v int32, bytes int64, made bool) {
 	}
 }
 
+// SeenFormer notes what stood in the place of a vertex that was not made yet.
+func (s *Sizes) SeenFormer(v int32, bytes int64) {
+	if n := &s.vertices[v]; n.step && s.like[n.like] == nil {
+		s.like[n.like] = &recent{bytes}
+	}
+}
+
 // SeenOwn notes what a finished job has added that no other job has.
 func (s *Sizes) SeenOwn(kind string, bytes int64) {
 	if s.own[kind] == nil {
