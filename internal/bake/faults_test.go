@@ -77,14 +77,14 @@ func TestFaults(t *testing.T) {
 
 func TestNoFiles(t *testing.T) {
 	write(t, nil)
-	if _, err := Read(Question{}); err == nil || !strings.Contains(err.Error(), "-f: no bake file is here") {
+	if _, err := Read(t.Context(), Question{}); err == nil || !strings.Contains(err.Error(), "-f: no bake file is here") {
 		t.Errorf("error %v", err)
 	}
 	t.Setenv("BUILDX_BAKE_FILE", "one.hcl:two.hcl")
 	if err := os.WriteFile("one.hcl", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Read(Question{}); err == nil || !strings.Contains(err.Error(), `BUILDX_BAKE_FILE: the bake file "two.hcl" does not exist`) {
+	if _, err := Read(t.Context(), Question{}); err == nil || !strings.Contains(err.Error(), `BUILDX_BAKE_FILE: the bake file "two.hcl" does not exist`) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -153,16 +153,16 @@ func TestVarsOfCompose(t *testing.T) {
 	write(t, map[string]string{"compose.yaml": "services:\n  app:\n    image: r.example/app:${TAG:-1}\n    build:\n      context: .\n      args:\n        - PASSED\n",
 		"docker-bake.hcl": "variable \"OWN\" {}\n"})
 	q := Question{Vars: map[string]string{"TAG": "2", "OWN": "1", "PASSED": "x", "COMPOSE_PROJECT_NAME": "p"}}
-	if _, err := Read(q); err != nil {
+	if _, err := Read(t.Context(), q); err != nil {
 		t.Error(err)
 	}
 	write(t, map[string]string{"compose.yaml": "services:\n  app:\n    build: .\n", "docker-bake.hcl": "target \"a\" {\n  tags = V\n}\n"})
-	if _, err := Read(Question{}); err == nil || !strings.HasPrefix(err.Error(), "docker-bake.hcl: line 2, column 10: Unknown") {
+	if _, err := Read(t.Context(), Question{}); err == nil || !strings.HasPrefix(err.Error(), "docker-bake.hcl: line 2, column 10: Unknown") {
 		t.Errorf("error %v", err)
 	}
 	write(t, map[string]string{"compose.yaml": "services:\n  app:\n    build: .\n"})
 	q.Vars = map[string]string{"TAGS": "3"}
-	if _, err := Read(q); err == nil || !strings.Contains(err.Error(), `--var: no variable is named "TAGS"`) {
+	if _, err := Read(t.Context(), q); err == nil || !strings.Contains(err.Error(), `--var: no variable is named "TAGS"`) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -28,7 +28,7 @@ type question struct {
 	filename   string
 	context    string // a directory; empty for a remote context
 	contexts   map[string]string
-	linked     map[string]llb.State // what it is built on in the same build, by names of inputs
+	inputs     map[string]llb.State // what is made in the same build, by names of inputs
 	syntax     string               // the frontend that the build asks for; empty for the builtin one
 }
 
@@ -112,7 +112,12 @@ func ulimits(limits *opts.UlimitOpt) string {
 
 func (q *question) addContexts(job *plan.Job) error {
 	in := job.Options.Inputs
-	if urlutil.IsRemoteURL(in.ContextPath) {
+	q.inputs = map[string]llb.State{}
+	switch {
+	case in.ContextState != nil:
+		q.inputs["context"], q.inputs["dockerfile"] = *in.ContextState, *in.ContextState
+		q.filename = in.DockerfilePath
+	case urlutil.IsRemoteURL(in.ContextPath):
 		q.opts["context"] = in.ContextPath
 		if q.dockerfile != nil {
 			// It is at hand, and not with the context.
@@ -120,7 +125,7 @@ func (q *question) addContexts(job *plan.Job) error {
 		} else if in.DockerfilePath != "" {
 			q.filename = in.DockerfilePath
 		}
-	} else {
+	default:
 		dir, err := filepath.Abs(in.ContextPath)
 		if err != nil {
 			return err
@@ -131,7 +136,7 @@ func (q *question) addContexts(job *plan.Job) error {
 	for name, c := range in.NamedContexts {
 		switch {
 		case c.State != nil:
-			return errors.New("a context that is made by a build is known to that build only")
+			q.inputs[name], q.opts["context:"+name] = *c.State, "input:"+name
 		case strings.HasPrefix(c.Path, linkedContext):
 			// The survey adds what that comes to.
 		case strings.HasPrefix(c.Path, "oci-layout://"):
@@ -179,6 +184,6 @@ func (q *question) states() (map[string]llb.State, error) {
 	for key, dir := range q.contexts {
 		states[key] = llb.Local(dir)
 	}
-	maps.Copy(states, q.linked)
+	maps.Copy(states, q.inputs)
 	return states, nil
 }

@@ -169,7 +169,6 @@ type runOptions struct {
 	postBuild  string
 	progress   string
 	quiet      bool
-	lint       bool
 	checkFirst bool
 }
 
