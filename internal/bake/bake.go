@@ -245,16 +245,10 @@ func (d *Definition) Resolve(ctx context.Context) (*Resolved, error) {
 // optionsOf makes the options of a target's build. As a side effect of bake's package, the
 // target's context becomes the one that it is built with.
 func (d *Definition) optionsOf(t *buildx.Target) (build.Options, error) {
-	context := "."
-	if t.Context != nil {
-		context = *t.Context
-	}
 	all, err := buildx.TargetsToBuildOpt(map[string]*buildx.Target{"": t}, d.input)
-	if err != nil {
-		return build.Options{}, err
-	}
 	o := all[""]
-	return o, d.place(t, &o.Inputs, context)
+	place(&o.Inputs)
+	return o, err
 }
 
 // setEpoch gives targets the time that reproducible builds have for their own.

@@ -2,20 +2,17 @@ package bake
 
 import (
 	"context"
-	"fmt"
-	"path"
 	"strings"
 
 	buildx "github.com/docker/buildx/bake"
 	"github.com/docker/buildx/build"
 	"github.com/docker/buildx/util/urlutil"
-	"github.com/moby/buildkit/client/llb"
 
 	"github.com/stoker-build/stoker/internal/mistakes"
 )
 
 // Fetch has a builder read bake files by their names, or those that bake looks for where
-// there are none: of a git repository, of an archive, or the one file that an address is of.
+// there are none: of a git repository, or the one file that an address is of.
 // The input is what the contexts of targets are in.
 type Fetch func(ctx context.Context, url string, names []string) ([]buildx.File, *buildx.Input, error)
 
@@ -64,54 +61,13 @@ func (d *Definition) readRemoteFiles(ctx context.Context, names []string) (err e
 	return err
 }
 
-// isArchive tells that the files are in an archive, which has no address for its parts.
-func (d *Definition) isArchive() bool {
-	return d.input != nil && d.input.State != nil && d.input.URL == ""
-}
-
-// place has the contexts of a target be where its files are from. A part of a repository is
-// called by its address: so are all others that are fetched, and with it a Dockerfile
-// may come from elsewhere. Bake's own package leaves contexts in archives without any.
-func (d *Definition) place(t *buildx.Target, in *build.Inputs, asked string) error {
-	if d.input == nil || d.input.State == nil {
-		return nil
-	}
-	if d.isArchive() && isThere(asked) {
-		in.ContextPath, in.ContextState = d.partOf(asked, in.ContextState)
-		if in.ContextState != nil && (in.DockerfileInline != "" || path.IsAbs(in.DockerfilePath)) {
-			return &mistakes.InputError{What: "context", Problems: []string{fmt.Sprintf("a Dockerfile that is not in the archive cannot have the context %q of it", asked)},
-				Hint: `let the context be ".", the whole archive, or put the Dockerfile into it`}
-		}
-	}
+// place calls parts of a repository that are contexts by their addresses, as all others that
+// are fetched: with such a context a Dockerfile may come from elsewhere. Bake's own package
+// has them be made of the whole in the build, too, which would be taken instead.
+func place(in *build.Inputs) {
+	in.ContextState = nil
 	for name, c := range in.NamedContexts {
-		if !d.isArchive() {
-			c.State = nil
-		} else if asked := t.Contexts[name]; isThere(asked) {
-			c.Path, c.State = d.partOf(asked, c.State)
-		}
+		c.State = nil
 		in.NamedContexts[name] = c
 	}
-	if !d.isArchive() {
-		in.ContextState = nil
-	}
-	return nil
-}
-
-// partOf calls a directory of an archive by an address that no other has. The whole is what
-// BuildKit itself makes of the archive's.
-func (d *Definition) partOf(dir string, state *llb.State) (string, *llb.State) {
-	if dir = path.Clean(dir); dir == "." {
-		return d.url, nil
-	}
-	return d.url + "#:" + dir, state
-}
-
-// isThere tells whether a context is where the bake file is.
-func isThere(context string) bool {
-	for _, elsewhere := range []string{workingDir, "target:", "docker-image:"} {
-		if strings.HasPrefix(context, elsewhere) {
-			return false
-		}
-	}
-	return !urlutil.IsRemoteURL(context)
 }

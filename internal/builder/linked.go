@@ -105,7 +105,10 @@ func (q *question) addLinkedState(option, input string, ref gateway.Reference, c
 			return err
 		}
 	}
-	q.inputs[input] = state
+	if q.linked == nil {
+		q.linked = map[string]llb.State{}
+	}
+	q.linked[input] = state
 	q.opts[option] = "input:" + input
 	if len(config) == 0 {
 		return nil

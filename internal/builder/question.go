@@ -28,7 +28,7 @@ type question struct {
 	filename   string
 	context    string // a directory; empty for a remote context
 	contexts   map[string]string
-	inputs     map[string]llb.State // what is made in the same build, by names of inputs
+	linked     map[string]llb.State // what it is built on in the same build, by names of inputs
 	syntax     string               // the frontend that the build asks for; empty for the builtin one
 }
 
@@ -112,12 +112,7 @@ func ulimits(limits *opts.UlimitOpt) string {
 
 func (q *question) addContexts(job *plan.Job) error {
 	in := job.Options.Inputs
-	q.inputs = map[string]llb.State{}
-	switch {
-	case in.ContextState != nil:
-		q.inputs["context"], q.inputs["dockerfile"] = *in.ContextState, *in.ContextState
-		q.filename = in.DockerfilePath
-	case urlutil.IsRemoteURL(in.ContextPath):
+	if urlutil.IsRemoteURL(in.ContextPath) {
 		q.opts["context"] = in.ContextPath
 		if q.dockerfile != nil {
 			// It is at hand, and not with the context.
@@ -125,7 +120,7 @@ func (q *question) addContexts(job *plan.Job) error {
 		} else if in.DockerfilePath != "" {
 			q.filename = in.DockerfilePath
 		}
-	default:
+	} else {
 		dir, err := filepath.Abs(in.ContextPath)
 		if err != nil {
 			return err
@@ -136,7 +131,7 @@ func (q *question) addContexts(job *plan.Job) error {
 	for name, c := range in.NamedContexts {
 		switch {
 		case c.State != nil:
-			q.inputs[name], q.opts["context:"+name] = *c.State, "input:"+name
+			return errors.New("a context that is made by a build is known to that build only")
 		case strings.HasPrefix(c.Path, linkedContext):
 			// The survey adds what that comes to.
 		case strings.HasPrefix(c.Path, "oci-layout://"):
@@ -184,6 +179,6 @@ func (q *question) states() (map[string]llb.State, error) {
 	for key, dir := range q.contexts {
 		states[key] = llb.Local(dir)
 	}
-	maps.Copy(states, q.inputs)
+	maps.Copy(states, q.linked)
 	return states, nil
 }

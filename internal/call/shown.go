@@ -102,10 +102,14 @@ func (d *Document) Add(all []Asked, ignoreStatus bool) (failed bool) {
 // value is an answer with the error that came in its place. That of a Dockerfile which is
 // checked is said beside what else was found.
 func (a Asked) value(ignoreStatus bool) (value map[string]any, failed bool) {
-	value = map[string]any{}
+	var said map[string]json.RawMessage // in the frontend's own order
 	err := a.Err
 	if err == nil {
-		err = json.Unmarshal(a.Answer[resultJSON], &value)
+		err = json.Unmarshal(a.Answer[resultJSON], &said)
+	}
+	value = map[string]any{}
+	for key, part := range said {
+		value[key] = part
 	}
 	if results, unread := a.Answer.Warnings(); a.Question == Lint && err == nil && unread == nil {
 		if results.Error != nil {

@@ -122,7 +122,7 @@ func runBake(ctx context.Context, o bakeOptions, targets []string, streams Strea
 	o.call.targets = resolved
 	var asked []*plan.Job
 	if !o.call.Asks() {
-		asked = p.TakeAsked()
+		asked = takeAsked(p)
 	}
 	switch {
 	case o.plan:

@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/stoker-build/stoker/internal/bake"
-	"github.com/stoker-build/stoker/internal/mistakes"
 	"github.com/stoker-build/stoker/internal/plan"
 	"github.com/stoker-build/stoker/internal/redact"
 	"github.com/stoker-build/stoker/internal/visible"
@@ -86,7 +85,7 @@ func (o *bakeOptions) fetch(w io.Writer) bake.Fetch {
 		fmt.Fprintf(w, "reading the bake files of %s\n", visible.Line(shown))
 		files, in, err = b.Definitions(ctx, url, names)
 		if err != nil && ctx.Err() == nil {
-			err = &mistakes.InputError{What: shown, Problems: []string{secrets.String(err.Error())},
+			err = &plan.InputError{What: shown, Problems: []string{secrets.String(err.Error())},
 				Hint: "it is read by the builder, which must reach it; a repository's address ends with .git, or .git#REF:DIRECTORY"}
 		}
 		return files, in, err

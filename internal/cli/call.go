@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
@@ -39,6 +40,18 @@ func (o *callOptions) read() (err error) {
 		return &flagError{fmt.Errorf("--call %q: %w", o.text, err)}
 	}
 	return nil
+}
+
+// takeAsked takes out of a plan the jobs that are only asked about, and returns them.
+func takeAsked(p *plan.Plan) (asked []*plan.Job) {
+	p.Jobs = slices.DeleteFunc(p.Jobs, func(j *plan.Job) bool {
+		is := j.Options.CallFunc != nil
+		if is {
+			asked = append(asked, j)
+		}
+		return is
+	})
+	return asked
 }
 
 // ask has the builder's frontends answer what is asked about jobs, and prints that. As

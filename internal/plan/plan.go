@@ -47,18 +47,6 @@ func (p *Plan) Batches() int {
 // batch is 1.
 func (p *Plan) Batch(i int) int { return i/p.BatchSize + 1 }
 
-// TakeAsked takes out of the plan the jobs that are only asked about, and returns them.
-func (p *Plan) TakeAsked() (asked []*Job) {
-	p.Jobs = slices.DeleteFunc(p.Jobs, func(j *Job) bool {
-		is := j.Options.CallFunc != nil
-		if is {
-			asked = append(asked, j)
-		}
-		return is
-	})
-	return asked
-}
-
 // limit keeps the first n jobs; 0 keeps all.
 func (p *Plan) limit(n int) {
 	if n > 0 && n < len(p.Jobs) {

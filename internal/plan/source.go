@@ -19,7 +19,6 @@ import (
 	"github.com/docker/buildx/build"
 	"github.com/docker/buildx/util/osutil"
 	"github.com/docker/buildx/util/urlutil"
-	"github.com/moby/buildkit/client/llb"
 
 	"github.com/stoker-build/stoker/internal/scratch"
 )
@@ -31,11 +30,10 @@ import (
 // and jobs with the same Dockerfile and context share it.
 type Source struct {
 	context    string
-	state      *llb.State // makes the context, which is called as above; nil elsewhere
-	dockerfile []byte     // nil when it is the builder that fetches it
-	name       string     // as the user named it, for messages
-	staged     string     // path of the plan's copy; empty when dockerfile is nil
-	path       string     // what buildx is given
+	dockerfile []byte // nil when it is the builder that fetches it
+	name       string // as the user named it, for messages
+	staged     string // path of the plan's copy; empty when dockerfile is nil
+	path       string // what buildx is given
 	gitSHA     func() (string, error)
 	words      words
 }
@@ -45,8 +43,6 @@ type place struct {
 	context, file string
 	// inline is the Dockerfile itself, where there is no file of it.
 	inline string
-	// state makes the context, where it is a part of one.
-	state *llb.State
 	// fromRow tells which of them a row's values made, so that they must be
 	// where guard allows.
 	contextFromRow, fileFromRow bool
@@ -89,7 +85,7 @@ func (s *sources) readNew(p place) (*Source, error) {
 			return nil, err
 		}
 	}
-	source := &Source{context: p.context, state: p.state, path: p.file, words: s.words}
+	source := &Source{context: p.context, path: p.file, words: s.words}
 	source.gitSHA = sync.OnceValues(source.readGitSHA)
 	switch {
 	case p.context == "":
@@ -220,7 +216,7 @@ func (s *sources) close() error {
 
 // Inputs returns buildx's view of the source.
 func (s *Source) Inputs() build.Inputs {
-	return build.Inputs{ContextPath: s.context, ContextState: s.state, DockerfilePath: s.path}
+	return build.Inputs{ContextPath: s.context, DockerfilePath: s.path}
 }
 
 // Name is the Dockerfile as a person named it; empty for that of a remote context.

@@ -148,7 +148,7 @@ func (m *targetMaker) job(name string, t Target) (*Job, error) {
 // sourceOf says where a target's Dockerfile and context are. The default name is left to
 // be found, since it may be in lower case, too.
 func sourceOf(in build.Inputs) place {
-	p := place{context: in.ContextPath, state: in.ContextState, file: in.DockerfilePath, inline: in.DockerfileInline}
+	p := place{context: in.ContextPath, file: in.DockerfilePath, inline: in.DockerfileInline}
 	if p.inline != "" || p.file == filepath.Join(p.context, "Dockerfile") {
 		p.file = ""
 	}
