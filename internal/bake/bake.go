@@ -20,7 +20,6 @@ import (
 	"github.com/containerd/platforms"
 	buildx "github.com/docker/buildx/bake"
 	"github.com/docker/buildx/build"
-	"github.com/docker/buildx/util/urlutil"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/stoker-build/stoker/internal/mistakes"
@@ -33,8 +32,11 @@ type Question struct {
 	// Files are bake and compose files, "-" for Stdin; none for those that bake looks for.
 	Files []string
 	Stdin io.Reader
-	// Targets are names and patterns of targets and groups; none for "default".
+	// Targets are names and patterns of targets and groups; none for "default". Before them
+	// may be the address that files are to be read from, which Fetch does, and one for the
+	// command's own context.
 	Targets []string
+	Fetch   Fetch
 	// Overrides are what --set says of targets, in its words.
 	Overrides []string
 	// Vars are values of variables.
@@ -54,9 +56,15 @@ type Question struct {
 // Large: what is wrong with them is said by what they say, and that is much; its files are by
 // what is asked.
 type Definition struct {
-	question  Question
-	name      string // what messages call the files
-	files     []buildx.File
+	question Question
+	name     string // what messages call the files
+	files    []buildx.File
+	local    []string // paths of those of this machine
+
+	url, context string        // where the files are from, empty for this machine; the command's own context
+	targets      []string      // that are asked for
+	input        *buildx.Input // what contexts are in; nil for this machine
+
 	vars      map[string]string
 	rowKind   cty.Type // what the rows' variable takes for each
 	options   buildx.ParseOpt
@@ -73,21 +81,18 @@ const (
 )
 
 // The variables that every bake file has.
-func builtin() map[string]string {
+func (d *Definition) builtin() map[string]string {
 	return map[string]string{
-		"BAKE_CMD_CONTEXT":    "cwd://",
+		"BAKE_CMD_CONTEXT":    d.context,
 		"BAKE_LOCAL_PLATFORM": platforms.Format(platforms.DefaultSpec()),
 	}
 }
 
 // Read reads bake files.
-func Read(q Question) (*Definition, error) {
-	if len(q.Targets) > 0 && urlutil.IsRemoteURL(q.Targets[0]) {
-		return nil, &mistakes.InputError{What: q.Targets[0], Problems: []string{"bake files are read from this machine only"},
-			Hint: "clone the repository, and name its bake file with -f; the contexts of targets may be remote"}
-	}
+func Read(ctx context.Context, q Question) (*Definition, error) {
 	d := &Definition{question: q, vars: maps.Clone(q.Vars)}
-	if err := d.readFiles(); err != nil {
+	d.url, d.context, d.targets = q.remote()
+	if err := d.readFiles(ctx); err != nil {
 		return nil, err
 	}
 	if text := strings.TrimSpace(os.Getenv(relativeVariable)); text != "" {
@@ -104,26 +109,18 @@ func Read(q Question) (*Definition, error) {
 }
 
 // readFiles reads the files that are named, or those that bake looks for.
-func (d *Definition) readFiles() (err error) {
-	names, flag := d.question.Files, "-f"
+func (d *Definition) readFiles(ctx context.Context) (err error) {
+	names, flag := d.question.Files, fileFlag
 	if fromEnv := filesFromEnv(); len(names) == 0 && len(fromEnv) > 0 {
 		names, flag = fromEnv, filesVariable
 	}
-	local := make([]string, len(names))
-	for i, name := range names {
-		local[i] = strings.TrimPrefix(name, "cwd://")
+	if d.url != "" {
+		err = d.readRemoteFiles(ctx, names)
+	} else {
+		d.files, err = d.readLocal(names, flag)
 	}
-	d.files, err = buildx.ReadLocalFiles(local, d.question.Stdin, nil)
-	var path *fs.PathError
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && errors.As(err, &path):
-		return &mistakes.InputError{What: flag, Problems: []string{fmt.Sprintf("the bake file %q does not exist", path.Path)},
-			Hint: "paths are relative to the working directory"}
-	case err != nil:
-		return &mistakes.InputError{What: flag, Problems: []string{err.Error()}}
-	case len(d.files) == 0:
-		return &mistakes.InputError{What: flag, Problems: []string{"no bake file is here"},
-			Hint: "name one with -f; else docker-bake.hcl, docker-bake.json, compose.yaml and docker-compose.yml are looked for, and docker-bake.override.hcl or .json beside them"}
+	if err != nil {
+		return err
 	}
 	found := make([]string, len(d.files))
 	for i, f := range d.files {
@@ -133,6 +130,34 @@ func (d *Definition) readFiles() (err error) {
 	}
 	d.name = strings.Join(found, ", ")
 	return nil
+}
+
+const fileFlag = "-f"
+
+// readLocal reads files of this machine, which a flag names.
+func (d *Definition) readLocal(names []string, flag string) ([]buildx.File, error) {
+	local := make([]string, len(names))
+	for i, name := range names {
+		local[i] = strings.TrimPrefix(name, workingDir)
+	}
+	files, err := buildx.ReadLocalFiles(local, d.question.Stdin, nil)
+	var path *fs.PathError
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && errors.As(err, &path):
+		return nil, &mistakes.InputError{What: flag, Problems: []string{fmt.Sprintf("the bake file %q does not exist", path.Path)},
+			Hint: "paths are relative to the working directory"}
+	case err != nil:
+		return nil, &mistakes.InputError{What: flag, Problems: []string{err.Error()}}
+	case len(files) == 0:
+		return nil, &mistakes.InputError{What: flag, Problems: []string{"no bake file is here"},
+			Hint: "name one with -f; else docker-bake.hcl, docker-bake.json, compose.yaml and docker-compose.yml are looked for, and docker-bake.override.hcl or .json beside them"}
+	}
+	for _, f := range files {
+		if f.Name != "-" {
+			d.local = append(d.local, f.Name)
+		}
+	}
+	return files, nil
 }
 
 // filesFromEnv are the files that a variable names.
@@ -146,15 +171,8 @@ func filesFromEnv() (names []string) {
 	return names
 }
 
-// Paths are the files that were read, but for standard input.
-func (d *Definition) Paths() (paths []string) {
-	for _, f := range d.files {
-		if f.Name != "-" {
-			paths = append(paths, f.Name)
-		}
-	}
-	return paths
-}
+// Paths are the files of this machine that were read, but for standard input.
+func (d *Definition) Paths() []string { return d.local }
 
 // parse parses the files, and finds what they do not have of what was asked for.
 func (d *Definition) parse() error {
@@ -195,7 +213,7 @@ func (d *Definition) Resolve(ctx context.Context) (*Resolved, error) {
 	if err != nil {
 		return nil, err
 	}
-	asked := slices.Clone(d.question.Targets)
+	asked := slices.Clone(d.targets)
 	if len(asked) == 0 {
 		asked = []string{"default"}
 	}
@@ -204,7 +222,7 @@ func (d *Definition) Resolve(ctx context.Context) (*Resolved, error) {
 	}
 	r := &Resolved{definition: d, allowed: allowed, options: map[string]build.Options{}}
 	err = d.guarded(func() (err error) {
-		r.targets, r.groups, err = buildx.ReadTargets(ctx, d.files, asked, d.question.Overrides, builtin(), d.vars, &r.allowed, d.options)
+		r.targets, r.groups, err = buildx.ReadTargets(ctx, d.files, asked, d.question.Overrides, d.builtin(), d.vars, &r.allowed, d.options)
 		return err
 	})
 	if err != nil {
@@ -213,9 +231,8 @@ func (d *Definition) Resolve(ctx context.Context) (*Resolved, error) {
 	setEpoch(r.targets)
 	var found mistakes.Findings
 	for _, name := range slices.Sorted(maps.Keys(r.targets)) {
-		err := d.guarded(func() error {
-			options, err := buildx.TargetsToBuildOpt(map[string]*buildx.Target{name: r.targets[name]}, nil)
-			r.options[name] = options[name]
+		err := d.guarded(func() (err error) {
+			r.options[name], err = d.optionsOf(r.targets[name])
 			return err
 		})
 		if err != nil {
@@ -223,6 +240,15 @@ func (d *Definition) Resolve(ctx context.Context) (*Resolved, error) {
 		}
 	}
 	return r, found.Err(d.name)
+}
+
+// optionsOf makes the options of a target's build. As a side effect of bake's package, the
+// target's context becomes the one that it is built with.
+func (d *Definition) optionsOf(t *buildx.Target) (build.Options, error) {
+	all, err := buildx.TargetsToBuildOpt(map[string]*buildx.Target{"": t}, d.input)
+	o := all[""]
+	place(&o.Inputs)
+	return o, err
 }
 
 // setEpoch gives targets the time that reproducible builds have for their own.
@@ -260,27 +286,17 @@ func (r *Resolved) Plan(spec plan.TargetSpec) (*plan.Plan, error) {
 	if err := r.checkAllowed(); err != nil {
 		return nil, err
 	}
-	if err := r.checkCalls(); err != nil {
+	if err := r.readCalls(); err != nil {
 		return nil, err
 	}
 	spec.Name = r.definition.name
 	var targets []plan.Target
 	for _, name := range slices.Sorted(maps.Keys(r.targets)) {
-		o := r.options[name]
-		o.CallFunc = nil
-		targets = append(targets, plan.Target{Name: name, Options: o, Linked: o.Linked, Outputs: r.targets[name].Outputs, CacheTo: r.targets[name].CacheTo})
+		t := plan.Target{Name: name, Options: r.options[name], Linked: r.options[name].Linked}
+		if t.Options.CallFunc == nil {
+			t.Outputs, t.CacheTo = r.targets[name].Outputs, r.targets[name].CacheTo
+		}
+		targets = append(targets, t)
 	}
 	return plan.OfTargets(spec, targets)
-}
-
-// checkCalls refuses targets that are to be asked about and not built.
-func (r *Resolved) checkCalls() error {
-	var found mistakes.Findings
-	for _, name := range slices.Sorted(maps.Keys(r.options)) {
-		if call := r.options[name].CallFunc; call != nil && !slices.Contains([]string{"", "build", "lint"}, call.Name) {
-			found.Add(mistakes.Place{Name: "target " + name}, &mistakes.InputError{What: "call", Problems: []string{fmt.Sprintf("%q is not built", call.Name)},
-				Hint: "leave call out of targets; --call=check has the builder check Dockerfiles"})
-		}
-	}
-	return found.Err(r.definition.name)
 }

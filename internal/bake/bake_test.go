@@ -188,7 +188,7 @@ func write(t *testing.T, files map[string]string) {
 
 func resolve(t *testing.T, q Question) (*Resolved, error) {
 	t.Helper()
-	d, err := Read(q)
+	d, err := Read(t.Context(), q)
 	if err != nil {
 		return nil, err
 	}
@@ -221,7 +221,7 @@ func TestPrint(t *testing.T) {
 // printed is what is printed of a question.
 func printed(t *testing.T, q Question, how []string) string {
 	t.Helper()
-	d, err := Read(q)
+	d, err := Read(t.Context(), q)
 	if err != nil {
 		t.Fatal(err)
 	}

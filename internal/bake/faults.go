@@ -201,7 +201,7 @@ func (d *Definition) checkTargets(asked []string) error {
 		case slices.ContainsFunc(names, matches):
 		case strings.ContainsAny(name, "*?[]"):
 			e.Problems = append(e.Problems, fmt.Sprintf("no target or group matches %q", name))
-		case len(d.question.Targets) == 0:
+		case len(d.targets) == 0:
 			e.Problems = append(e.Problems, `no target is asked for, and none or no group is named "default"`)
 		default:
 			e.Problems = append(e.Problems, fmt.Sprintf("no target or group is named %q%s", name, mistakes.DidYouMean(name, "", names)))
@@ -270,7 +270,7 @@ func (r *Resolved) checkAllowed() error {
 	for _, name := range slices.Sorted(maps.Keys(r.options)) {
 		missing, err := r.allowed.Validate(map[string]build.Options{name: r.options[name]})
 		if err == nil {
-			err = missing.Check(false)
+			err = missing.Check(r.definition.url != "")
 		}
 		if err == nil {
 			continue

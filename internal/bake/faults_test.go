@@ -25,7 +25,6 @@ func TestFaults(t *testing.T) {
 		"unknown variable": {`variable "VERSION" {}` + "\n" + app, Question{Targets: []string{"app"}, Vars: map[string]string{"VERSON": "1"}}, []string{`--var: no variable is named "VERSON"; did you mean VERSION?`, "variables of docker-bake.hcl: VERSION"}},
 		"no variables":     {app, Question{Targets: []string{"app"}, Vars: map[string]string{"V": "1"}}, []string{"docker-bake.hcl has no variables"}},
 		"no file":          {app, Question{Files: []string{"other.hcl"}}, []string{`-f: the bake file "other.hcl" does not exist`}},
-		"remote":           {app, Question{Targets: []string{"https://github.com/docker/buildx.git"}}, []string{"bake files are read from this machine only", "clone the repository"}},
 		"torn":             {"target \"app\" {\n  tags = [\n", Question{}, []string{"docker-bake.hcl: ", "line 3, column 1: "}},
 		"a mistake":        {"target \"app\" {\n  tags = VERSION\n}\n", Question{}, []string{"docker-bake.hcl: line 2, column 10: Unknown variable"}},
 		"a circle":         {chain("a", "b") + chain("b", "a"), Question{Targets: []string{"a"}}, []string{"docker-bake.hcl: targets are built on each other in a circle: b is built on a, and that at last on b"}},
@@ -51,7 +50,7 @@ func TestFaults(t *testing.T) {
 		"not allowed": {strings.Replace(app, "tags", "entitlements = [\"network.host\"]\n context = \"/etc\"\n tags", 1), Question{Targets: []string{"app"}},
 			[]string{"docker-bake.hcl: target app: --allow: it does what is not allowed without --allow=network.host --allow=fs.read=/etc"}},
 		"bad allowance":   {app, Question{Targets: []string{"app"}, Allow: []string{"all"}}, []string{"--allow: ", "network.host, security.insecure"}},
-		"another call":    {strings.Replace(app, "tags", "call = \"outline\"\n tags", 1), Question{Targets: []string{"app"}}, []string{`target app: call: "outline" is not built`}},
+		"another call":    {strings.Replace(app, "tags", "call = \"other\"\n tags", 1), Question{Targets: []string{"app"}}, []string{`target app: call: "other": "other" is neither build nor check, outline or targets`}},
 		"standard input":  {"", Question{Files: []string{"-"}, Stdin: strings.NewReader("target \"a\" {\n  tags = V\n}\n")}, []string{"standard input: line 2, column 10"}},
 		"an output twice": {strings.Replace(app, "type=registry", "type=imag", 1), Question{Targets: []string{"app"}}, []string{`target app: output`, "imag"}},
 	} {
@@ -77,14 +76,14 @@ func TestFaults(t *testing.T) {
 
 func TestNoFiles(t *testing.T) {
 	write(t, nil)
-	if _, err := Read(Question{}); err == nil || !strings.Contains(err.Error(), "-f: no bake file is here") {
+	if _, err := Read(t.Context(), Question{}); err == nil || !strings.Contains(err.Error(), "-f: no bake file is here") {
 		t.Errorf("error %v", err)
 	}
 	t.Setenv("BUILDX_BAKE_FILE", "one.hcl:two.hcl")
 	if err := os.WriteFile("one.hcl", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Read(Question{}); err == nil || !strings.Contains(err.Error(), `BUILDX_BAKE_FILE: the bake file "two.hcl" does not exist`) {
+	if _, err := Read(t.Context(), Question{}); err == nil || !strings.Contains(err.Error(), `BUILDX_BAKE_FILE: the bake file "two.hcl" does not exist`) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -153,16 +152,16 @@ func TestVarsOfCompose(t *testing.T) {
 	write(t, map[string]string{"compose.yaml": "services:\n  app:\n    image: r.example/app:${TAG:-1}\n    build:\n      context: .\n      args:\n        - PASSED\n",
 		"docker-bake.hcl": "variable \"OWN\" {}\n"})
 	q := Question{Vars: map[string]string{"TAG": "2", "OWN": "1", "PASSED": "x", "COMPOSE_PROJECT_NAME": "p"}}
-	if _, err := Read(q); err != nil {
+	if _, err := Read(t.Context(), q); err != nil {
 		t.Error(err)
 	}
 	write(t, map[string]string{"compose.yaml": "services:\n  app:\n    build: .\n", "docker-bake.hcl": "target \"a\" {\n  tags = V\n}\n"})
-	if _, err := Read(Question{}); err == nil || !strings.HasPrefix(err.Error(), "docker-bake.hcl: line 2, column 10: Unknown") {
+	if _, err := Read(t.Context(), Question{}); err == nil || !strings.HasPrefix(err.Error(), "docker-bake.hcl: line 2, column 10: Unknown") {
 		t.Errorf("error %v", err)
 	}
 	write(t, map[string]string{"compose.yaml": "services:\n  app:\n    build: .\n"})
 	q.Vars = map[string]string{"TAGS": "3"}
-	if _, err := Read(q); err == nil || !strings.Contains(err.Error(), `--var: no variable is named "TAGS"`) {
+	if _, err := Read(t.Context(), q); err == nil || !strings.Contains(err.Error(), `--var: no variable is named "TAGS"`) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -87,7 +87,7 @@ func (d *Definition) withEmpty() (vars map[string]string, empty map[string]bool)
 // parseFiles parses bake files with values of variables.
 func (d *Definition) parseFiles(files []buildx.File, vars map[string]string) (config *buildx.Config, meta *hclparser.ParseMeta, err error) {
 	err = d.guarded(func() error {
-		config, meta, err = buildx.ParseFiles(files, builtin(), vars, d.options)
+		config, meta, err = buildx.ParseFiles(files, d.builtin(), vars, d.options)
 		return err
 	})
 	return config, meta, err

@@ -86,9 +86,6 @@ func (s *survey) addLinks(ctx context.Context, q *question) error {
 // addLink makes a result the named context of a question, for each platform that the
 // result has; input is what it is called among the frontend's inputs.
 func (q *question) addLink(name, input string, res *gateway.Result) error {
-	if q.linked == nil {
-		q.linked = map[string]llb.State{}
-	}
 	if len(res.Refs) == 0 {
 		return q.addLinkedState("context:"+name, input, res.Ref, res.Metadata[exptypes.ExporterImageConfigKey])
 	}
@@ -107,6 +104,9 @@ func (q *question) addLinkedState(option, input string, ref gateway.Reference, c
 		if state, err = ref.ToState(); err != nil {
 			return err
 		}
+	}
+	if q.linked == nil {
+		q.linked = map[string]llb.State{}
 	}
 	q.linked[input] = state
 	q.opts[option] = "input:" + input
@@ -137,6 +137,7 @@ func partsOf(b *Builder, job *plan.Job, noCache bool) map[string]part {
 // in the cache may be what an earlier run has made, and BuildKit does not tell which it takes.
 func addPart(b *Builder, parts map[string]part, name string, job *plan.Job, noCache bool) {
 	o := job.BuildOptions()
+	o.CallFunc = nil
 	if name != target {
 		o.Exports, o.CacheTo = nil, nil
 	}

@@ -51,13 +51,33 @@ func ReasonOf(job *plan.Job, err error) ledger.Failure {
 }
 
 // ownerOf is the job whose Dockerfile an error is of: the last one of those that are built
-// on each other.
+// on each other, or the one that the build's error names.
 func ownerOf(job *plan.Job, err error) *plan.Job {
 	var linked *LinkedError
 	for job != nil && errors.As(err, &linked) {
 		job, err = job.Links[linked.Target], linked.Err
 	}
+	if named := ofPart.FindStringSubmatch(err.Error()); job != nil && named != nil {
+		return cmp.Or(linkedAs(job, named[1]), job)
+	}
 	return job
+}
+
+// ofPart is how buildx begins the error of one of the targets that a build consists of.
+var ofPart = regexp.MustCompile(`^target (\S+): `)
+
+// linkedAs returns what a job is built on, at once or in the end, by the name that buildx
+// gets for it; nil where that is nothing.
+func linkedAs(job *plan.Job, part string) *plan.Job {
+	for name, linked := range job.Links {
+		if partName(name) == part {
+			return linked
+		}
+		if found := linkedAs(linked, part); found != nil {
+			return found
+		}
+	}
+	return nil
 }
 
 // whereOf returns where in the Dockerfile a failure is, and the step that begins

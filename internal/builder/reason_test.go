@@ -51,6 +51,20 @@ func TestTrimmed(t *testing.T) {
 
 // The reasons that no build of the tests gives, and what is known where BuildKit
 // does not tell a place.
+// The error of a target that others are built on is of its own Dockerfile.
+func TestOwnerOf(t *testing.T) {
+	low := &plan.Job{Name: "low"}
+	mid := &plan.Job{Name: "mid", Links: map[string]*plan.Job{"low": low}}
+	top := &plan.Job{Name: "top", Links: map[string]*plan.Job{"default": mid}}
+	for message, want := range map[string]*plan.Job{
+		"failed to solve: x": top, "target default.: failed": mid, "target low: failed": low, "target other: failed": top,
+	} {
+		if got := ownerOf(top, errors.New(message)); got != want {
+			t.Errorf("%q is of %s, want %s", message, got.Name, want.Name)
+		}
+	}
+}
+
 func TestReasonOf(t *testing.T) {
 	const frame = `failed to solve: process "/bin/sh -c make" did not complete successfully: `
 	placed := func(err error) error {

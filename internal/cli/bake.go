@@ -1,16 +1,14 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"strings"
+	"time"
 
-	"github.com/docker/buildx/util/buildflags"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/stoker-build/stoker/internal/bake"
 	"github.com/stoker-build/stoker/internal/plan"
 )
 
@@ -26,7 +24,8 @@ type bakeOptions struct {
 	print      bool
 	list       string
 	plan       bool
-	call       string
+	checkOnly  bool
+	format     string
 	allow      []string
 	push, load bool
 	noCache    bool
@@ -79,7 +78,8 @@ func (o *bakeOptions) addTo(f *pflag.FlagSet) {
 	f.BoolVar(&o.print, "print", false, "print what is to be built as JSON, and build nothing")
 	f.StringVar(&o.list, "list", "", "list `targets|variables` and build nothing; type=targets,format=json for JSON")
 	f.BoolVar(&o.plan, "plan", false, "tell what the run would do as \"stoker plan\" does, and build nothing")
-	f.StringVar(&o.call, "call", "build", "`build` the targets, or check their Dockerfiles")
+	f.BoolVar(&o.checkOnly, "check-only", false, "tell all that would go wrong, as \"stoker check\" does, and build nothing")
+	f.StringVar(&o.format, "format", formatText, "how --check-only prints: text, json, markdown or junit")
 	f.StringArrayVar(&o.allow, "allow", nil, "let builds do more, such as network.host, ssh or fs.read=PATH")
 	f.BoolVar(&o.push, "push", false, "push the images under their tags, as --set '*.output=type=registry' does")
 	f.BoolVar(&o.load, "load", false, "load the images into docker, as --set '*.output=type=docker' does")
@@ -92,7 +92,7 @@ func (o *bakeOptions) addTo(f *pflag.FlagSet) {
 	f.IntVar(&o.input.batchSize, "batch-size", 15, "consecutive jobs that are accounted together")
 	f.IntVar(&o.input.limit, "limit", 0, "fill --rows-var with only the first `N` rows (0: all)")
 	o.input.addShard(f)
-	f.BoolVar(&o.run.lint, "check", false, "short for --call=check")
+	o.call.addTo(f)
 	f.BoolVar(&o.run.checkFirst, "check-first", false, "find what would go wrong first, as \"stoker check\" does, and build nothing when there is a fault")
 	o.builder.addTo(f)
 	o.run.addTo(f)
@@ -108,120 +108,40 @@ func runBake(ctx context.Context, o bakeOptions, targets []string, streams Strea
 	if err != nil {
 		return err
 	}
-	definition, err := bake.Read(question)
+	if o.checkOnly {
+		began := time.Now()
+		_, p, err := o.planOf(ctx, question)
+		return o.checkPlan(ctx, p, err, o.format, began, streams)
+	}
+	if o.list != "" || o.print {
+		return o.show(ctx, question, streams)
+	}
+	resolved, p, err := o.planOf(ctx, question)
 	if err != nil {
 		return err
 	}
-	if o.list != "" {
-		list, err := bake.ParseList(o.list)
-		if err != nil {
-			return &flagError{fmt.Errorf("--list %q: %w", o.list, err)}
-		}
-		return definition.List(streams.Out, list)
+	o.call.targets = resolved
+	var asked []*plan.Job
+	if !o.call.Asks() {
+		asked = takeAsked(p)
 	}
-	resolved, err := definition.Resolve(ctx)
-	if err != nil {
-		return err
-	}
-	if o.print {
-		return resolved.Print(streams.Out)
-	}
-	compression, err := o.input.compressed()
-	if err != nil {
-		return err
-	}
-	p, err := resolved.Plan(plan.TargetSpec{MetadataFile: o.input.metadataFile, InsecureRegistries: o.builder.insecure, Compression: compression,
-		BatchSize: o.input.batchSize, Shard: o.input.shard})
-	if err != nil {
-		return err
-	}
-	p.Notes = append(p.Notes, question.Rows.Notes...)
-	o.input.definitions = definition.Paths()
-	if o.plan {
-		return forecast(ctx, p, o.buildOptions, nil, formatTable, streams)
-	}
-	return buildPlan(ctx, p, o.buildOptions, streams)
-}
-
-// checkFlags finds flags that make no sense, and makes --check what it is short for.
-func (o *bakeOptions) checkFlags() error {
-	if o.run.lint {
-		o.call = "check"
-	}
-	hasRows := o.input.images != "" || o.input.rows != "" || o.input.each != ""
 	switch {
-	case o.print && o.list != "", o.plan && (o.print || o.list != ""):
-		return &flagError{errors.New("--print, --list and --plan print different things: give one of them")}
-	case o.call != "build" && o.call != "check" && o.call != "lint":
-		return &flagError{fmt.Errorf("--call %q: targets can be asked for with build or check only; docker buildx bake --call tells more of them", o.call)}
-	case hasRows && o.rowsVar == "":
-		return &flagError{errors.New("--rows-var NAME is needed: it names the variable of the bake file that the rows fill")}
-	case !hasRows && o.rowsVar != "":
-		return &flagError{errors.New("--rows-var says which variable the rows fill: give the rows, with --rows FILE")}
-	case !hasRows && (o.input.where != "" || o.input.selectFile != "" || o.input.sample != 0 || o.input.limit != 0):
-		return &flagError{errors.New("--where, --select, --sample and --limit choose rows: give these with --rows FILE, or name targets instead")}
+	case o.plan:
+		return forecast(ctx, p, o.buildOptions, nil, formatTable, streams)
+	case len(asked) == 0 || o.run.dryRun:
+		return buildPlan(ctx, p, o.buildOptions, streams)
 	}
-	o.run.lint = o.call != "build"
-	return o.check()
+	return o.askAndBuild(ctx, asked, p, streams)
 }
 
-// question is what the flags ask of bake files.
-func (o *bakeOptions) question(targets []string, streams Streams) (q bake.Question, err error) {
-	q = bake.Question{Files: o.files, Stdin: streams.In, Targets: targets, Overrides: o.overrides(), Allow: o.allow, RowsVar: o.rowsVar, Listing: o.list != ""}
-	for _, text := range o.vars {
-		if name, _, given := strings.Cut(text, "="); name == "" || !given {
-			return q, &flagError{fmt.Errorf("--var %q: it must be NAME=VALUE", text)}
-		}
+// askAndBuild asks about the targets that say so, and builds the others.
+func (o *bakeOptions) askAndBuild(ctx context.Context, asked []*plan.Job, p *plan.Plan, streams Streams) error {
+	err := ask(ctx, asked, o.buildOptions, streams)
+	if len(p.Jobs) == 0 || err != nil && !errors.As(err, new(*exitError)) {
+		return cmp.Or(err, p.Close())
 	}
-	if q.Vars, err = keyValues("--var", o.vars); err != nil {
-		return q, err
+	if failed := buildPlan(ctx, p, o.buildOptions, streams); failed != nil {
+		return failed
 	}
-	if o.rowsVar == "" {
-		return q, nil
-	}
-	if q.Rows, _, err = o.input.readRows(streams.In); err != nil {
-		return q, err
-	}
-	if n := o.input.limit; n > 0 && n < len(q.Rows.Rows) {
-		q.Rows.Rows = q.Rows.Rows[:n]
-	}
-	return q, nil
-}
-
-// overrides are --set and the flags that are short for it.
-func (o *bakeOptions) overrides() []string {
-	all := o.set
-	add := func(is bool, override string) {
-		if is {
-			all = append(all, override)
-		}
-	}
-	add(o.push, "*.push=true")
-	add(o.load, "*.load=true")
-	add(o.run.lint, "*.call=lint")
-	add(o.flags.Changed("no-cache"), fmt.Sprintf("*.no-cache=%t", o.noCache))
-	add(o.flags.Changed("pull"), fmt.Sprintf("*.pull=%t", o.pull))
-	add(o.sbom != "", "*.attest="+buildflags.CanonicalizeAttest("sbom", o.sbom))
-	add(o.provenance != "", "*.attest="+buildflags.CanonicalizeAttest("provenance", o.provenance))
-	return all
-}
-
-// completeTargets names the targets and groups of the bake files that the flags so far
-// name.
-func completeTargets(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-	files, err := cmd.Flags().GetStringArray("file")
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	definition, err := bake.Read(bake.Question{Files: files, Stdin: strings.NewReader(""), Listing: true})
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var names []string
-	for _, name := range definition.Names() {
-		if strings.HasPrefix(name, typed) {
-			names = append(names, name)
-		}
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
+	return err
 }

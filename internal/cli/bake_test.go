@@ -114,7 +114,8 @@ func TestBakeFlags(t *testing.T) {
 	for _, tt := range []struct{ args, want string }{
 		{"--print --list targets", "--print, --list and --plan print different things"},
 		{"--list things", `--list "things": "things" is neither targets nor variables`},
-		{"--call outline", `--call "outline": targets can be asked for with build or check only`},
+		{"--call all", `--call "all": "all" is neither build nor check, outline or targets`},
+		{"--format json", "--format is that of what --check-only prints"},
 		{"--rows x.jsonl", "--rows-var NAME is needed"},
 		{"--rows-var x", "give the rows, with --rows FILE"},
 		{"--limit 3", "name targets instead"},

@@ -23,6 +23,7 @@ type buildOptions struct {
 	run     runOptions
 	prune   pruneOptions
 	space   spaceOptions
+	call    callOptions
 	// flags are all of these, as the command line and variables set them.
 	flags *pflag.FlagSet
 }
@@ -88,13 +89,13 @@ unreadable input; 3 no builder could be reached; 130 interrupted.`,
 	o.run.addTo(cmd.Flags())
 	o.prune.addTo(cmd.Flags())
 	o.space.addTo(cmd.Flags())
-	cmd.Flags().BoolVar(&o.run.lint, "check", false, "have the builder check the Dockerfiles, print what it finds, and build nothing")
+	o.call.addTo(cmd.Flags())
 	cmd.Flags().BoolVar(&o.run.checkFirst, "check-first", false, "do what \"stoker check\" does first, and build nothing when it finds a fault")
 	return cmd
 }
 
 func runBuild(ctx context.Context, o buildOptions, streams Streams) error {
-	if err := o.check(); err != nil {
+	if err := errors.Join(o.call.read(), o.check()); err != nil {
 		return err
 	}
 	p, err := o.input.plan(streams.In, o.builder.insecure)
@@ -110,8 +111,8 @@ func buildPlan(ctx context.Context, p *plan.Plan, o buildOptions, streams Stream
 	if o.run.dryRun {
 		return printJobs(streams.Out, p)
 	}
-	if o.run.lint {
-		return checkDockerfiles(ctx, p, o, streams)
+	if o.call.Asks() {
+		return ask(ctx, p.Jobs, o, streams)
 	}
 	if err := p.CheckOutputs(); err != nil {
 		return err

@@ -17,7 +17,6 @@ import (
 // leftOut are the flags of docker buildx build that stoker build does not have, and
 // why.
 var leftOut = map[string]string{
-	"call":         "of what it calls for, --check is there; outlines and targets are of one Dockerfile, which buildx tells of",
 	"policy":       "a policy beside a Dockerfile is used; other ones are yet to be asked for",
 	"print":        "hidden: an older name of --call",
 	"memory":       "hidden: --resource memory=",

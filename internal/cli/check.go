@@ -82,10 +82,16 @@ func runCheck(ctx context.Context, o buildOptions, format string, streams Stream
 		return err
 	}
 	p, err := o.input.plan(streams.In, o.builder.insecure)
-	if errors.As(err, new(*flagError)) {
+	return o.checkPlan(ctx, p, err, format, began, streams)
+}
+
+// checkPlan tells what would go wrong with a plan, or what is wrong with the input that none
+// could be made of, and closes it.
+func (o buildOptions) checkPlan(ctx context.Context, p *plan.Plan, err error, format string, began time.Time, streams Streams) error {
+	switch {
+	case errors.As(err, new(*flagError)), errors.As(err, new(*builder.UnreachableError)), err != nil && ctx.Err() != nil:
 		return err
-	}
-	if err != nil {
+	case err != nil:
 		var report check.Report
 		report.TakeInput(err)
 		return o.tell(&report, o.redactor(&plan.Plan{}).String, format, began, streams)

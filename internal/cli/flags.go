@@ -175,7 +175,6 @@ type runOptions struct {
 	postBuild  string
 	progress   string
 	quiet      bool
-	lint       bool
 	checkFirst bool
 }
 

@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stoker-build/stoker/internal/lab"
+	"github.com/stoker-build/stoker/internal/lab/labtest"
+)
+
+// shell runs a command in the workbench's directory.
+func (w *workbench) shell(command string) {
+	w.t.Helper()
+	cmd := exec.CommandContext(w.t.Context(), "sh", "-ec", command)
+	cmd.Dir = w.dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		w.t.Fatalf("%s: %v\n%s", command, err, out)
+	}
+}
+
+// Bake files and the contexts of their targets come from a repository or an address; what they say can be asked about, and checked, without being built.
+func TestBakeFromElsewhere(t *testing.T) {
+	t.Parallel()
+	w := newWorkbench(t, small(1, 1))
+	server := httptest.NewServer(http.FileServer(http.Dir(w.dir)))
+	t.Cleanup(server.Close)
+	w.write("repo/docker-bake.hcl", `
+group "default" { targets = ["whole", "part", "inline"] }
+target "whole" {
+  description = "all of it"
+  tags = ["`+w.registry.Host()+`/whole:1"]
+}
+target "part" {
+  context = "app"
+  contexts = { more = "lib" }
+  tags = ["`+w.registry.Host()+`/part:1"]
+}
+target "inline" {
+  dockerfile-inline = "FROM scratch\nCOPY own /own\n"
+  tags = ["`+w.registry.Host()+`/inline:1"]
+}
+target "told" {
+  call = "outline"
+  dockerfile-inline = "FROM scratch AS last\nARG WHAT=1\n"
+}
+target "below" {
+  context = "lib"
+  dockerfile-inline = "FROM `+w.bases[0].Ref+`\nRUN exit 3\n"
+}
+target "above" {
+  context = "app"
+  dockerfile = "Above"
+  contexts = { below = "target:below" }
+  output = ["type=cacheonly"]
+}
+`)
+	w.write("repo/Dockerfile", "FROM scratch AS only\nCOPY own /own\n")
+	w.write("repo/own", "whole\n")
+	w.write("repo/app/Dockerfile", "from scratch\nCOPY own /own\nCOPY --from=more own /more\n")
+	w.write("repo/app/Above", "FROM below\nRUN true\n")
+	w.write("repo/app/own", "part\n")
+	w.write("repo/lib/own", "lib\n")
+	w.shell(`cd repo && git init -q -b main . && git add -A && git -c user.name=a -c user.email=a@b commit -qm one
+		git clone -q --bare . ../repo.git && git -C ../repo.git update-server-info && tar -czf ../repo.tar.gz *`)
+	git := server.URL + "/repo.git#main"
+	if code, out := w.bakeWith(t.Context(), "--push", git); code != ExitOK {
+		t.Fatalf("exit code %d\n%s", code, out)
+	}
+	for target, want := range map[string]string{"whole": "whole\n", "part": "part\n", "inline": "whole\n"} {
+		files := labtest.Files(t, w.registry.Host()+"/"+target+":1")
+		if got := string(files["/own"].Content); got != want {
+			t.Errorf("%s has /own %q, want %q", target, got, want)
+		}
+		if got := string(files["/more"].Content); target == "part" && got != "lib\n" {
+			t.Errorf("/more is %q", got)
+		}
+	}
+	for _, tt := range []struct {
+		args string
+		code int
+		says []string
+	}{
+		{server.URL + "/nothing.git", ExitUsage, []string{"reading the bake files of", "/nothing.git: "}},
+		{server.URL + "/repo.tar.gz", ExitUsage, []string{"it is an archive", "unpack it"}},
+		{"-f none.hcl " + git, ExitUsage, []string{"none.hcl", "repo.git"}},
+		{"--check " + git, ExitFailed, []string{"checking the Dockerfiles of 3 jobs", "in 1 of 3 jobs: part"}},
+		{"--call targets " + git + " whole", ExitOK, []string{"whole\nall of it\n\nTARGET", "only"}},
+		{git + " told", ExitOK, []string{"told\n\nTARGET:", "WHAT"}},
+		{"--check-only --push --format json " + git, ExitOK, []string{`"ok": true`}},
+		{"--check-only --push --force --set whole.args.BUILDKIT_SYNTAX=" + w.registry.Host() + "/gone:1 " + git, ExitFailed, []string{"fault: ", "/gone:1"}},
+		{"--retries 0 " + git + " above", ExitFailed, []string{"dockerfile-inline:2"}},
+		{"-f " + w.path("repo/docker-bake.hcl"), ExitUsage, []string{"Dockerfile"}},
+		{server.URL + "/repo/docker-bake.hcl --print inline", ExitOK, []string{`"context": "."`}},
+	} {
+		code, out := w.bakeWith(t.Context(), strings.Fields(tt.args)...)
+		for _, says := range tt.says {
+			if code != tt.code || !strings.Contains(out, says) {
+				t.Errorf("%s: exit code %d, want %q\n%s", tt.args, code, says, out)
+			}
+		}
+	}
+	buildx, err := lab.FindBuildx()
+	labtest.Made(t, "find buildx", err)
+	w.shell("export BUILDX_CONFIG=" + w.path("bx") + "; " + buildx + " create --name same --driver remote " + w.daemon.Addr())
+	for _, args := range []string{"--print " + git, "--print --call check " + git + " part", "--call=check,format=json " + git + " whole", "--call outline " + git + " told whole", "--call targets " + git + " whole part"} {
+		cmd := exec.CommandContext(t.Context(), buildx, append([]string{"bake", "--builder", "same", "--allow", "fs.read=" + w.dir}, strings.Fields(args)...)...)
+		cmd.Env = append(os.Environ(), "BUILDX_CONFIG="+w.path("bx"))
+		want, _ := cmd.Output()
+		var got bytes.Buffer
+		Main(t.Context(), "test", append([]string{"bake", "--builder", w.daemon.Addr(), "--state-dir", w.path("state"), "--allow", "fs.read=" + w.dir}, strings.Fields(args)...), Streams{In: strings.NewReader(""), Out: &got, Err: io.Discard})
+		if got.String() != string(want) {
+			t.Errorf("%s prints\n%s\nbuildx prints\n%s", args, &got, want)
+		}
+	}
+	code, out := w.bakeWith(t.Context(), "--call=check,format=json", git, "part")
+	var document struct {
+		Target map[string]struct {
+			Build map[string]any
+			Check struct{ Warnings []any }
+		}
+	}
+	_, text, _ := strings.Cut(out, "1 job\n")
+	if err := json.Unmarshal([]byte(text), &document); err != nil || code != ExitFailed || len(document.Target["part"].Check.Warnings) == 0 || document.Target["part"].Build["context"] != git+":app" {
+		t.Errorf("exit code %d, %v\n%s", code, err, out)
+	}
+}
