@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -95,10 +94,14 @@ func (c *compressionRun) trees() (string, error) {
 	if err != nil || len(packages) == 0 {
 		return "", errors.Join(errors.New("there is no /usr/lib/python3*: install python3"), err)
 	}
+	goroot, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return "", err
+	}
 	return dir, errors.Join(
 		os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o644),
 		copyTrees(filepath.Join(dir, "packages"), packages...),
-		copyTrees(filepath.Join(dir, "repository"), filepath.Join(runtime.GOROOT(), "src", "cmd")),
+		copyTrees(filepath.Join(dir, "repository"), filepath.Join(strings.TrimSpace(string(goroot)), "src", "cmd")),
 		copyTrees(filepath.Join(dir, "binaries"), c.buildctl, filepath.Join(filepath.Dir(c.buildctl), "buildkitd")),
 	)
 }
