@@ -110,7 +110,7 @@ func (o *inputOptions) addTo(f *pflag.FlagSet) {
 }
 
 func (o *inputOptions) addCompression(f *pflag.FlagSet) {
-	f.StringVar(&o.compression, "compression", "", "compression of new layers, `TYPE[:LEVEL]`, such as gzip:1 or zstd (default the builder's, gzip)")
+	f.StringVar(&o.compression, "compression", "gzip:1", "compression of new layers, `TYPE[:LEVEL]`, such as zstd; gzip is as docker buildx does it")
 }
 
 func defaultPlatforms() []string {
