@@ -8,7 +8,7 @@ COMMIT = $(shell git describe --always --abbrev=40 --dirty --exclude '*' 2>/dev/
 # Where "make registry" listens.
 ADDRESS ?= 127.0.0.1:5000
 
-.PHONY: help build registry registry-stop setup demo soak test lint bench docs release-check
+.PHONY: help build registry registry-stop setup demo soak test test-whole test-packages test-rest lint bench docs release-check
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -44,14 +44,21 @@ soak: setup build ## hundreds of images, on one daemon and on two, while daemons
 WHOLE = ./bench/... ./deploy/... $(addprefix ./internal/,cli docstest release lab/...)
 RACES = ^Test(FailuresAreIsolated|Interrupt|FirstBuildsStartBeforeAllIsKnown|TwoNodes|NodeThatDies|ThrottledRegistry|DaemonIsLost)$$
 
+# Side by side: most of the time tests wait for daemons.
 test: setup build ## everything, against real parts
 	./tools/setup.sh bench
+	@$(MAKE) --no-print-directory --jobs 3 --keep-going test-whole test-packages test-rest
+
+test-whole:
+	STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m -p 3 -parallel 5 $(WHOLE)
+
+test-packages:
+	STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m -p 2 -race $$($(GO) list ./... | grep -vxF "$$($(GO) list $(WHOLE))")
+
+test-rest:
 	$(GO) vet ./...
 	cd tools/portable && $(GO) run . darwin/arm64 windows/amd64
-	STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m -p 3 -parallel 4 $(WHOLE)
-	STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m -race -run '$(RACES)' ./internal/cli & races=$$!; \
-	STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m -p 3 -race $$($(GO) list ./... | grep -vxF "$$($(GO) list $(WHOLE))"); \
-	rest=$$?; wait $$races && exit $$rest
+	STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m -race -run '$(RACES)' ./internal/cli
 	./tools/fuzz.sh 1s
 
 lint: ## golangci-lint and deadcode, built from the pinned versions
