@@ -32,12 +32,8 @@ func (o *otherClock) Info(context.Context, *controlapi.InfoRequest) (*controlapi
 	return &controlapi.InfoResponse{}, nil
 }
 
-func (o *otherClock) Status(_ *controlapi.StatusRequest, s grpc.ServerStreamingServer[controlapi.StatusResponse]) error {
-	if err := s.SendHeader(metadata.Pairs(clockHeader, time.Now().Add(time.Duration(o.ahead.Load())).Format(time.RFC3339Nano))); err != nil {
-		return err
-	}
-	<-s.Context().Done() // BuildKit waits some seconds for a build that may yet begin
-	return s.Context().Err()
+func (o *otherClock) ListenBuildHistory(_ *controlapi.BuildHistoryRequest, s grpc.ServerStreamingServer[controlapi.BuildHistoryEvent]) error {
+	return s.SendHeader(metadata.Pairs(clockHeader, time.Now().Add(time.Duration(o.ahead.Load())).Format(time.RFC3339Nano)))
 }
 
 func (o *otherClock) DiskUsage(context.Context, *controlapi.DiskUsageRequest) (*controlapi.DiskUsageResponse, error) {
