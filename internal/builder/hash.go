@@ -134,15 +134,33 @@ func digestsOf(images []graph.Image) []string {
 	return slices.Sorted(maps.Keys(digests))
 }
 
-// addExports adds what an export puts to an image: annotations, attestations, and the moment
-// that all its files are of.
+// addExports adds what outputs put to an image: annotations, how it is packed, attestations,
+// and the moment that all its files are of. Where nothing says yet where the image goes, the
+// annotations are those that each output will have.
 func addExports(sum hash.Hash, job *plan.Job) {
+	annotations, packings := map[string]bool{}, map[string]bool{}
+	for key, value := range job.Options.Annotations {
+		annotations[key.String()+" "+value] = true
+	}
 	for _, e := range job.Options.Exports {
+		var packing []string
 		for _, key := range slices.Sorted(maps.Keys(e.Attrs)) {
-			if strings.HasPrefix(key, "annotation") {
-				fmt.Fprintln(sum, key, e.Attrs[key])
+			switch {
+			case strings.HasPrefix(key, "annotation"):
+				annotations[key+" "+e.Attrs[key]] = true
+			case slices.Contains(packed, exptypes.ImageExporterOptKey(key)):
+				packing = append(packing, key+"="+e.Attrs[key])
 			}
 		}
+		if len(packing) > 0 {
+			packings[e.Type+" "+strings.Join(packing, " ")] = true
+		}
+	}
+	for _, annotation := range slices.Sorted(maps.Keys(annotations)) {
+		fmt.Fprintln(sum, annotation)
+	}
+	for _, packing := range slices.Sorted(maps.Keys(packings)) {
+		fmt.Fprintln(sum, "packed", packing)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(job.Options.Attests)) {
 		if attrs := job.Options.Attests[kind]; attrs != nil {
@@ -152,6 +170,14 @@ func addExports(sum hash.Hash, job *plan.Job) {
 	if moment := job.Options.BuildArgs["SOURCE_DATE_EPOCH"]; moment != "" {
 		fmt.Fprintln(sum, "moment", moment)
 	}
+}
+
+// packed are the attributes of outputs that make other images of the same build
+// (exporter/containerimage/opts.go).
+var packed = []exptypes.ImageExporterOptKey{
+	exptypes.OptKeyLayerCompression, exptypes.OptKeyForceCompression, exptypes.OptKeyCompressionLevel,
+	exptypes.OptKeyOCITypes, exptypes.OptKeyOCIArtifact, exptypes.OptKeyForceInlineAttestations,
+	exptypes.OptKeyPreferNondistLayers, exptypes.OptKeySourceDateEpoch, exptypes.OptKeyRewriteTimestamp,
 }
 
 // Of a config, what is not by what the image is: when it was made, and how.
