@@ -55,15 +55,16 @@ func OfAll(err error, jobs []string) error {
 // Reword has the texts of all InputErrors that an error is made of be as a function has them,
 // such as without secrets.
 func Reword(err error, text func(string) string) {
-	switch e := err.(type) {
-	case *InputError:
-		e.reword(text)
-	case interface{ Unwrap() []error }:
-		for _, each := range e.Unwrap() {
+	var several interface{ Unwrap() []error }
+	if errors.As(err, &several) {
+		for _, each := range several.Unwrap() {
 			Reword(each, text)
 		}
-	case interface{ Unwrap() error }:
-		Reword(e.Unwrap(), text)
+		return
+	}
+	var input *InputError
+	if errors.As(err, &input) {
+		input.reword(text)
 	}
 }
 
