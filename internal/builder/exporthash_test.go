@@ -47,6 +47,7 @@ func TestOutputsInHashes(t *testing.T) {
 		"without TLS":     {{"push": "true", "registry.insecure": "true"}},
 		"to a file":       {{"dest": "x.tar"}},
 		"to two places":   {{"push": "true"}, {"dest": "x.tar"}},
+		"at a level":      {{"push": "true", "compression": "gzip", "compression-level": "1"}},
 		"by another name": {{"push": "true", "name": "r.example/x:1"}},
 	} {
 		if of(false, outputs...) != plain || of(true, outputs...) != annotated {

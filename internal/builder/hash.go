@@ -135,25 +135,21 @@ func digestsOf(images []graph.Image) []string {
 }
 
 // addExports adds what outputs put to an image: annotations, how it is packed, attestations,
-// and the moment that all its files are of. Where nothing says yet where the image goes, the
-// annotations are those that each output will have.
+// and the moment that all its files are of. Where nothing says yet where the image goes, that
+// is what an output will put to it.
 func addExports(sum hash.Hash, job *plan.Job) {
 	annotations, packings := map[string]bool{}, map[string]bool{}
 	for key, value := range job.Options.Annotations {
 		annotations[key.String()+" "+value] = true
 	}
-	for _, e := range job.Options.Exports {
-		var packing []string
-		for _, key := range slices.Sorted(maps.Keys(e.Attrs)) {
-			switch {
-			case strings.HasPrefix(key, "annotation"):
-				annotations[key+" "+e.Attrs[key]] = true
-			case slices.Contains(packed, exptypes.ImageExporterOptKey(key)):
-				packing = append(packing, key+"="+e.Attrs[key])
+	for _, e := range job.Outputs() {
+		for key, value := range e.Attrs {
+			if strings.HasPrefix(key, "annotation") {
+				annotations[key+" "+value] = true
 			}
 		}
-		if len(packing) > 0 {
-			packings[e.Type+" "+strings.Join(packing, " ")] = true
+		if packing := packingOf(e.Attrs); packing != "" {
+			packings[e.Type+" "+packing] = true
 		}
 	}
 	for _, annotation := range slices.Sorted(maps.Keys(annotations)) {
@@ -178,6 +174,20 @@ var packed = []exptypes.ImageExporterOptKey{
 	exptypes.OptKeyLayerCompression, exptypes.OptKeyForceCompression, exptypes.OptKeyCompressionLevel,
 	exptypes.OptKeyOCITypes, exptypes.OptKeyOCIArtifact, exptypes.OptKeyForceInlineAttestations,
 	exptypes.OptKeyPreferNondistLayers, exptypes.OptKeySourceDateEpoch, exptypes.OptKeyRewriteTimestamp,
+}
+
+// packingOf says how an output packs an image; empty for the usual way, which gzip at any
+// level is: what pulls one such image pulls each.
+func packingOf(attrs map[string]string) string {
+	usual := slices.Contains([]string{"", "gzip"}, attrs[string(exptypes.OptKeyLayerCompression)])
+	var packing []string
+	for _, key := range packed {
+		value, is := attrs[string(key)]
+		if is && !(usual && (key == exptypes.OptKeyLayerCompression || key == exptypes.OptKeyCompressionLevel)) {
+			packing = append(packing, string(key)+"="+value)
+		}
+	}
+	return strings.Join(packing, " ")
 }
 
 // Of a config, what is not by what the image is: when it was made, and how.

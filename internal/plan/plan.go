@@ -120,6 +120,8 @@ type Job struct {
 	MetadataFile string
 	// Problem is why it cannot be built; nil where nothing is known of that.
 	Problem error
+	// compression is that of an image whose output says nothing of it.
+	compression Compression
 	// writes is what its build writes beside its tags.
 	writes []destination
 	// later sets what it writes again once the hash of what its build does is known; nil
