@@ -285,6 +285,7 @@ func TestRows(t *testing.T) {
 		"optional":         {"list(object({ id = string, value = string, wrapped = optional(bool) }))", two, "tasks", "task-a=1 task-b=2"},
 		"another type":     {"list(object({ id = string, value = number }))", two + `{"id":"c","value":"many"}`, "tasks", `tasks.jsonl: line 3: column value: "many" is not number`},
 		"no such variable": {"list(map(string))", two, "task", `--rows-var: docker-bake.hcl has no variable "task"; did you mean tasks?`},
+		"a slip elsewhere": {"list(map(string)) }", two, "tasks", `docker-bake.hcl: line `},
 		"no list":          {"map(string)", two, "tasks", `the variable "tasks" is map(string), and not a list of objects or maps`},
 		"a list of texts":  {"list(string)", two, "tasks", `and not a list of objects or maps`},
 		"no type":          {"", two, "tasks", `the variable "tasks" of docker-bake.hcl has no type`},

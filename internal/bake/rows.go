@@ -81,6 +81,11 @@ func (d *Definition) rowType(name string) (cty.Type, error) {
 		}
 		return elementOf(list, wrong, name)
 	}
+	// What cannot be read declares nothing.
+	vars, _ := d.withEmpty()
+	if _, _, err := d.parseFiles(d.files, vars); err != nil {
+		return cty.NilType, d.wrong(err)
+	}
 	var names []string
 	for _, v := range declared {
 		names = append(names, v.name)

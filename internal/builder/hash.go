@@ -134,15 +134,29 @@ func digestsOf(images []graph.Image) []string {
 	return slices.Sorted(maps.Keys(digests))
 }
 
-// addExports adds what an export puts to an image: annotations, attestations, and the moment
-// that all its files are of.
+// addExports adds what outputs put to an image: annotations, how it is packed, attestations,
+// and the moment that all its files are of. Where nothing says yet where the image goes, that
+// is what an output will put to it.
 func addExports(sum hash.Hash, job *plan.Job) {
-	for _, e := range job.Options.Exports {
-		for _, key := range slices.Sorted(maps.Keys(e.Attrs)) {
+	annotations, packings := map[string]bool{}, map[string]bool{}
+	for key, value := range job.Options.Annotations {
+		annotations[key.String()+" "+value] = true
+	}
+	for _, e := range job.Outputs() {
+		for key, value := range e.Attrs {
 			if strings.HasPrefix(key, "annotation") {
-				fmt.Fprintln(sum, key, e.Attrs[key])
+				annotations[key+" "+value] = true
 			}
 		}
+		if packing := packingOf(e.Attrs); packing != "" {
+			packings[e.Type+" "+packing] = true
+		}
+	}
+	for _, annotation := range slices.Sorted(maps.Keys(annotations)) {
+		fmt.Fprintln(sum, annotation)
+	}
+	for _, packing := range slices.Sorted(maps.Keys(packings)) {
+		fmt.Fprintln(sum, "packed", packing)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(job.Options.Attests)) {
 		if attrs := job.Options.Attests[kind]; attrs != nil {
@@ -152,6 +166,28 @@ func addExports(sum hash.Hash, job *plan.Job) {
 	if moment := job.Options.BuildArgs["SOURCE_DATE_EPOCH"]; moment != "" {
 		fmt.Fprintln(sum, "moment", moment)
 	}
+}
+
+// packed are the attributes of outputs that make other images of the same build
+// (exporter/containerimage/opts.go).
+var packed = []exptypes.ImageExporterOptKey{
+	exptypes.OptKeyLayerCompression, exptypes.OptKeyForceCompression, exptypes.OptKeyCompressionLevel,
+	exptypes.OptKeyOCITypes, exptypes.OptKeyOCIArtifact, exptypes.OptKeyForceInlineAttestations,
+	exptypes.OptKeyPreferNondistLayers, exptypes.OptKeySourceDateEpoch, exptypes.OptKeyRewriteTimestamp,
+}
+
+// packingOf says how an output packs an image; empty for the usual way, which gzip at any
+// level is: what pulls one such image pulls each.
+func packingOf(attrs map[string]string) string {
+	usual := slices.Contains([]string{"", "gzip"}, attrs[string(exptypes.OptKeyLayerCompression)])
+	var packing []string
+	for _, key := range packed {
+		value, is := attrs[string(key)]
+		if is && !(usual && (key == exptypes.OptKeyLayerCompression || key == exptypes.OptKeyCompressionLevel)) {
+			packing = append(packing, string(key)+"="+value)
+		}
+	}
+	return strings.Join(packing, " ")
 }
 
 // Of a config, what is not by what the image is: when it was made, and how.

@@ -131,7 +131,8 @@ func completeTargets(cmd *cobra.Command, _ []string, typed string) ([]string, co
 }
 
 // show lists or prints what bake files say.
-func (o *bakeOptions) show(ctx context.Context, question bake.Question, streams Streams) error {
+func (o *bakeOptions) show(ctx context.Context, question bake.Question, streams Streams) (err error) {
+	defer func() { err = keepFrom(err, rowSecrets(question.Rows)) }()
 	definition, err := bake.Read(ctx, question)
 	if err != nil {
 		return err
@@ -151,7 +152,9 @@ func (o *bakeOptions) show(ctx context.Context, question bake.Question, streams 
 }
 
 // planOf makes the plan of what bake files say. It must be closed.
-func (o *bakeOptions) planOf(ctx context.Context, question bake.Question) (*bake.Resolved, *plan.Plan, error) {
+func (o *bakeOptions) planOf(ctx context.Context, question bake.Question) (_ *bake.Resolved, _ *plan.Plan, err error) {
+	secrets := rowSecrets(question.Rows)
+	defer func() { err = keepFrom(err, secrets) }()
 	definition, err := bake.Read(ctx, question)
 	if err != nil {
 		return nil, nil, err
@@ -170,6 +173,6 @@ func (o *bakeOptions) planOf(ctx context.Context, question bake.Question) (*bake
 	if err != nil {
 		return nil, nil, err
 	}
-	p.Notes = append(p.Notes, question.Rows.Notes...)
+	p.Notes, p.Secrets = append(p.Notes, question.Rows.Notes...), secrets
 	return resolved, p, nil
 }

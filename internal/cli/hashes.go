@@ -28,7 +28,8 @@ func (o buildOptions) fillHashes(ctx context.Context, p *plan.Plan, b hasher, wa
 	if err != nil {
 		return &runError{err}
 	}
-	return p.FillHashes(func(job *plan.Job) (string, error) { return all[job].hash, all[job].err })
+	err = p.FillHashes(func(job *plan.Job) (string, error) { return all[job].hash, all[job].err })
+	return keepFrom(err, p.Secrets)
 }
 
 // checkFilled checks what builds write by its names, which have hashes now.

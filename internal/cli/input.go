@@ -47,7 +47,13 @@ func (o inputOptions) plan(stdin io.Reader, insecure []string) (*plan.Plan, erro
 	spec.File = cmp.Or(spec.File, file)
 	spec.Preset = o.basePreset()
 	spec.Stdin, spec.InsecureRegistries = stdin, insecure
-	return plan.New(spec, in)
+	p, err := plan.New(spec, in)
+	secrets := rowSecrets(in)
+	if err != nil {
+		return nil, keepFrom(err, secrets)
+	}
+	p.Secrets = secrets
+	return p, nil
 }
 
 func (o inputOptions) spec() (plan.Spec, error) {

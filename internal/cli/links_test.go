@@ -55,16 +55,17 @@ func TestBaseOfAnotherJob(t *testing.T) {
 	}
 }
 
-// Dockerfiles name other jobs' images, too: in FROM and in COPY --from.
+// Dockerfiles name other jobs' images, too: in FROM and in COPY --from. An argument that is no
+// image there says nothing, whatever it names.
 func TestDockerfileNamesAnotherJobsImage(t *testing.T) {
 	t.Parallel()
 	for _, before := range []string{"nothing", "something"} {
 		t.Run(before+" is there before", func(t *testing.T) {
 			w := newWorkbench(t, small(1, 2))
 			for id, dockerfile := range map[string]string{
-				"a-last": "FROM " + w.made("b-base") + "\nCOPY --from=" + w.made("c-tool") + " /lines /tool\nRUN echo last >> /lines\n",
-				"b-base": "FROM " + w.bases[0].Ref + "\nRUN sleep 1 && echo base >> /lines\n",
-				"c-tool": "FROM " + w.bases[0].Ref + "\nRUN sleep 1 && echo tool >> /lines\n",
+				"a-last": "FROM " + w.made("b-base") + "\nCOPY --from=" + w.made("c-tool") + " /lines /tool\nRUN echo last >> /lines\nARG PEER\n",
+				"b-base": "FROM " + w.bases[0].Ref + "\nRUN sleep 1 && echo base >> /lines\nARG PEER\nENV PEER=${PEER}\n",
+				"c-tool": "FROM " + w.bases[0].Ref + "\nRUN sleep 1 && echo tool >> /lines\nARG PEER\nENV PEER=${PEER}\n",
 			} {
 				w.write("tasks/"+id+"/Dockerfile", dockerfile)
 				if before == "something" && id != "a-last" {
@@ -73,8 +74,9 @@ func TestDockerfileNamesAnotherJobsImage(t *testing.T) {
 					}
 				}
 			}
-			code, out := w.rows([]string{`{"id":"a-last"}`, `{"id":"b-base"}`, `{"id":"c-tool"}`}, "--force", "--workers", "3",
-				"--prune", "completed", "-t", w.registry.Host()+"/agent/{{.id}}:1", w.path("tasks/{{.id}}"))
+			peer := func(id, of string) string { return fmt.Sprintf(`{"id":%q,"peer":%q}`, id, of) }
+			code, out := w.rows([]string{peer("a-last", "x"), peer("b-base", w.made("c-tool")), peer("c-tool", w.made("b-base"))}, "--force", "--workers", "3",
+				"--prune", "completed", "--build-arg", "PEER={{.peer}}", "-t", w.registry.Host()+"/agent/{{.id}}:1", w.path("tasks/{{.id}}"))
 			w.checkSwept(code, out, 3, 0)
 			files := labtest.Files(t, w.made("a-last"))
 			if got, tool := w.lines(w.made("a-last")), string(files["/tool"].Content); got != "base last" || tool != "tool\n" {

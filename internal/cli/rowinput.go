@@ -98,8 +98,11 @@ func (o inputOptions) readRows(stdin io.Reader) (in rows.Input, file string, err
 	if err != nil {
 		return in, "", err
 	}
-	in, err = choice.From(in)
-	return in, file, err
+	chosen, err := choice.From(in)
+	if err != nil {
+		err = keepFrom(err, rowSecrets(in))
+	}
+	return chosen, file, err
 }
 
 func readImageRows(name string, stdin io.Reader) (rows.Input, error) {

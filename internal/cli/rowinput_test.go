@@ -132,7 +132,7 @@ func TestBadRowsStartNoBuild(t *testing.T) {
 		says []string
 	}{
 		{"torn Parquet", []string{"--rows", "torn.parquet", "."}, []string{"torn.parquet: as Parquet it cannot be read: it does not end with PAR1", "cut short"}},
-		{"uneven CSV", []string{"--rows", "uneven.csv", "."}, []string{"uneven.csv: line 3: it has 1 fields, where the header has 2"}},
+		{"uneven CSV", []string{"--rows", "uneven.csv", "."}, []string{"uneven.csv: line 3: it has 1 field, where the header has 2"}},
 		{"JSON that ends", []string{"--rows", "middle.json", "."}, []string{"middle.json: element ", "it ends in the middle, at line "}},
 		{"an unknown column", []string{"--rows", "rows.parquet", "--build-arg", "V={{.bsae}}", "."}, []string{"rows.parquet: rows 1, 2, 3", "there is no field .bsae; did you mean .base?", "fields: .GitSHA .Index .Name .base .fresh .id .stars"}},
 		{"a template that fails on row 317", []string{"--rows", "rows.parquet", "--build-arg", "V={{substr 7 9 .base}}{{.id}}", "."}, []string{"rows.parquet: row 317: --build-arg V", "out of range"}},

@@ -8,15 +8,17 @@ import (
 	"github.com/docker/buildx/util/buildflags"
 	"github.com/docker/cli/cli/config"
 
+	"github.com/stoker-build/stoker/internal/mistakes"
 	"github.com/stoker-build/stoker/internal/plan"
 	"github.com/stoker-build/stoker/internal/redact"
+	"github.com/stoker-build/stoker/internal/rows"
 )
 
 // redactor knows the secrets that the run is given: build secrets, build
 // arguments that look like secrets, whichever row they come from, and the
 // credentials of registries.
 func (o buildOptions) redactor(p *plan.Plan) *redact.Redactor {
-	secrets := slices.Concat(secretArgs(p), buildSecrets(p))
+	secrets := slices.Concat(p.Secrets, secretArgs(p), buildSecrets(p))
 	if file, err := config.Load(config.Dir()); err == nil {
 		for _, auth := range file.AuthConfigs {
 			secrets = append(secrets, auth.Password, auth.Auth, auth.IdentityToken, auth.RegistryToken)
@@ -37,6 +39,42 @@ func secretArgs(p *plan.Plan) []string {
 		}
 	}
 	return slices.Sorted(maps.Keys(values))
+}
+
+// rowSecrets returns the values of columns that look like secrets, also of columns in
+// others, each once.
+func rowSecrets(in rows.Input) []string {
+	values := map[string]bool{}
+	for _, row := range in.Rows {
+		addSecrets(values, row.Columns, false)
+	}
+	return slices.Sorted(maps.Keys(values))
+}
+
+// addSecrets adds the texts in a value that stand below a key that looks like a secret's.
+func addSecrets(to map[string]bool, value any, secret bool) {
+	switch v := value.(type) {
+	case string:
+		if secret {
+			to[v] = true
+		}
+	case []any:
+		for _, each := range v {
+			addSecrets(to, each, secret)
+		}
+	case map[string]any:
+		for key, each := range v {
+			addSecrets(to, each, secret || redact.LooksSecret(key))
+		}
+	}
+}
+
+// keepFrom takes secrets out of an error about an input, and returns the error.
+func keepFrom(err error, secrets []string) error {
+	if len(secrets) > 0 {
+		mistakes.Reword(err, redact.New(secrets...).String)
+	}
+	return err
 }
 
 // buildSecrets returns the values of the jobs' build secrets, each once.

@@ -51,3 +51,37 @@ RUN `, 1))
 		t.Error("nothing was redacted, so that nothing was shown")
 	}
 }
+
+// What rows have in columns that are named like secrets is in no error, whoever finds it.
+func TestSecretsOfRowsStayOutOfErrors(t *testing.T) {
+	dir := t.TempDir()
+	const rows = `{"id":"one","password":"pwSECRET99","deep":{"api_key":["Key-of-Mine"]}}` + "\n" + `{"id":"two","password":"pwSECRET99","deep":{"api_key":["Key-of-Mine"]}}` + "\n"
+	for name, text := range map[string]string{
+		"Dockerfile": "FROM scratch\nARG V\nCOPY ${V} /\n", "rows.jsonl": rows,
+		"docker-bake.hcl": "variable \"all\" { type = list(object({id=string, password=string})) }\ntarget \"default\" {\n  name = item.id\n  matrix = { item = all }\n  context = \"" + dir + "\"\n" +
+			"  output = [\"type=cacheonly\"]\n  tags = [\"r.example/x:${item.password}/\"]\n}\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	build := func(command, tag string) []string {
+		return []string{command, "--rows", filepath.Join(dir, "rows.jsonl"), "--build-arg", "V={{.id}}", "-t", tag, "-o", "type=cacheonly", dir}
+	}
+	for name, args := range map[string][]string{
+		"build":      build("build", "r.example/x:{{.id}}-{{.password}}/"),
+		"a list":     build("build", "r.example/x:{{index .deep.api_key 0}}/"),
+		"twice":      build("build", "r.example/x:{{.password}}"),
+		"plan":       build("plan", "r.example/x:{{.id}}-{{.password}}/"),
+		"check":      build("check", "r.example/x:{{.id}}-{{.password}}/"),
+		"check json": append(build("check", "r.example/x:{{.id}}-{{.password}}/"), "--format", "json"),
+		"bake":       {"bake", "-f", filepath.Join(dir, "docker-bake.hcl"), "--rows", filepath.Join(dir, "rows.jsonl"), "--rows-var", "all", "--allow", "fs.read=" + dir},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, out := runStoker(t.Context(), args...)
+			if strings.Contains(out, "SECRET99") || strings.Contains(out, "Key-of") || !strings.Contains(out, "[redacted]") || !strings.Contains(out, "tag") {
+				t.Errorf("it says\n%s", out)
+			}
+		})
+	}
+}

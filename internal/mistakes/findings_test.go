@@ -79,3 +79,16 @@ func TestDidYouMean(t *testing.T) {
 		}
 	}
 }
+
+// Texts are changed in all parts of an error, and in all errors that it is made of.
+func TestReword(t *testing.T) {
+	one := &InputError{What: "a-pw", Problems: []string{"b-pw"}, Hint: "c-pw", Faults: []Fault{{Text: "d-pw", Hint: "e-pw"}}}
+	other := &InputError{What: "f", Problems: []string{"g-pw"}}
+	err := fmt.Errorf("x: %w", errors.Join(nil, one, fmt.Errorf("y: %w", other), errors.New("z")))
+	Reword(err, func(s string) string { return strings.ReplaceAll(s, "pw", "*") })
+	Reword(nil, nil)
+	got := one.Error() + one.Faults[0].Text + one.Faults[0].Hint + other.Error()
+	if want := "a-*: b-*\nc-*d-*e-*f: g-*"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

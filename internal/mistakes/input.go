@@ -52,6 +52,33 @@ func OfAll(err error, jobs []string) error {
 	return &all
 }
 
+// Reword has the texts of all InputErrors that an error is made of be as a function has them,
+// such as without secrets.
+func Reword(err error, text func(string) string) {
+	var several interface{ Unwrap() []error }
+	if errors.As(err, &several) {
+		for _, each := range several.Unwrap() {
+			Reword(each, text)
+		}
+		return
+	}
+	var input *InputError
+	if errors.As(err, &input) {
+		input.reword(text)
+	}
+}
+
+func (e *InputError) reword(text func(string) string) {
+	e.What, e.Hint = text(e.What), text(e.Hint)
+	for i := range e.Problems {
+		e.Problems[i] = text(e.Problems[i])
+	}
+	for i := range e.Faults {
+		f := &e.Faults[i]
+		f.Text, f.Hint = text(f.Text), text(f.Hint)
+	}
+}
+
 // How many problems an error lists; a file of another kind has as many as lines.
 const problemsInError = 50
 

@@ -3,27 +3,17 @@ package plan
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
-	"github.com/containerd/platforms"
 	"github.com/docker/buildx/build"
-	"github.com/moby/buildkit/client/llb"
-	"github.com/moby/buildkit/client/llb/sourceresolver"
-	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
-	"github.com/moby/buildkit/frontend/dockerui"
-	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/buildkit/util/suggest"
-	"github.com/opencontainers/go-digest"
-	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stoker-build/stoker/internal/imageref"
 )
@@ -105,15 +95,22 @@ func (s *Source) syntax(o build.Options) (covered, sure bool) {
 	if s.dockerfile == nil {
 		return false, false
 	}
-	image, _, _, named := parser.DetectSyntax(s.dockerfile)
-	if arg := o.BuildArgs["BUILDKIT_SYNTAX"]; arg != "" {
-		image, named = arg, true
-	}
-	if !named {
+	image := s.frontend(o)
+	if image == "" {
 		return true, true
 	}
 	ref, err := imageref.Parse(image)
 	return err == nil && ref.Repository() == dockerfileFrontend, false
+}
+
+// frontend returns the image of the frontend that a build asks for, by an argument or the
+// first line of its Dockerfile; empty for BuildKit's own.
+func (s *Source) frontend(o build.Options) string {
+	if arg := o.BuildArgs["BUILDKIT_SYNTAX"]; arg != "" {
+		return arg
+	}
+	image, _, _, _ := parser.DetectSyntax(s.dockerfile)
+	return image
 }
 
 // InDoubt returns a job for all where they have one Dockerfile that only the
@@ -165,8 +162,9 @@ func parseDockerfile(dockerfile []byte) ([]instructions.Stage, []instructions.Ar
 // dependsOn tells whether an argument makes a difference to what is built. The
 // values that it is tried with can be an image's name, a part of one, or a tag.
 // Where the Dockerfile does not convert with them, the answer is yes: it cannot
-// be told.
+// be told. Named contexts are left out of account: the base image may be one of them.
 func (s *Source) dependsOn(ctx context.Context, o build.Options, arg string) bool {
+	o.Inputs.NamedContexts = nil
 	var results []*converted
 	for _, value := range []string{"stoker-one", "stoker-two"} {
 		args := maps.Clone(o.BuildArgs)
@@ -178,81 +176,6 @@ func (s *Source) dependsOn(ctx context.Context, o build.Options, arg string) boo
 		results = append(results, result)
 	}
 	return !results[0].same(results[1])
-}
-
-// converted is what a Dockerfile says is to be done, and the configuration of
-// the image that comes of it.
-type converted struct {
-	graph  *llb.Definition
-	config []byte
-}
-
-func (c *converted) same(other *converted) bool {
-	return bytes.Equal(c.config, other.config) && slices.EqualFunc(c.graph.Def, other.graph.Def, bytes.Equal)
-}
-
-// convert converts a Dockerfile the way that BuildKit's frontend does, with
-// images as notes has them, for the first platform of the options.
-func convert(ctx context.Context, dockerfile []byte, o build.Options, args map[string]string, notes *imageNotes) (*converted, error) {
-	platform := platforms.DefaultSpec()
-	if len(o.Platforms) > 0 {
-		platform = o.Platforms[0]
-	}
-	local := llb.Local("context", llb.LocalUniqueID("context")) // else each conversion would have one of its own
-	caps := pb.Caps.CapSet(pb.Caps.All())                       // without merge, COPY --link would convert to a plain COPY
-	result, err := dockerfile2llb.Dockerfile2LLB(ctx, dockerfile, dockerfile2llb.ConvertOpt{
-		Config:         dockerui.Config{BuildArgs: args, Target: o.Target},
-		MainContext:    &local,
-		MetaResolver:   notes,
-		SourceMap:      llb.NewSourceMap(nil, "Dockerfile", "Dockerfile", dockerfile),
-		LLBCaps:        &caps,
-		TargetPlatform: &platform,
-	})
-	if err != nil {
-		return nil, err
-	}
-	graph, err := result.State.Marshal(ctx, llb.Platform(platform))
-	if err != nil {
-		return nil, err
-	}
-	config, err := json.Marshal(result.Image.Config)
-	return &converted{graph, config}, err
-}
-
-// Reads returns the images that the job's Dockerfile names for the target, as
-// BuildKit's converter in this process tells without asking anybody: its FROM,
-// COPY --from and RUN --mount=from. It returns none where it cannot tell.
-func (j *Job) Reads(ctx context.Context) []string {
-	if covered, _ := j.Source.syntax(j.Options); !covered {
-		return nil
-	}
-	notes := &imageNotes{}
-	if _, err := convert(ctx, j.Source.dockerfile, j.Options, j.Options.BuildArgs, notes); err != nil {
-		return nil
-	}
-	return notes.refs()
-}
-
-// imageNotes is a resolver that notes what it is asked and says that every
-// image is one layer: an image without any would convert as FROM scratch does.
-type imageNotes struct {
-	mu     sync.Mutex
-	images []Image
-}
-
-// ResolveImageConfig implements BuildKit's llb.ImageMetaResolver.
-func (n *imageNotes) ResolveImageConfig(_ context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
-	var platform *ocispecs.Platform
-	if opt.ImageOpt != nil {
-		platform = opt.ImageOpt.Platform
-	}
-	n.note(ref, platform)
-	config := ocispecs.Image{RootFS: ocispecs.RootFS{Type: "layers", DiffIDs: []digest.Digest{digest.FromString("layer")}}}
-	if platform != nil {
-		config.Platform = platforms.Normalize(*platform)
-	}
-	data, err := json.Marshal(config)
-	return ref, digest.FromString(ref), data, err
 }
 
 func hasStage(stages []instructions.Stage, target string) bool {

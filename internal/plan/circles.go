@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"regexp"
+	"runtime"
 	"slices"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/stoker-build/stoker/internal/imageref"
 )
@@ -29,28 +31,10 @@ func MakersOf(jobs []*Job) Makers {
 // none.
 func (m Makers) Of(ref string) *Job { return m[imageref.WithoutDigest(ref)] }
 
-// How a Dockerfile names images: what is an argument there, the jobs' arguments name.
-var namesImage = regexp.MustCompile(`(?im)^\s*FROM\s+(?:--platform=\S+\s+)?(\S+)|\bfrom=([^\s,]+)`)
-
-// naming tells which images jobs name, as far as their input and the text of their
-// Dockerfiles say so. Of each Dockerfile that is looked for once.
-type naming map[*Source][]string
-
-func (n naming) of(j *Job) []string {
-	inText, known := n[j.Source]
-	if !known {
-		for _, m := range namesImage.FindAllSubmatch(j.Source.Dockerfile(), -1) {
-			inText = append(inText, string(m[1])+string(m[2]))
-		}
-		n[j.Source] = inText
-	}
-	return slices.Concat(j.inputs(), slices.Collect(maps.Values(j.Options.BuildArgs)), inText)
-}
-
 // checkCircles makes sure that no job is built on itself, at last, by the images that jobs
-// name.
+// read and by links. A job that reads what its own tag was before is in no circle.
 func checkCircles(jobs []*Job) error {
-	c := circles{makers: MakersOf(jobs), named: naming{}, done: map[*Job]bool{}}
+	c := circles{onWhich: onWhich(jobs), done: map[*Job]bool{}}
 	for _, j := range jobs {
 		if found := c.from(j); found != nil {
 			return &InputError{What: "jobs are built on each other in a circle", Problems: []string{stepsOf(found)},
@@ -60,12 +44,39 @@ func checkCircles(jobs []*Job) error {
 	return nil
 }
 
+// onWhich returns the jobs on which each is built, those of them that are linked included.
+func onWhich(jobs []*Job) map[*Job][]*Job {
+	makers := MakersOf(jobs)
+	all := WithLinked(jobs)
+	below := make([][]*Job, len(all))
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, j := range all {
+		group.Go(func() error {
+			for _, ref := range j.Reads(context.Background()) {
+				if on := makers.Of(ref); on != nil && on != j {
+					below[i] = append(below[i], on)
+				}
+			}
+			for _, name := range slices.Sorted(maps.Keys(j.Links)) {
+				below[i] = append(below[i], j.Links[name])
+			}
+			return nil
+		})
+	}
+	_ = group.Wait()
+	on := make(map[*Job][]*Job, len(all))
+	for i, j := range all {
+		on[j] = below[i]
+	}
+	return on
+}
+
 // circles looks for jobs that are built on themselves.
 type circles struct {
-	makers Makers
-	named  naming
-	path   []*Job // from where it was begun to where it is
-	done   map[*Job]bool
+	onWhich map[*Job][]*Job
+	path    []*Job // from where it was begun to where it is
+	done    map[*Job]bool
 }
 
 // from returns the jobs of a circle to which a job leads, the first of them again at the end;
@@ -78,11 +89,9 @@ func (c *circles) from(j *Job) []*Job {
 		return nil
 	}
 	c.path = append(c.path, j)
-	for _, ref := range c.named.of(j) {
-		if on := c.makers.Of(ref); on != nil && on != j {
-			if found := c.from(on); found != nil {
-				return found
-			}
+	for _, on := range c.onWhich[j] {
+		if found := c.from(on); found != nil {
+			return found
 		}
 	}
 	c.path, c.done[j] = c.path[:len(c.path)-1], true
@@ -109,9 +118,8 @@ func checkHashed(p *Plan) error {
 	if len(hashed) == 0 || len(makers) == 0 {
 		return nil
 	}
-	named := naming{}
 	for _, j := range hashed {
-		for _, ref := range slices.Concat(named.of(j), j.Reads(context.Background())) {
+		for _, ref := range j.ReadsBelow(context.Background()) {
 			if on := makers.Of(ref); on != nil && on != j {
 				return &InputError{What: j.Name, Problems: []string{fmt.Sprintf("{{.%s}} cannot be known before %s is built, whose image %s it is built on", graphHashColumn, on.Name, ref)},
 					Hint: "call it by something else, or build on the other by a link (target:) of a bake file"}

@@ -59,3 +59,21 @@ func TestCompressedOutputs(t *testing.T) {
 		}
 	}
 }
+
+// Before it is said where an image goes, it is known how it will be packed.
+func TestOutputsThatAreNotGivenYet(t *testing.T) {
+	for push, want := range map[bool]map[string]string{false: {"compression": "zstd"}, true: {"compression": "zstd", "push": "true", "unpack": "false"}} {
+		s := spec(t, dockerfile, "r.example/a:{{.Name}}")
+		s.Push, s.Compression = push, Compression{"compression": "zstd"}
+		p, err := newPlan(t, s, images("debian"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Jobs[0].Outputs(); len(got) != 1 || got[0].Type != client.ExporterImage || !maps.Equal(got[0].Attrs, want) {
+			t.Errorf("with push %t it has the outputs %v, want the attributes %v", push, got, want)
+		}
+		if n := len(p.Jobs[0].Options.Exports); (n == 1) != push {
+			t.Errorf("with push %t it is given %d outputs", push, n)
+		}
+	}
+}

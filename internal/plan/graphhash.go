@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/stoker-build/stoker/internal/imageref"
@@ -14,6 +15,8 @@ const (
 	graphHashColumn = "GraphHash"
 	// UnknownHash stands for one that is not known, and is as long.
 	UnknownHash = "unknown-hash"
+	// otherHash shows what has the hash: that is another with this one.
+	otherHash = "another-hash"
 )
 
 const graphHashPlaces = "-t, --metadata-file, --output and --cache-to"
@@ -50,7 +53,23 @@ func (m *maker) setWritten(job *Job, columns map[string]any) error {
 		columns[graphHashColumn] = hash
 		return m.write(job, columns)
 	}
-	return job.later(job, UnknownHash)
+	if err := job.later(job, UnknownHash); err != nil {
+		return err
+	}
+	// A template may have the hash for some rows alone.
+	other := *job
+	if err := job.later(&other, otherHash); err != nil {
+		return err
+	}
+	if reflect.DeepEqual(job.written(), other.written()) {
+		job.later = nil
+	}
+	return nil
+}
+
+// written is all that a job's build writes, by its names.
+func (j *Job) written() []any {
+	return []any{j.Tags, j.Options.Exports, j.Options.CacheTo, j.writes, j.MetadataFile}
 }
 
 // written are the templates of what builds write.

@@ -2,10 +2,13 @@ package plan
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/containerd/platforms"
+	"github.com/docker/buildx/build"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -19,25 +22,76 @@ type Image struct {
 // platforms, or else for own: that of the builder. It returns none where only the
 // builder can tell which these are.
 func (j *Job) BaseImages(ctx context.Context, own ocispecs.Platform) []Image {
-	if covered, _ := j.Source.syntax(j.Options); !covered || len(j.Options.Inputs.NamedContexts) > 0 {
-		return nil // a named context may take any image's place
+	images, err := j.images(ctx, own)
+	if err != nil {
+		return nil
 	}
-	targets := j.Options.Platforms
-	if len(targets) == 0 {
-		targets = []ocispecs.Platform{own}
+	return images
+}
+
+// Reads returns the images that the job's build reads: those that its Dockerfile names in
+// what the target is made of, and that of the frontend which its syntax line names. Nobody
+// is asked. Where only a builder can tell, these are those that the input names.
+func (j *Job) Reads(ctx context.Context) (refs []string) {
+	if frontend := j.Source.frontend(j.Options); frontend != "" {
+		refs = append(refs, frontend)
 	}
+	images, err := j.images(ctx, platforms.DefaultSpec())
+	if err != nil {
+		return slices.Concat(refs, j.inputs(), slices.Collect(maps.Values(j.Options.BuildArgs)))
+	}
+	for _, image := range images {
+		refs = append(refs, image.Ref)
+	}
+	return refs
+}
+
+// ReadsBelow returns what Reads does, of the job and all jobs that are made in the same
+// build.
+func (j *Job) ReadsBelow(ctx context.Context) (refs []string) {
+	for _, part := range WithLinked([]*Job{j}) {
+		refs = append(refs, part.Reads(ctx)...)
+	}
+	return refs
+}
+
+// images are those that the job's Dockerfile names in what the target is made of, for each
+// of its platforms, or else for own. Equal questions about a Dockerfile are answered once:
+// an answer takes a millisecond or some.
+func (j *Job) images(ctx context.Context, own ocispecs.Platform) ([]Image, error) {
+	if covered, _ := j.Source.syntax(j.Options); !covered {
+		return nil, errSyntax
+	}
+	o := j.Options
+	if len(o.Platforms) == 0 {
+		o.Platforms = []ocispecs.Platform{own}
+	}
+	question := fmt.Sprintf("%q %q %q %v", o.Target, o.BuildArgs, o.Platforms, o.Inputs.NamedContexts)
+	if known, is := j.Source.images.Load(question); is {
+		return known.([]Image), nil
+	}
+	images, err := imagesOf(ctx, j.Source.dockerfile, o)
+	if err == nil {
+		j.Source.images.Store(question, images)
+	}
+	return images, err
+}
+
+// imagesOf are the images that a Dockerfile names in what the target is made of, for the
+// platforms of the options, sorted, each once.
+func imagesOf(ctx context.Context, dockerfile []byte, o build.Options) ([]Image, error) {
 	notes := &imageNotes{}
-	for _, target := range targets {
-		o := j.Options
-		o.Platforms = []ocispecs.Platform{target}
-		if _, err := convert(ctx, j.Source.dockerfile, o, o.BuildArgs, notes); err != nil {
-			return nil
+	for _, platform := range o.Platforms {
+		single := o
+		single.Platforms = []ocispecs.Platform{platform}
+		if _, err := convert(ctx, dockerfile, single, o.BuildArgs, notes); err != nil {
+			return nil, err
 		}
 	}
 	slices.SortFunc(notes.images, func(a, b Image) int {
 		return strings.Compare(a.Ref+" "+a.Platform, b.Ref+" "+b.Platform)
 	})
-	return slices.Compact(notes.images)
+	return slices.Compact(notes.images), nil
 }
 
 // LineOf returns the first line of the Dockerfile that names an image; 0 where none does
@@ -66,25 +120,6 @@ func (p *Plan) Only(keep func(*Job) bool) *Plan {
 		}
 	}
 	return &only
-}
-
-// note notes that an image is read for a platform.
-func (n *imageNotes) note(ref string, platform *ocispecs.Platform) {
-	image := Image{Ref: ref}
-	if platform != nil {
-		image.Platform = platforms.FormatAll(*platform)
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.images = append(n.images, image)
-}
-
-// refs are the images that are read, for whichever platform.
-func (n *imageNotes) refs() (all []string) {
-	for _, image := range n.images {
-		all = append(all, image.Ref)
-	}
-	return all
 }
 
 // PushedTo returns the references that a job's build pushes to: its image's, and that of

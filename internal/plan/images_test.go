@@ -22,7 +22,11 @@ func TestBaseImages(t *testing.T) {
 			"[{docker.io/library/debian:latest linux/386} {docker.io/library/debian:latest linux/arm64}]"},
 		{"for a platform of its own", "ARG BASE_IMAGE\nFROM --platform=linux/s390x ${BASE_IMAGE}\n", nil, "[{docker.io/library/debian:latest linux/s390x}]"},
 		{"of another syntax", "# syntax=example/frontend\nARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n", nil, "[]"},
-		{"with named contexts", "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n", func(s *Spec) { s.Contexts = []string{"debian=docker-image://other"} }, "[]"},
+		{"with named contexts", "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n", func(s *Spec) { s.Contexts = []string{"debian=docker-image://other"} }, "[{docker.io/library/other:latest linux/amd64}]"},
+		{"a context in a stage's place", "ARG BASE_IMAGE\nFROM golang AS tools\nFROM ${BASE_IMAGE}\nCOPY --from=tools /x /x\nCOPY --from=dir /x /y\n", func(s *Spec) {
+			s.Contexts = []string{"tools=docker-image://other:1", "dir=.", "unused=docker-image://unused"}
+		},
+			"[{docker.io/library/debian:latest linux/amd64} {docker.io/library/other:1 linux/amd64}]"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -12,9 +11,8 @@ import (
 
 // piece tells what a job is like.
 func (j *Job) piece() piece {
-	g, named := j.outline()
-	p := piece{base: j.Base, graph: g}
-	for _, ref := range slices.Concat(j.inputs(), named, slices.Collect(maps.Values(j.Options.BuildArgs))) {
+	p := piece{base: j.Base, graph: j.outline()}
+	for _, ref := range j.ReadsBelow(context.Background()) {
 		if tag := tagOf(ref); tag != "" {
 			p.read = append(p.read, tag)
 		}
@@ -26,22 +24,20 @@ func (j *Job) piece() piece {
 }
 
 // outline is what a job's build does, as far as its Dockerfile tells without asking
-// anybody, and the images that this names. Where BuildKit's converter in this process
-// cannot tell, the lines of the Dockerfile stand for the steps.
-func (j *Job) outline() (g graph.Graph, images []string) {
+// anybody. Where BuildKit's converter in this process cannot tell, the lines of the
+// Dockerfile stand for the steps.
+func (j *Job) outline() (g graph.Graph) {
 	for _, name := range slices.Sorted(maps.Keys(j.Links)) {
-		linked, _ := j.Links[name].outline()
-		g.Join(linked)
+		g.Join(j.Links[name].outline())
 	}
 	sent := []graph.Vertex{graph.Directory(j.Source.context)}
 	for _, name := range slices.Sorted(maps.Keys(j.Options.Inputs.NamedContexts)) {
 		sent = append(sent, graph.Directory(name+"="+j.Options.Inputs.NamedContexts[name].Path))
 	}
-	notes := &imageNotes{}
-	d, err := j.definition(notes)
+	d, err := j.definition()
 	if err != nil {
 		g.Join(graph.Lines(j.words()...))
-		return g, nil
+		return g
 	}
 	own, _ := d.Graph(graph.Surroundings{
 		Layers: func(graph.ImageSource) (graph.ImageLayers, bool) { return graph.ImageLayers{}, false },
@@ -49,15 +45,15 @@ func (j *Job) outline() (g graph.Graph, images []string) {
 		Sent:   sent,
 	})
 	g.Join(own)
-	return g, notes.refs()
+	return g
 }
 
 // definition is the build as BuildKit's converter in this process has it.
-func (j *Job) definition(notes *imageNotes) (*graph.Definition, error) {
+func (j *Job) definition() (*graph.Definition, error) {
 	if covered, _ := j.Source.syntax(j.Options); !covered {
-		return nil, errors.New("its syntax is another frontend's")
+		return nil, errSyntax
 	}
-	c, err := convert(context.Background(), j.Source.dockerfile, j.Options, j.Options.BuildArgs, notes)
+	c, err := convert(context.Background(), j.Source.dockerfile, j.Options, j.Options.BuildArgs, &imageNotes{})
 	if err != nil {
 		return nil, err
 	}

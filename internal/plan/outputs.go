@@ -125,7 +125,8 @@ func (o *outputs) setExports(job *Job, columns map[string]any) error {
 	if err := build.ValidateLocalExportDelete(exports, slices.Contains(o.spec.Allow, buildflags.EntitlementBuildxLocalDelete)); err != nil {
 		return &InputError{What: outputFlag, Problems: []string{err.Error()}}
 	}
-	job.Options.Exports = o.spec.Compression.compress(exports)
+	job.compression = o.spec.Compression
+	job.Options.Exports = job.compression.compress(exports)
 	return nil
 }
 
@@ -224,6 +225,15 @@ func exportsPush(exports []client.ExportEntry) bool {
 
 func exportsTo(exports []client.ExportEntry, kind string) bool {
 	return slices.ContainsFunc(exports, func(e client.ExportEntry) bool { return e.Type == kind })
+}
+
+// Outputs are the job's outputs, or, where nothing says yet where its image goes, an image as
+// it will be.
+func (j *Job) Outputs() []client.ExportEntry {
+	if len(j.Options.Exports) > 0 {
+		return j.Options.Exports
+	}
+	return j.compression.compress([]client.ExportEntry{{Type: client.ExporterImage}})
 }
 
 // pushes tells whether an output goes to a registry.

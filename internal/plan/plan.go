@@ -28,6 +28,8 @@ type Plan struct {
 	Notes []string
 	// Sidecars are further files that the rows were read from.
 	Sidecars []string
+	// Secrets are values of the rows that are to be kept from whoever reads of the plan.
+	Secrets []string
 	// Part tells of which shard the jobs are; nil where the input is not cut.
 	Part *Part
 
@@ -118,6 +120,8 @@ type Job struct {
 	MetadataFile string
 	// Problem is why it cannot be built; nil where nothing is known of that.
 	Problem error
+	// compression is that of an image whose output says nothing of it.
+	compression Compression
 	// writes is what its build writes beside its tags.
 	writes []destination
 	// later sets what it writes again once the hash of what its build does is known; nil

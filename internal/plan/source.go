@@ -26,7 +26,7 @@ import (
 // Source is a Dockerfile and a context. The Dockerfile is read once, into a
 // directory of the plan's own, so that all jobs build the same one whatever
 // happens to the file meanwhile. BuildKit itself transfers only what changed in a
-// local context, which for an unchanged one is nothing. A Source never changes,
+// local context, which for an unchanged one is nothing. What a Source is never changes,
 // and jobs with the same Dockerfile and context share it.
 type Source struct {
 	context    string
@@ -36,6 +36,7 @@ type Source struct {
 	path       string // what buildx is given
 	gitSHA     func() (string, error)
 	words      words
+	images     sync.Map // []Image by question, of Job.images
 }
 
 // place says where a Dockerfile and a context are.

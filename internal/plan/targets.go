@@ -143,7 +143,8 @@ func (m *targetMaker) job(name string, t Target) (*Job, error) {
 			return nil, err
 		}
 	}
-	job.Options.Exports = withInsecure(m.spec.Compression.compress(o.Exports), names, m.spec.InsecureRegistries)
+	job.compression = m.spec.Compression
+	job.Options.Exports = withInsecure(job.compression.compress(o.Exports), names, m.spec.InsecureRegistries)
 	return job, job.TakeGraphHash()
 }
 

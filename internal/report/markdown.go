@@ -19,11 +19,11 @@ func (r Report) Markdown() string {
 			fmt.Fprintf(&b, "- %s\n", visible.Markdown(note))
 		}
 	}
-	b.WriteString("\n### Runs\n\n| run | shard | state | jobs | built | skipped | failed | other | unfinished | wall clock |\n" +
-		"| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
+	b.WriteString("\n### Runs\n\n| run | shard | state | jobs | built | skipped | failed | skipped: built on failed jobs | other | unfinished | wall clock |\n" +
+		"| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
 	for _, run := range r.Runs {
-		fmt.Fprintf(&b, "| %s | %s | %s | %d | %d | %d | %d | %d | %d | %s |\n", visible.Markdown(run.Dir), run.Shard, run.State,
-			run.Total, run.Built, run.Skipped, run.Failed, run.Other, run.Unfinished, duration(run.Seconds))
+		fmt.Fprintf(&b, "| %s | %s | %s | %d | %d | %d | %d | %d | %d | %d | %s |\n", visible.Markdown(run.Dir), run.Shard, run.State,
+			run.Total, run.Built, run.Skipped, run.Failed, run.SkippedDependency, run.Other-run.SkippedDependency, run.Unfinished, duration(run.Seconds))
 	}
 	fmt.Fprintf(&b, "\n%s. %s.\n", visible.Markdown(r.times()), capital(visible.Markdown(r.bytes())))
 	for _, g := range r.Other {

@@ -144,6 +144,9 @@ func runOf(r ledger.Record) Run {
 			run.Skipped++
 		case ledger.Failed:
 			run.Failed++
+		case ledger.SkippedDependency:
+			run.Other++
+			run.SkippedDependency++
 		default:
 			run.Other++
 		}

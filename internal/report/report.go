@@ -51,12 +51,15 @@ type Run struct {
 	FinishedAt ledger.Time `json:"finished_at"`
 	Seconds    float64     `json:"wall_clock_seconds"`
 
-	Total      int `json:"total"`
-	Built      int `json:"built"`
-	Skipped    int `json:"skipped"`
-	Failed     int `json:"failed"`
+	Total   int `json:"total"`
+	Built   int `json:"built"`
+	Skipped int `json:"skipped"`
+	Failed  int `json:"failed"`
+	// Other are those of SkippedDependency, and those with a status that is not known.
 	Other      int `json:"other"`
 	Unfinished int `json:"unfinished"`
+	// SkippedDependency are those that were not built since others have failed.
+	SkippedDependency int `json:"skipped_dependency"`
 
 	ResumeCommand string `json:"resume_command,omitempty"`
 	// Notes tell of lines of the manifest that are no entries.

@@ -117,6 +117,9 @@ func TestDependants(t *testing.T) {
 	if text := r.counts(); text != "0 built, 0 skipped, 1 failed, 1 skipped: built on c, which failed" || r.AllBuilt() {
 		t.Errorf("counted as %q, all built: %t", text, r.AllBuilt())
 	}
+	if text := r.Runs[0].String(); text != "out: finished, 0 built, 0 skipped, 1 failed, 1 skipped (built on failed jobs) of 2 jobs in 5m0s" {
+		t.Errorf("the run is %q", text)
+	}
 }
 
 func TestLastEndCounts(t *testing.T) {
@@ -264,7 +267,7 @@ func TestFormats(t *testing.T) {
 	}
 
 	md := r.Markdown()
-	for _, want := range []string{"## Stoker: 3 of 6 images, 1 failed", "| out/2 | 2/4 | finished | 2 | 0 | 0 | 1 | 1 | 0 | 5m0s |",
+	for _, want := range []string{"## Stoker: 3 of 6 images, 1 failed", "| out/2 | 2/4 | finished | 2 | 0 | 0 | 1 | 0 | 1 | 0 | 5m0s |",
 		"- shard 3 of 4 is not among these runs", "### someday\n\n1 job: d"} {
 		if !strings.Contains(md, want) {
 			t.Errorf("no %q in\n%s", want, md)

@@ -137,8 +137,11 @@ func (r Run) String() string {
 		name += " (shard " + r.Shard + ")"
 	}
 	counts := []string{fmt.Sprintf("%d built", r.Built), fmt.Sprintf("%d skipped", r.Skipped), fmt.Sprintf("%d failed", r.Failed)}
-	if r.Other > 0 {
-		counts = append(counts, fmt.Sprintf("%d other", r.Other))
+	if r.SkippedDependency > 0 {
+		counts = append(counts, fmt.Sprintf("%d skipped (built on failed jobs)", r.SkippedDependency))
+	}
+	if other := r.Other - r.SkippedDependency; other > 0 {
+		counts = append(counts, fmt.Sprintf("%d other", other))
 	}
 	if r.Unfinished > 0 {
 		counts = append(counts, fmt.Sprintf("%d unfinished", r.Unfinished))

@@ -111,7 +111,7 @@ func (b *steps) goOn(t *testing.T, jobs, workers int, dir string) ledger.Summary
 	t.Helper()
 	p := &plan.Plan{BatchSize: 15}
 	for i := range jobs {
-		p.Jobs = append(p.Jobs, &plan.Job{Name: fmt.Sprint("job-", i)})
+		p.Jobs = append(p.Jobs, &plan.Job{Name: fmt.Sprint("job-", i), Source: &plan.Source{}})
 	}
 	start := ledger.StartOptions{Now: time.Now(), Mode: ledger.Resume}
 	for _, job := range p.Jobs {

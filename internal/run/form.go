@@ -15,8 +15,6 @@ import (
 // cache or made in the same build. Where the other's image is in a registry, and was not
 // made where the job is built, that image is built on: then none of its steps is made.
 
-const imageContext = "docker-image://"
-
 // setForm sets what is built for a task on some nodes; with none, before it is known on
 // which.
 func (r *run) setForm(t *task, on []string) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/stoker-build/stoker/internal/imageref"
 	"github.com/stoker-build/stoker/internal/ledger"
@@ -12,8 +11,8 @@ import (
 )
 
 // linkTasks finds the jobs that are built on other jobs' images, by what their
-// inputs name, or on their results. Such a job is built after the other.
-func (r *run) linkTasks(tasks []*task) {
+// Dockerfiles read, or on their results. Such a job is built after the other.
+func (r *run) linkTasks(ctx context.Context, tasks []*task) {
 	r.makers, r.taskOf = map[string]*task{}, map[*plan.Job]*task{}
 	for _, t := range tasks {
 		t.planned, r.taskOf[t.job] = t.job, t
@@ -25,22 +24,16 @@ func (r *run) linkTasks(tasks []*task) {
 		r.setForm(t, nil)
 	}
 	for _, t := range tasks {
-		r.linkInputs(t, t.job, map[*plan.Job]bool{})
+		r.linkReads(ctx, t, t.job, map[*plan.Job]bool{})
 	}
 	refuseCircles(tasks)
 }
 
-// linkInputs links a task by what a job names that is built with it: its own, or one of
+// linkReads links a task by what a job reads that is built with it: its own, or one of
 // those that are linked with it and are no tasks themselves.
-func (r *run) linkInputs(t *task, job *plan.Job, seen map[*plan.Job]bool) {
-	r.link(t, job.Base)
-	for _, value := range job.Options.BuildArgs {
-		r.link(t, value)
-	}
-	for _, c := range job.Options.Inputs.NamedContexts {
-		if ref, ok := strings.CutPrefix(c.Path, imageContext); ok {
-			r.link(t, ref)
-		}
+func (r *run) linkReads(ctx context.Context, t *task, job *plan.Job, seen map[*plan.Job]bool) {
+	for _, ref := range job.Reads(ctx) {
+		r.link(t, ref)
 	}
 	for _, linked := range job.Links {
 		if seen[linked] {
@@ -51,18 +44,8 @@ func (r *run) linkInputs(t *task, job *plan.Job, seen map[*plan.Job]bool) {
 			t.buildAfter(maker)
 			continue
 		}
-		r.linkInputs(t, linked, seen)
+		r.linkReads(ctx, t, linked, seen)
 	}
-}
-
-// linkReads does the same by the images that a job's Dockerfile names, where the
-// builder cannot tell what the job does: it may be that an image is yet to be made.
-// It tells whether that is so.
-func (r *run) linkReads(ctx context.Context, t *task) bool {
-	for _, ref := range t.job.Reads(ctx) {
-		r.link(t, ref)
-	}
-	return len(t.images) > 0
 }
 
 // linkImages does the same by the images that the builder says the jobs read.

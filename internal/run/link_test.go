@@ -22,9 +22,9 @@ func linked(t *testing.T, lines ...string) []*task {
 		for _, w := range words[3:] {
 			args[w] = w
 		}
-		tasks = append(tasks, &task{job: &plan.Job{Name: words[0], Tags: []string{words[1]}, Base: words[2], Options: build.Options{BuildArgs: args}}})
+		tasks = append(tasks, &task{job: &plan.Job{Name: words[0], Source: &plan.Source{}, Tags: []string{words[1]}, Base: words[2], Options: build.Options{BuildArgs: args}}})
 	}
-	r.linkTasks(tasks)
+	r.linkTasks(t.Context(), tasks)
 	return tasks
 }
 

@@ -41,7 +41,7 @@ func TestWhatTheRegistryHas(t *testing.T) {
 		{[]client.ExportEntry{kept}, false},
 		{nil, false},
 	} {
-		p := &plan.Plan{BatchSize: 15, Jobs: []*plan.Job{{Name: "job", Tags: []string{"r.example/a:1"}, Options: build.Options{Exports: tt.exports}}}}
+		p := &plan.Plan{BatchSize: 15, Jobs: []*plan.Job{{Source: &plan.Source{}, Name: "job", Tags: []string{"r.example/a:1"}, Options: build.Options{Exports: tt.exports}}}}
 		record, _, err := ledger.Start(filepath.Join(t.TempDir(), fmt.Sprint(i)), ledger.StartOptions{Now: time.Now()})
 		if err != nil {
 			t.Fatal(err)

@@ -44,7 +44,7 @@ func (r *run) survey(ctx context.Context, tasks []*task) []*task {
 		defer cancel()
 		ctx = bounded
 	}
-	r.linkTasks(tasks)
+	r.linkTasks(ctx, tasks)
 	s := r.ask(ctx, tasks)
 	var unknown []error
 	tasks = s.tasks
@@ -57,7 +57,8 @@ func (r *run) survey(ctx context.Context, tasks []*task) []*task {
 		if r.Ledger != nil {
 			r.registries.throttledInSurvey(ctx, t, a.err)
 		}
-		if a.err != nil && !a.known && !t.done() && !r.linkReads(ctx, t) && !r.refused(t, a.err) {
+		upon := len(t.images) > 0 // it may be that an image is yet to be made
+		if a.err != nil && !a.known && !t.done() && !upon && !r.refused(t, a.err) {
 			t.known.untold = a.err
 			unknown = append(unknown, fmt.Errorf("%s: %w", t.job.Name, a.err))
 		}

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/stoker-build/stoker/internal/mistakes"
+	"github.com/stoker-build/stoker/internal/plural"
 	"github.com/stoker-build/stoker/internal/rows"
 )
 
@@ -127,7 +128,7 @@ func plainly(err error, names, record []string) error {
 	case !errors.As(err, &parse):
 		return err
 	case errors.Is(err, csv.ErrFieldCount):
-		return fmt.Errorf("it has %d fields, where the header has %d", len(record), len(names))
+		return fmt.Errorf("it has %s, where the header has %d", plural.Of(len(record), "field"), len(names))
 	case errors.Is(err, csv.ErrBareQuote):
 		return fmt.Errorf("column %d: there is a quote in a field that is not in quotes", parse.Column)
 	case errors.Is(err, csv.ErrQuote):
