@@ -75,6 +75,10 @@ func (o runOptions) hashesOf(ctx context.Context, jobs []*plan.Job, b hasher, wa
 		if len(again) == 0 {
 			return all, nil
 		}
+		if len(throttled) == 0 {
+			fmt.Fprintf(warnings, "warning: {{.GraphHash}} of %s cannot be told yet: the builder is asked again in %s\n",
+				plural.Of(len(again), "job"), wait.Round(10*time.Millisecond))
+		}
 		jobs = again
 		select {
 		case <-time.After(wait):
