@@ -65,7 +65,11 @@ func (t *task) inherits() bool {
 func (s *scheduler) bequest(t *task, made bool) (heirs []*task) {
 	t.made = made
 	for _, heir := range t.heirs {
-		if made && heir.isOpen() && heir.inherits() {
+		if !made || !heir.isOpen() {
+			continue
+		}
+		s.run.buildOnImage(heir, t)
+		if heir.inherits() {
 			heirs = append(heirs, heir)
 		}
 	}
