@@ -37,8 +37,9 @@ type Needs struct {
 
 type jobState struct {
 	name     string
-	finished int // the clock when it finished; 0 while it is unfinished
-	home     int // the only node that it is built on; anywhere where that is open
+	finished int   // the clock when it finished; 0 while it is unfinished
+	home     int   // the only node that it is built on; anywhere where that is open
+	on       []int // other jobs, on what they make it is built
 }
 
 // anywhere is the home of a job that may be built on any node.

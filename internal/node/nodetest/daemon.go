@@ -260,15 +260,14 @@ func (d *Daemon) hasChild(id string) bool {
 }
 
 // Prune has somebody else remove all that no build holds.
-func (d *Daemon) Prune(ctx context.Context) error {
+func (d *Daemon) Prune(ctx context.Context) {
 	d.mu.Lock()
 	var ids []string
 	for _, r := range d.records {
 		ids = append(ids, r.ID)
 	}
 	d.mu.Unlock()
-	_, err := d.Delete(ctx, ids)
-	return err
+	_, _ = d.Delete(ctx, ids)
 }
 
 // Unlink implements node.Daemon.
