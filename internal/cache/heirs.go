@@ -63,12 +63,12 @@ func (n *Needs) BuiltOn(job int, makers []int) {
 }
 
 // makerOf returns the job that alone makes a vertex: all others that have it are built on
-// what that one makes. It is NoJob where there are several. The caller holds mu.
-func (n *Needs) makerOf(v int32) int {
-	maker, all := NoJob, n.shared.JobsOf(v)
+// what that one makes. It is NoJob where there are several. The caller holds the needs' lock.
+func (r *Report) makerOf(v int32) int {
+	maker, all := NoJob, r.shared.JobsOf(v)
 	inherits := func(from int) bool { return slices.Contains(all, int32(from)) }
 	for _, job := range all {
-		if slices.ContainsFunc(n.jobs[job].on, inherits) {
+		if slices.ContainsFunc(r.Needs.jobs[job].on, inherits) {
 			continue
 		}
 		if maker != NoJob {

@@ -271,9 +271,6 @@ func (n *Needs) first(v int32, node int) int {
 	return int(n.shared.JobsOf(v)[c.done[v]])
 }
 
-// anyFinished tells whether a job that has a vertex is finished. The caller holds mu.
-func (n *Needs) anyFinished(v int32) bool { return int(n.all.open[v]) < len(n.shared.JobsOf(v)) }
-
 // last returns the job of a vertex that finished last, and when. The caller holds
 // mu.
 func (n *Needs) last(v int32) (job, clock int) {

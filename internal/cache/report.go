@@ -181,19 +181,24 @@ func (r *Report) Sizes() Seen {
 			continue
 		}
 		s.Vertices[v] += rec.Size
-		if whole[i] || !r.isLayer(i) && (r.Needs.anyFinished(v) || !r.isNew(i)) {
+		if whole[i] || !r.isLayer(i) && (r.anyFinished(v) || !r.isNew(i)) {
 			s.Made[v] = true
 		}
 		if size := r.shared.Size(v); whole[i] && size > 0 {
 			s.Whole, s.Compressed = s.Whole+rec.Size, s.Compressed+size
 		}
-		if maker := r.Needs.makerOf(v); maker != NoJob && r.hasMade(i, maker) {
+		if maker := r.makerOf(v); maker != NoJob && r.hasMade(i, maker) {
 			s.Own[maker] += rec.Size
 			made[maker] = made[maker] || r.isNew(i) && r.shared.Kind(v) != graph.Source
 		}
 	}
 	maps.DeleteFunc(s.Own, func(job int, _ int64) bool { return !made[job] })
 	return s
+}
+
+// anyFinished tells whether a job that has a vertex is finished. The caller holds the needs' lock.
+func (r *Report) anyFinished(v int32) bool {
+	return int(r.Needs.all.open[v]) < len(r.shared.JobsOf(v))
 }
 
 // hasMade tells whether the record at i is what a finished job has made, which those need
