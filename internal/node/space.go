@@ -57,7 +57,7 @@ const assumedUnseen = 1_000_000_000
 
 func newRoom(o SpaceOptions) *room {
 	book := space.NewBook(space.NewSizes(o.Rates))
-	if o.Budget > 0 {
+	if o.Budget > 0 && o.Rates.Own == 0 { // else an earlier run has told
 		book.Unseen = assumedUnseen
 	}
 	return &room{book: book, jobs: map[int]space.Job{}, seen: map[int]bool{},

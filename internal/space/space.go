@@ -50,7 +50,7 @@ type Job struct {
 type Book struct {
 	*Sizes
 	// Unseen is what a job is taken to add at least beside others, while it was seen of
-	// none what jobs add; 0 for what is guessed.
+	// none of its kind what that adds; 0 for what is guessed.
 	Unseen int64
 
 	ended   int             // jobs that have run
@@ -111,22 +111,25 @@ func (b *Book) reserve(job Job) (r *reservation, known bool) {
 		return bytes, there
 	}, func(v int32, bytes int64) { r.parts[v] = bytes })
 	if !known && len(b.running) > 0 {
-		r.own = max(r.own*careful, b.unseen())
+		r.own *= careful
+	}
+	if len(b.running) > 0 && (r.own > 0 || !known) {
+		r.own = max(r.own, b.unseen(job.Kind))
 	}
 	r.own += max(job.Least-r.total(), 0)
 	return r, known
 }
 
-// unseen is Unseen as long as there is hope that jobs will tell.
-func (b *Book) unseen() int64 {
-	if b.Rates.Own > 0 || b.ended >= scouts {
+// unseen is Unseen as long as there is hope that jobs of a kind will tell.
+func (b *Book) unseen(kind string) int64 {
+	if b.own[kind] != nil || b.ended >= scouts {
 		return 0
 	}
 	return b.Unseen
 }
 
-// scouts are the jobs that may end without having told what they add, such as those that
-// add nothing that others do not have, too.
+// scouts are the jobs that may end without having told what others add, such as those of
+// other kinds; where each is of its own, enough is known then.
 const scouts = 4
 
 // careful is how many times a guess counts beside other jobs: one alone can be had too

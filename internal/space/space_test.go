@@ -130,7 +130,7 @@ func TestGuessesCountTwiceBesideOthers(t *testing.T) {
 }
 
 // Where guesses are not good enough, a job of which nothing is known takes a lot beside
-// others, until one has told what jobs add, or some have ended that did not.
+// others, until one of its kind has told what that adds, or some have ended that did not.
 func TestUnseen(t *testing.T) {
 	w := newWorld(Rates{PerByte: 1})
 	one, two := w.job(10, []string{"os"}, []string{"RUN one"}), w.job(10, []string{"else"}, []string{"RUN two"})
@@ -143,7 +143,9 @@ func TestUnseen(t *testing.T) {
 		return b
 	}
 	told := book()
-	told.SeenOwn("another", 70)
+	told.SeenOwn("another", 7)
+	needs(t, told, two, 10+1000, true)
+	told.SeenOwn("kind", 70)
 	needs(t, told, two, 10+70, true)
 	silent := book()
 	for n := range scouts {
