@@ -62,9 +62,11 @@ func (r *run) buildOnImage(heir, maker *task) {
 	if !maker.isPulled() {
 		return
 	}
-	r.setForm(heir, nil)
-	r.linkInputs(heir, heir.job, map[*plan.Job]bool{})
-	if slices.Contains(heir.images, maker) && !slices.Contains(heir.holds, maker) {
+	if r.setForm(heir, nil); heir.job == heir.planned {
+		return
+	}
+	r.link(heir, maker.planned.Tags[0])
+	if !slices.Contains(heir.holds, maker) {
 		heir.holds = append(heir.holds, maker)
 	}
 }
