@@ -54,3 +54,27 @@ func (n *Needs) fits(stack graph.Stack, layers []graph.ID) bool {
 	}
 	return true
 }
+
+// BuiltOn says on what other jobs make a job is built, once no job gets another number.
+func (n *Needs) BuiltOn(job int, makers []int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.jobs[job].on = makers
+}
+
+// makerOf returns the job that alone makes a vertex: all others that have it are built on
+// what that one makes. It is NoJob where there are several. The caller holds the needs' lock.
+func (r *Report) makerOf(v int32) int {
+	maker, all := NoJob, r.shared.JobsOf(v)
+	inherits := func(from int) bool { return slices.Contains(all, int32(from)) }
+	for _, job := range all {
+		if slices.ContainsFunc(r.Needs.jobs[job].on, inherits) {
+			continue
+		}
+		if maker != NoJob {
+			return NoJob
+		}
+		maker = int(job)
+	}
+	return maker
+}

@@ -37,8 +37,9 @@ type Needs struct {
 
 type jobState struct {
 	name     string
-	finished int // the clock when it finished; 0 while it is unfinished
-	home     int // the only node that it is built on; anywhere where that is open
+	finished int   // the clock when it finished; 0 while it is unfinished
+	home     int   // the only node that it is built on; anywhere where that is open
+	on       []int // other jobs, on what they make it is built
 }
 
 // anywhere is the home of a job that may be built on any node.
@@ -269,9 +270,6 @@ func (n *Needs) first(v int32, node int) int {
 	}
 	return int(n.shared.JobsOf(v)[c.done[v]])
 }
-
-// anyFinished tells whether a job that has a vertex is finished. The caller holds mu.
-func (n *Needs) anyFinished(v int32) bool { return int(n.all.open[v]) < len(n.shared.JobsOf(v)) }
 
 // last returns the job of a vertex that finished last, and when. The caller holds
 // mu.

@@ -139,7 +139,7 @@ type Seen struct {
 	// these are in the registry.
 	Whole, Compressed int64
 	// Own is, by finished jobs whose records are still there, what they have that no
-	// other job has: of those that made a part of it in this run. What was found in the
+	// other job has but those that are built on them: of those that made a part of it in this run. What was found in the
 	// cache may be less than a job makes.
 	Own map[int]int64
 }
@@ -181,19 +181,31 @@ func (r *Report) Sizes() Seen {
 			continue
 		}
 		s.Vertices[v] += rec.Size
-		if whole[i] || !r.isLayer(i) && (r.Needs.anyFinished(v) || !r.isNew(i)) {
+		if whole[i] || !r.isLayer(i) && (r.anyFinished(v) || !r.isNew(i)) {
 			s.Made[v] = true
 		}
 		if size := r.shared.Size(v); whole[i] && size > 0 {
 			s.Whole, s.Compressed = s.Whole+rec.Size, s.Compressed+size
 		}
-		if verdict := r.Verdicts[i]; verdict.Reason == Finished && !verdict.Layer && len(r.shared.JobsOf(v)) == 1 {
-			s.Own[verdict.Job] += rec.Size
-			made[verdict.Job] = made[verdict.Job] || r.isNew(i) && r.shared.Kind(v) != graph.Source
+		if maker := r.makerOf(v); maker != NoJob && r.hasMade(i, maker) {
+			s.Own[maker] += rec.Size
+			made[maker] = made[maker] || r.isNew(i) && r.shared.Kind(v) != graph.Source
 		}
 	}
 	maps.DeleteFunc(s.Own, func(job int, _ int64) bool { return !made[job] })
 	return s
+}
+
+// anyFinished tells whether a job that has a vertex is finished. The caller holds the needs' lock.
+func (r *Report) anyFinished(v int32) bool {
+	return int(r.Needs.all.open[v]) < len(r.shared.JobsOf(v))
+}
+
+// hasMade tells whether the record at i is what a finished job has made, which those need
+// perhaps that are built on it. The caller holds the needs' lock.
+func (r *Report) hasMade(i, maker int) bool {
+	v := r.Verdicts[i]
+	return r.Needs.jobs[maker].finished != 0 && !v.Layer && (v.Reason == Finished || v.Reason == Needed)
 }
 
 // wholeLayers tells which records are layers that are unpacked for sure: a step's

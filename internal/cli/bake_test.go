@@ -142,7 +142,7 @@ func TestBakeFlags(t *testing.T) {
 func (w *workbench) linkedFile(tally *lab.Tally, finals int) string {
 	return fmt.Sprintf(`
 variable "HOST" { default = "%s" }
-group "all" { targets = ["final", "both"] }
+group "all" { targets = ["final", "both", "pushed", "on-pushed"] }
 target "shared" {
   context = "%s"
   dockerfile-inline = "FROM %s\nENV SHARED=yes\nCOPY agent.txt /agent.txt\nRUN %s && head -c 1000 /dev/urandom > /shared\n"
@@ -166,6 +166,22 @@ target "default" {
   dockerfile-inline = "FROM scratch\nARG TARGETARCH\nCOPY agent.txt /agent.$${TARGETARCH}\n"
   platforms = ["linux/amd64", "linux/arm64"]
 }
+target "anew" {
+  dockerfile-inline = "FROM %[3]s\nRUN %[9]s && head -c 1000 /dev/urandom > /anew\n"
+  no-cache = true
+}
+target "pushed" {
+  contexts = { base = "target:anew" }
+  dockerfile-inline = "FROM base\nRUN cp /anew /pushed\nCOPY --link --from=base /anew /linked\nRUN head -c 1000 /dev/urandom > /above\n"
+  tags = ["${HOST}/pushed:1"]
+}
+target "on-pushed" {
+  name = "on-pushed-${n}"
+  matrix = { n = range(3) }
+  contexts = { base = "target:anew", pushed = "target:pushed" }
+  dockerfile-inline = "FROM pushed\nCOPY --from=base /anew /own\nRUN echo ${n} > /n\n"
+  tags = ["${HOST}/on-pushed:${n}"]
+}
 target "both" {
   context = "%[2]s"
   contexts = { below = "target:default" }
@@ -173,7 +189,7 @@ target "both" {
   platforms = ["linux/amd64", "linux/arm64"]
   tags = ["${HOST}/both:1"]
 }
-`, w.registry.Host(), w.path("ctx"), w.bases[0].Ref, tally.Report("shared"), w.path("mid"), tally.Report("mid"), finals, w.path("other"))
+`, w.registry.Host(), w.path("ctx"), w.bases[0].Ref, tally.Report("shared"), w.path("mid"), tally.Report("mid"), finals, w.path("other"), tally.Report("anew"))
 }
 
 func TestBakeLinks(t *testing.T) {
@@ -184,15 +200,16 @@ func TestBakeLinks(t *testing.T) {
 	w.write("docker-bake.hcl", w.linkedFile(tally, finals))
 	w.write("mid/agent.txt", "not the agent\n")
 	w.write("other/other.txt", "other\n")
-	code, out := w.bake(t.Context(), "--push", "all")
-	if code != ExitOK {
-		t.Fatalf("exit code %d\n%s", code, out)
+	code, out := w.bake(t.Context(), "--push", "--prune", "completed", "all")
+	w.checkSwept(code, out, finals+5, 0)
+	if counts := tally.Counts(); counts["shared"] != 1 || counts["mid"] != 1 || counts["anew"] < 2 {
+		t.Errorf("steps ran %v, want each once, and again what is made without the cache", counts)
 	}
-	if s := w.summary(); s.Built != finals+1 {
-		t.Errorf("%d built, want %d\n%s", s.Built, finals+1, out)
-	}
-	if counts := tally.Counts(); counts["shared"] != 1 || counts["mid"] != 1 {
-		t.Errorf("steps ran %v, want each once", counts)
+	pushed := w.layers(w.registry.Host() + "/pushed:1")
+	for n := range 3 {
+		if on := w.layers(fmt.Sprintf("%s/on-pushed:%d", w.registry.Host(), n)); !slices.Equal(on[:len(pushed)], pushed) {
+			t.Errorf("on-pushed-%d stands on the layers %v, want %v", n, on, pushed)
+		}
 	}
 	var first map[string]lab.File
 	for _, n := range []int{0, 1, finals / 2, finals - 1} {

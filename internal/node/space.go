@@ -50,8 +50,17 @@ type room struct {
 // level is what was seen to be used of a bound: last, and at most.
 type level struct{ last, peak int64 }
 
+// assumedUnseen is what a job is taken to add below a budget while nothing is known of it or
+// its like, and others run: that is a promise, and many that start on a guess break it. The
+// images of agents' benchmarks add some hundred MB.
+const assumedUnseen = 1_000_000_000
+
 func newRoom(o SpaceOptions) *room {
-	return &room{book: space.NewBook(space.NewSizes(o.Rates)), jobs: map[int]space.Job{}, seen: map[int]bool{},
+	book := space.NewBook(space.NewSizes(o.Rates))
+	if o.Budget > 0 && o.Rates.Own == 0 { // else an earlier run has told
+		book.Unseen = assumedUnseen
+	}
+	return &room{book: book, jobs: map[int]space.Job{}, seen: map[int]bool{},
 		levels: map[string]level{}, unread: map[string]bool{}, tried: map[string]int64{}}
 }
 

@@ -154,22 +154,30 @@ func TestLinksToWhatARegistryHas(t *testing.T) {
 	})
 }
 
-// formNotes notes which jobs were built with links, by the nodes.
+// formNotes notes which jobs were built with links.
 type formNotes struct {
 	*nodetest.Builder
-	mu    *sync.Mutex // guards links and nodes
-	links map[string]bool
-	nodes map[string]string
+	before func(job string)
+	mu     *sync.Mutex // guards links
+	links  map[string]bool
+}
+
+// noteForms has it noted, and something done before each build.
+func (s *stage) noteForms(before func(job string)) formNotes {
+	l := formNotes{s.Builder, before, &sync.Mutex{}, map[string]bool{}}
+	s.Options.Builder = l
+	return l
 }
 
 func (l formNotes) Build(ctx context.Context, on []string, job *plan.Job, log io.Writer, watch builder.Watch) (builder.Result, error) {
+	l.before(job.Name)
 	l.mu.Lock()
-	l.links[job.Name], l.nodes[job.Name] = len(job.Links) > 0, on[0]
+	l.links[job.Name] = len(job.Links) > 0
 	l.mu.Unlock()
 	return l.Builder.Build(ctx, on, job, log, watch)
 }
 
-// What another node has made and pushed is pulled from there by its digest; what nobody can pull is made again.
+// What was made and pushed is built on by its digest, on whichever node; what nobody can pull is made again on another.
 func TestLinksToWhatAnotherNodeHasMade(t *testing.T) {
 	for _, pushed := range []bool{true, false} {
 		t.Run(fmt.Sprint("pushed: ", pushed), func(t *testing.T) {
@@ -186,14 +194,13 @@ func TestLinksToWhatAnotherNodeHasMade(t *testing.T) {
 					nodetest.Pushed(s.Plan.Jobs...)
 				}
 				s.Takes = time.Minute
-				l := formNotes{s.Builder, &sync.Mutex{}, map[string]bool{}, map[string]string{}}
-				s.Options.Builder = l
+				l := s.noteForms(func(string) {})
 				s.allBuilt(s.run(t.Context()), 1)
 				if s.BuiltOn("one") == 0 || s.BuiltOn("two") == 0 {
 					t.Fatalf("all were built on one node")
 				}
 				for name, links := range l.links {
-					if want := name != "base" && (!pushed || l.nodes[name] == l.nodes["base"]); links != want {
+					if want := name != "base" && !pushed; links != want {
 						t.Errorf("%s was built with a link: %v, want %v", name, links, want)
 					}
 				}
@@ -205,24 +212,59 @@ func TestLinksToWhatAnotherNodeHasMade(t *testing.T) {
 	}
 }
 
-// What was made without the cache on the same node is used by its digest where it can be: what
-// the cache has beside it may be an earlier run's.
-func TestLinksToWhatIsMadeAnew(t *testing.T) {
-	for _, pushed := range []bool{true, false} {
-		inMemory(t, func(t *testing.T) {
-			s := newStage(t, 0, 0, nodetest.New("one", 0))
-			base := nodetest.Job("base", "os/project")
-			base.Options.NoCache = true
-			s.Plan.Jobs = []*plan.Job{base, nodetest.Linked("on-it", base)}
-			if pushed {
+// What was made and pushed is built on by its digest where it was made, too: its steps may be gone from the cache since,
+// for room or by somebody else, or would be made anew in each build, since what they are upon is. What is there of them is used, kept for what is built on it,
+// and swept after that.
+func TestLinksToWhatIsPushed(t *testing.T) {
+	const budget = 450 * mb
+	for _, its := range []string{"steps stay", "steps go", "steps are made without the cache", "base is made in each build"} {
+		t.Run(its, func(t *testing.T) {
+			inMemory(t, func(t *testing.T) {
+				d := nodetest.New("one", 0)
+				s := newStage(t, 0, 0, d)
+				for _, c := range "abcd" {
+					base := nodetest.Job("base-"+string(c), "os/project"+string(c))
+					base.Options.NoCache = its == "steps are made without the cache"
+					if its == "base is made in each build" {
+						below := nodetest.Job("below-"+string(c), base.Base)
+						below.Options.NoCache = true
+						base = nodetest.Linked(base.Name, below)
+					}
+					s.Plan.Jobs = append(s.Plan.Jobs, base)
+					for i := range 3 {
+						s.Plan.Jobs = append(s.Plan.Jobs, nodetest.Linked(fmt.Sprintf("on-%s-%d", base.Name, i), base))
+					}
+				}
 				nodetest.Pushed(s.Plan.Jobs...)
-			}
-			l := formNotes{s.Builder, &sync.Mutex{}, map[string]bool{}, map[string]string{}}
-			s.Options.Builder = l
-			s.allBuilt(s.run(t.Context()), 1)
-			if l.links["on-it"] == pushed {
-				t.Errorf("pushed %t: it was built with a link: %t", pushed, l.links["on-it"])
-			}
+				s.Space.Budget = budget
+				if its == "steps go" {
+					s.Workers = 1
+				}
+				l := s.noteForms(func(job string) {
+					if its == "steps go" && strings.HasSuffix(job, "-2") {
+						d.Prune(t.Context())
+					}
+				})
+				sum := s.run(t.Context())
+				if sum.Built != len(s.Plan.Jobs) {
+					t.Errorf("%d of %d built: %v", sum.Built, len(s.Plan.Jobs), of[journal.Warning](s))
+				}
+				for _, job := range s.Plan.Jobs {
+					if n := s.Made(job.Name); n != 1 {
+						t.Errorf("the step of %s was made %d times", job.Name, n)
+					}
+					if want := its == "base is made in each build" && strings.HasPrefix(job.Name, "base"); l.links[job.Name] != want {
+						t.Errorf("%s was built with a link: %t, want %t", job.Name, !want, want)
+					}
+				}
+				want := 5 // one of all, and one of each base
+				if its == "steps go" {
+					want = 1 + 4*(1+3) // one of all, one of each base, and all of its image each time
+				}
+				if all, _ := d.Pulls(); all != want || d.Peak() > budget || sum.Prune.ReclaimedBytes == 0 {
+					t.Errorf("%d layers were pulled, want %d; the cache came to %d MB of %d, %d were swept", all, want, d.Peak()/mb, int64(budget/mb), sum.Prune.ReclaimedBytes/mb)
+				}
+			})
 		})
 	}
 }

@@ -12,8 +12,9 @@ import (
 )
 
 // A job that is linked with another builds on that one's result, whose steps are in the
-// cache or made in the same build. Where the other's image is in a registry, and was not
-// made where the job is built, that image is built on: then none of its steps is made.
+// cache or made in the same build. Where the other's image is in a registry, that image is
+// built on: then none of its steps is made again, whatever is in the cache of it. Where it
+// was made, BuildKit takes what is there of its steps for its layers, and pulls only the rest.
 
 // setForm sets what is built for a task on some nodes; with none, before it is known on
 // which.
@@ -38,13 +39,12 @@ func (r *run) form(job *plan.Job, on string, known map[*plan.Job]*plan.Job) *pla
 	known[job] = job
 	known[job] = job.Relink(func(linked *plan.Job) plan.Stand {
 		maker := r.taskOf[linked]
-		pulled := maker != nil && maker.isPulled() && covers(linked.Options.Platforms, job.Options.Platforms)
-		anew := linked.Options.NoCache || len(linked.Options.NoCacheFilter) > 0 // what is in the cache may be an earlier run's
 		switch {
-		case maker != nil && maker.madeOn(on) && !(anew && pulled):
-			return plan.Stand{Job: maker.job}
-		case pulled:
+		case maker == nil:
+		case maker.isPulled() && covers(linked.Options.Platforms, job.Options.Platforms):
 			return plan.Stand{Image: linked.Tags[0] + "@" + maker.result.build.Digest}
+		case maker.madeOn(on):
+			return plan.Stand{Job: maker.job}
 		}
 		return plan.Stand{Job: r.form(linked, on, known)}
 	})
@@ -56,9 +56,24 @@ func (t *task) madeOn(nodes string) bool {
 	return t.result.status == ledger.Built && t.ended == ledger.Built && t.result.build.Node == nodes
 }
 
+// buildOnImage has an heir that is linked with a task be built on that one's image from now
+// on, where a registry has that: then the heir is one that names the image.
+func (r *run) buildOnImage(heir, maker *task) {
+	if !maker.isPulled() {
+		return
+	}
+	if r.setForm(heir, nil); heir.job == heir.planned {
+		return
+	}
+	r.link(heir, maker.planned.Tags[0])
+	if !slices.Contains(heir.holds, maker) {
+		heir.holds = append(heir.holds, maker)
+	}
+}
+
 // isPulled tells whether a registry is known to have a task's image.
 func (t *task) isPulled() bool {
-	return t.ended.Made() && t.result.build.Digest != "" && len(t.planned.Tags) > 0 && t.planned.Pushes()
+	return (t.made || t.ended.Made()) && t.result.build.Digest != "" && len(t.planned.Tags) > 0 && t.planned.Pushes()
 }
 
 // covers tells whether an image for some platforms is one for others.

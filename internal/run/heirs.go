@@ -40,8 +40,11 @@ type family struct {
 const inheritTimeout = 30 * time.Second
 
 // bequeath notes who is whose heir.
-func bequeath(tasks []*task) {
+func (r *run) bequeath(tasks []*task) {
 	for _, t := range tasks {
+		if len(t.after) > 0 {
+			r.needs.BuiltOn(t.number, numbers(t.after))
+		}
 		if t.done() || t.early != nil {
 			continue
 		}
@@ -50,6 +53,13 @@ func bequeath(tasks []*task) {
 			maker.heirs = append(maker.heirs, t)
 		}
 	}
+}
+
+func numbers(tasks []*task) (numbers []int) {
+	for _, t := range tasks {
+		numbers = append(numbers, t.number)
+	}
+	return numbers
 }
 
 // inherits tells whether a task is built on what others make, and all of that is there.
@@ -65,7 +75,11 @@ func (t *task) inherits() bool {
 func (s *scheduler) bequest(t *task, made bool) (heirs []*task) {
 	t.made = made
 	for _, heir := range t.heirs {
-		if made && heir.isOpen() && heir.inherits() {
+		if !made || !heir.isOpen() {
+			continue
+		}
+		s.run.buildOnImage(heir, t)
+		if heir.inherits() {
 			heirs = append(heirs, heir)
 		}
 	}

@@ -41,6 +41,7 @@ func TestHeirsOfAResumedRun(t *testing.T) {
 		s := newFamilies(t, 6, 4, d)
 		s.shares()
 		s.Space.Budget, s.Workers, s.Order = budget, 3, OrderGiven
+		s.Space.Rates.Own = 50 * mb // else one job goes ahead
 		s.stopAfter(48 * time.Second)
 		if kept := len(s.Ledger.Entries()); kept != 6 {
 			t.Fatalf("%d jobs were built before, want the 6 bases", kept)

@@ -38,6 +38,20 @@ func TestRunOnASmallDisk(t *testing.T) {
 	})
 }
 
+// A budget holds from the first jobs on, of which nothing tells how much they add: one goes ahead.
+func TestBudgetHoldsForTheFirstJobs(t *testing.T) {
+	const budget = 700 * mb
+	inMemory(t, func(t *testing.T) {
+		d := nodetest.New("one", 0)
+		s := newStage(t, 1, 10, d)
+		s.Space.Budget, s.Workers, s.Layer, s.Own = budget, 4, 10*mb, 200*mb
+		s.allBuilt(s.run(t.Context()), 1)
+		if most := s.Most("one"); d.Peak() > budget || most < 2 {
+			t.Errorf("the cache came to %d MB of %d, %d jobs ran at once", d.Peak()/mb, int64(budget/mb), most)
+		}
+	})
+}
+
 // Where jobs are sent ahead while others are asked about, those that still wait when all
 // are known get better places: no project's layers are kept while another's are built.
 func TestSentAheadOnASmallDisk(t *testing.T) {

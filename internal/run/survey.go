@@ -71,7 +71,7 @@ func (r *run) survey(ctx context.Context, tasks []*task) []*task {
 	r.scheduler.call(func() {
 		r.scheduler.recall()
 		tasks = r.arrange(tasks)
-		bequeath(tasks)
+		r.bequeath(tasks)
 		heirs = slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return !t.isOpen() || !t.inherits() })
 	})
 	r.inherit(ctx, heirs)

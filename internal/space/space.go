@@ -49,7 +49,11 @@ type Job struct {
 // used. It is not safe for concurrent use.
 type Book struct {
 	*Sizes
+	// Unseen is what a job is taken to add at least beside others, while it was seen of
+	// none of its kind what that adds; 0 for what is guessed.
+	Unseen int64
 
+	ended   int             // jobs that have run
 	present map[int32]int64 // in bytes
 	making  map[int32]int   // by which running job
 	running map[int]*reservation
@@ -109,9 +113,24 @@ func (b *Book) reserve(job Job) (r *reservation, known bool) {
 	if !known && len(b.running) > 0 {
 		r.own *= careful
 	}
+	if len(b.running) > 0 && (r.own > 0 || !known) {
+		r.own = max(r.own, b.unseen(job.Kind))
+	}
 	r.own += max(job.Least-r.total(), 0)
 	return r, known
 }
+
+// unseen is Unseen as long as there is hope that jobs of a kind will tell.
+func (b *Book) unseen(kind string) int64 {
+	if b.own[kind] != nil || b.ended >= scouts {
+		return 0
+	}
+	return b.Unseen
+}
+
+// scouts are the jobs that may end without having told what others add, such as those of
+// other kinds; where each is of its own, enough is known then.
+const scouts = 4
 
 // careful is how many times a guess counts beside other jobs: one alone can be had too
 // small and nothing is lost, many at once come to far more than was thought.
@@ -161,6 +180,7 @@ func (b *Book) Done(number int) {
 		delete(b.making, v)
 	}
 	delete(b.running, number)
+	b.ended++
 }
 
 // Reserved is the bytes that running jobs have yet to add.

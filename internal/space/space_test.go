@@ -129,6 +129,33 @@ func TestGuessesCountTwiceBesideOthers(t *testing.T) {
 	needs(t, b, two, 10+70, true)
 }
 
+// Where guesses are not good enough, a job of which nothing is known takes a lot beside
+// others, until one of its kind has told what that adds, or some have ended that did not.
+func TestUnseen(t *testing.T) {
+	w := newWorld(Rates{PerByte: 1})
+	one, two := w.job(10, []string{"os"}, []string{"RUN one"}), w.job(10, []string{"else"}, []string{"RUN two"})
+	book := func() *Book {
+		b := NewBook(w.sizes.Clone())
+		b.Unseen = 1000
+		needs(t, b, two, 10+5, false) // alone it may be had too small
+		b.Start(1, one)
+		needs(t, b, two, 10+1000, false)
+		return b
+	}
+	told := book()
+	told.SeenOwn("another", 7)
+	needs(t, told, two, 10+1000, true)
+	told.SeenOwn("kind", 70)
+	needs(t, told, two, 10+70, true)
+	silent := book()
+	for n := range scouts {
+		needs(t, silent, two, 10+1000, false)
+		silent.Start(2+n, one)
+		silent.Done(2 + n)
+	}
+	needs(t, silent, two, 10+2*5, false)
+}
+
 // Steps with the same text upon different things are expected to take the same.
 func TestLikeSteps(t *testing.T) {
 	w := newWorld(Rates{PerByte: 1})

@@ -90,11 +90,7 @@ func (b *Builder) Build(ctx context.Context, on []string, job *plan.Job, _ io.Wr
 	d.hold(ids, +1)
 	defer d.letGo(ids)
 	for i, v := range g.Vertices {
-		size := b.Layer
-		if v.Kind == graph.Step {
-			size = b.Own
-		}
-		if err := d.make(ctx, v, ids, g.Images[0], size, b.Takes, watch); err != nil {
+		if err := d.make(ctx, v, ids, g.Images[0], b.size(v), b.Takes, watch); err != nil {
 			return result, err
 		}
 		watch.Step(fmt.Sprintf("[%d/%d] %s", i+1, len(g.Vertices), v.Name))
@@ -111,6 +107,16 @@ func (b *Builder) Build(ctx context.Context, on []string, job *plan.Job, _ io.Wr
 	b.built[job.Name] = d.name
 	result.Digest = DigestOf(job)
 	return result, nil
+}
+
+// size is what a vertex takes: a step, and the layer that it has made, less than others.
+func (b *Builder) size(v graph.Vertex) int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, made := b.stands[v.ID]; made || v.Kind == graph.Step {
+		return b.Own
+	}
+	return b.Layer
 }
 
 // lost is how BuildKit's client says that a daemon does not answer.

@@ -259,6 +259,17 @@ func (d *Daemon) hasChild(id string) bool {
 	return slices.ContainsFunc(d.records, func(r cache.Record) bool { return slices.Contains(r.Parents, id) })
 }
 
+// Prune has somebody else remove all that no build holds.
+func (d *Daemon) Prune(ctx context.Context) {
+	d.mu.Lock()
+	var ids []string
+	for _, r := range d.records {
+		ids = append(ids, r.ID)
+	}
+	d.mu.Unlock()
+	_, _ = d.Delete(ctx, ids)
+}
+
 // Unlink implements node.Daemon.
 func (d *Daemon) Unlink(ctx context.Context, ids []string) ([]cache.Record, error) {
 	return d.Delete(ctx, ids)

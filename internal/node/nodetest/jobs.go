@@ -130,7 +130,10 @@ func (b *Builder) push(job *plan.Job, g graph.Graph) {
 	layers := append(slices.Clone(b.layersOf(job)), job.Name)
 	b.images[job.Tags[0]] = made{layers, g.Tops[0]}
 	ids := graph.LayerIDs(layers)
-	b.stands[ids[len(ids)-1]] = g.Tops[0]
+	steps := g.Vertices[slices.IndexFunc(g.Vertices, func(v graph.Vertex) bool { return v.Kind == graph.Step }):]
+	for i, step := range steps {
+		b.stands[ids[len(ids)-len(steps)+i]] = step.ID
+	}
 }
 
 func identity(name string, on graph.ID) graph.ID {
