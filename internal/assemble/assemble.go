@@ -7,13 +7,17 @@ package assemble
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/plan"
@@ -124,4 +128,16 @@ func outputsText(job *plan.Job) string {
 func isTrue(text string) bool {
 	is, _ := strconv.ParseBool(text)
 	return is
+}
+
+// PlatformOf is the platform of an image by its configuration.
+func PlatformOf(config []byte) (ocispecs.Platform, error) {
+	var p ocispecs.Platform
+	if err := json.Unmarshal(config, &p); err != nil {
+		return p, err
+	}
+	if p.OS == "" || p.Architecture == "" {
+		return p, errors.New("the image's configuration does not tell its platform")
+	}
+	return platforms.Normalize(p), nil
 }

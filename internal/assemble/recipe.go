@@ -25,6 +25,9 @@ func (i Image) Descriptor() ocispecs.Descriptor {
 	return ocispecs.Descriptor{MediaType: i.MediaType, Digest: digest.FromBytes(i.Manifest), Size: int64(len(i.Manifest))}
 }
 
+// ConfigDigest is that of its configuration.
+func (i Image) ConfigDigest() digest.Digest { return digest.FromBytes(i.Config) }
+
 // Recipe is how the images of a key are made, as the first of them shows that a builder
 // has made.
 type Recipe struct {

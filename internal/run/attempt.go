@@ -25,6 +25,8 @@ type attempt struct {
 	job     *plan.Job
 	number  int
 	on      []string // nodes
+	// assembly tells how its image may be assembled; nil where it cannot be.
+	assembly *assembly
 	noCache bool
 	ask     asker
 	told    teller
