@@ -102,7 +102,7 @@ func refusal(job *plan.Job, attests Attests) string {
 
 // known are the attributes of an output with which the image is as it is without them, or
 // which the layers of the builder's own image show.
-var known = []string{"push", "unpack", "registry.insecure", "oci-mediatypes", "compression", "compression-level", "store"}
+var known = []string{"push", "unpack", "registry.insecure", "oci-mediatypes", "compression", "compression-level", "store", "rewrite-timestamp"}
 
 // strangeExport tells of an attribute that may make another image.
 func strangeExport(e client.ExportEntry) string {

@@ -20,9 +20,3 @@ func (r *Recipe) LayersOn(base []ocispecs.Descriptor, from string) []Layer {
 	}
 	return all
 }
-
-// RefusedError says that an image cannot be assembled, so that only the builder can make it.
-type RefusedError struct{ Err error }
-
-func (e *RefusedError) Error() string { return e.Err.Error() }
-func (e *RefusedError) Unwrap() error { return e.Err }

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"encoding/json"
+	"math"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -74,46 +76,82 @@ func assembledOf(entries []ledger.Entry) (n int) {
 }
 
 // Images that only lay layers upon their bases are assembled in the registry, once the
-// builder has made two, and are the same as the builder's.
+// builder has made two, and are the same as the builder's. Of their bases nothing is pulled.
 func TestAssemble(t *testing.T) {
 	t.Parallel()
 	w := newWorkbench(t, small(2, 4))
 	w.write("ctx/Dockerfile", linkedDockerfile)
 	w.variants()
+	flags := func(out string, more ...string) []string {
+		return append([]string{"--provenance=false", "--workers", "1", "--force", "--output-dir", w.path(out),
+			"-t", w.registry.Host() + "/" + out + "/{{.Name}}:1"}, more...)
+	}
+	run := func(out string, more ...string) []ledger.Entry {
+		if code, text := w.build(t.Context(), flags(out, more...)...); code != ExitOK {
+			t.Fatalf("exit code %d\n%s", code, text)
+		}
+		return w.manifestIn(out)
+	}
+	check := func(assembled, built []ledger.Entry, want int) {
+		t.Helper()
+		if n := assembledOf(assembled); n != want {
+			t.Errorf("%d of %d images were assembled, not %d", n, len(assembled), want)
+		}
+		of := map[string]ledger.Entry{}
+		for _, e := range built {
+			of[e.Name] = e
+		}
+		for _, e := range assembled {
+			b := of[e.Name]
+			one, _ := json.Marshal(e.Descriptor)
+			other, _ := json.Marshal(b.Descriptor)
+			if b.Assembled || e.Digest != b.Digest || e.ConfigDigest != b.ConfigDigest || string(one) != string(other) {
+				x, y := w.image(e.Tags[1]+"@"+e.Digest), w.image(b.Tags[1]+"@"+b.Digest)
+				t.Errorf("%s: %s\n%s\n%s", e.Name, assemble.Differ(x, y), one, other)
+			}
+		}
+	}
+
 	w.registry.Reset()
-	code, out := w.build(t.Context(), "--provenance=false", "--workers", "1")
-	if code != ExitOK {
-		t.Fatalf("exit code %d\n%s", code, out)
-	}
-	entries := w.manifest()
-	if n := assembledOf(entries); n != len(entries)-2 {
-		t.Errorf("%d of %d images were assembled\n%s", n, len(entries), out)
-	}
-	code, out = w.build(t.Context(), "--provenance=false", "--assemble", "builder", "--output-dir", w.path("built"),
-		"-t", w.registry.Host()+"/built/{{.Name}}:1")
-	if code != ExitOK {
-		t.Fatalf("exit code %d\n%s", code, out)
-	}
-	built := map[string]ledger.Entry{}
-	for _, e := range w.manifestIn("built") {
-		built[e.Name] = e
-	}
-	for _, e := range entries {
-		b := built[e.Name]
-		if b.Assembled {
-			t.Errorf("%s was assembled with --assemble builder", e.Name)
-		}
-		// The cache has the layers of the first run, and so their times.
-		if e.Digest != b.Digest || e.ConfigDigest != b.ConfigDigest {
-			x, y := w.image(e.Tags[0]), w.image(b.Tags[len(b.Tags)-1])
-			t.Errorf("%s: assembled %v: %s\n%s\n%s\n%s\n%s", e.Name, e.Assembled, assemble.Differ(x, y), x.Manifest, y.Manifest, x.Config, y.Config)
-		}
-		one, _ := json.Marshal(e.Descriptor)
-		other, _ := json.Marshal(b.Descriptor)
-		if string(one) != string(other) {
-			t.Errorf("%s: descriptor %s, and the builder's %s", e.Name, one, other)
+	entries := run("assembled")
+	requests := w.registry.Requests()
+	for _, b := range w.bases {
+		for _, l := range b.Layers {
+			if n := requests.BlobGets[l.Digest]; n > 0 {
+				t.Errorf("layer %s of %s was pulled %d times", l.Digest, b.Name, n)
+			}
 		}
 	}
+	for _, r := range w.diskUsage() {
+		if strings.Contains(r.Description, "/swebench/") && r.Size > 0 {
+			t.Errorf("the builder's cache has %d bytes %s", r.Size, r.Description)
+		}
+	}
+	if e := entries[2]; e.Phases == nil || e.Phases.Push <= 0 || math.Abs(e.Phases.Seconds()-e.DurationSeconds) > e.DurationSeconds/20+0.005 {
+		t.Errorf("%s took %v s, of phases %+v", e.Name, e.DurationSeconds, e.Phases)
+	}
+	if log := w.read("assembled/logs/" + entries[2].Name + "/attempt-1.log"); !strings.Contains(log, "none of which was moved") {
+		t.Errorf("the log says\n%s", log)
+	}
+	// The cache has the layers of the first run, and so their times.
+	check(entries, run("built", "--assemble", "builder"), len(entries)-2)
+
+	// A registry that mounts nothing begins an upload instead.
+	mounts := w.registry.Inject(lab.Fault{Kind: lab.KindUpload, Match: func(r *http.Request) bool {
+		r.URL.RawQuery = strings.ReplaceAll(r.URL.RawQuery, "mount=", "unmounted=")
+		return false
+	}})
+	const moment = "SOURCE_DATE_EPOCH=1700000000"
+	const rewritten = "type=image,rewrite-timestamp=true"
+	entries = run("copied", "--build-arg", moment, "-o", rewritten)
+	mounts()
+	if events := w.read("copied/events.jsonl"); !strings.Contains(events, `"copied_bytes":`) {
+		t.Error("nothing was copied where nothing could be mounted")
+	}
+	if _, err := w.daemon.Buildctl(t.Context(), "prune", "--all"); err != nil {
+		t.Fatal(err)
+	}
+	check(entries, run("moment", "--assemble", "builder", "--build-arg", moment, "-o", rewritten), len(entries)-2)
 }
 
 // variant is a base with settings of its own.

@@ -53,8 +53,7 @@ func (c *Client) Image(ctx context.Context, image, platform string) (assemble.Im
 }
 
 // Manifest returns the manifest of a base image, by its digest, for a platform. What was
-// asked for already is not asked for again. An error that is an *assemble.RefusedError says
-// that asking again will not help.
+// asked for already is not asked for again.
 func (c *Client) Manifest(ctx context.Context, image, platform string) ([]byte, error) {
 	ref, p, err := parseFor(image, platform)
 	if err != nil {
@@ -65,11 +64,8 @@ func (c *Client) Manifest(ctx context.Context, image, platform string) ([]byte, 
 	}
 	_, err = patiently(ctx, c, existsTries, func() (layers.Chain, error) { return c.fetch(ctx, ref, p, always) })
 	kept, known := c.manifests.get(ref, p)
-	switch {
-	case err == nil && !known:
-		return nil, &assemble.RefusedError{Err: fmt.Errorf("the registry has sent another image for %s", ref)}
-	case err != nil && ctx.Err() == nil && !mayPass(err):
-		return nil, &assemble.RefusedError{Err: err}
+	if err == nil && !known {
+		err = fmt.Errorf("the registry has sent another image for %s", ref)
 	}
 	return kept, err
 }
@@ -84,15 +80,14 @@ func parseFor(image, platform string) (ref imageref.Ref, p ocispecs.Platform, er
 
 // Push puts an image into the repositories of its tags. Layers that are not there are
 // mounted from where they are, or copied where a registry does not do that or has not
-// got them. It returns how many bytes were copied; alive is called as they are. An error
-// that is an *assemble.RefusedError says that asking again will not help.
+// got them. It returns how many bytes were copied; alive is called as they are.
 func (c *Client) Push(ctx context.Context, tags []string, image assemble.Image, layers []assemble.Layer, alive func()) (copied int64, err error) {
 	p := &push{client: c, image: image, layers: layers, alive: alive}
 	var refs []name.Reference
 	for _, tag := range tags {
 		ref, err := c.locate(tag)
 		if err != nil {
-			return 0, &assemble.RefusedError{Err: err}
+			return 0, err
 		}
 		refs = append(refs, ref)
 	}
@@ -104,9 +99,6 @@ func (c *Client) Push(ctx context.Context, tags []string, image assemble.Image, 
 		}
 		if err == nil {
 			err = p.put(ctx, ref)
-		}
-		if err != nil && ctx.Err() == nil && !mayPass(err) {
-			err = &assemble.RefusedError{Err: err}
 		}
 		if err != nil {
 			return p.copied.Load(), fmt.Errorf("failed to push %s: %w", ref, err)

@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -31,9 +30,10 @@ type assembling struct {
 func (s assembling) attempt(ctx context.Context, a *attempt) error {
 	if recipe := s.recipes.ready(a.assembly); recipe != nil && !a.noCache {
 		err := s.assemble(ctx, a, recipe)
-		if !errors.As(err, new(*assemble.RefusedError)) || s.recipes.Mode == assemble.ByRegistry {
+		if err == nil || ctx.Err() != nil || s.recipes.Mode == assemble.ByRegistry || isThrottled(err) {
 			return redacted(s.redact, err)
 		}
+		a.result = builder.Result{}
 		fmt.Fprintf(a.log, "It cannot be assembled, and is built instead: %s\n\n", err)
 	}
 	var built *graph.Linked
@@ -62,7 +62,7 @@ func (s assembling) assemble(ctx context.Context, a *attempt, recipe *assemble.R
 	}
 	image, err := recipe.Make(on.layers, a.assembly.linked, a.job.Options.BuildArgs)
 	if err != nil {
-		return &assemble.RefusedError{Err: err}
+		return err
 	}
 	pushing := time.Now()
 	layers := recipe.LayersOn(on.layers, on.ref)

@@ -118,7 +118,7 @@ type Options struct {
 	Registries RegistryOptions
 	// Assemble says which images are assembled in their registries.
 	Assemble AssembleOptions
-	Resume     ResumeOptions
+	Resume   ResumeOptions
 	// Attributions are kept for later runs; nil for not at all.
 	Attributions node.Attributions
 	// Recovery gives turns at mending the builder; nil to mend nothing.

@@ -16,7 +16,7 @@ import (
 )
 
 // Images reads and writes images in registries. What fails is tried again where that may
-// help; an error that is an *assemble.RefusedError says that it will not.
+// help.
 type Images interface {
 	// Image returns what a reference stands for, for a platform.
 	Image(ctx context.Context, ref, platform string) (assemble.Image, error)
@@ -203,16 +203,14 @@ func (r *recipes) base(ctx context.Context, a *assembly) (base, error) {
 	b := base{ref: a.linked.Base.Ref}
 	var err error
 	if b.platform, err = assemble.PlatformOf(a.linked.Frontend.Config); err != nil {
-		return b, &assemble.RefusedError{Err: err}
+		return b, err
 	}
 	manifest, err := r.Images.Manifest(ctx, b.ref, platforms.FormatAll(b.platform))
 	if err != nil {
 		return b, err
 	}
-	if b.layers, err = assemble.BaseOf(manifest); err != nil {
-		return b, &assemble.RefusedError{Err: err}
-	}
-	return b, nil
+	b.layers, err = assemble.BaseOf(manifest)
+	return b, err
 }
 
 // mustBeAssembled is why a job fails that cannot be assembled, where all are to be.
@@ -223,16 +221,12 @@ func (r *recipes) mustBeAssembled(t *task) error {
 	return fmt.Errorf("--assemble registry: it cannot be assembled, since %s", t.known.byBuilder)
 }
 
-// hasHeirs tells that others are built on what a task makes: what its steps leave is kept
-// for them.
-func (t *task) hasHeirs() bool { return len(t.heirs) > 0 }
-
 // findAssemblies notes which tasks' images are assembled, once it is known who is built on
 // whom.
 func (r *run) findAssemblies(tasks []*task) {
 	open := slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return t.done() || t.early != nil })
 	for _, t := range open {
-		if t.hasHeirs() && t.known.assembly != nil {
+		if len(t.heirs) > 0 && t.known.assembly != nil {
 			t.known.assembly, t.known.byBuilder = nil, "other images of this run are built on it"
 		}
 		if err := r.recipes.mustBeAssembled(t); err != nil && t.isOpen() {
@@ -241,3 +235,18 @@ func (r *run) findAssemblies(tasks []*task) {
 	}
 	r.recipes.count(open)
 }
+
+// planned tells whether the job's image is assembled.
+func (k *knowledge) planned(r *recipes) Assembly {
+	a := k.assembly
+	if a == nil {
+		return Assembly{ByBuilder: k.byBuilder, Linked: k.linked}
+	}
+	if r.of(a).jobs < fewest {
+		return Assembly{ByBuilder: tooFew, Linked: true}
+	}
+	return Assembly{Assembles: true, Recipe: string(a.key), Linked: true}
+}
+
+// tooFew is why the images of a recipe are all built.
+const tooFew = "the builder has to make the first two of its like, and there are no more"

@@ -171,7 +171,7 @@ func (r *run) try(ctx context.Context, t *task) error {
 		return errWaits
 	}
 	t.tries.attempt++
-	a := &attempt{job: t.job, number: t.tries.attempt, on: t.nodeNames(), noCache: t.tries.noCache, assembly: t.known.assembly,
+	a := &attempt{job: t.job, number: t.tries.attempt, on: t.nodeNames(), way: way{t.tries.noCache, t.known.assembly},
 		ask: asker{
 			reach: func(ctx context.Context) error { return r.reach(ctx, t) },
 			answer: func(ctx context.Context) bool {

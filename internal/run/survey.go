@@ -124,6 +124,7 @@ type answer struct {
 	// assembly is nil where byBuilder says why the image cannot be assembled.
 	assembly  *assembly
 	byBuilder string
+	linked    bool
 }
 
 // isKnown tells whether it is known what the job does, or that it cannot be built.
@@ -143,6 +144,7 @@ func (r *run) answerOf(job *plan.Job, g graph.Graph, err error) answer {
 	}
 	if a.known {
 		a.assembly, a.byBuilder = r.recipes.assemblyOf(job, g)
+		a.linked = g.Linked != nil
 	}
 	return a
 }
@@ -150,7 +152,7 @@ func (r *run) answerOf(job *plan.Job, g graph.Graph, err error) answer {
 // take notes what the builder said.
 func (t *task) take(a answer) {
 	t.known.images, t.known.demands, t.known.parts, t.known.unreached = a.images, a.demands, a.parts, time.Time{}
-	t.known.assembly, t.known.byBuilder = a.assembly, a.byBuilder
+	t.known.assembly, t.known.byBuilder, t.known.linked = a.assembly, a.byBuilder, a.linked
 	if errors.Is(a.err, builder.ErrUnreachable) {
 		t.known.unreached = time.Now()
 	}

@@ -56,6 +56,7 @@ type knowledge struct {
 	// assembly tells how its image may be assembled; nil where byBuilder says why not.
 	assembly  *assembly
 	byBuilder string
+	linked    bool // it only lays layers upon its base
 	// untold is why it is not known what the job does.
 	untold error
 }
