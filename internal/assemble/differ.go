@@ -12,11 +12,11 @@ import (
 // Differ says what of two images differs, one that was assembled and one that the builder
 // has made; empty where nothing does but times.
 func Differ(assembled, built Image) string {
-	if bytes.Equal(assembled.Manifest, built.Manifest) && bytes.Equal(assembled.Config, built.Config) {
-		return ""
-	}
 	if assembled.MediaType != built.MediaType {
 		return fmt.Sprintf("the manifest is %s, and the builder's %s", assembled.MediaType, built.MediaType)
+	}
+	if bytes.Equal(assembled.Manifest, built.Manifest) && bytes.Equal(assembled.Config, built.Config) {
+		return ""
 	}
 	if what := differ("manifest", assembled.Manifest, built.Manifest, func(m map[string]any) { delete(m, "config") }); what != "" {
 		return what
