@@ -75,6 +75,14 @@ func assembledOf(entries []ledger.Entry) (n int) {
 	return n
 }
 
+// planFlags runs stoker plan with the usual flags and some more.
+func (w *workbench) planFlags(more ...string) (code int, output string) {
+	w.t.Helper()
+	args := append([]string{"plan", "--builder", w.daemon.Addr(), "--images", w.path("bases.txt"), "-t", w.registry.Host() + "/agent/{{.Name}}:1", "--push",
+		"--state-dir", w.path("state"), "--build-arg", "BUILDER_IMAGE=" + w.builder.Ref}, more...)
+	return runStoker(w.t.Context(), append(args, w.path("ctx"))...)
+}
+
 // Images that only lay layers upon their bases are assembled in the registry, once the
 // builder has made two, and are the same as the builder's. Of their bases nothing is pulled.
 func TestAssemble(t *testing.T) {
@@ -110,6 +118,15 @@ func TestAssemble(t *testing.T) {
 				t.Errorf("%s: %s\n%s\n%s", e.Name, assemble.Differ(x, y), one, other)
 			}
 		}
+	}
+
+	code, text := w.planFlags("--provenance=false")
+	if code != ExitOK || !strings.Contains(text, "assembled   6 of 8 that only lay layers upon their base, once the builder has made 2\n") {
+		t.Errorf("exit code %d of plan\n%s", code, text)
+	}
+	code, text = w.planFlags("--assemble", "registry")
+	if want := "will fail: --assemble registry: it cannot be assembled, since a builder's provenance is attached to it; --provenance=false leaves that out\n"; strings.Count(text, want) != 8 {
+		t.Errorf("exit code %d of plan\n%s", code, text)
 	}
 
 	w.registry.Reset()

@@ -94,7 +94,7 @@ func assembledText(jobs []run.PlannedJob) string {
 	if linked == 0 {
 		return ""
 	}
-	parts := []string{fmt.Sprintf("%d of %s that only lay layers upon their base", assembled-2*len(recipes), plural.Of(linked, "image"))}
+	parts := []string{fmt.Sprintf("%d of %d that only lay layers upon their base", assembled-2*len(recipes), linked)}
 	if len(recipes) > 0 {
 		parts[0] += fmt.Sprintf(", once the builder has made %d", 2*len(recipes))
 	}
