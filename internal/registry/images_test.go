@@ -3,6 +3,7 @@ package registry
 import (
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,14 +50,14 @@ func TestPush(t *testing.T) {
 			}
 			from.Reset()
 			to.Reset()
-			heard := false
+			var heard atomic.Bool
 			tags := []string{to.Host() + "/a/image:1", to.Host() + "/a/image:2", to.Host() + "/b/image:1"}
-			copied, err := c.Push(t.Context(), tags, image, layers, func() { heard = true })
+			copied, err := c.Push(t.Context(), tags, image, layers, func() { heard.Store(true) })
 			if err != nil {
 				t.Fatal(err)
 			}
-			if (copied > 0) != tt.copied || !heard {
-				t.Errorf("%d bytes were copied; it was heard of: %v", copied, heard)
+			if (copied > 0) != tt.copied || !heard.Load() {
+				t.Errorf("%d bytes were copied; it was heard of: %v", copied, heard.Load())
 			}
 			if n := to.Requests(); !tt.copied && (n.Mounts != 2*len(layers) || len(n.BlobGets) > 0) {
 				t.Errorf("%d layers were mounted, and %d read", n.Mounts, len(n.BlobGets))

@@ -23,7 +23,7 @@ type Images interface {
 	// Manifest returns the manifest of a base image, which is named by its digest.
 	Manifest(ctx context.Context, ref, platform string) ([]byte, error)
 	// Push puts an image into the repositories of its tags, and returns how many bytes
-	// were copied for that; alive is called as they are.
+	// were copied for that; alive is called as they are, from several goroutines.
 	Push(ctx context.Context, tags []string, image assemble.Image, layers []assemble.Layer, alive func()) (copied int64, err error)
 }
 
