@@ -45,6 +45,7 @@ type way struct {
 	name      string
 	ours      bool
 	unlimited bool // on a disk that is large enough for everything
+	linked    bool // the Dockerfile copies with --link, where the work has two
 	workers   int
 	syntax    string // the frontend's image in the Dockerfiles' first line; empty for no such line
 	against   string // the way whose wall clock this one's is compared to; empty for none

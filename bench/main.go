@@ -37,6 +37,7 @@ var benchmarks = []struct {
 	{"syntax", syntax},
 	{"tasks", tasks},
 	{"nodes", nodes},
+	{"assembly", assembly},
 	{"graphs", graphs},
 	{"large", large},
 	{"compression", compression},
@@ -50,6 +51,7 @@ type bench struct {
 	work     string // directory for inputs and logs
 	quick    bool
 	full     bool
+	baseMB   int // of the base images that are assembled on
 	workers  []int
 	machine  report.Machine
 }
@@ -116,7 +118,8 @@ func parse(args []string) (b *bench, only []string, err error) {
 	flags.StringVar(&b.out, "out", "bench/out", "`directory` for tables, charts and JSON")
 	flags.StringVar(&b.work, "work", "", "`directory` for inputs and logs, outside of git work trees (default a temporary one that is removed)")
 	flags.BoolVar(&b.quick, "quick", false, "less of everything, for a first look")
-	flags.BoolVar(&b.full, "full", false, "layers of the tasks that are four times as large, which takes tens of minutes and 40 GB of disk")
+	flags.BoolVar(&b.full, "full", false, "layers of the tasks that are four times as large, which takes tens of minutes and 40 GB of disk; 500 images to assemble, without the ways that do not link")
+	flags.IntVar(&b.baseMB, "base-mb", 60, "how large the base images of the benchmark assembly are, in `MB`")
 	names := flags.String("only", strings.Join(allNames(), ","), "the `benchmarks` to run, separated by commas")
 	counts := flags.String("workers", "2,4,8", "the `numbers` of workers that the benchmarks shuffled and tasks compare")
 	if err := flags.Parse(args); err != nil {

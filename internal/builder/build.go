@@ -36,6 +36,8 @@ type Result struct {
 	// Node is the name of the node that built it; several names with a blank between
 	// them where each built for some of the platforms.
 	Node string
+	// Assembled says that the image was put together in its registry, without a build.
+	Assembled bool
 	ledger.Timings
 	Phases ledger.Phases // of the attempt
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/stoker-build/stoker/internal/assemble"
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/node"
@@ -32,6 +33,7 @@ var completions = map[string]cobra.CompletionFunc{
 	"run":      completeRun,
 	"preset":   oneOfThese(presets.Names()...),
 	"order":    oneOfThese(run.OrderShared, run.OrderGiven),
+	"assemble": oneOfThese(assemble.Modes...),
 	"prune":    oneOfThese(node.PruneAuto, node.PruneCompleted, node.PruneOff),
 	"prune-by": oneOfThese(sweep.ByLineage, sweep.ByDescription),
 	"progress": oneOfThese(show.Modes()...),

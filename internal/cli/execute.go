@@ -29,6 +29,7 @@ func (o buildOptions) options(p *plan.Plan) run.Options {
 		Plan: p, Workers: o.run.workers, MaxFailures: o.run.maxFail.of(len(p.Jobs)), FailFast: o.run.failFast,
 		AttemptOptions: run.AttemptOptions{Retries: o.run.retries, RetriesStep: o.run.retryStep, RetryDelay: o.run.retryDelay, RetryDelayMax: retryDelayMax,
 			Timeout: o.run.timeout, StallTimeout: o.run.stall, PostBuild: o.run.postBuild},
+		Assemble:     o.run.assemble.options(),
 		Registries:   run.RegistryOptions{Pause: o.run.regPause, Wait: o.run.regWait},
 		Attributions: ledger.Attributions{Dir: filepath.Join(o.builder.stateDir, "attributions")}, Order: run.Order(o.space.order), Space: o.space.options(),
 		Prune: o.prune.options(), Redact: o.redactor(p), Journal: journal.New(),
@@ -45,6 +46,7 @@ func (o buildOptions) options(p *plan.Plan) run.Options {
 func (o buildOptions) askRegistries(options *run.Options, c *registry.Client) {
 	r := &options.Registries
 	r.Ask, r.LayerSizes, r.Limits = c.Ask, c.Sizes, c.Limits
+	options.Assemble.Images = c
 	if !o.run.force {
 		r.Tags = c
 	}

@@ -176,6 +176,7 @@ type runOptions struct {
 	progress   string
 	quiet      bool
 	checkFirst bool
+	assemble   assembleOptions
 }
 
 func (o *runOptions) addTo(f *pflag.FlagSet) {
@@ -200,6 +201,7 @@ func (o *runOptions) addTo(f *pflag.FlagSet) {
 	f.StringVar(&o.postBuild, "post-build", "", "shell `CMD` to run after each built image; STOKER_IMAGE_{NAME,TAG,TAGS,DIGEST,BASE} tell it which")
 	f.StringVar(&o.progress, "progress", string(show.ModeAuto), "how to show progress: auto, tty, plain, json or quiet")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "short for --progress quiet")
+	o.assemble.addTo(f)
 }
 
 // beQuiet makes --quiet what it is short for.
@@ -241,7 +243,7 @@ func (o runOptions) check() error {
 	case o.outputDir == "":
 		return &flagError{errors.New("--output-dir: it cannot be empty")}
 	}
-	return nil
+	return o.assemble.check()
 }
 
 // failuresFlag is a number of jobs, or a part of all in percent.

@@ -18,7 +18,7 @@ var flagGroups = []struct {
 	{"What to build", []string{"images", "rows", "each", "each-data", "where", "select", "sample", "seed", "preset", "image", "run", "file", "set", "var", "rows-var", "base", "base-arg", "build-arg",
 		"build-context", "target", "platform", "limit", "shard", "allow-outside"}},
 	{"Images and outputs", []string{"tag", "push", "load", "output", "compression", "label", "annotation", "iidfile", "metadata-file",
-		"force", "attest", "provenance", "sbom"}},
+		"force", "attest", "provenance", "sbom", "assemble"}},
 	{"How steps run", []string{"secret", "ssh", "network", "add-host", "allow", "pull", "no-cache", "no-cache-filter",
 		"cache-from", "cache-to", "shm-size", "ulimit", "resource", "cgroup-parent"}},
 	{"The run", []string{"workers", "order", "batch-size", "post-build", "dry-run", "print", "list", "plan", "call", "check", "check-only", "check-first", "nodes", "yes", "resume", "fresh"}},

@@ -87,7 +87,7 @@ type Surroundings struct {
 
 // Graph returns the definition's graph.
 func (d *Definition) Graph(s Surroundings) (Graph, Places) {
-	b := &graphBuilder{Surroundings: s, of: map[string]*made{}, seen: map[ID]bool{}, merged: map[ID][]ID{}}
+	b := &graphBuilder{Surroundings: s, of: map[string]*made{}, seen: map[ID]bool{}, merged: map[ID][]ID{}, imageOf: map[string]Image{}}
 	places := Places{}
 	for _, o := range d.ops {
 		m := b.make(o)
@@ -103,5 +103,6 @@ func (d *Definition) Graph(s Surroundings) (Graph, Places) {
 		b.graph.Tops = b.top(d.result)
 	}
 	b.graph.Demands = d.demands(s.Dockerfile)
+	b.graph.Linked, b.graph.Unlinked = d.linked(b)
 	return b.graph, places
 }

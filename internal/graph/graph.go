@@ -98,6 +98,10 @@ type Graph struct {
 	Hash string
 	// Demands are what its operations cannot do without and is not in the graph.
 	Demands []Demand
+	// Linked tells how its image is made where that leaves the base image as it is; nil
+	// where it does not, and Unlinked says why.
+	Linked   *Linked
+	Unlinked string
 }
 
 // LayerIDs returns the identities of an image's layers, bottom first: each

@@ -110,6 +110,7 @@ func (b *graphBuilder) image(ref string, o operation) *made {
 		b.add(v)
 	}
 	b.graph.Images = append(b.graph.Images, image)
+	b.imageOf[o.digest] = image
 	if len(image.Layers) == 0 {
 		return &made{id: identify("empty", ref), tops: [][]ID{nil}}
 	}

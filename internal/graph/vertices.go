@@ -17,6 +17,8 @@ type graphBuilder struct {
 	of     map[string]*made // by an operation's digest
 	seen   map[ID]bool
 	merged map[ID][]ID // what the merges' records stand on
+	// imageOf are the images that are read, by their operations' digests.
+	imageOf map[string]Image
 }
 
 // made is what became of an operation.

@@ -100,6 +100,17 @@ type (
 		Delay   float64         `json:"delay_seconds,omitempty"`
 	}
 
+	// Assembled tells that an attempt has put an image together in its registry, from
+	// layers that were in registries already. CopiedBytes of them were not where the
+	// registry could mount them.
+	Assembled struct {
+		Job         string `json:"job"`
+		Attempt     int    `json:"attempt"`
+		Digest      string `json:"digest"`
+		Layers      int    `json:"layers"`
+		CopiedBytes int64  `json:"copied_bytes,omitempty"`
+	}
+
 	// JobFinished carries the line that was added to the manifest.
 	JobFinished struct {
 		Entry ledger.Entry `json:"entry"`

@@ -16,6 +16,9 @@ func (StepStarted) Kind() string { return "step_started" }
 func (AttemptFailed) Kind() string { return "attempt_failed" }
 
 // Kind implements Event.
+func (Assembled) Kind() string { return "assembled" }
+
+// Kind implements Event.
 func (JobFinished) Kind() string { return "job_finished" }
 
 // Kind implements Event.

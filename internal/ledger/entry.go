@@ -51,6 +51,10 @@ type Entry struct {
 	// record.
 	Pushed *bool `json:"pushed,omitempty"`
 
+	// Assembled tells that a built image was put together in its registry from layers that
+	// were there, without a builder.
+	Assembled bool `json:"assembled,omitempty"`
+
 	Status     Status  `json:"status"`
 	SkipReason *string `json:"skip_reason"`
 	// FailedDependency is the name of the job that has failed, on which a job is built at

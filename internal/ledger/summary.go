@@ -24,6 +24,9 @@ type Summary struct {
 	// finished, with which this one went on.
 	KeptBuilt   int `json:"kept_built,omitempty"`
 	KeptSkipped int `json:"kept_skipped,omitempty"`
+	// Assembled are those of Built of this run that were put together in their registry,
+	// without a builder.
+	Assembled int `json:"assembled,omitempty"`
 	// TagsHashed tells that each tag has a hash of what is built in it: that it exists
 	// means that nothing has changed.
 	TagsHashed bool `json:"tags_hashed,omitempty"`
@@ -240,6 +243,9 @@ func Summarize(entries []Entry, planned int, started, finished time.Time) Summar
 			if kept {
 				s.KeptBuilt++
 				continue
+			}
+			if e.Assembled {
+				s.Assembled++
 			}
 			durations = append(durations, e.DurationSeconds)
 			s.Slowest = append(s.Slowest, SlowJob{e.Name, e.BaseImage, e.DurationSeconds, e.AttemptCount})

@@ -66,8 +66,9 @@ func newRoom(o SpaceOptions) *room {
 
 // Job is a job by its number, and its kind, of which sizes are learned together.
 type Job struct {
-	Number int
-	Kind   string
+	Number  int
+	Kind    string
+	Nothing bool // it needs none: its image is not built
 }
 
 // Know takes what jobs do.
@@ -77,7 +78,7 @@ func (n *Node) Know(jobs []Job) {
 	n.Needs.Read(func(g *graph.Shared) {
 		n.space.book.Know(g)
 		for _, j := range jobs {
-			n.space.jobs[j.Number] = space.Job{Vertices: g.Path(j.Number), Kind: j.Kind}
+			n.space.jobs[j.Number] = space.Job{Vertices: g.Path(j.Number), Kind: j.Kind, Nothing: j.Nothing}
 		}
 	})
 }

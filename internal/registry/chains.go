@@ -59,7 +59,7 @@ func (c *Client) find(ctx context.Context, ref imageref.Ref, p ocispecs.Platform
 	chain, known := c.store.Get(ref.Digest(), p)
 	if !known {
 		var err error
-		chain, err = patiently(ctx, c, tries, func() (layers.Chain, error) { return c.fetch(ctx, ref, p) })
+		chain, err = patiently(ctx, c, tries, func() (layers.Chain, error) { return c.fetch(ctx, ref, p, c.store.Get) })
 		if err != nil {
 			return layers.Chain{}, err
 		}
@@ -71,17 +71,23 @@ func (c *Client) find(ctx context.Context, ref imageref.Ref, p ocispecs.Platform
 	return chain, nil
 }
 
+// lookup finds the chain of a digest that is at hand, so that its manifest is not needed.
+type lookup func(d digest.Digest, p ocispecs.Platform) (layers.Chain, bool)
+
+// always has the manifest be asked for.
+func always(digest.Digest, ocispecs.Platform) (layers.Chain, bool) { return layers.Chain{}, false }
+
 // fetch asks the mirrors and the registry once.
-func (c *Client) fetch(ctx context.Context, ref imageref.Ref, p ocispecs.Platform) (layers.Chain, error) {
+func (c *Client) fetch(ctx context.Context, ref imageref.Ref, p ocispecs.Platform, atHand lookup) (layers.Chain, error) {
 	for _, mirror := range c.options.Mirrors[ref.Host()] {
-		if chain, err := c.fetchFrom(ctx, mirror, ref, p); err == nil {
+		if chain, err := c.fetchFrom(ctx, mirror, ref, p, atHand); err == nil {
 			return chain, nil
 		}
 	}
-	return c.fetchFrom(ctx, ref.Host(), ref, p)
+	return c.fetchFrom(ctx, ref.Host(), ref, p, atHand)
 }
 
-func (c *Client) fetchFrom(ctx context.Context, place string, ref imageref.Ref, p ocispecs.Platform) (layers.Chain, error) {
+func (c *Client) fetchFrom(ctx context.Context, place string, ref imageref.Ref, p ocispecs.Platform, atHand lookup) (layers.Chain, error) {
 	at, err := c.locateAt(place, ref)
 	if err != nil {
 		return layers.Chain{}, fmt.Errorf("%w: %w", layers.ErrManifest, err)
@@ -93,7 +99,7 @@ func (c *Client) fetchFrom(ctx context.Context, place string, ref imageref.Ref, 
 	}
 	var kept layers.Chain
 	resolved, desc, err := c.manifest(ctx, at, p, func(d digest.Digest) (known bool) {
-		kept, known = c.store.Get(d, p)
+		kept, known = atHand(d, p)
 		return known
 	})
 	switch {
@@ -103,6 +109,7 @@ func (c *Client) fetchFrom(ctx context.Context, place string, ref imageref.Ref, 
 		kept.Digest = resolved
 		return kept, nil
 	}
+	c.manifests.put(resolved, p, desc.Manifest)
 	list, err := layers.Of(desc.Manifest)
 	return layers.Chain{Digest: resolved, Manifest: digestOf(desc), Layers: list}, err
 }

@@ -54,6 +54,7 @@ type Client struct {
 	puller    *remote.Puller
 	pusher    *remote.Pusher
 	store     layers.Store
+	manifests manifests                               // that registries have sent
 	found     flightcontrol.CachedGroup[layers.Chain] // by reference and platform
 	// How long one registry is waited for, and the first pause between two tries.
 	patience, pause time.Duration

@@ -22,12 +22,12 @@ import (
 
 // attempt is one attempt at a job, and what came of it.
 type attempt struct {
-	job     *plan.Job
-	number  int
-	on      []string // nodes
-	noCache bool
-	ask     asker
-	told    teller
+	job    *plan.Job
+	number int
+	on     []string // nodes
+	way
+	ask  asker
+	told teller
 
 	log   io.Writer // set by logged
 	alive func()    // set by watched
@@ -36,6 +36,13 @@ type attempt struct {
 	build  time.Duration // how long the build took
 	after  time.Duration // and what followed it
 	result builder.Result
+}
+
+// way is in which way an attempt makes the image.
+type way struct {
+	noCache bool
+	// assembly tells how it may be assembled; nil where it cannot be.
+	assembly *assembly
 }
 
 // phases is where the attempt's time went.

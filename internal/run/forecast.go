@@ -32,6 +32,19 @@ type PlannedJob struct {
 	Unknown string `json:"unknown,omitempty"`
 	// Demands are what the build cannot do without, beside images.
 	Demands []graph.Demand `json:"-"`
+	Assembly
+}
+
+// Assembly tells whether a job's image is assembled in its registry.
+type Assembly struct {
+	// Assembles says that it may be, once the builder has made the images of two of
+	// those that have the same Recipe.
+	Assembles bool   `json:"assembles"`
+	Recipe    string `json:"recipe,omitempty"`
+	// ByBuilder says why the builder makes it; empty where it does not, or where it is
+	// not known what the job does. Linked says that this is not for what its steps do.
+	ByBuilder string `json:"by_builder,omitempty"`
+	Linked    bool   `json:"-"`
 }
 
 // Planned is what a run would do.
@@ -89,7 +102,7 @@ func Forecast(ctx context.Context, opt Options, nodes []int, pace ledger.Pace) (
 			p.Skipped++
 			continue
 		}
-		j := PlannedJob{Name: t.job.Name, Base: t.job.Base, Tags: t.job.Tags, Batch: t.result.batch, Demands: t.known.demands}
+		j := PlannedJob{Name: t.job.Name, Base: t.job.Base, Tags: t.job.Tags, Batch: t.result.batch, Demands: t.known.demands, Assembly: t.known.planned(r.recipes)}
 		if t.early != nil {
 			j.Problem, j.Failure = t.early.Error(), t.result.failure
 		} else if t.known.untold != nil {

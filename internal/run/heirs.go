@@ -113,6 +113,7 @@ func (r *run) inherit(ctx context.Context, heirs []*task) {
 		for t, a := range answers {
 			t.take(a)
 		}
+		r.findAssemblies(heirs)
 	})
 	for t, a := range answers {
 		if r.Ledger != nil {

@@ -116,7 +116,9 @@ type Options struct {
 	// FailFast ends the run at the first failed job.
 	FailFast   bool
 	Registries RegistryOptions
-	Resume     ResumeOptions
+	// Assemble says which images are assembled in their registries.
+	Assemble AssembleOptions
+	Resume   ResumeOptions
 	// Attributions are kept for later runs; nil for not at all.
 	Attributions node.Attributions
 	// Recovery gives turns at mending the builder; nil to mend nothing.

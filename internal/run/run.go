@@ -119,6 +119,7 @@ type run struct {
 	cancel     context.CancelCauseFunc
 	scheduler  *scheduler
 	registries *registries
+	recipes    *recipes
 	attempts   attempter
 	needs      node.Needs
 	allKnown   func()              // closes needs.All
@@ -149,8 +150,10 @@ func newRun(opt Options) *run {
 	for i := range opt.Plan.Jobs {
 		r.accounts.batches[opt.Plan.Batch(i)-1].open++
 	}
+	r.recipes = newRecipes(opt.Assemble, r.warn, r.freeAssembled)
 	build := building{opt.Builder, opt.Redact, opt.Journal}
-	r.attempts = logged{limited{watched{hooked{newAttended(build), opt.PostBuild}, opt.StallTimeout}, opt.Timeout}, opt.Ledger, opt.Redact, opt.Journal}
+	make := assembling{newAttended(build), r.recipes, opt.Redact, opt.Journal}
+	r.attempts = logged{limited{watched{hooked{make, opt.PostBuild}, opt.StallTimeout}, opt.Timeout}, opt.Ledger, opt.Redact, opt.Journal}
 	return r
 }
 
@@ -168,7 +171,7 @@ func (r *run) try(ctx context.Context, t *task) error {
 		return errWaits
 	}
 	t.tries.attempt++
-	a := &attempt{job: t.job, number: t.tries.attempt, on: t.nodeNames(), noCache: t.tries.noCache,
+	a := &attempt{job: t.job, number: t.tries.attempt, on: t.nodeNames(), way: way{t.tries.noCache, t.known.assembly},
 		ask: asker{
 			reach: func(ctx context.Context) error { return r.reach(ctx, t) },
 			answer: func(ctx context.Context) bool {

@@ -72,6 +72,7 @@ func (r *run) survey(ctx context.Context, tasks []*task) []*task {
 		r.scheduler.recall()
 		tasks = r.arrange(tasks)
 		r.bequeath(tasks)
+		r.findAssemblies(tasks)
 		heirs = slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return !t.isOpen() || !t.inherits() })
 	})
 	r.inherit(ctx, heirs)
@@ -120,6 +121,10 @@ type answer struct {
 	parts   *graph.Graph // only where several nodes build a part each
 	known   bool         // what the job does
 	err     error
+	// assembly is nil where byBuilder says why the image cannot be assembled.
+	assembly  *assembly
+	byBuilder string
+	linked    bool
 }
 
 // isKnown tells whether it is known what the job does, or that it cannot be built.
@@ -137,12 +142,17 @@ func (r *run) answerOf(job *plan.Job, g graph.Graph, err error) answer {
 	if r.nodes() > 1 && len(job.Options.Platforms) > 1 {
 		a.parts = &g
 	}
+	if a.known {
+		a.assembly, a.byBuilder = r.recipes.assemblyOf(job, g)
+		a.linked = g.Linked != nil
+	}
 	return a
 }
 
 // take notes what the builder said.
 func (t *task) take(a answer) {
 	t.known.images, t.known.demands, t.known.parts, t.known.unreached = a.images, a.demands, a.parts, time.Time{}
+	t.known.assembly, t.known.byBuilder, t.known.linked = a.assembly, a.byBuilder, a.linked
 	if errors.Is(a.err, builder.ErrUnreachable) {
 		t.known.unreached = time.Now()
 	}

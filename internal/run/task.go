@@ -53,6 +53,10 @@ type knowledge struct {
 	// unreached is when the builder could not ask a registry about it; zero where it
 	// could.
 	unreached time.Time
+	// assembly tells how its image may be assembled; nil where byBuilder says why not.
+	assembly  *assembly
+	byBuilder string
+	linked    bool // it only lays layers upon its base
 	// untold is why it is not known what the job does.
 	untold error
 }
@@ -106,7 +110,7 @@ func (t *task) entry() ledger.Entry {
 	e := ledger.Entry{
 		Time: ledger.Time{Time: r.ended}, Name: t.job.Name, BaseImage: t.job.Base, Images: t.reads(), Tags: t.job.Tags,
 		Digest: r.build.Digest, Descriptor: r.build.Descriptor, ConfigDigest: r.build.ConfigDigest,
-		Status: r.status, Failure: r.failure, Batch: r.batch, Node: r.build.Node, AttemptCount: t.tries.counted(),
+		Status: r.status, Assembled: r.build.Assembled, Failure: r.failure, Batch: r.batch, Node: r.build.Node, AttemptCount: t.tries.counted(),
 		StartedAt: ledger.Time{Time: r.began}, FinishedAt: ledger.Time{Time: r.ended},
 		DurationSeconds: journal.Seconds(r.ended.Sub(r.began)), RemoteCheckSeconds: journal.Seconds(r.checked),
 		BuildSeconds: journal.Seconds(r.built), PostBuildSeconds: journal.Seconds(r.after), Timings: r.build.Timings,

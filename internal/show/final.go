@@ -85,6 +85,9 @@ func (f finalText) pace() []string {
 		"median build " + short(ofSeconds(f.MedianSeconds)),
 		"longest " + short(ofSeconds(f.MaxSeconds)),
 	}
+	if f.Assembled > 0 {
+		parts = append(parts, fmt.Sprintf("%d assembled in the registry", f.Assembled))
+	}
 	if f.Retried > 0 {
 		parts = append(parts, plural.Of(f.Retried, "job")+" retried")
 	}

@@ -3,6 +3,7 @@ package show
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -54,6 +55,9 @@ func plannedRows(p run.Planned, failing int) (rows [][2]string) {
 	if n := p.Forecast.Unknown; n > 0 {
 		row("unknown", "what %s; no figure below counts them", jobsDo(n))
 	}
+	if text := assembledText(p.Jobs); text != "" {
+		row("assembled", "%s", text)
+	}
 	if p.Forecast.Jobs > 0 {
 		rows = append(rows, forecastRows(p)...)
 	}
@@ -68,6 +72,36 @@ func plannedRows(p run.Planned, failing int) (rows [][2]string) {
 	row("bound", "%s", boundText(p))
 	row("fits", "%s", fits(p))
 	return rows
+}
+
+// assembledText says how many of the images that only lay layers upon their base are
+// assembled in their registry, and why others are not; nothing where there are none.
+func assembledText(jobs []run.PlannedJob) string {
+	recipes, others := map[string]bool{}, map[string]int{}
+	assembled, linked := 0, 0
+	for _, j := range jobs {
+		switch {
+		case !j.Linked:
+			continue
+		case j.Assembles:
+			recipes[j.Recipe] = true
+			assembled++
+		default:
+			others[j.ByBuilder]++
+		}
+		linked++
+	}
+	if linked == 0 {
+		return ""
+	}
+	parts := []string{fmt.Sprintf("%d of %d that only lay layers upon their base", assembled-2*len(recipes), linked)}
+	if len(recipes) > 0 {
+		parts[0] += fmt.Sprintf(", once the builder has made %d", 2*len(recipes))
+	}
+	for _, why := range slices.Sorted(maps.Keys(others)) {
+		parts = append(parts, fmt.Sprintf("the builder makes %d: %s", others[why], visible.Line(why)))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // forecastRows tell how the cache will grow and shrink.

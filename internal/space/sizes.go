@@ -186,7 +186,7 @@ func (s *Sizes) grows(v int32, bytes int64) int64 {
 // takes now. Known tells that something like the job was seen.
 func (s *Sizes) expect(job Job, there func(v int32) (bytes int64, there bool), part func(v int32, bytes int64)) (rest int64, known bool) {
 	var layers, own int64
-	unknown, sure := len(job.Vertices) == 0, true
+	unknown, sure := len(job.Vertices) == 0 && !job.Nothing, true
 	for _, v := range job.Vertices {
 		bytes, ok := s.of(v)
 		if s.vertices[v].layer {

@@ -43,6 +43,8 @@ type Job struct {
 	Kind string
 	// Least is what it needs at least, in bytes: it was tried alone with as much.
 	Least int64
+	// Nothing says that it adds nothing: its image is not built.
+	Nothing bool
 }
 
 // Book keeps what a cache holds, and what running jobs have reserved and not yet

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/stoker-build/stoker/bench/report"
+	"github.com/stoker-build/stoker/internal/lab"
+)
+
+const (
+	assemblyWorkers = 4
+	// agentBytes are in the layer that every image gets.
+	agentBytes = 30 * mb
+)
+
+// layingDockerfile adds to a base image what another has. A way of linking copies with --link.
+const layingDockerfile = `ARG BASE_IMAGE
+ARG BUILDER_IMAGE
+FROM ${BUILDER_IMAGE} AS builder
+FROM ${BASE_IMAGE}
+COPY %s--from=builder /agent /agent
+ENTRYPOINT ["/agent/bin/agent"]
+`
+
+// assembly compares ways to make images that only add a layer to their base.
+func assembly(ctx context.Context, b *bench) (report.Report, error) {
+	projects, each, base := 4, 10, int64(b.baseMB)*mb
+	switch {
+	case b.quick:
+		each = 3
+	case b.full:
+		each = 125
+	}
+	jobs := projects * each
+	buildx, err := lab.FindBuildx()
+	if err != nil {
+		return report.Report{}, err
+	}
+	c := contest{name: "assembly", jobs: jobs, unlimited: int64(jobs+2)*3*(base+agentBytes) + 4000*mb, onDisk: true,
+		prepare: func(ctx context.Context, registry *lab.Registry, dir string, w way) (plan, error) {
+			// Half of a base is shared by all, a third by its project.
+			shape := lab.Shape{Instances: lab.Instances(projects, each), OSBytes: base / 2, EnvBytes: base / 3, OwnBytes: base / 6}
+			return prepareAssembly(ctx, registry, dir, shape, w.linked)
+		}}
+	ways := []way{
+		buildxEachWay(buildx),
+		layingWay("stoker build, COPY", false, ""),
+		layingWay("stoker build, COPY --link, --assemble builder", true, "builder"),
+		layingWay("stoker build, COPY --link", true, "auto"),
+		warm(layingWay("the same, where the builder has the linked layers", true, "auto")),
+		floorWay(),
+	}
+	if b.full {
+		ways = ways[2:] // the others would take an hour
+	}
+	for i := range ways {
+		ways[i].unlimited = true
+	}
+	r, err := c.compare(ctx, b, ways)
+	r.Title = fmt.Sprintf("Assembly: %d images that add a layer to bases of %d MB", jobs, b.baseMB)
+	r.Text = fmt.Sprintf("%d images of %d projects. Their base images have %d MB each: half of it is in a layer that all share, a third in one that a project shares."+
+		" Each image gets a layer of %s more, the same for all, and a configuration; none has provenance. %d builds run at once, but for the loop."+
+		" Each way has a new disk, daemon and registry, which is on another disk. The floor edits manifests with go-containerregistry, %d at once, when the layer is there.",
+		jobs, projects, b.baseMB, report.Bytes.Format(agentBytes), assemblyWorkers, assemblyWorkers)
+	return r, err
+}
+
+func prepareAssembly(ctx context.Context, registry *lab.Registry, dir string, shape lab.Shape, linked bool) (plan, error) {
+	bases, err := lab.MakeBases(ctx, registry.Host(), shape)
+	if err != nil {
+		return plan{}, err
+	}
+	agent, err := lab.MakeBuilder(ctx, registry.Host(), agentBytes, 1)
+	if err != nil {
+		return plan{}, err
+	}
+	link := ""
+	if linked {
+		link = "--link "
+	}
+	contextDir := filepath.Join(dir, "context")
+	if err := os.MkdirAll(contextDir, 0o755); err != nil {
+		return plan{}, err
+	}
+	return plan{
+		contextDir: contextDir, workDir: dir, buildArgs: []string{agentArg(agent.Ref)},
+		jobs: jobsOf(bases, registry.Host(), "assembly"), tag: registry.Host() + "/assembly/{{.Name}}:1",
+	}, os.WriteFile(filepath.Join(contextDir, "Dockerfile"), fmt.Appendf(nil, layingDockerfile, link), 0o644)
+}
+
+const noProvenance = "--provenance=false"
+
+func layingWay(name string, linked bool, by string) way {
+	flags := []string{noProvenance}
+	if linked {
+		flags = append(flags, "--assemble", by)
+	}
+	w := stokerWay(name, assemblyWorkers, flags...)
+	w.linked = linked
+	return w
+}
+
+// warm has a way make its first images before: the builder has what they link then. What that
+// takes is not measured but for what is pulled and pushed.
+func warm(w way) way {
+	measured := w.build
+	w.build = func(ctx context.Context, b *bench, d *lab.Buildkitd, p plan) (outcome, error) {
+		first := p
+		first.jobs = p.jobs[:1]
+		if _, err := first.stoker(ctx, b.stoker, noProvenance); err != nil {
+			return outcome{}, err
+		}
+		return measured(ctx, b, d, p)
+	}
+	return w
+}
+
+// buildxEachWay is what one writes first: a buildx process for each image, one after the other.
+func buildxEachWay(buildx string) way {
+	args := func(p plan, j job) []string { return append([]string{"build", noProvenance}, p.buildxArgs(j)[1:]...) }
+	return way{
+		name: "buildx build, one after the other, COPY", workers: 1,
+		line: "for each image: " + commandLine("buildx", args(standIn(1, agentArg("BUILDER")), standInJob)),
+		build: func(ctx context.Context, _ *bench, _ *lab.Buildkitd, p plan) (outcome, error) {
+			run, err := p.buildx(ctx, buildx)
+			if err != nil {
+				return outcome{}, err
+			}
+			start := time.Now()
+			var out outcome
+			for _, j := range p.jobs {
+				log := filepath.Join(p.workDir, j.name+".log")
+				run.args = args(p, j)
+				used, err := execute(ctx, log, run)
+				out.add(used)
+				if _, failed := exitCode(err); failed && ctx.Err() == nil {
+					out.fail(textOf(log))
+				} else if err != nil {
+					return out, err
+				}
+			}
+			out.wall = time.Since(start)
+			return out, nil
+		},
+	}
+}
+
+// floorWay writes manifests by hand, once the layer to add is there.
+func floorWay() way {
+	return way{
+		name: "the floor: manifests edited by hand", workers: assemblyWorkers, linked: true,
+		line: "for each image, 4 at once: its base's manifest with a layer more, by go-containerregistry's mutate and remote",
+		build: func(ctx context.Context, b *bench, _ *lab.Buildkitd, p plan) (outcome, error) {
+			first := p
+			first.jobs = p.jobs[:1]
+			if _, err := first.stoker(ctx, b.stoker, noProvenance); err != nil {
+				return outcome{}, err
+			}
+			added, err := topLayer(ctx, p.jobs[0].tag)
+			if err != nil {
+				return outcome{}, err
+			}
+			start, cpu := time.Now(), ownCPU()
+			err = p.editManifests(ctx, added)
+			return outcome{wall: time.Since(start), usage: usage{cpu: ownCPU() - cpu}}, err
+		},
+	}
+}
+
+// topLayer is the last layer of an image.
+func topLayer(ctx context.Context, ref string) (v1.Layer, error) {
+	image, err := lab.PullImage(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	layers, err := image.Layers()
+	if err != nil {
+		return nil, err
+	}
+	return layers[len(layers)-1], nil
+}
+
+// editManifests pushes for each job its base image with a layer more.
+func (p plan) editManifests(ctx context.Context, added v1.Layer) error {
+	puller, err := remote.NewPuller()
+	if err != nil {
+		return err
+	}
+	pusher, err := remote.NewPusher()
+	if err != nil {
+		return err
+	}
+	var group errgroup.Group
+	group.SetLimit(p.workers)
+	for _, j := range p.jobs {
+		group.Go(func() error {
+			base, err := lab.PullImage(ctx, j.base, remote.Reuse(puller))
+			if err != nil {
+				return err
+			}
+			image, err := mutate.AppendLayers(base, added)
+			if err != nil {
+				return err
+			}
+			tag, err := name.NewTag(j.tag, name.Insecure)
+			if err != nil {
+				return err
+			}
+			return pusher.Push(ctx, tag, image)
+		})
+	}
+	return group.Wait()
+}

@@ -1,0 +1,141 @@
+package registry
+
+import (
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/stoker-build/stoker/internal/assemble"
+	"github.com/stoker-build/stoker/internal/lab"
+	"github.com/stoker-build/stoker/internal/lab/labtest"
+)
+
+// An image is put into the repositories of its tags: layers are mounted, without a byte of
+// them being moved; copied where that is refused, or from another registry; and asked for
+// no more where they are.
+func TestPush(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		refuse func(r *http.Request) bool // what the registry is sent otherwise
+		status int
+		abroad bool
+		copied bool
+	}{
+		{name: "mounted"},
+		{name: "an upload begins instead", copied: true, refuse: func(r *http.Request) bool {
+			r.URL.RawQuery = strings.ReplaceAll(r.URL.RawQuery, "mount=", "unmounted=")
+			return false
+		}},
+		{name: "mounts are forbidden", copied: true, status: http.StatusForbidden, refuse: func(r *http.Request) bool { return r.URL.Query().Has("mount") }},
+		{name: "from another registry", copied: true, abroad: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			from := labtest.Registry(t)
+			to := from
+			if tt.abroad {
+				to = labtest.Registry(t)
+			}
+			base := labtest.Bases(t, from, lab.Shape{Instances: lab.Instances(1, 1), OSBytes: 1 << 20, EnvBytes: 64 << 10, OwnBytes: 16 << 10})[0]
+			c := newClient(t, Options{})
+			image, layers := copyOf(t, c, base)
+			if tt.refuse != nil {
+				to.Inject(lab.Fault{Kind: lab.KindUpload, Method: http.MethodPost, Match: tt.refuse, Status: tt.status})
+			}
+			from.Reset()
+			to.Reset()
+			var heard atomic.Bool
+			tags := []string{to.Host() + "/a/image:1", to.Host() + "/a/image:2", to.Host() + "/b/image:1"}
+			copied, err := c.Push(t.Context(), tags, image, layers, func() { heard.Store(true) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			if (copied > 0) != tt.copied || !heard.Load() {
+				t.Errorf("%d bytes were copied; it was heard of: %v", copied, heard.Load())
+			}
+			if n := to.Requests(); !tt.copied && (n.Mounts != 2*len(layers) || len(n.BlobGets) > 0) {
+				t.Errorf("%d layers were mounted, and %d read", n.Mounts, len(n.BlobGets))
+			}
+			for _, tag := range tags {
+				read, err := c.Image(t.Context(), tag, "")
+				if err != nil || string(read.Manifest) != string(image.Manifest) || string(read.Config) != string(image.Config) || read.MediaType != image.MediaType {
+					t.Errorf("%s is %s, %v", tag, read.Manifest, err)
+				}
+			}
+			if _, err := lab.Files(t.Context(), tags[2]); err != nil {
+				t.Errorf("its files: %v", err)
+			}
+		})
+	}
+}
+
+// copyOf is an image with a configuration of its own on the layers of a base.
+func copyOf(t *testing.T, c *Client, base lab.Base) (image assemble.Image, layers []assemble.Layer) {
+	t.Helper()
+	image, err := c.Image(t.Context(), base.Ref, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := image.ConfigDigest().String()
+	image.Config = []byte(strings.Replace(string(image.Config), `"/bin/sh"`, `"/bin/ls"`, 1))
+	image.Manifest = []byte(strings.Replace(string(image.Manifest), was, image.ConfigDigest().String(), 1))
+	for _, l := range base.Layers {
+		layers = append(layers, assemble.Layer{From: base.Ref, Descriptor: ocispecs.Descriptor{
+			MediaType: ocispecs.MediaTypeImageLayerGzip, Digest: digest.Digest(l.Digest), Size: l.Size}})
+	}
+	return image, layers
+}
+
+// A base's manifest is asked for once, and not at all where its chain was asked for.
+func TestManifestIsAskedForOnce(t *testing.T) {
+	t.Parallel()
+	r := labtest.Registry(t)
+	base := labtest.Bases(t, r, lab.Shape{Instances: lab.Instances(1, 1), OSBytes: 1 << 10})[0]
+	ref := base.Ref + "@" + base.Digest
+	for _, chainFirst := range []bool{false, true} {
+		c := newClient(t, Options{Chains: t.TempDir()})
+		r.Reset()
+		if chainFirst {
+			if _, err := c.Sizes(t.Context(), ref, ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 2 {
+			manifest, err := c.Manifest(t.Context(), ref, "")
+			if err != nil || digest.FromBytes(manifest).String() != base.Digest {
+				t.Fatalf("%s, %v", manifest, err)
+			}
+		}
+		if gets := r.Requests().ManifestGets; len(gets) != 1 || gets[strings.TrimPrefix(strings.TrimSuffix(ref, "@"+base.Digest), r.Host()+"/")] > 1 {
+			t.Errorf("with the chain first %v, manifests were asked for %v", chainFirst, gets)
+		}
+	}
+}
+
+// What is gone is told as such, and a registry that sends nothing is not waited for.
+func TestPushFails(t *testing.T) {
+	t.Parallel()
+	r := labtest.Registry(t)
+	base := labtest.Bases(t, r, lab.Shape{Instances: lab.Instances(1, 1), OSBytes: 1 << 10})[0]
+	c := newClient(t, Options{})
+	image, layers := copyOf(t, c, base)
+	gone := layers[0]
+	gone.Digest = digest.FromString("gone")
+	if _, err := c.Push(t.Context(), []string{r.Host() + "/a/image:1"}, image, []assemble.Layer{gone}, func() {}); statusCode(err) != http.StatusNotFound {
+		t.Errorf("a layer that is gone: %v", err)
+	}
+	if _, err := c.Push(t.Context(), []string{"NOT A REFERENCE"}, image, nil, func() {}); err == nil {
+		t.Error("a tag that is none is pushed to")
+	}
+	c.patience = 200 * time.Millisecond
+	r.Inject(lab.Fault{Kind: lab.KindManifest, Method: http.MethodPut, Delay: 5 * c.patience})
+	if _, err := c.Push(t.Context(), []string{r.Host() + "/a/image:1"}, image, layers, func() {}); err == nil {
+		t.Error("a registry that does not answer is waited for")
+	}
+}

@@ -1,0 +1,212 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/stoker-build/stoker/internal/assemble"
+	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/graph"
+	"github.com/stoker-build/stoker/internal/journal"
+	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/redact"
+)
+
+// shelf is a registry in memory.
+type shelf struct {
+	built  map[string]assemble.Image // by repository
+	pushed []string
+	fails  error // of pushes
+}
+
+func (s *shelf) Image(_ context.Context, ref, _ string) (assemble.Image, error) {
+	name, _, _ := strings.Cut(ref, ":")
+	image, there := s.built[name]
+	if !there {
+		return image, errors.New("no such image")
+	}
+	return image, nil
+}
+
+func (s *shelf) Manifest(_ context.Context, ref, _ string) ([]byte, error) {
+	return manifestOf("", ref), nil
+}
+
+func (s *shelf) Push(_ context.Context, tags []string, _ assemble.Image, _ []assemble.Layer, _ func()) (int64, error) {
+	if s.fails == nil {
+		s.pushed = append(s.pushed, tags...)
+	}
+	return 0, s.fails
+}
+
+// manifestOf is that of an image of some layers.
+func manifestOf(config string, layers ...string) []byte {
+	m := ocispecs.Manifest{MediaType: ocispecs.MediaTypeImageManifest, Config: ocispecs.Descriptor{MediaType: ocispecs.MediaTypeImageConfig,
+		Digest: digest.FromString(config), Size: int64(len(config))}}
+	m.SchemaVersion = 2
+	for _, l := range layers {
+		m.Layers = append(m.Layers, ocispecs.Descriptor{MediaType: ocispecs.MediaTypeImageLayerGzip, Digest: digest.FromString(l), Size: 1})
+	}
+	text, _ := json.MarshalIndent(m, "", "  ")
+	return text
+}
+
+// configOf is a configuration with the layers of some names, that has or lacks the linked one.
+func configOf(base, label string, own bool) string {
+	ids, created := fmt.Sprintf("%q", digest.FromString("unpacked "+base)), ""
+	if own {
+		ids, created = ids+fmt.Sprintf(",%q", digest.FromString("unpacked own")), `"created":"2024-01-01T00:00:00Z",`
+	}
+	return fmt.Sprintf(`{"architecture":"amd64","config":{"Labels":{"a":%q}},"os":"linux","rootfs":{"type":"layers","diff_ids":[%s]},"history":[{"created":"2020-01-01T00:00:00Z"},{%s"created_by":"COPY"}]}`,
+		label, ids, created)
+}
+
+// workshop is the making of images in a registry in memory, by a builder that counts.
+type workshop struct {
+	*shelf
+	assembling
+	warnings []string
+	proved   int
+	builds   int
+	builder  func(job string, image *assemble.Image) // may make something else
+}
+
+func newWorkshop(mode assemble.Mode, jobs int) *workshop {
+	b := &workshop{shelf: &shelf{built: map[string]assemble.Image{}}, builder: func(string, *assemble.Image) {}}
+	r := newRecipes(AssembleOptions{Mode: mode, Images: b.shelf}, func(_, format string, args ...any) {
+		b.warnings = append(b.warnings, fmt.Sprintf(format, args...))
+	}, func(assemble.Key) { b.proved++ })
+	r.of(&assembly{key: "key"}).jobs = jobs
+	b.assembling = assembling{maker{b}, r, redact.New(), journal.New()}
+	return b
+}
+
+// maker is a builder: it pushes the image of a job, as BuildKit would.
+type maker struct{ *workshop }
+
+func (b maker) attempt(_ context.Context, a *attempt) error {
+	b.builds++
+	base := a.assembly.linked.Base.Ref
+	config := configOf(base, a.job.Name, true)
+	image := assemble.Image{MediaType: ocispecs.MediaTypeImageManifest, Manifest: manifestOf(config, base, "own"), Config: []byte(config)}
+	b.workshop.builder(a.job.Name, &image)
+	b.built[a.job.Name] = image
+	a.result = builder.Result{Digest: image.Descriptor().Digest.String()}
+	a.told.graph(graph.Graph{Linked: a.assembly.linked})
+	return nil
+}
+
+// make makes the image of a job, and tells whether it was assembled.
+func (b *workshop) make(t *testing.T, job string) (assembled bool, log string, err error) {
+	t.Helper()
+	var text bytes.Buffer
+	base := job + "-base"
+	a := &attempt{job: &plan.Job{Name: job, Tags: []string{job + ":1"}}, log: &text, alive: func() {}, told: teller{graph: func(graph.Graph) {}},
+		way: way{assembly: &assembly{key: "key", linked: &graph.Linked{Base: graph.Image{Ref: base, Digest: base},
+			Frontend: graph.Frontend{Config: []byte(configOf(base, job, false))}}}}}
+	err = b.attempt(t.Context(), a)
+	return a.result.Assembled, text.String(), err
+}
+
+// The builder makes the first two images of a recipe; the others are assembled.
+func TestRecipeIsProved(t *testing.T) {
+	b := newWorkshop(assemble.Auto, 4)
+	for i, job := range []string{"one", "two", "three", "four"} {
+		assembled, log, err := b.make(t, job)
+		if err != nil || assembled != (i >= 2) {
+			t.Errorf("%s: assembled %v, %v\n%s", job, assembled, err, log)
+		}
+	}
+	if b.builds != 2 || b.proved != 1 || len(b.warnings) > 0 || fmt.Sprint(b.pushed) != "[three:1 four:1]" {
+		t.Errorf("%d were built, %v pushed; it was proved %d times, with warnings %q", b.builds, b.pushed, b.proved, b.warnings)
+	}
+}
+
+// Where the builder makes something else, that is said once, and the builder makes all;
+// so it is where what it has made cannot be read.
+func TestRecipeIsRefuted(t *testing.T) {
+	label := func(job string, image *assemble.Image) {
+		if job == "two" {
+			image.Config = []byte(configOf("two-base", "another", true))
+			image.Manifest = manifestOf(string(image.Config), "two-base", "own")
+		}
+	}
+	layer := func(job string, image *assemble.Image) {
+		if job == "two" {
+			image.Manifest = manifestOf(string(image.Config), "two-base", "other")
+		}
+	}
+	strange := func(job string, image *assemble.Image) {
+		image.Manifest = manifestOf(string(image.Config), "strange", "own")
+	}
+	for want, builder := range map[string]func(string, *assemble.Image){
+		`configuration.config.Labels.a is "two", and the builder's "another"`: label,
+		"manifest.layers is":                      layer,
+		"does not have layer 1 of its base image": strange,
+	} {
+		b := newWorkshop(assemble.Auto, 4)
+		b.builder = builder
+		for _, job := range []string{"one", "two", "three", "four"} {
+			if assembled, log, err := b.make(t, job); assembled || err != nil {
+				t.Errorf("%s: assembled %v, %v\n%s", job, assembled, err, log)
+			}
+		}
+		if len(b.warnings) != 1 || !strings.Contains(b.warnings[0], want) || b.proved > 0 {
+			t.Errorf("proved %d times, with the warnings %q, want one of %q", b.proved, b.warnings, want)
+		}
+	}
+}
+
+// A recipe of two jobs is not learned: the builder makes both.
+func TestRecipeOfTwo(t *testing.T) {
+	b := newWorkshop(assemble.Auto, 2)
+	for _, job := range []string{"one", "two"} {
+		if _, log, err := b.make(t, job); err != nil || log != "" {
+			t.Errorf("%s: %v, and the log says %q", job, err, log)
+		}
+	}
+}
+
+// An image that a registry does not take is built, unless the registry asks for fewer
+// requests, or all images are to be assembled.
+func TestWhatCannotBeAssembledIsBuilt(t *testing.T) {
+	broken, throttled := errors.New("broken"), errors.New("toomanyrequests: later")
+	for _, tt := range []struct {
+		mode  assemble.Mode
+		fails error
+		want  error
+	}{{assemble.Auto, broken, nil}, {assemble.Auto, throttled, throttled}, {assemble.ByRegistry, broken, broken}} {
+		b := newWorkshop(tt.mode, 3)
+		for _, job := range []string{"one", "two"} {
+			if _, _, err := b.make(t, job); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.fails = tt.fails
+		assembled, log, err := b.make(t, "three")
+		if !errors.Is(unredacted(err), tt.want) || assembled {
+			t.Errorf("%s, %v: assembled %v, %v", tt.mode, tt.fails, assembled, err)
+		}
+		if built := b.builds == 3; built != (tt.want == nil) || built != strings.Contains(log, "is built instead: broken") {
+			t.Errorf("%s, %v: %d builds, and the log says\n%s", tt.mode, tt.fails, b.builds, log)
+		}
+	}
+}
+
+// A base that has moved since it was looked at says nothing of a recipe.
+func TestMovedBaseSaysNothing(t *testing.T) {
+	b := newWorkshop(assemble.Auto, 4)
+	a := &attempt{job: &plan.Job{Name: "one", Tags: []string{"one:1"}}, way: way{assembly: &assembly{key: "key", linked: &graph.Linked{Base: graph.Image{Digest: "was"}}}}}
+	b.recipes.study(t.Context(), a, &graph.Linked{Base: graph.Image{Digest: "is"}})
+	if r := b.recipes.of(a.assembly); r.made != nil || r.failed {
+		t.Errorf("it is taken for %+v", r)
+	}
+}
