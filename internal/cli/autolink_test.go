@@ -98,10 +98,11 @@ func TestAutoLinkMakesTheSameImages(t *testing.T) {
 		return append(append([]string{command, "--builder", w.daemon.Addr(), "--each", w.path("cases/" + which + "/Dockerfile"), "--allow-outside", "--state-dir", w.path("state"),
 			"-t", w.registry.Host() + "/" + as + "/{{.Name}}:1", "--push"}, more...), "{{.Dir}}")
 	}
-	code, out := runStoker(t.Context(), args("plan", "linked", "*", "--format", "json")...)
+	var told, beside bytes.Buffer // which says how far it is, where that takes long
+	code := Main(t.Context(), "test", args("plan", "linked", "*", "--format", "json"), Streams{In: strings.NewReader(""), Out: &told, Err: &beside})
 	var planned run.Planned
-	if err := json.Unmarshal([]byte(out), &planned); err != nil || code != ExitOK {
-		t.Fatalf("%v, exit code %d\n%s", err, code, out)
+	if err := json.Unmarshal(told.Bytes(), &planned); err != nil || code != ExitOK {
+		t.Fatalf("%v, exit code %d\n%s", err, code, beside.String())
 	}
 	checkLinks(t, planned.Links, bases)
 	w.buildWithoutBase(args("build", "linked", "number", "--progress", "plain", "--output-dir", w.path("first"))...)
