@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -88,15 +89,27 @@ func (r *Result) atMost(took time.Duration) {
 }
 
 // tellGraph tells what a build that has begun will do. Where that cannot be told
-// the build goes on all the same.
-func (b *Builder) tellGraph(ctx context.Context, c gateway.Client, res *gateway.Result, around graph.Surroundings, tell func(graph.Graph), p *progress) {
+// the build goes on all the same, if it does not rest on that: holds says so of the images
+// that it reads.
+func (b *Builder) tellGraph(ctx context.Context, c gateway.Client, res *gateway.Result, around graph.Surroundings, holds func(images []string) bool, tell func(graph.Graph), p *progress) error {
 	g, places, err := b.images.graph(ctx, c, res, c.BuildOpts().Opts["image-resolve-mode"], around)
+	var images []string
+	for _, image := range g.Images {
+		images = append(images, image.Ref)
+	}
+	if !holds(images) {
+		return errMoved
+	}
 	if err != nil {
-		return
+		return nil
 	}
 	tell(g)
 	p.addPlaces(places, around.Sent)
+	return nil
 }
+
+// errMoved says that a base image is another than the one for which links were proved.
+var errMoved = errors.New("the base image is not the one for which its steps are linked")
 
 // localDirs returns what the names of directories in a build's session stand for
 // (loadInputs in buildx's build/opt.go).
@@ -168,11 +181,20 @@ func (b *Builder) named(names []string) (nodes []*Node) {
 
 // Build makes one attempt at a job on some nodes, by their names: several where each
 // builds for some of the platforms, all where none is named. It writes BuildKit's own plain progress to log. The
-// result holds the timings also when the build fails.
+// result holds the timings also when the build fails. Where a base image is another by now than
+// the one for which steps were linked, they are not.
 func (b *Builder) Build(ctx context.Context, on []string, job *plan.Job, log io.Writer, watch Watch) (Result, error) {
+	result, moved, err := b.build(ctx, on, job, log, watch)
+	if moved {
+		result, _, err = b.build(ctx, on, job.Proved.Plain, log, watch)
+	}
+	return result, err
+}
+
+func (b *Builder) build(ctx context.Context, on []string, job *plan.Job, log io.Writer, watch Watch) (result Result, moved bool, err error) {
 	nodes := b.named(on)
 	if len(nodes) == 0 {
-		return Result{}, fmt.Errorf("the builder has no node %s", strings.Join(on, " or "))
+		return Result{}, false, fmt.Errorf("the builder has no node %s", strings.Join(on, " or "))
 	}
 	bxNodes, names := make([]buildxbuilder.Node, len(nodes)), make([]string, len(nodes))
 	for i, n := range nodes {
@@ -201,20 +223,20 @@ func (b *Builder) Build(ctx context.Context, on []string, job *plan.Job, log io.
 	for _, moved := range moves {
 		moved()
 	}
-	result := Result{Node: namesOf(nodes, e.workers)}
+	result = Result{Node: namesOf(nodes, e.workers)}
 	took := time.Since(start)
 	result.Timings = progress.close()
 	result.atMost(took)
 	result.Phases = progress.phases(start, took)
 	if err != nil {
-		return result, ofOutput(job, progress.explain(ofOwn(err)))
+		return result, e.moved, ofOutput(job, progress.explain(ofOwn(err)))
 	}
 	if b.pushed != nil {
 		b.pushed.built(job, response[target].ExporterResponse)
 	}
 	b.images.forget(job.Tags)
 	result.setImage(response[target].ExporterResponse)
-	return result, nil
+	return result, false, nil
 }
 
 // setImage reads what an export tells of the image.

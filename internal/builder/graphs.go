@@ -47,11 +47,11 @@ const (
 // and there was no difference: of the same syntax for docker's own, else of the
 // same Dockerfile. Where there is one, their own is asked about all.
 func (b *Builder) Graphs(ctx context.Context, jobs []*plan.Job, found func(job *plan.Job, g graph.Graph, err error)) error {
-	return b.survey(ctx, jobs, nil, found)
+	return b.survey(ctx, jobs, nil, func(job *plan.Job, a answer, err error) { found(job, a.graph, err) })
 }
 
 // survey asks what jobs' builds do, and with hashes for those, too.
-func (b *Builder) survey(ctx context.Context, jobs []*plan.Job, hashes *hashing, found func(job *plan.Job, g graph.Graph, err error)) error {
+func (b *Builder) survey(ctx context.Context, jobs []*plan.Job, hashes *hashing, found answered) error {
 	if len(jobs) == 0 {
 		return nil
 	}
@@ -64,7 +64,7 @@ func (b *Builder) survey(ctx context.Context, jobs []*plan.Job, hashes *hashing,
 }
 
 // ask asks a builder about jobs that are given the same in its sessions.
-func ask(ctx context.Context, b *Builder, jobs []*plan.Job, hashes *hashing, found func(job *plan.Job, g graph.Graph, err error)) error {
+func ask(ctx context.Context, b *Builder, jobs []*plan.Job, hashes *hashing, found answered) error {
 	asked, ctx, stop := AskOne(ctx, b.Nodes())
 	defer stop()
 	first := asked.Node.node.Driver
@@ -114,14 +114,17 @@ type answer struct {
 	graph graph.Graph
 }
 
+// answered is told of the answer about a job.
+type answered func(job *plan.Job, a answer, err error)
+
 // askAll asks about jobs, many at a time, and tells found of each answer.
-func (s *survey) askAll(ctx context.Context, jobs []*plan.Job, found func(job *plan.Job, g graph.Graph, err error)) {
+func (s *survey) askAll(ctx context.Context, jobs []*plan.Job, found answered) {
 	var group errgroup.Group
 	group.SetLimit(graphWorkers)
 	for _, job := range jobs {
 		group.Go(func() error {
 			a, err := s.ask(ctx, job)
-			found(job, a.graph, err)
+			found(job, a, err)
 			return nil
 		})
 	}

@@ -25,7 +25,7 @@ import (
 // digests of the images that it reads, the content of what it takes from directories of
 // this machine, and the configuration of its image.
 func (b *Builder) GraphHashes(ctx context.Context, jobs []*plan.Job, found func(job *plan.Job, hash string, err error)) error {
-	return b.survey(ctx, jobs, newHashing(), func(job *plan.Job, g graph.Graph, err error) { found(job, g.Hash, err) })
+	return b.survey(ctx, jobs, newHashing(), func(job *plan.Job, a answer, err error) { found(job, a.graph.Hash, err) })
 }
 
 // hashing makes hashes of what builds make. It may be used by several goroutines.

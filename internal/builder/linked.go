@@ -191,12 +191,15 @@ type evaluation struct {
 	mu      sync.Mutex      // of a build for several platforms each of several nodes answers
 	workers map[string]bool // that build
 	dirs    sentDirs
+	moved   bool // a base image is not the one for which steps were linked
 }
 
 // evaluate tells what a part of the build will do. Where there are several its steps are
 // done then: buildx takes them in the order in which they are built on each other.
 func (e *evaluation) evaluate(ctx context.Context, name string, c gateway.Client, res *gateway.Result, _ build.Options) error {
-	e.tell(ctx, name, c, res)
+	if err := e.tell(ctx, name, c, res); err != nil {
+		return err
+	}
 	if len(e.parts) > 1 {
 		if err := evaluateAll(ctx, res); err != nil {
 			return err
@@ -208,7 +211,7 @@ func (e *evaluation) evaluate(ctx context.Context, name string, c gateway.Client
 	return e.export.begin(ctx, res)
 }
 
-func (e *evaluation) tell(ctx context.Context, name string, c gateway.Client, res *gateway.Result) {
+func (e *evaluation) tell(ctx context.Context, name string, c gateway.Client, res *gateway.Result) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, w := range c.BuildOpts().Workers {
@@ -222,7 +225,9 @@ func (e *evaluation) tell(ctx context.Context, name string, c gateway.Client, re
 		// other names in the progress.
 		around.Sent, tell = nil, func(graph.Graph) {}
 	}
-	e.builder.tellGraph(ctx, c, res, around, tell, e.progress)
+	err := e.builder.tellGraph(ctx, c, res, around, job.Proved.Holds, tell, e.progress)
+	e.moved = e.moved || err != nil
+	return err
 }
 
 // evaluateAll has all steps of a result done.

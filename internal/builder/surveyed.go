@@ -46,13 +46,13 @@ func Allowed(job *plan.Job) []string {
 // withoutFetches returns the jobs without those for which a builder would have to
 // fetch more than a few remote contexts, to find their Dockerfiles: hundreds of
 // repositories could fill its disk before anything is built. It tells found of these.
-func withoutFetches(jobs []*plan.Job, found func(*plan.Job, graph.Graph, error)) []*plan.Job {
+func withoutFetches(jobs []*plan.Job, found answered) []*plan.Job {
 	fetched := map[string]bool{}
 	var out []*plan.Job
 	for _, job := range jobs {
 		if context := job.Options.Inputs.ContextPath; job.Source.Dockerfile() == nil && !fetched[context] {
 			if len(fetched) == mostFetched {
-				found(job, graph.Graph{}, fmt.Errorf("its Dockerfile is in a remote context; of these only %d are fetched beforehand", mostFetched))
+				found(job, answer{}, fmt.Errorf("its Dockerfile is in a remote context; of these only %d are fetched beforehand", mostFetched))
 				continue
 			}
 			fetched[context] = true

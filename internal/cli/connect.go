@@ -118,5 +118,6 @@ func lateOf(b *builder.Builder) []run.Late {
 
 // registries asks them where a builder does that has mirrors.
 func (o builderOptions) registries(mirrors builder.Mirrors) (*registry.Client, error) {
-	return registry.New(registry.Options{Insecure: slices.Concat(mirrors.Plain, o.insecure), Mirrors: mirrors.Of, Credentials: o.credentials, Chains: filepath.Join(o.stateDir, "chains")})
+	return registry.New(registry.Options{Insecure: slices.Concat(mirrors.Plain, o.insecure), Mirrors: mirrors.Of, Credentials: o.credentials, Chains: filepath.Join(o.stateDir, "chains"),
+		Files: filepath.Join(o.stateDir, "files")})
 }

@@ -89,6 +89,7 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	o.askRegistries(&options, client)
 	options.Registries.Mirrors, options.Late = mirrors.Of, lateOf(b)
 	o.askBuilder(&options, b)
+	options.Link = o.linker(p, b, client)
 	options.Recovery = o.recovery(b.Name())
 	if err := checkWithFrontend(ctx, p, b); err != nil {
 		return err

@@ -19,7 +19,7 @@ var flagGroups = []struct {
 		"build-context", "target", "platform", "limit", "shard", "allow-outside"}},
 	{"Images and outputs", []string{"tag", "push", "load", "output", "compression", "label", "annotation", "iidfile", "metadata-file",
 		"force", "attest", "provenance", "sbom", "assemble"}},
-	{"How steps run", []string{"secret", "ssh", "network", "add-host", "allow", "pull", "no-cache", "no-cache-filter",
+	{"How steps run", []string{"secret", "ssh", "network", "add-host", "allow", "pull", "no-cache", "no-cache-filter", "auto-link",
 		"cache-from", "cache-to", "shm-size", "ulimit", "resource", "cgroup-parent"}},
 	{"The run", []string{"workers", "order", "batch-size", "post-build", "dry-run", "print", "list", "plan", "call", "check", "check-only", "check-first", "nodes", "yes", "resume", "fresh"}},
 	{"Progress and results", []string{"progress", "quiet", "output-dir", "format", "archived", "refs"}},

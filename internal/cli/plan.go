@@ -134,6 +134,9 @@ func forecast(ctx context.Context, p *plan.Plan, o buildOptions, nodes []int, fo
 		return err
 	}
 	o.askRegistries(&options, client)
+	if b != nil {
+		options.Link = o.linker(p, b, client)
+	}
 	if options.Graphs == nil {
 		options.Graphs = builder.Offline{Config: client.Config}
 	}

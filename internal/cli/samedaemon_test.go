@@ -97,7 +97,7 @@ func TestPruneOfAnotherPlatform(t *testing.T) {
 	w.write("ctx/Dockerfile", "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY agent.txt /agent.txt\n")
 	index := labtest.Index(t, w.registry, "example/index:1", lab.Image{LayerBytes: []int64{100_000}}, lab.Image{Platform: arm, LayerBytes: []int64{200_000, 300_000}})
 	w.list(index.Ref)
-	code, out := w.build(t.Context(), "--platform", "linux/amd64,"+arm, "--prune", "off")
+	code, out := w.build(t.Context(), "--platform", "linux/amd64,"+arm, "--prune", "off", "--auto-link=false")
 	w.checkAllBuilt(code, out, 1)
 	usage := w.du("--images", w.path("bases.txt"), "--platform", "linux/amd64", "--platform", arm)
 	if states := usage.Total.States; states == nil || states.Live < 2_000_000 {

@@ -172,7 +172,7 @@ func TestFlags(t *testing.T) {
 }
 
 // notOurs are flags of other programs that the documents mention.
-var notOurs = map[string]bool{"--link": true, "--from": true, "--all": true, "--fix": true}
+var notOurs = map[string]bool{"--link": true, "--chown": true, "--chmod": true, "--from": true, "--all": true, "--fix": true}
 
 // TestLinks makes sure that links between the documents lead somewhere.
 func TestLinks(t *testing.T) {

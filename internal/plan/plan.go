@@ -118,6 +118,8 @@ type Job struct {
 	Options build.Options
 	// MetadataFile is where what is known of its image goes; empty for nowhere.
 	MetadataFile string
+	// Proved says which of its steps were linked by themselves; nil for none.
+	Proved *Proved
 	// Problem is why it cannot be built; nil where nothing is known of that.
 	Problem error
 	// compression is that of an image whose output says nothing of it.

@@ -58,6 +58,9 @@ type sources struct {
 	dir   *scratch.Dir // where the copies are; nil before the first
 	text  []byte       // of standard input, once it was read
 	known map[place]reading
+	// rewrites are sources with other texts; staged counts the copies.
+	rewrites map[rewriting]*Source
+	staged   int
 }
 
 type reading struct {
@@ -182,7 +185,8 @@ func (s *sources) stage(source *Source) error {
 		}
 		s.dir = dir
 	}
-	dir := filepath.Join(s.dir.Path, strconv.Itoa(len(s.known)))
+	s.staged++
+	dir := filepath.Join(s.dir.Path, strconv.Itoa(s.staged))
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}

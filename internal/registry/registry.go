@@ -35,8 +35,9 @@ type Options struct {
 	Mirrors map[string][]string
 	// Credentials are those for registries; docker's own when nil.
 	Credentials *credentials.Store
-	// Chains is the directory where chains are kept between runs; empty keeps none.
-	Chains string
+	// Chains is the directory where chains are kept between runs, and Files where it is
+	// kept which files layers have; empty keeps none.
+	Chains, Files string
 }
 
 // userAgent is what registries know this program by.
@@ -54,7 +55,8 @@ type Client struct {
 	puller    *remote.Puller
 	pusher    *remote.Pusher
 	store     layers.Store
-	manifests manifests                               // that registries have sent
+	manifests manifests // that registries have sent
+	files     layers.FileStore
 	found     flightcontrol.CachedGroup[layers.Chain] // by reference and platform
 	// How long one registry is waited for, and the first pause between two tries.
 	patience, pause time.Duration
@@ -77,6 +79,7 @@ const (
 // New returns a client; it does no I/O.
 func New(o Options) (*Client, error) {
 	c := &Client{options: o, limits: &limits{next: remote.DefaultTransport, known: map[string]throttle.Limit{}}, store: layers.Store{Dir: o.Chains},
+		files:    layers.FileStore{Dir: o.Files},
 		patience: defaultPatience, pause: defaultPause, failures: map[string]int{}}
 	c.transport = &pings{next: c.limits, known: map[string]pong{}}
 	// The library's own retries are off: they would multiply with ours.

@@ -9,6 +9,7 @@ import (
 
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/stoker-build/stoker/internal/autolink"
 	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/graph"
@@ -63,6 +64,8 @@ type Planned struct {
 	// builder's cache. They are in the forecast's sizes, too.
 	UsedBytes  int64 `json:"used_bytes"`
 	OtherBytes int64 `json:"other_bytes"`
+	// Links tell which steps are linked, and why others are not.
+	Links []autolink.Step `json:"links,omitempty"`
 	// Scales are what the run would come to on other numbers of nodes, where that was
 	// asked, by Pace; a Pace of zeros is not known.
 	Scales []Scale      `json:"scales,omitempty"`
@@ -92,7 +95,7 @@ func Forecast(ctx context.Context, opt Options, nodes []int, pace ledger.Pace) (
 	open := slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return !t.isOpen() })
 	r.scheduler.share(open)
 	r.look(ctx, tasks)
-	p := Planned{Batches: opt.Plan.Batches(), Workers: opt.Workers}
+	p := Planned{Batches: opt.Plan.Batches(), Workers: opt.Workers, Links: r.steps}
 	r.tellTightest(&p)
 	if len(nodes) > 0 {
 		p.Scales, p.Pace = r.scales(open, nodes, pace), &pace

@@ -7,6 +7,7 @@ import (
 
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/stoker-build/stoker/internal/autolink"
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/journal"
@@ -97,6 +98,9 @@ type Options struct {
 	Builder  Builder
 	// Graphs tells what the builds will do; nil where nobody can.
 	Graphs Graphs
+	// Link changes the Dockerfiles of jobs that are to be built, so that steps are linked
+	// where that makes the same, before it is asked what they do; nil for not at all.
+	Link func(ctx context.Context, jobs []*plan.Job) []autolink.Step
 	// BuilderName is what a person calls it: its name in buildx, or its address.
 	BuilderName string
 	Nodes       []Node

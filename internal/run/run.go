@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/stoker-build/stoker/internal/autolink"
 	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/journal"
@@ -128,6 +129,7 @@ type run struct {
 	tasks      []*task             // in the order of the run, once all are known
 	opening    []*opening          // nodes that are waited for
 	outlooks   []node.Outlook      // by place, what its forecast was made from
+	steps      []autolink.Step     // what was found out of steps that copy
 	accounts   accounts
 
 	mu  sync.Mutex // guards err

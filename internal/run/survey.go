@@ -44,6 +44,7 @@ func (r *run) survey(ctx context.Context, tasks []*task) []*task {
 		defer cancel()
 		ctx = bounded
 	}
+	r.linkSteps(ctx, tasks)
 	r.linkTasks(ctx, tasks)
 	s := r.ask(ctx, tasks)
 	var unknown []error

@@ -18,6 +18,7 @@ func Planned(w io.Writer, notes []string, p run.Planned) error {
 	for _, note := range notes {
 		fmt.Fprintf(&text, "note: %s\n", visible.Line(note))
 	}
+	writeLinks(&text, p)
 	failing := writePlannedJobs(&text, p.Jobs)
 	text.WriteString("\n")
 	// A strings.Builder never fails.
@@ -25,6 +26,19 @@ func Planned(w io.Writer, notes []string, p run.Planned) error {
 	writeScales(&text, p)
 	_, err := io.WriteString(w, text.String())
 	return err
+}
+
+// mostLinks is how many lines tell of links.
+const mostLinks = 12
+
+// writeLinks tells which steps are linked, and why others are not.
+func writeLinks(w *strings.Builder, p run.Planned) {
+	for _, step := range p.Links[:min(len(p.Links), mostLinks)] {
+		fmt.Fprintf(w, "link: %s\n", visible.Line(step.String()))
+	}
+	if more := len(p.Links) - mostLinks; more > 0 {
+		fmt.Fprintf(w, "link: and %d more, which --format json tells\n", more)
+	}
 }
 
 // writePlannedJobs lists the jobs in order, and returns how many will fail.

@@ -1,0 +1,125 @@
+package builder
+
+import (
+	"context"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/patternmatcher"
+
+	"github.com/stoker-build/stoker/internal/link"
+	"github.com/stoker-build/stoker/internal/plan"
+)
+
+// Recipe is how an image is made, as a frontend says, and its config.
+type Recipe struct {
+	Steps  *pb.Definition
+	Config []byte
+}
+
+// Recipes asks the builder as Graphs does, and tells found how each job's images are
+// made: by platform, where it has several.
+func (b *Builder) Recipes(ctx context.Context, jobs []*plan.Job, found func(job *plan.Job, made map[string]Recipe, err error)) error {
+	return b.survey(ctx, jobs, nil, func(job *plan.Job, a answer, err error) {
+		var made map[string]Recipe
+		if err == nil {
+			made, err = a.recipes(ctx)
+		}
+		found(job, made, err)
+	})
+}
+
+func (a *answer) recipes(ctx context.Context) (map[string]Recipe, error) {
+	made := map[string]Recipe{}
+	add := func(platform string, ref gateway.Reference) error {
+		key := exptypes.ExporterImageConfigKey
+		if platform != "" {
+			key += "/" + platform
+		}
+		d := Recipe{Config: a.res.Metadata[key]}
+		if ref != nil {
+			state, err := ref.ToState()
+			if err != nil {
+				return err
+			}
+			def, err := state.Marshal(ctx)
+			if err != nil {
+				return err
+			}
+			d.Steps = def.ToPB()
+		}
+		made[platform] = d
+		return nil
+	}
+	if len(a.res.Refs) == 0 {
+		return made, add("", a.res.Ref)
+	}
+	for platform, ref := range a.res.Refs {
+		if err := add(platform, ref); err != nil {
+			return nil, err
+		}
+	}
+	return made, nil
+}
+
+// Copied tells what a step of a job's build copies of a directory of this machine: that, and
+// what is left out of it by a .dockerignore file. It does not tell of large directories, nor
+// where links stand on the way.
+func Copied(job *plan.Job, c link.Copied) ([]link.Root, bool) {
+	at := filepath.Join(c.Dir, filepath.Clean("/"+c.Path))
+	if !c.Wildcard {
+		root, ok := rootAt(c.Dir, at)
+		return []link.Root{root}, ok
+	}
+	if dir, err := filepath.Abs(job.Options.Inputs.ContextPath); err != nil || dir != c.Dir {
+		return nil, false // what is left out of it is not known
+	}
+	matcher, err := patternmatcher.New(ignoredOf(job).patterns)
+	if err != nil {
+		return nil, false
+	}
+	matches, err := filepath.Glob(at)
+	if err != nil {
+		return nil, false
+	}
+	d := digester{dir: c.Dir, matcher: matcher}
+	var roots []link.Root
+	for _, match := range matches {
+		if d.leavesOut(match) {
+			continue
+		}
+		root, ok := rootAt(c.Dir, match)
+		if !ok {
+			return nil, false
+		}
+		roots = append(roots, root)
+	}
+	return roots, !matcher.Exclusions()
+}
+
+// rootAt reads what is at a path in a directory.
+func rootAt(dir, at string) (root link.Root, ok bool) {
+	if linked(dir, at) {
+		return root, false
+	}
+	root.Name = nameIn(dir, at)
+	err := filepath.WalkDir(at, func(path string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case path == at:
+			root.Directory = e.IsDir()
+			return nil
+		case len(root.Below) == mostFiles:
+			return errNotTold
+		}
+		in := strings.TrimPrefix(path, at)
+		root.Below = append(root.Below, link.Below{Path: filepath.ToSlash(in), Directory: e.IsDir(), Symlink: e.Type()&fs.ModeSymlink != 0})
+		return nil
+	})
+	return root, err == nil
+}
