@@ -133,8 +133,8 @@ func TestPushFails(t *testing.T) {
 	if _, err := c.Push(t.Context(), []string{"NOT A REFERENCE"}, image, nil, func() {}); err == nil {
 		t.Error("a tag that is none is pushed to")
 	}
-	c.patience = 200 * time.Millisecond
-	r.Inject(lab.Fault{Kind: lab.KindManifest, Method: http.MethodPut, Delay: 5 * c.patience})
+	c.patience = 100 * time.Millisecond
+	r.Inject(lab.Fault{Kind: lab.KindManifest, Method: http.MethodPut, Delay: 4 * c.patience})
 	if _, err := c.Push(t.Context(), []string{r.Host() + "/a/image:1"}, image, layers, func() {}); err == nil {
 		t.Error("a registry that does not answer is waited for")
 	}
