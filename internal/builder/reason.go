@@ -41,6 +41,9 @@ func ReasonOf(job *plan.Job, err error) ledger.Failure {
 	} else if failedProcess.MatchString(f.Message) {
 		f.Message = strings.TrimPrefix(trimmed(ownWords(err)), "process: ")
 	}
+	if why == noSuchImage || why == accessDenied { // the place tells whose it is
+		f.Message = trimmed(innermost(err))
+	}
 	if m := ofImage.FindStringSubmatch(f.Message); why == noSuchImage && m != nil {
 		f.Image = m[1]
 	}

@@ -61,7 +61,7 @@ services:
 `)
 	rows := []string{"-f", w.path("compose.yaml"), "--rows", w.path("tasks.jsonl"), "--rows-var", "tasks", "--where", "stars > 1", "--var", "VERSION=2"}
 	code, out := w.bake(t.Context(), append(rows, "--check")...)
-	if code != ExitFailed || !strings.Contains(out, "checking the Dockerfiles of 3 jobs") || !strings.Contains(out, "in 1 of 3 jobs: web") {
+	if code != ExitFailed || !strings.Contains(out, "reading the Dockerfiles of 3 jobs") || !strings.Contains(out, "in 1 of 3 jobs: web") {
 		t.Errorf("check: exit code %d\n%s", code, out)
 	}
 	code, out = w.bake(t.Context(), append(rows, "--plan")...)
