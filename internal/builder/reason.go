@@ -149,6 +149,9 @@ var ofImage = regexp.MustCompile(`^(\S+): `)
 // trimmed is a message of BuildKit's without the words before the reason.
 func trimmed(message string) string {
 	message = strings.TrimSpace(message)
+	if part := ofPart.FindString(message); part != "" {
+		return part + trimmed(strings.TrimPrefix(message, part))
+	}
 	for noise.MatchString(message) {
 		message = noise.ReplaceAllString(message, "")
 	}

@@ -116,6 +116,7 @@ func TestBakeFlags(t *testing.T) {
 		{"--list things", `--list "things": "things" is neither targets nor variables`},
 		{"--call all", `--call "all": "all" is neither build nor check, outline or targets`},
 		{"--format json", "--format is that of what --check-only prints"},
+		{"--check --format json", "give --call check,format=json"},
 		{"--rows x.jsonl", "--rows-var NAME is needed"},
 		{"--rows-var x", "give the rows, with --rows FILE"},
 		{"--limit 3", "name targets instead"},

@@ -186,7 +186,7 @@ func TestEachJobOnce(t *testing.T) {
 }
 
 func TestText(t *testing.T) {
-	want := `6 jobs: 3 built, 0 skipped, 1 failed, 1 someday, 1 unfinished
+	want := `6 of 8 jobs: 3 built, 0 skipped, 1 failed, 1 someday, 1 unfinished
   30m0s from the first start to the last end, 33m0s in 4 runs, 4m0s in all jobs
   to pull by the forecasts: 3MB; reclaimed: at least 9MB
 ! shard 3 of 4 is not among these runs: 2 of 8 jobs
@@ -267,7 +267,7 @@ func TestFormats(t *testing.T) {
 	}
 
 	md := r.Markdown()
-	for _, want := range []string{"## Stoker: 3 of 6 images, 1 failed", "| out/2 | 2/4 | finished | 2 | 0 | 0 | 1 | 0 | 1 | 0 | 5m0s |",
+	for _, want := range []string{"## Stoker: 3 of 8 images, 1 failed", "| out/2 | 2/4 | finished | 2 | 0 | 0 | 1 | 0 | 1 | 0 | 5m0s |",
 		"- shard 3 of 4 is not among these runs", "### someday\n\n1 job: d"} {
 		if !strings.Contains(md, want) {
 			t.Errorf("no %q in\n%s", want, md)
