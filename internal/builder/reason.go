@@ -94,7 +94,9 @@ func whereOf(job *plan.Job, err error) (file string, line int, step string) {
 		if s.Info == nil || len(s.Ranges) == 0 {
 			continue
 		}
-		if !bytes.Equal(s.Info.Data, text) {
+		if remote := job != nil && job.Source != nil && text == nil; remote {
+			file, text = job.Source.InContext(s.Info.Filename), s.Info.Data
+		} else if !bytes.Equal(s.Info.Data, text) {
 			file, text = s.Info.Filename, s.Info.Data
 		}
 		first, last := int(s.Ranges[0].Start.GetLine()), 0

@@ -151,3 +151,21 @@ func TestPlaceInLinked(t *testing.T) {
 		}
 	}
 }
+
+// A place in a context that the builder fetches is told with its directory.
+func TestPlaceInRemote(t *testing.T) {
+	target := plan.Target{Name: "base", Options: build.Options{BuildArgs: map[string]string{}, Inputs: build.Inputs{ContextPath: "https://r.example/a.git#main:lib"}}}
+	p, err := plan.OfTargets(plan.TargetSpec{Name: "file"}, []plan.Target{target})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	app := &plan.Job{Name: "app", Source: p.Jobs[0].Source, Links: map[string]*plan.Job{"base": p.Jobs[0]}}
+	err = errdefs.WithSource(errors.New("target base: failed to solve: no"), &errdefs.Source{
+		Info:   &pb.SourceInfo{Filename: "Dockerfile", Data: []byte("FROM x\nRUN false\n")},
+		Ranges: []*pb.Range{{Start: &pb.Position{Line: 2}, End: &pb.Position{Line: 2}}},
+	})
+	if got, want := ReasonOf(app, err).String(), "lib/Dockerfile:2: RUN false: target base: no"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

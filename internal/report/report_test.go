@@ -215,16 +215,28 @@ slowest
 	}
 }
 
+// Where the time went is told in all jobs, as at the end of a run.
+func TestTextOfPhases(t *testing.T) {
+	r := shards()
+	r.Phases = &ledger.Phases{Steps: 3, Push: 1}
+	if got := r.Text(); !strings.Contains(got, "in all jobs\n  of the jobs' time: 75% steps, 25% pushing\n") {
+		t.Errorf("%s", got)
+	}
+}
+
 // What the formats for programs say is the same, and none of it can break out.
 func TestFormats(t *testing.T) {
 	r := shards()
 	r.Jobs[0].Name = "a,\"b\"\n<c>|`d`"
+	r.Jobs[0].Phases = &ledger.Phases{Push: 1.5, PostBuild: 2}
 	text, err := r.CSV()
 	if err != nil {
 		t.Fatal(err)
 	}
 	lines, err := csv.NewReader(strings.NewReader(text)).ReadAll()
-	if err != nil || len(lines) != 7 || lines[1][0] != r.Jobs[0].Name || lines[6][1] != "unfinished" || lines[6][0] != "h" {
+	if err != nil || len(lines) != 7 || lines[1][0] != r.Jobs[0].Name || lines[6][1] != "unfinished" || lines[6][0] != "h" ||
+		strings.Join(lines[0][15:], " ") != "wait_seconds check_seconds setup_seconds resolve_seconds context_seconds pull_seconds steps_seconds cache_seconds compress_seconds push_seconds solve_seconds record_seconds post_build_seconds" ||
+		strings.Join(lines[1][15:], " ") != "0 0 0 0 0 0 0 0 0 1.5 0 0 2" || strings.TrimSpace(strings.Join(lines[2][15:], " ")) != "" {
 		t.Errorf("CSV %q, %v", lines, err)
 	}
 
