@@ -23,8 +23,7 @@ var habits = map[string]string{
 	"args": "--build-arg",
 	"out":  "--output-dir", "output-directory": "--output-dir", "out-dir": "--output-dir", "dest": "--output",
 	"continue": "--resume", "restart": "--fresh", "overwrite": "--force", "rebuild": "--force",
-	"check-only": "\"stoker check\" with the same flags",
-	"dry":        "--dry-run", "n": "--dry-run", "retry": "--retries", "attempts": "--retries",
+	"dry": "--dry-run", "n": "--dry-run", "retry": "--retries", "attempts": "--retries",
 	"verbose": "--progress plain", "v": "--progress plain", "debug": "--progress plain",
 	"no-prune": "--prune off", "cache-size": "--cache-budget", "max-cache": "--cache-budget",
 	"insecure": "--insecure-registry", "buildkit-host": "--builder", "addr": "--builder",
@@ -38,6 +37,9 @@ func unknownFlag(cmd *cobra.Command, name string) string {
 		typed = "-" + name
 	}
 	text := "unknown flag " + typed
+	if name == "check-only" && cmd.Name() == "build" {
+		return text + "; \"stoker check\" takes the same flags, and builds nothing"
+	}
 	if meant := flagMeant(cmd, name); meant != "" {
 		text += "; did you mean " + meant + "?"
 	}

@@ -96,3 +96,16 @@ func TestLintedOfLinked(t *testing.T) {
 		t.Errorf("a job of its own is told as %q", namesOf(kinds[0]))
 	}
 }
+
+// An image that a Dockerfile does not name is told at the line of the rows that does.
+func TestPlacesOfImages(t *testing.T) {
+	app := linkedJob(t, "ARG BASE=x\nFROM ${BASE}\n", "FROM r.example/base:1\n")
+	app.Origin = plan.Origin{File: "images.txt", Line: 2}
+	base := app.Links["base"]
+	base.Origin = app.Origin
+	for want, j := range map[string]*plan.Job{"[images.txt:2 app/Dockerfile]": app, "[base/Dockerfile:1]": base} {
+		if got := fmt.Sprint(placesOf(j, "r.example/base:1")); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
