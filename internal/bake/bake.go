@@ -182,7 +182,7 @@ func (d *Definition) parse() error {
 	}
 	config, meta, err := d.parseFiles(d.files, vars)
 	if err != nil {
-		return d.wrong(err)
+		return cmp.Or(d.jsonGiven(), d.wrong(err))
 	}
 	d.config, d.renamed = config, meta.Renamed["target"]
 	if meta.AllVariables != nil { // which is not the same in JSON

@@ -1,6 +1,7 @@
 package bake
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -137,4 +138,25 @@ func elementIsRow(kind cty.Type) bool {
 		return false
 	}
 	return kind.ElementType().IsObjectType() || kind.ElementType().IsMapType()
+}
+
+// jsonGiven says that a list or map was given as JSON, which takes the variable's other
+// name; nil where none was.
+func (d *Definition) jsonGiven() error {
+	for _, v := range d.declarations() {
+		value, given := d.question.Vars[v.name]
+		if !given || v.kind == nil || !strings.ContainsAny(value[:min(len(value), 1)], "[{") || !json.Valid([]byte(value)) {
+			continue
+		}
+		kind, diagnostics := typeexpr.TypeConstraint(v.kind)
+		if diagnostics.HasErrors() || kind.IsPrimitiveType() {
+			continue
+		}
+		hint := fmt.Sprintf("give it as --var '%s%s=%s'", v.name, jsonSuffix, value)
+		if (kind.IsListType() || kind.IsSetType()) && kind.ElementType().IsPrimitiveType() {
+			hint += fmt.Sprintf(", or with commas alone, such as --var %s=x,y", v.name)
+		}
+		return &mistakes.InputError{What: "--var " + v.name, Problems: []string{"its value is JSON: " + value}, Hint: hint}
+	}
+	return nil
 }

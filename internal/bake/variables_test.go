@@ -45,3 +45,17 @@ func TestNoValue(t *testing.T) {
 		}
 	}
 }
+
+// A list that is given as JSON is said to be, and how that is given.
+func TestListGivenAsJSON(t *testing.T) {
+	write(t, map[string]string{"docker-bake.hcl": "variable \"LANGS\" {\n  type = list(string)\n}\ntarget \"default\" {\n  name = lang\n  matrix = { lang = LANGS }\n}\n"})
+	for value, want := range map[string]string{
+		`["x","y"]`: `--var LANGS: its value is JSON: ["x","y"]` + "\n" + `give it as --var 'LANGS_JSON=["x","y"]', or with commas alone, such as --var LANGS=x,y`,
+		"x,y":       "",
+	} {
+		_, err := resolve(t, Question{Vars: map[string]string{"LANGS": value}})
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(strings.ReplaceAll(err.Error(), "\n  ", "\n"), strings.Split(want, "\n")[0]) || !strings.Contains(err.Error(), strings.Split(want, "\n")[1])) {
+			t.Errorf("%s: %v, want %q", value, err, want)
+		}
+	}
+}

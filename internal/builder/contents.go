@@ -41,7 +41,7 @@ type surroundings struct{ contents *contents }
 // is not taken for what this one will find.
 func (s *surroundings) of(job *plan.Job, local func(name, session string) string) graph.Surroundings {
 	ignore := ignoredBy(job)
-	return graph.Surroundings{Local: local, Sent: sent(job), Dockerfile: job.Source.Dockerfile(), Content: func(dir string, t graph.Taken) (string, bool) {
+	return graph.Surroundings{Local: local, Sent: sent(job), Content: func(dir string, t graph.Taken) (string, bool) {
 		digest, err := s.contents.of(dir, t, ignore(dir))
 		return digest, err == nil
 	}}

@@ -24,7 +24,17 @@ func (b *Builder) Definitions(ctx context.Context, url string, names []string) (
 	defer cancel()
 	progress := newProgress(io.Discard, Watch{}.whole())
 	defer progress.close()
-	files, in, err = bake.ReadRemoteFiles(ctx, b.bxNodes(), url, names, progress)
+	read := func(names ...string) ([]bake.File, *bake.Input, error) {
+		return bake.ReadRemoteFiles(ctx, b.bxNodes(), url, names, progress)
+	}
+	files, in, err = read(names...)
+	if err == nil && len(files) == 0 {
+		// It takes a repository that could not be fetched for one that has none of the
+		// files that it looks for; of one that is named it tells why.
+		if _, _, why := read(lookedFor); why != nil && !isNotThere(why) {
+			err = why
+		}
+	}
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
@@ -35,4 +45,12 @@ func (b *Builder) Definitions(ctx context.Context, url string, names []string) (
 		err = errors.New(trimmed(err.Error()))
 	}
 	return files, in, err
+}
+
+// lookedFor is one of the bake files that are looked for where none is named.
+const lookedFor = "docker-bake.hcl"
+
+// isNotThere tells whether reading it failed only since there is no such file.
+func isNotThere(err error) bool {
+	return strings.HasSuffix(err.Error(), lookedFor+": no such file or directory")
 }

@@ -91,7 +91,7 @@ func Classify(err error) (c Class, why string) {
 	if errors.As(err, new(*outputFullError)) {
 		return Permanent, "the disk that the output is written to is full"
 	}
-	message := ownWords(err)
+	message := failedProcess.ReplaceAllString(innermost(err), "process")
 	_, _, step := whereOf(nil, err)
 	for _, f := range failures {
 		if words := f.message.FindString(message); words != "" && !wrote(step, words) {
@@ -99,6 +99,15 @@ func Classify(err error) (c Class, why string) {
 		}
 	}
 	return Transient, ""
+}
+
+// innermost is a failure's message without the names of what a job is built on, where that
+// is what failed.
+func innermost(err error) string {
+	for linked := (*LinkedError)(nil); errors.As(err, &linked); {
+		err = linked.Err
+	}
+	return ofPart.ReplaceAllString(err.Error(), "")
 }
 
 // wrote tells whether words of a message stand in the step that failed: there they are

@@ -41,6 +41,7 @@ func TestClassify(t *testing.T) {
 		{`failed to solve: process "/bin/sh -c echo \"429 Too Many Requests\"" did not complete successfully: runc run failed: unable to start container process`, Transient},
 		{`failed to solve: process "/bin/sh -c true" did not complete successfully: unable to find user x: no matching entries in passwd file`, Permanent},
 		{`failed to solve: secret token: not found`, Permanent},
+		{`target base: failed to solve: secret token: not found`, Permanent},
 		{`failed to solve: failed to compute cache key: failed to calculate checksum of ref a::b: "/none": not found`, Permanent},
 		{`failed to solve: failed to compute cache key: failed to calculate checksum of ref a::b: "/no space left on device": not found`, Permanent},
 		{`failed to solve: lstat /nosuch: no such file or directory`, Permanent},

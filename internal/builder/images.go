@@ -241,7 +241,7 @@ func (m *images) note(ref string, err error) {
 	}
 	if !h.answered && h.failures >= hopelessHost {
 		h.given = time.Now()
-		h.giveUp(fmt.Errorf("%w: %s has not answered %d requests", ErrUnreachable, imageref.HostOf(ref), h.failures))
+		h.giveUp(fmt.Errorf("%w: none of %d requests to %s came through", ErrUnreachable, h.failures, imageref.HostOf(ref)))
 	}
 }
 

@@ -41,6 +41,9 @@ func ReasonOf(job *plan.Job, err error) ledger.Failure {
 	} else if failedProcess.MatchString(f.Message) {
 		f.Message = strings.TrimPrefix(trimmed(ownWords(err)), "process: ")
 	}
+	if why == noSuchImage || why == accessDenied { // the place tells whose it is
+		f.Message = trimmed(innermost(err))
+	}
 	if m := ofImage.FindStringSubmatch(f.Message); why == noSuchImage && m != nil {
 		f.Image = m[1]
 	}
@@ -91,7 +94,9 @@ func whereOf(job *plan.Job, err error) (file string, line int, step string) {
 		if s.Info == nil || len(s.Ranges) == 0 {
 			continue
 		}
-		if !bytes.Equal(s.Info.Data, text) {
+		if remote := job != nil && job.Source != nil && text == nil; remote {
+			file, text = job.Source.InContext(s.Info.Filename), s.Info.Data
+		} else if !bytes.Equal(s.Info.Data, text) {
 			file, text = s.Info.Filename, s.Info.Data
 		}
 		first, last := int(s.Ranges[0].Start.GetLine()), 0
@@ -146,6 +151,9 @@ var ofImage = regexp.MustCompile(`^(\S+): `)
 // trimmed is a message of BuildKit's without the words before the reason.
 func trimmed(message string) string {
 	message = strings.TrimSpace(message)
+	if part := ofPart.FindString(message); part != "" {
+		return part + trimmed(strings.TrimPrefix(message, part))
+	}
 	for noise.MatchString(message) {
 		message = noise.ReplaceAllString(message, "")
 	}

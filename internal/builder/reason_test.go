@@ -2,6 +2,7 @@ package builder
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -96,6 +97,7 @@ func TestReasonOf(t *testing.T) {
 	}
 	for message, image := range map[string]string{
 		"failed to solve: r/a:1: failed to resolve source metadata for r/a:1: r/a:1: not found":                    "r/a:1",
+		"target base: failed to solve: r/a:1: failed to resolve source metadata for r/a:1: r/a:1: not found":       "r/a:1",
 		"failed to solve: r/a:1: failed to resolve source metadata for r/a:1: unexpected status: 401 Unauthorized": "",
 		"failed to solve: nothing of the kind: not found":                                                          "",
 	} {
@@ -105,6 +107,18 @@ func TestReasonOf(t *testing.T) {
 	}
 	if f := ReasonOf(nil, step(exit(3, "exit code: 3"), "a", "b")); f.Class != string(StepFailed) || f.ExitCode != 3 || len(f.Output) != 2 {
 		t.Errorf("%+v", f)
+	}
+}
+
+// An image that is not there is said so in the same words where a job that others are built
+// on is missing it.
+func TestImageOfLinked(t *testing.T) {
+	missing := errors.New("r/a:1: failed to resolve source metadata for r/a:1: r/a:1: not found")
+	const want = noSuchImage + ": r/a:1: not found"
+	for _, err := range []error{missing, &LinkedError{"base", missing}, &LinkedError{"mid", &LinkedError{"base", missing}}, fmt.Errorf("target base: failed to solve: %w", missing)} {
+		if f := ReasonOf(nil, err); f.String() != want || f.Image != "r/a:1" || f.Class != string(Permanent) {
+			t.Errorf("%v: %q of the image %q, class %s, want %q", err, f, f.Image, f.Class, want)
+		}
 	}
 }
 
@@ -135,5 +149,23 @@ func TestPlaceInLinked(t *testing.T) {
 		if got, want := ReasonOf(p.Jobs[2], err).File, filepath.Join(dir, name, "Dockerfile"); got != want {
 			t.Errorf("%v: the place is in %s, want %s", err, got, want)
 		}
+	}
+}
+
+// A place in a context that the builder fetches is told with its directory.
+func TestPlaceInRemote(t *testing.T) {
+	target := plan.Target{Name: "base", Options: build.Options{BuildArgs: map[string]string{}, Inputs: build.Inputs{ContextPath: "https://r.example/a.git#main:lib"}}}
+	p, err := plan.OfTargets(plan.TargetSpec{Name: "file"}, []plan.Target{target})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	app := &plan.Job{Name: "app", Source: p.Jobs[0].Source, Links: map[string]*plan.Job{"base": p.Jobs[0]}}
+	err = errdefs.WithSource(errors.New("target base: failed to solve: no"), &errdefs.Source{
+		Info:   &pb.SourceInfo{Filename: "Dockerfile", Data: []byte("FROM x\nRUN false\n")},
+		Ranges: []*pb.Range{{Start: &pb.Position{Line: 2}, End: &pb.Position{Line: 2}}},
+	})
+	if got, want := ReasonOf(app, err).String(), "lib/Dockerfile:2: RUN false: target base: no"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -142,7 +142,10 @@ func (r *Report) counts() string {
 
 // jobsOf says which jobs have a finding.
 func (r *Report) jobsOf(f Finding) string {
-	if len(f.Jobs) == len(r.Jobs) && len(f.Jobs) > 1 {
+	switch {
+	case len(r.Jobs) == 1:
+		return "in " + some(f.Jobs)
+	case len(f.Jobs) == len(r.Jobs):
 		return fmt.Sprintf("in all %d jobs", len(f.Jobs))
 	}
 	return fmt.Sprintf("in %d of %s: %s", len(f.Jobs), plural.Of(len(r.Jobs), "job"), some(f.Jobs))

@@ -61,7 +61,7 @@ services:
 `)
 	rows := []string{"-f", w.path("compose.yaml"), "--rows", w.path("tasks.jsonl"), "--rows-var", "tasks", "--where", "stars > 1", "--var", "VERSION=2"}
 	code, out := w.bake(t.Context(), append(rows, "--check")...)
-	if code != ExitFailed || !strings.Contains(out, "checking the Dockerfiles of 3 jobs") || !strings.Contains(out, "in 1 of 3 jobs: web") {
+	if code != ExitFailed || !strings.Contains(out, "reading the Dockerfiles of 3 jobs") || !strings.Contains(out, "in 1 of 3 jobs: web") {
 		t.Errorf("check: exit code %d\n%s", code, out)
 	}
 	code, out = w.bake(t.Context(), append(rows, "--plan")...)
@@ -116,6 +116,7 @@ func TestBakeFlags(t *testing.T) {
 		{"--list things", `--list "things": "things" is neither targets nor variables`},
 		{"--call all", `--call "all": "all" is neither build nor check, outline or targets`},
 		{"--format json", "--format is that of what --check-only prints"},
+		{"--check --format json", "give --call check,format=json"},
 		{"--rows x.jsonl", "--rows-var NAME is needed"},
 		{"--rows-var x", "give the rows, with --rows FILE"},
 		{"--limit 3", "name targets instead"},

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/stoker-build/stoker/internal/bake"
+	"github.com/stoker-build/stoker/internal/call"
 	"github.com/stoker-build/stoker/internal/plan"
 	"github.com/stoker-build/stoker/internal/redact"
 	"github.com/stoker-build/stoker/internal/visible"
@@ -30,6 +31,8 @@ func (o *bakeOptions) checkFlags() error {
 		return &flagError{errors.New("--print, --list and --plan print different things: give one of them")}
 	case !slices.Contains(checkFormats, o.format):
 		return &flagError{fmt.Errorf("--format %q: use text, json, markdown or junit", o.format)}
+	case o.flags.Changed("format") && o.call.Asks():
+		return &flagError{fmt.Errorf("--format is that of what --check-only prints: for JSON give --call %s,format=json", call.PersonsName(o.call.Name))}
 	case o.flags.Changed("format") && !o.checkOnly:
 		return &flagError{errors.New("--format is that of what --check-only prints: give both")}
 	case hasRows && o.rowsVar == "":

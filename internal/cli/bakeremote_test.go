@@ -88,9 +88,10 @@ target "above" {
 		says []string
 	}{
 		{server.URL + "/nothing.git", ExitUsage, []string{"reading the bake files of", "/nothing.git: "}},
+		{git + "nobranch", ExitUsage, []string{"repository does not contain ref mainnobranch"}},
 		{server.URL + "/repo.tar.gz", ExitUsage, []string{"it is an archive", "unpack it"}},
 		{"-f none.hcl " + git, ExitUsage, []string{"none.hcl", "repo.git"}},
-		{"--check " + git, ExitFailed, []string{"checking the Dockerfiles of 3 jobs", "in 1 of 3 jobs: part"}},
+		{"--check " + git, ExitFailed, []string{"reading the Dockerfiles of 3 jobs", "in 1 of 3 jobs: part"}},
 		{"--call targets " + git + " whole", ExitOK, []string{"whole\nall of it\n\nTARGET", "only"}},
 		{git + " told", ExitOK, []string{"told\n\nTARGET:", "WHAT"}},
 		{"--check-only --push --format json " + git, ExitOK, []string{`"ok": true`}},

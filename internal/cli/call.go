@@ -57,6 +57,9 @@ func takeAsked(p *plan.Plan) (asked []*plan.Job) {
 // ask has the builder's frontends answer what is asked about jobs, and prints that. As
 // with docker buildx, what a check finds is a failure.
 func ask(ctx context.Context, jobs []*plan.Job, o buildOptions, streams Streams) error {
+	if o.call.Asks() {
+		jobs = plan.WithLinked(jobs) // each target has a Dockerfile of its own
+	}
 	secrets := o.redactor(&plan.Plan{Jobs: jobs})
 	all, err := o.answers(ctx, jobs, secrets, streams)
 	if err != nil {
@@ -88,7 +91,7 @@ func (o buildOptions) answers(ctx context.Context, jobs []*plan.Job, secrets *re
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	fmt.Fprintf(streams.Err, "checking the Dockerfiles of %s\n", plural.Of(len(jobs), "job"))
+	fmt.Fprintf(streams.Err, "reading the Dockerfiles of %s\n", plural.Of(len(jobs), "job"))
 	all = make([]call.Asked, len(jobs))
 	var group errgroup.Group
 	group.SetLimit(o.run.workers)

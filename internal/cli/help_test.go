@@ -126,6 +126,7 @@ func TestMistakesInWords(t *testing.T) {
 		{[]string{"build", "--workers"}, "--workers needs a value"},
 		{[]string{"build", "-t"}, "--tag needs a value"},
 		{[]string{"build", "--imags", "x"}, "unknown flag --imags; did you mean --images?"},
+		{[]string{"build", "--check-only"}, `unknown flag --check-only; "stoker check" takes the same flags, and builds nothing`},
 		{[]string{"build", "--jobs", "4"}, "unknown flag --jobs; did you mean --workers?"},
 		{[]string{"build", "-j4"}, "unknown flag -j; did you mean --workers?"},
 		{[]string{"build", "--batch", "4"}, "unknown flag --batch; did you mean --batch-size?"},

@@ -112,7 +112,7 @@ func TestPlanOfUnresolvedBases(t *testing.T) {
 			if code != ExitOK || soon.Err() != nil {
 				t.Fatalf("exit code %d, %v\n%s", code, soon.Err(), out)
 			}
-			for _, want := range []string{"unknown for 40 jobs", "did not tell what 40 of the jobs do"} {
+			for _, want := range []string{"unknown for 40 jobs", "did not tell what 40 jobs would do"} {
 				if strings.Count(out, want) != 1 {
 					t.Errorf("the plan does not say once %q\n%s", want, out)
 				}

@@ -37,6 +37,9 @@ func unknownFlag(cmd *cobra.Command, name string) string {
 		typed = "-" + name
 	}
 	text := "unknown flag " + typed
+	if name == "check-only" && cmd.Name() == "build" {
+		return text + "; \"stoker check\" takes the same flags, and builds nothing"
+	}
 	if meant := flagMeant(cmd, name); meant != "" {
 		text += "; did you mean " + meant + "?"
 	}

@@ -16,15 +16,16 @@ import (
 
 const copyHint = "COPY and ADD take paths in the build context, wherever the Dockerfile is"
 
-// copies finds what Dockerfiles copy of contexts on this machine that do not have it.
-// No builder tells that before it builds.
+// copies finds what Dockerfiles copy of contexts on this machine that do not have it, those
+// too that jobs are built on in the same build. No builder tells that before it builds.
 func copies(ctx context.Context, jobs []*plan.Job, own ocispecs.Platform) []check.Finding {
-	found := make([][]check.Finding, len(jobs))
+	all, upon := plan.WithLinked(jobs), uponOf(jobs)
+	found := make([][]check.Finding, len(all))
 	var group errgroup.Group
 	group.SetLimit(runtime.NumCPU())
-	for i, j := range jobs {
+	for i, j := range all {
 		group.Go(func() error {
-			found[i] = uncopied(j, j.Copies(ctx, own))
+			found[i] = uncopied(j, j.Copies(ctx, own), upon[j])
 			return nil
 		})
 	}
@@ -32,8 +33,20 @@ func copies(ctx context.Context, jobs []*plan.Job, own ocispecs.Platform) []chec
 	return slices.Concat(found...)
 }
 
-// uncopied are the faults of what a job copies and its context does not have.
-func uncopied(j *plan.Job, copies []plan.Copy) (found []check.Finding) {
+// uponOf names the jobs that are built on each, itself or in the same build.
+func uponOf(jobs []*plan.Job) map[*plan.Job][]string {
+	upon := map[*plan.Job][]string{}
+	for _, j := range jobs {
+		for _, one := range plan.WithLinked([]*plan.Job{j}) {
+			upon[one] = append(upon[one], j.Name)
+		}
+	}
+	return upon
+}
+
+// uncopied are the faults of what a Dockerfile copies and its context does not have, for
+// the jobs that are built on it.
+func uncopied(j *plan.Job, copies []plan.Copy, upon []string) (found []check.Finding) {
 	paths := make([]string, len(copies))
 	for i, c := range copies {
 		paths[i] = c.Path
@@ -50,7 +63,7 @@ func uncopied(j *plan.Job, copies []plan.Copy) (found []check.Finding) {
 			continue
 		}
 		found = append(found, check.Finding{Severity: check.Fault, Kind: check.Build, Text: fmt.Sprintf(text, c.Path), Hint: copyHint,
-			Jobs: []string{j.Name}, Places: []check.Place{{File: j.Source.Name(), Line: c.Line}}})
+			Jobs: slices.Clone(upon), Places: []check.Place{{File: j.Source.Name(), Line: c.Line}}})
 	}
 	return found
 }

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/docker/buildx/util/buildflags"
+	"github.com/opencontainers/go-digest"
+
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/check"
 	"github.com/stoker-build/stoker/internal/graph"
@@ -34,27 +37,43 @@ func demands(ctx context.Context, jobs []*plan.Job, planned []run.PlannedJob) (f
 	return append(found, fetched.missing(ctx)...)
 }
 
-// whose has a finding about a demand say whose that is, and where it stands.
+// whose has a finding about a demand say whose that is, and where it stands: perhaps in the
+// Dockerfile of what the job is built on.
 func whose(f check.Finding, d graph.Demand, j *plan.Job) check.Finding {
 	f.Jobs = []string{j.Name}
-	if d.Line > 0 {
-		f.Places = []check.Place{{File: j.Source.Name(), Line: d.Line}}
+	if owners := ownersOf(d, j); d.Line > 0 && len(owners) > 0 {
+		f.Places = []check.Place{{File: owners[0].Source.Name(), Line: d.Line}}
 	}
 	return f
 }
 
-// ungiven tells whether a job's build is not given what it demands.
+// ownersOf are the job, and those that it is built on in the same build, in whose
+// Dockerfile a demand stands.
+func ownersOf(d graph.Demand, j *plan.Job) (owners []*plan.Job) {
+	for _, one := range plan.WithLinked([]*plan.Job{j}) {
+		if text := one.Source.Dockerfile(); text != nil && digest.FromBytes(text) == d.Dockerfile {
+			owners = append(owners, one)
+		}
+	}
+	return owners
+}
+
+// ungiven tells whether a job's build is not given what it demands. Each of those that it
+// is built on is given its own secrets and keys; where it is not told whose step it is,
+// those of all count.
 func ungiven(d graph.Demand, j *plan.Job) (f check.Finding, is bool) {
+	owners := ownersOf(d, j)
+	if len(owners) == 0 {
+		owners = append([]*plan.Job{j}, plan.WithLinked([]*plan.Job{j})...)
+	}
 	f = check.Finding{Severity: check.Fault, Kind: check.Secret}
 	switch d.Kind {
 	case graph.Secret:
-		f.Text = fmt.Sprintf("a step requires the secret %q, and no --secret has that id", d.Name)
-		f.Hint = fmt.Sprintf("give it, such as with --secret id=%s,src=FILE", d.Name)
-		return f, !hasSecret(j, d.Name)
+		f.Text, f.Hint = owners[0].NoSecret(d.Name)
+		return f, !slices.ContainsFunc(owners, func(one *plan.Job) bool { return hasSecret(one, d.Name) })
 	case graph.SSH:
-		f.Text = fmt.Sprintf("a step requires SSH keys %q, and no --ssh has that id", d.Name)
-		f.Hint = fmt.Sprintf("give them with --ssh %s", d.Name)
-		return f, !hasKeys(j, d.Name)
+		f.Text, f.Hint = owners[0].NoKeys(d.Name)
+		return f, !slices.ContainsFunc(owners, func(one *plan.Job) bool { return hasKeys(one, d.Name) })
 	case graph.Entitlement:
 		f.Kind = check.Build
 		f.Text = fmt.Sprintf("a step may not be built without --allow %s", d.Name)
@@ -64,27 +83,10 @@ func ungiven(d graph.Demand, j *plan.Job) (f check.Finding, is bool) {
 	return f, false
 }
 
-// What a job is built on is given its own secrets and keys: which of the steps are whose
-// is not told, so that those of all count for each.
-
 func hasSecret(j *plan.Job, id string) bool {
-	for _, one := range plan.WithLinked([]*plan.Job{j}) {
-		for _, s := range one.Options.SecretSpecs {
-			if s.ID == id {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(j.Options.SecretSpecs, func(s *buildflags.Secret) bool { return s.ID == id })
 }
 
 func hasKeys(j *plan.Job, id string) bool {
-	for _, one := range plan.WithLinked([]*plan.Job{j}) {
-		for _, s := range one.Options.SSHSpecs {
-			if s.ID == id {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(j.Options.SSHSpecs, func(s *buildflags.SSH) bool { return s.ID == id })
 }

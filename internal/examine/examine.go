@@ -159,10 +159,10 @@ func (e *examination) add(f check.Finding) {
 }
 
 // isAskable tells that there may be more to be found out about a job.
-func (e *examination) isAskable(j *plan.Job) bool {
+func (e *examination) isAskable(job string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return !e.faulty[j.Name] && !e.untold[j.Name]
+	return !e.faulty[job] && !e.untold[job]
 }
 
 func (e *examination) isFaulty(job string) bool {

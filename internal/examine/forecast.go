@@ -3,9 +3,6 @@ package examine
 import (
 	"context"
 	"fmt"
-	"slices"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/bytesize"
@@ -21,7 +18,7 @@ import (
 func (e *examination) forecast(ctx context.Context, open []*plan.Job) {
 	askable, untold := map[string]bool{}, 0
 	for _, j := range open {
-		askable[j.Name] = e.isAskable(j)
+		askable[j.Name] = e.isAskable(j.Name)
 		if !askable[j.Name] && !e.isFaulty(j.Name) {
 			untold++
 		}
@@ -113,83 +110,7 @@ func fits(p run.Planned, preflight int64, freed bool) (found []check.Finding) {
 	return found
 }
 
-// otherPlatform is BuildKit's rule about what is told of images already.
-const otherPlatform = "InvalidBaseImagePlatform"
-
-const lintSays = "what BuildKit's checks of the Dockerfile say"
-
 // notYet says what cannot be known before another job of the plan is built.
 func notYet(what, ref string, maker *plan.Job) string {
 	return fmt.Sprintf("%s: the image %s is made by the job %s, and not there yet", what, ref, maker.Name)
-}
-
-// lint has the builder check each kind of Dockerfile once.
-func (e *examination) lint(ctx context.Context, open []*plan.Job) {
-	kinds, order := map[string][]*plan.Job{}, []string(nil)
-	for _, j := range open {
-		if kinds[j.Kind] == nil {
-			order = append(order, j.Kind)
-		}
-		kinds[j.Kind] = append(kinds[j.Kind], j)
-	}
-	var group errgroup.Group
-	group.SetLimit(askers)
-	for _, kind := range order {
-		group.Go(func() error {
-			e.lintOne(ctx, kinds[kind])
-			return nil
-		})
-	}
-	_ = group.Wait()
-}
-
-// uncheck notes why a Dockerfile was not checked. It is told where nothing else is told to
-// be wrong with the jobs.
-func (e *examination) uncheck(jobs []*plan.Job, s check.Severity, why string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.unchecked = append(e.unchecked, check.Finding{Severity: s, Kind: check.Dockerfile, Jobs: names(jobs), Text: visible.FirstLine(why)})
-}
-
-// lintOne checks the Dockerfile that jobs have, by one of them: one that can be built, if
-// there is any, since base images are looked at, too.
-func (e *examination) lintOne(ctx context.Context, jobs []*plan.Job) {
-	sample := slices.IndexFunc(jobs, e.isAskable)
-	if sample < 0 {
-		e.uncheck(jobs, check.Unknown, lintSays+": its base images are not known")
-		return
-	}
-	results, err := e.Builder.Check(ctx, jobs[sample])
-	message := ""
-	if err != nil {
-		message = err.Error()
-	} else if results.Error != nil {
-		message = results.Error.Message
-	}
-	maker, ref := madeBy(e.makers, message)
-	switch {
-	case maker != nil:
-		e.uncheck(jobs, check.Unknown, notYet(lintSays, ref, maker))
-		return
-	case err != nil:
-		e.uncheck(jobs, check.Unknown, lintSays+": "+message)
-		return
-	case results.Error != nil:
-		e.uncheck(jobs, check.Fault, message)
-		return
-	}
-	for _, w := range results.Warnings {
-		if w.RuleName == otherPlatform {
-			continue
-		}
-		f := check.Finding{Severity: check.Warning, Kind: check.Dockerfile, Text: w.RuleName + ": " + w.Detail, Hint: w.URL, Jobs: names(jobs)}
-		line := 0
-		if ranges := w.Location.GetRanges(); len(ranges) > 0 {
-			line = int(ranges[0].Start.GetLine())
-		}
-		for _, j := range jobs {
-			f.Places = append(f.Places, check.Place{File: j.Source.Name(), Line: line})
-		}
-		e.add(f)
-	}
 }

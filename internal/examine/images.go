@@ -114,7 +114,7 @@ func answersOf(ctx context.Context, b Builder, asked []plan.Image, pull bool) ma
 func (e *examination) judge(image plan.Image, a builder.ImageAnswer, jobs []*plan.Job, why firsts) {
 	f := check.Finding{Kind: check.Image, Jobs: names(jobs)}
 	for _, j := range jobs {
-		f.Places = append(f.Places, check.Place{File: j.Source.Name(), Line: j.Source.LineOf(image.Ref)})
+		f.Places = append(f.Places, placesOf(j, image.Ref)...)
 	}
 	switch a.Presence {
 	case builder.Missing, builder.Denied:
@@ -140,6 +140,16 @@ func (e *examination) judge(image plan.Image, a builder.ImageAnswer, jobs []*pla
 		f.Text = fmt.Sprintf("%s is an image for %s, where one for %s is needed", image.Ref, a.Platform, image.Platform)
 	}
 	e.add(f)
+}
+
+// placesOf are where a job says that it reads an image: in its Dockerfile or, where that
+// takes it from the job's row, there too.
+func placesOf(j *plan.Job, ref string) []check.Place {
+	inDockerfile := check.Place{File: j.Source.Name(), Line: j.Source.LineOf(ref)}
+	if inDockerfile.Line > 0 || j.Origin.Line == 0 {
+		return []check.Place{inDockerfile}
+	}
+	return []check.Place{{File: j.Origin.File, Line: j.Origin.Line}, inDockerfile}
 }
 
 // samePlatform tells whether an image for one platform runs on the other.

@@ -81,8 +81,6 @@ type Surroundings struct {
 	ByResult bool
 	// Sent are the vertices of what a build sends in any case, to read what it is to do.
 	Sent []Vertex
-	// Dockerfile is the text of the one that the lines of demands are told of.
-	Dockerfile []byte
 }
 
 // Graph returns the definition's graph.
@@ -102,7 +100,7 @@ func (d *Definition) Graph(s Surroundings) (Graph, Places) {
 	if d.result != nil {
 		b.graph.Tops = b.top(d.result)
 	}
-	b.graph.Demands = d.demands(s.Dockerfile)
+	b.graph.Demands = d.demands()
 	b.graph.Linked, b.graph.Unlinked = d.linked(b)
 	return b.graph, places
 }

@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"bytes"
 	"cmp"
 	"slices"
 	"strings"
@@ -9,6 +8,7 @@ import (
 	"github.com/moby/buildkit/session/sshforward"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/buildkit/util/entitlements"
+	"github.com/opencontainers/go-digest"
 )
 
 // DemandKind says what it is that an operation cannot do without.
@@ -27,17 +27,22 @@ const (
 type Demand struct {
 	Kind DemandKind
 	Name string // the id of a secret or of keys, an entitlement, an URL
-	Line int    // of the Dockerfile; 0 where the operation stands in none, or in another
+	Line int    // of its Dockerfile; 0 where the operation stands in none
+	// Dockerfile is the digest of the text in which it stands: a graph has the steps, too,
+	// of what its job is built on, which has one of its own. Empty where it stands in none.
+	Dockerfile digest.Digest
 }
 
-// demands returns what the definition's operations demand; lines are those of a
-// Dockerfile of this text.
-func (d *Definition) demands(dockerfile []byte) (all []Demand) {
+// demands returns what the definition's operations demand.
+func (d *Definition) demands() (all []Demand) {
 	for _, o := range d.ops {
 		for _, demand := range slices.Concat(demandsOf(o.op.GetExec()), demandsOfSource(o.op.GetSource())) {
-			demand.Line = d.lineOf(o.digest, dockerfile)
-			if demand.Line == 0 {
-				demand.Line = d.lineOfUser(o.digest, dockerfile)
+			text, line := d.placeOf(o.digest)
+			if line == 0 {
+				text, line = d.placeOfUser(o.digest)
+			}
+			if line > 0 {
+				demand.Line, demand.Dockerfile = line, digest.FromBytes(text)
 			}
 			all = append(all, demand)
 		}
@@ -77,27 +82,27 @@ func demandsOfSource(source *pb.SourceOp) []Demand {
 	return nil
 }
 
-// lineOfUser is where the first operation stands that takes another's result: ADD of an
+// placeOfUser is where the first operation stands that takes another's result: ADD of an
 // URL is two, of which only the copy has a place.
-func (d *Definition) lineOfUser(op string, dockerfile []byte) int {
+func (d *Definition) placeOfUser(op string) (dockerfile []byte, line int) {
 	for _, o := range d.ops {
 		if slices.ContainsFunc(o.op.Inputs, func(in *pb.Input) bool { return in.Digest == op }) {
-			return d.lineOf(o.digest, dockerfile)
+			return d.placeOf(o.digest)
 		}
 	}
-	return 0
+	return nil, 0
 }
 
-// lineOf is where an operation stands in a Dockerfile of a text; 0 where that is not told.
-func (d *Definition) lineOf(op string, dockerfile []byte) int {
+// placeOf is where an operation stands, and in which Dockerfile; 0 where that is not told.
+func (d *Definition) placeOf(op string) (dockerfile []byte, line int) {
 	for _, l := range d.source.GetLocations()[op].GetLocations() {
 		infos := d.source.Infos
-		if i := int(l.SourceIndex); i < 0 || i >= len(infos) || !bytes.Equal(infos[i].Data, dockerfile) {
+		if i := int(l.SourceIndex); i < 0 || i >= len(infos) {
 			continue
 		}
 		for _, r := range l.Ranges {
-			return int(r.Start.GetLine())
+			return infos[l.SourceIndex].Data, int(r.Start.GetLine())
 		}
 	}
-	return 0
+	return nil, 0
 }

@@ -105,7 +105,10 @@ func (f *Findings) Print(w io.Writer) error {
 
 // in says which jobs have a finding.
 func (f *Findings) in(jobs []string) string {
-	if len(jobs) == f.jobs && f.jobs > 1 {
+	switch {
+	case f.jobs == 1:
+		return "in " + jobs[0]
+	case len(jobs) == f.jobs:
 		return fmt.Sprintf("in all %d jobs", f.jobs)
 	}
 	names := strings.Join(jobs[:min(len(jobs), jobsNamed)], ", ")

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/docker/buildx/util/osutil"
@@ -18,10 +19,10 @@ type Copy struct {
 
 // Copies returns what the job's builds surely copy of a context on this machine: nothing
 // that a variable has a part in, which the base image may set, no patterns, which may
-// match nothing, and nothing where a named context may take the place of what is built.
+// match nothing, and nothing where a named context takes the place of a stage.
 func (j *Job) Copies(ctx context.Context, own ocispecs.Platform) []Copy {
 	in := j.Options.Inputs
-	if covered, _ := j.Source.syntax(j.Options); !covered || len(in.NamedContexts) > 0 || !osutil.IsLocalDir(in.ContextPath) {
+	if covered, _ := j.Source.syntax(j.Options); !covered || !osutil.IsLocalDir(in.ContextPath) || j.replacesStage() {
 		return nil
 	}
 	o := j.Options
@@ -51,6 +52,24 @@ func (j *Job) Copies(ctx context.Context, own ocispecs.Platform) []Copy {
 		}
 	}
 	return copies
+}
+
+// replacesStage tells whether a named context is taken in place of a stage of that name.
+func (j *Job) replacesStage() bool {
+	if len(j.Options.Inputs.NamedContexts) == 0 {
+		return false
+	}
+	stages, _, err := parseDockerfile(j.Source.dockerfile)
+	if err != nil {
+		return true // it is not known what is there
+	}
+	named := stageNames(stages)
+	for name := range j.Options.Inputs.NamedContexts {
+		if slices.ContainsFunc(named, func(stage string) bool { return strings.EqualFold(stage, name) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // copied are the paths that an operation copies of a context.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/containerd/platforms"
+	"github.com/docker/buildx/build"
 )
 
 // What is surely copied of the context is told with its line, and nothing else.
@@ -35,5 +36,26 @@ func TestCopies(t *testing.T) {
 				t.Errorf("%s, want %s", got, tt.want)
 			}
 		})
+	}
+}
+
+// What is copied of the context is told beside named contexts, but for one that is taken in
+// place of a stage: what that copies is not built.
+func TestCopiesBesideContexts(t *testing.T) {
+	for dockerfile, want := range map[string]string{
+		"FROM base\nCOPY a /a\nCOPY --from=base b /b\n":                      "[{/a 2}]",
+		"FROM x AS Base\nCOPY a /a\nFROM x\nCOPY --from=base /a /\nCOPY b /": "[]",
+	} {
+		t.Chdir(files(t, map[string]string{"Dockerfile": dockerfile}))
+		source, err := (&sources{}).read(place{context: "."})
+		if err != nil {
+			t.Fatal(err)
+		}
+		job := &Job{Source: source}
+		job.Options.Inputs = source.Inputs()
+		job.Options.Inputs.NamedContexts = map[string]build.NamedContext{"base": {Path: "target:base"}}
+		if got := fmt.Sprint(job.Copies(t.Context(), platforms.DefaultSpec())); got != want {
+			t.Errorf("%q: %s, want %s", dockerfile, got, want)
+		}
 	}
 }

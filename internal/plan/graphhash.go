@@ -238,9 +238,12 @@ func (p *Plan) FillHashes(hash func(*Job) (string, error)) error {
 	return p.checkShared(nil)
 }
 
-// TagsHashed tells whether each tag has the hash of what is built in it, which was filled in.
+// TagsHashed tells whether each tag has the hash of what is built in it. That of a job of
+// which no hash could be told is none that exists already.
 func (p *Plan) TagsHashed() bool {
-	return len(p.Jobs) > 0 && !slices.ContainsFunc(p.Jobs, func(j *Job) bool { return !j.tagsHashed })
+	return len(p.Jobs) > 0 && !slices.ContainsFunc(p.Jobs, func(j *Job) bool {
+		return !j.tagsHashed && j.Problem == nil && j.later == nil
+	})
 }
 
 // HashNote says that hashes stand for unknown ones; empty where none do.

@@ -67,6 +67,12 @@ func TestGraphHashIsFilledIn(t *testing.T) {
 	if err != nil || p.TagsHashed() {
 		t.Errorf("a tag that has none is said to have one (%v)", err)
 	}
+	if p, err = hashedPlan(t, func(*Spec) {}); err == nil {
+		err = fill(p, map[string]string{"a": "0123456789ab"})
+	}
+	if err != nil || p.Jobs[1].Problem == nil || !p.TagsHashed() {
+		t.Errorf("beside a job whose hash was not told, tags are said to have none (%v)", err)
+	}
 }
 
 // Jobs that get the same hash share what is called by it alone; one of which nobody tells cannot be built.

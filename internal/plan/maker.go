@@ -87,6 +87,7 @@ func (m *maker) fill(p *Plan, in rows.Input) error {
 			found.AddOf(row.Name, row.Place, err)
 			continue
 		}
+		job.Origin = originOf(in.Name, row)
 		p.Jobs, places = append(p.Jobs, job), append(places, row.Place)
 	}
 	// What the others have in their Dockerfiles is told with it.

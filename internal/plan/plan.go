@@ -13,6 +13,7 @@ import (
 	"github.com/docker/buildx/build"
 
 	"github.com/stoker-build/stoker/internal/imageref"
+	"github.com/stoker-build/stoker/internal/mistakes"
 	"github.com/stoker-build/stoker/internal/rows"
 )
 
@@ -120,6 +121,8 @@ type Job struct {
 	MetadataFile string
 	// Proved says which of its steps were linked by themselves; nil for none.
 	Proved *Proved
+	// Origin is the line that its row is; zero where that is none of a file.
+	Origin Origin
 	// Problem is why it cannot be built; nil where nothing is known of that.
 	Problem error
 	// compression is that of an image whose output says nothing of it.
@@ -131,6 +134,20 @@ type Job struct {
 	later func(job *Job, hash string) error
 	// tagsHashed tells whether all of its tags have that hash.
 	tagsHashed bool
+}
+
+// Origin is a line of a file of rows.
+type Origin struct {
+	File string
+	Line int
+}
+
+// originOf is the line that a row is.
+func originOf(file string, row rows.Row) Origin {
+	if row.Place.Unit != mistakes.Line(0).Unit {
+		return Origin{} // a row of a table may take several lines
+	}
+	return Origin{file, row.Place.Number}
 }
 
 // BuildOptions returns the job's options for one attempt. buildx changes the

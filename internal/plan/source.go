@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -226,6 +227,14 @@ func (s *Source) Inputs() build.Inputs {
 
 // Name is the Dockerfile as a person named it; empty for that of a remote context.
 func (s *Source) Name() string { return s.name }
+
+// InContext is a file of a remote context as a person knows it: with the directory of the
+// repository that is the context.
+func (s *Source) InContext(file string) string {
+	_, fragment, _ := strings.Cut(s.context, "#")
+	_, dir, _ := strings.Cut(fragment, ":")
+	return path.Join(dir, file)
+}
 
 // Dockerfile returns the Dockerfile's text; nil when only the builder can read
 // it (a remote context).

@@ -1,5 +1,7 @@
 package plan
 
+import "fmt"
+
 // words are what messages call what a person has written: flags, or attributes of the
 // targets of a bake file.
 type words struct {
@@ -37,3 +39,24 @@ var targetWords = words{
 	outputHint: `add --push to push each under its tags, --load to load them into docker, or output to the targets, such as output = ["type=oci,dest=image.tar"];` + "\n" +
 		`output = ["type=cacheonly"] builds into the cache and nowhere else`,
 }
+
+// NoSecret says that a job is not given a secret that a step requires, and how it is.
+func (j *Job) NoSecret(id string) (text, hint string) {
+	text = fmt.Sprintf("a step requires the secret %q, and no ", id)
+	if j.isTarget() {
+		return text + "secret of the target " + j.Name + " has that id", fmt.Sprintf("give it, such as with --set '%s.secrets=id=%s,src=FILE'", j.Name, id)
+	}
+	return text + "--secret has that id", fmt.Sprintf("give it, such as with --secret id=%s,src=FILE", id)
+}
+
+// NoKeys says the same of SSH keys.
+func (j *Job) NoKeys(id string) (text, hint string) {
+	text = fmt.Sprintf("a step requires SSH keys %q, and no ", id)
+	if j.isTarget() {
+		return text + "ssh of the target " + j.Name + " has that id", fmt.Sprintf("give them, such as with --set '%s.ssh=%s'", j.Name, id)
+	}
+	return text + "--ssh has that id", "give them with --ssh " + id
+}
+
+// isTarget tells whether a job is made of a target of a bake file.
+func (j *Job) isTarget() bool { return j.Source.words == targetWords }

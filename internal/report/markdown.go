@@ -12,7 +12,9 @@ import (
 // one run, and then the runs.
 func (r Report) Markdown() string {
 	var b strings.Builder
-	b.WriteString(r.Summary.Markdown(false))
+	summary := r.Summary
+	summary.Total = r.allJobs()
+	b.WriteString(summary.Markdown(false))
 	if notes := r.remarks(); len(notes) > 0 {
 		b.WriteString("\n### To know\n\n")
 		for _, note := range notes {

@@ -122,6 +122,15 @@ type Group struct {
 	Jobs   []string      `json:"jobs"`
 }
 
+// allJobs is how many jobs there are, those of missing shards among them.
+func (r Report) allJobs() int {
+	all := r.Total
+	for _, m := range r.Missing {
+		all += m.Jobs
+	}
+	return all
+}
+
 // AllBuilt tells whether every job of the runs, and of all their shards, is built or was
 // there already.
 func (r Report) AllBuilt() bool {

@@ -186,7 +186,7 @@ func TestEachJobOnce(t *testing.T) {
 }
 
 func TestText(t *testing.T) {
-	want := `6 jobs: 3 built, 0 skipped, 1 failed, 1 someday, 1 unfinished
+	want := `6 of 8 jobs: 3 built, 0 skipped, 1 failed, 1 someday, 1 unfinished
   30m0s from the first start to the last end, 33m0s in 4 runs, 4m0s in all jobs
   to pull by the forecasts: 3MB; reclaimed: at least 9MB
 ! shard 3 of 4 is not among these runs: 2 of 8 jobs
@@ -215,16 +215,28 @@ slowest
 	}
 }
 
+// Where the time went is told in all jobs, as at the end of a run.
+func TestTextOfPhases(t *testing.T) {
+	r := shards()
+	r.Phases = &ledger.Phases{Steps: 3, Push: 1}
+	if got := r.Text(); !strings.Contains(got, "in all jobs\n  of the jobs' time: 75% steps, 25% pushing\n") {
+		t.Errorf("%s", got)
+	}
+}
+
 // What the formats for programs say is the same, and none of it can break out.
 func TestFormats(t *testing.T) {
 	r := shards()
 	r.Jobs[0].Name = "a,\"b\"\n<c>|`d`"
+	r.Jobs[0].Phases = &ledger.Phases{Push: 1.5, PostBuild: 2}
 	text, err := r.CSV()
 	if err != nil {
 		t.Fatal(err)
 	}
 	lines, err := csv.NewReader(strings.NewReader(text)).ReadAll()
-	if err != nil || len(lines) != 7 || lines[1][0] != r.Jobs[0].Name || lines[6][1] != "unfinished" || lines[6][0] != "h" {
+	if err != nil || len(lines) != 7 || lines[1][0] != r.Jobs[0].Name || lines[6][1] != "unfinished" || lines[6][0] != "h" ||
+		strings.Join(lines[0][15:], " ") != "wait_seconds check_seconds setup_seconds resolve_seconds context_seconds pull_seconds steps_seconds cache_seconds compress_seconds push_seconds solve_seconds record_seconds post_build_seconds" ||
+		strings.Join(lines[1][15:], " ") != "0 0 0 0 0 0 0 0 0 1.5 0 0 2" || strings.TrimSpace(strings.Join(lines[2][15:], " ")) != "" {
 		t.Errorf("CSV %q, %v", lines, err)
 	}
 
@@ -267,7 +279,7 @@ func TestFormats(t *testing.T) {
 	}
 
 	md := r.Markdown()
-	for _, want := range []string{"## Stoker: 3 of 6 images, 1 failed", "| out/2 | 2/4 | finished | 2 | 0 | 0 | 1 | 0 | 1 | 0 | 5m0s |",
+	for _, want := range []string{"## Stoker: 3 of 8 images, 1 failed", "| out/2 | 2/4 | finished | 2 | 0 | 0 | 1 | 0 | 1 | 0 | 5m0s |",
 		"- shard 3 of 4 is not among these runs", "### someday\n\n1 job: d"} {
 		if !strings.Contains(md, want) {
 			t.Errorf("no %q in\n%s", want, md)

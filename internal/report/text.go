@@ -20,8 +20,15 @@ func (r Report) Text() string {
 	line := func(format string, args ...any) {
 		b.WriteString(strings.TrimRight(visible.Text(fmt.Sprintf(format, args...)), " ") + "\n")
 	}
-	line("%s: %s", plural.Of(r.Total, "job"), r.counts())
+	if all := r.allJobs(); all > r.Total {
+		line("%d of %s: %s", r.Total, plural.Of(all, "job"), r.counts())
+	} else {
+		line("%s: %s", plural.Of(r.Total, "job"), r.counts())
+	}
 	line("  %s", r.times())
+	if shares := r.Phases.Shares(); len(shares) > 0 {
+		line("  of the jobs' time: %s", strings.Join(shares, ", "))
+	}
 	line("  %s", r.bytes())
 	for _, note := range r.remarks() {
 		line("! %s", note)

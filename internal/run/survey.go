@@ -15,6 +15,7 @@ import (
 	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/node"
 	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/plural"
 	"github.com/stoker-build/stoker/internal/visible"
 )
 
@@ -218,8 +219,8 @@ func (r *run) tellUnknown(errs []error) {
 	if len(errs) == 0 {
 		return
 	}
-	r.warn("", "the builder did not tell what %d of the jobs do, which is learned when they are built; until then nothing is kept for them and nothing reserved (%s)",
-		len(errs), visible.FirstLine(errs[0].Error()))
+	r.warn("", "the builder did not tell what %s would do, which is learned when they are built; until then nothing is kept for them and nothing reserved (%s)",
+		plural.Of(len(errs), "job"), visible.FirstLine(errs[0].Error()))
 }
 
 // learnGraph takes what a build that has begun will really do. It may be
