@@ -33,6 +33,10 @@ type progress struct {
 	places graph.Places
 	// sent are the vertices of what the build sent before its graph was known.
 	sent []graph.Vertex
+	// cached are steps that were found in the cache and not told of yet, and found those
+	// that were.
+	cached []*client.Vertex
+	found  map[graph.ID]bool
 	streams
 }
 
@@ -43,6 +47,7 @@ func newProgress(log io.Writer, watch Watch) *progress {
 		vertexes:   map[digest.Digest]*client.Vertex{},
 		logSources: map[digest.Digest]any{},
 		outputs:    map[digest.Digest]*output{},
+		found:      map[graph.ID]bool{},
 		streams:    newStreams(),
 	}
 }
@@ -53,6 +58,7 @@ func (p *progress) addPlaces(places graph.Places, sent []graph.Vertex) {
 	for of, made := range p.toldOf(places, sent) {
 		p.tell(of, made)
 	}
+	p.tellFound()
 }
 
 // toldOf returns makings by the targets that the progress has told of them for.
@@ -103,6 +109,7 @@ func (p *progress) Write(s *client.SolveStatus) {
 		p.watch.Step(name)
 	}
 	p.tell(of, made)
+	p.tellFound()
 	p.settle(of)
 	p.display.show(s)
 }
@@ -126,6 +133,9 @@ func (p *progress) note(of string, s *client.SolveStatus) (begun []string, made 
 		if v.Started != nil && v.Completed != nil && !completedBefore(old, v) {
 			p.spans = append(p.spans, namedSpan{v.Name, span{*v.Started, *v.Completed}})
 		}
+		if v.Cached {
+			p.cached = append(p.cached, v)
+		}
 		p.vertexes[v.Digest], p.tellers[v.Digest] = v, of
 		if v.Completed != nil && v.Error == "" {
 			delete(p.outputs, v.Digest)
@@ -143,6 +153,26 @@ func (p *progress) note(of string, s *client.SolveStatus) (begun []string, made 
 		p.outputs[l.Vertex].add(l)
 	}
 	return begun, made
+}
+
+// tellFound tells of the steps that were found in the cache since it was last called. One
+// that the build has made before is not.
+func (p *progress) tellFound() {
+	var found []graph.ID
+	p.mu.Lock()
+	if p.places.Len() > 0 {
+		for _, v := range p.cached {
+			if id, ok := p.placeOf(v); ok && !p.found[id] {
+				p.found[id] = true
+				found = append(found, id)
+			}
+		}
+		p.cached = nil
+	}
+	p.mu.Unlock()
+	for _, id := range found {
+		p.watch.Found(id)
+	}
 }
 
 // makings tells what is new of a vertex that is being made, or was.

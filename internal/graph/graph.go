@@ -98,6 +98,8 @@ type Graph struct {
 	Hash string
 	// Demands are what its operations cannot do without and is not in the graph.
 	Demands []Demand
+	// details tell what made vertices; one for each platform.
+	details []func(ID) (Detail, bool)
 }
 
 // LayerIDs returns the identities of an image's layers, bottom first: each
@@ -197,6 +199,7 @@ func (g *Graph) Join(other Graph) {
 	g.Images = append(g.Images, other.Images...)
 	g.Tops = append(g.Tops, other.Tops...)
 	g.Demands = append(g.Demands, other.Demands...)
+	g.details = append(g.details, other.details...)
 }
 
 // add appends the vertices that are not there yet.

@@ -20,6 +20,7 @@ import (
 	"github.com/stoker-build/stoker/internal/node"
 	"github.com/stoker-build/stoker/internal/plan"
 	"github.com/stoker-build/stoker/internal/redact"
+	"github.com/stoker-build/stoker/internal/stepbook"
 	"github.com/stoker-build/stoker/internal/visible"
 )
 
@@ -128,6 +129,7 @@ type run struct {
 	opening    []*opening          // nodes that are waited for
 	outlooks   []node.Outlook      // by place, what its forecast was made from
 	accounts   accounts
+	steps      *stepbook.Book
 
 	mu  sync.Mutex // guards err
 	err error      // the first failure to keep the record
@@ -143,7 +145,7 @@ func newRun(opt Options) *run {
 	known := make(chan struct{})
 	r := &run{Options: opt, started: time.Now(), cancel: func(error) {},
 		needs: node.Needs{Needs: needsOf(opt.Plan), All: known}, allKnown: func() { close(known) },
-		accounts: accounts{batches: make([]batch, opt.Plan.Batches()), losses: map[string]int{}}}
+		accounts: accounts{batches: make([]batch, opt.Plan.Batches()), losses: map[string]int{}}, steps: stepbook.New(opt.Redact.String)}
 	r.scheduler = newScheduler(r)
 	r.registries = newRegistries(opt.Registries, opt.Journal, r.scheduler.wake)
 	for i := range opt.Plan.Jobs {
@@ -185,7 +187,9 @@ func (r *run) try(ctx context.Context, t *task) error {
 				r.learnGraph(t, g)
 				r.registries.answered(t)
 			},
+			found: r.steps.Found,
 			made: func(m cache.Making) {
+				r.steps.Made(m)
 				for _, n := range t.nodes() {
 					n.Made(m)
 				}

@@ -124,6 +124,15 @@ func (s *Sizes) SeenFormer(v int32, bytes int64) {
 	}
 }
 
+// Each tells what the records of vertices were seen to take, at most.
+func (s *Sizes) Each(tell func(v int32, bytes int64)) {
+	for v := range s.vertices {
+		if seen := s.vertices[v].seen; seen > 0 {
+			tell(int32(v), seen)
+		}
+	}
+}
+
 // SeenOwn notes what a finished job has added that no other job has.
 func (s *Sizes) SeenOwn(kind string, bytes int64) {
 	if s.own[kind] == nil {

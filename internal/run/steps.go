@@ -1,0 +1,36 @@
+package run
+
+import (
+	"github.com/stoker-build/stoker/internal/graph"
+	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/stepbook"
+)
+
+// stepsNow are the steps of all jobs, with what became of them so far.
+func (r *run) stepsNow() (all []ledger.Step) {
+	bytes := map[graph.ID]int64{}
+	for _, p := range r.scheduler.places {
+		p.node.Sizes(func(id graph.ID, took int64) { bytes[id] = max(bytes[id], took) })
+	}
+	r.needs.Read(func(g *graph.Shared) {
+		all = r.steps.Steps(stepbook.Seen{Bytes: bytes, Jobs: func(id graph.ID) int {
+			if v, is := g.Find(id); is {
+				return len(g.JobsOf(v))
+			}
+			return 0
+		}})
+	})
+	return all
+}
+
+// keepSteps puts the steps on record. A run of which nobody knows what it does has none.
+func (r *run) keepSteps() *ledger.Steps {
+	all := r.stepsNow()
+	if len(all) == 0 {
+		return nil
+	}
+	if err := r.Ledger.WriteSteps(all); err != nil {
+		r.warn("", "which steps were run, and why, is not on record: %s", err)
+	}
+	return ledger.SumSteps(all)
+}
