@@ -159,6 +159,11 @@ func (o buildOptions) learn(p *plan.Plan, s ledger.Summary) {
 		l.Pace = s.Pace
 	}
 	_ = ledger.WriteLearned(o.builder.stateDir, p.Kind(), l)
+	if steps, err := ledger.ReadSteps(o.run.outputDir); err == nil {
+		learned := ledger.ReadLearnedSteps(o.builder.stateDir, p.Kind())
+		learned.Learn(steps)
+		_ = ledger.WriteLearnedSteps(o.builder.stateDir, p.Kind(), learned)
+	}
 }
 
 // viewStream is where the view goes: to standard error, as the progress of

@@ -2,9 +2,11 @@ package cli
 
 import (
 	"encoding/json"
+	"os/exec"
 	"strings"
 	"testing"
 
+	"github.com/stoker-build/stoker/internal/advice"
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
@@ -17,7 +19,7 @@ func TestExplain(t *testing.T) {
 FROM ${BASE_IMAGE}
 RUN echo early > /early
 ARG GIT_SHA
-RUN head -c 100000 /dev/urandom > /packages
+RUN sleep 0.6 && head -c 100000 /dev/urandom > /packages
 COPY agent.txt /agent.txt
 RUN cat /agent.txt > /late
 `)
@@ -64,5 +66,26 @@ RUN cat /agent.txt > /late
 	e, text = told()
 	if !strings.Contains(text, "file agent.txt in the context changed (since line 6)") || strings.Contains(text, "GIT_SHA") {
 		t.Errorf("with another file:\n%s", text)
+	}
+
+	// What that costs is advised of, and the patch mends it.
+	code, out := w.plan(t.Context(), "--force", "--build-arg", "GIT_SHA=s3cretcommit3", "--format", "json")
+	var planned struct{ Advice []advice.Advice }
+	if err := json.Unmarshal([]byte(out[strings.Index(out, "{"):]), &planned); code != ExitOK || err != nil || len(planned.Advice) == 0 {
+		t.Fatalf("exit code %d, %v\n%s", code, err, out)
+	}
+	a := planned.Advice[0]
+	if a.Rule != advice.MisplacedVariable || a.Line != 4 || len(a.Jobs) != 2 || a.Seconds == nil || a.Bytes == nil || a.Patch == "" {
+		t.Fatalf("the dearest is %+v\n%s", a, out)
+	}
+	apply := exec.Command("git", "apply", "-")
+	apply.Dir, apply.Stdin = "/", strings.NewReader(a.Patch)
+	if said, err := apply.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s\n%s", err, said, a.Patch)
+	}
+	build("s3cretcommit3")
+	build("s3cretcommit4")
+	if e, text = told(); e.Steps.Ran != 0 {
+		t.Errorf("steps are run again that do not name what has changed:\n%s\n%s", text, w.read("ctx/Dockerfile"))
 	}
 }

@@ -28,6 +28,8 @@ type Step struct {
 	Seconds float64 `json:"seconds"`
 	// Bytes is what its result takes in a cache; nil where that was not seen.
 	Bytes *int64 `json:"bytes,omitempty"`
+	// Names are those of the jobs that have it; only in a forecast.
+	Names []string `json:"-"`
 }
 
 // StepKind tells steps from what they are made from.

@@ -54,6 +54,8 @@ type Planned struct {
 	// asked, by Pace; a Pace of zeros is not known.
 	Scales []Scale      `json:"scales,omitempty"`
 	Pace   *ledger.Pace `json:"pace,omitempty"`
+	// Steps are those of the jobs that are to be built, with their names.
+	Steps []ledger.Step `json:"-"`
 }
 
 // Forecast tells what Run would do with the same options, and builds nothing.
@@ -79,7 +81,7 @@ func Forecast(ctx context.Context, opt Options, nodes []int, pace ledger.Pace) (
 	open := slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return !t.isOpen() })
 	r.scheduler.share(open)
 	r.look(ctx, tasks)
-	p := Planned{Batches: opt.Plan.Batches(), Workers: opt.Workers}
+	p := Planned{Batches: opt.Plan.Batches(), Workers: opt.Workers, Steps: r.stepsOf(tasks)}
 	r.tellTightest(&p)
 	if len(nodes) > 0 {
 		p.Scales, p.Pace = r.scales(open, nodes, pace), &pace

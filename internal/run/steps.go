@@ -1,6 +1,8 @@
 package run
 
 import (
+	"slices"
+
 	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/stepbook"
@@ -21,6 +23,33 @@ func (r *run) stepsNow() (all []ledger.Step) {
 		}})
 	})
 	return all
+}
+
+// stepsOf are the steps of those of some tasks that are still to be built, with the names of
+// these.
+func (r *run) stepsOf(tasks []*task) []ledger.Step {
+	all := r.stepsNow()
+	open := map[int32]string{}
+	for _, t := range tasks {
+		if t.isOpen() {
+			open[int32(t.number)] = t.job.Name
+		}
+	}
+	r.needs.Read(func(g *graph.Shared) {
+		for i := range all {
+			id, err := graph.ParseID(all[i].ID)
+			v, is := g.Find(id)
+			if err != nil || !is {
+				continue
+			}
+			for _, job := range g.JobsOf(v) {
+				if name, is := open[job]; is {
+					all[i].Names = append(all[i].Names, name)
+				}
+			}
+		}
+	})
+	return slices.DeleteFunc(all, func(s ledger.Step) bool { return len(s.Names) == 0 })
 }
 
 // keepSteps puts the steps on record. A run of which nobody knows what it does has none.
