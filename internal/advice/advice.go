@@ -70,7 +70,7 @@ func (p Price) String() string {
 	}
 	switch {
 	case len(parts) == 0:
-		return "what it costs is not known: no earlier run has seen it"
+		return "what it costs is not known"
 	case p.AtMost:
 		return "costs at most " + strings.Join(parts, " and ")
 	}

@@ -159,7 +159,7 @@ func (o buildOptions) learn(p *plan.Plan, s ledger.Summary) {
 		l.Pace = s.Pace
 	}
 	_ = ledger.WriteLearned(o.builder.stateDir, p.Kind(), l)
-	if steps, err := ledger.ReadSteps(o.run.outputDir); err == nil {
+	if steps, err := ledger.ReadSteps(o.run.outputDir); err == nil && s.Built > s.KeptBuilt { // else they may all have failed
 		learned := ledger.ReadLearnedSteps(o.builder.stateDir, p.Kind())
 		learned.Learn(steps)
 		_ = ledger.WriteLearnedSteps(o.builder.stateDir, p.Kind(), learned)

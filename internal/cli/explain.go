@@ -1,10 +1,8 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -75,7 +73,7 @@ func runExplain(dirs []string, format string, streams Streams) error {
 	}
 	var earlier []ledger.Step
 	if e.Against == "" {
-		e.Against, earlier = lastArchived(e.Run)
+		e.Against, earlier = ledger.StepsBefore(e.Run)
 	} else if earlier, err = ledger.ReadSteps(e.Against); err != nil {
 		return err
 	}
@@ -89,25 +87,4 @@ func runExplain(dirs []string, format string, streams Streams) error {
 	}
 	_, err = io.WriteString(streams.Out, fmt.Sprintf("%s; %s\n\n%s", explain.Headline(now), against, explain.Text(e.Lines)))
 	return err
-}
-
-// lastArchived is the run in a directory that came before the one that is there now, with
-// its steps; nothing where there is none that has any on record.
-func lastArchived(dir string) (string, []ledger.Step) {
-	runs, err := ledger.Find(dir, true)
-	if err != nil {
-		return "", nil
-	}
-	slices.Reverse(runs) // archived ones are called by their times
-	for _, run := range runs {
-		if run == dir {
-			continue
-		}
-		if steps, err := ledger.ReadSteps(run); err == nil && len(steps) > 0 {
-			return run, steps
-		} else if !errors.As(err, new(*ledger.NoStepsError)) {
-			return "", nil
-		}
-	}
-	return "", nil
 }

@@ -58,8 +58,11 @@ RUN cat /agent.txt > /late
 		t.Error("the value of an argument is on record")
 	}
 	steps, err := ledger.ReadSteps(w.path("out"))
-	if err != nil || *ledger.SumSteps(steps) != *w.summary().Steps {
-		t.Errorf("the steps on record are not those of the summary: %v %v", err, w.summary().Steps)
+	if sum := w.summary().Steps; err != nil || sum == nil || ledger.SumSteps(steps).Ran != sum.Ran || len(sum.Again) != 3 || sum.Again[0].Why != sha {
+		t.Errorf("the summary tells %+v of the steps; %v", sum, err)
+	}
+	if !strings.Contains(w.read("out/summary.md"), "ran 2 times: ARG or ENV GIT\\_SHA changed") {
+		t.Errorf("summary.md:\n%s", w.read("out/summary.md"))
 	}
 	w.write("ctx/agent.txt", "another\n")
 	build("s3cretcommit2")

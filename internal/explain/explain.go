@@ -100,6 +100,7 @@ func sorted(counts map[Cause]int) (all []Reason) {
 // Cause is the first thing, down a step's ancestry, that makes it another than the step
 // next to it.
 type Cause struct {
+	Kind Kind `json:"kind"`
 	// Text says what it is, such as "ARG or ENV GIT_SHA changed".
 	Text string `json:"text"`
 	// File and Line are of the step that it is told of first; an earlier one than the step
@@ -119,36 +120,58 @@ func (c Cause) Told(file string) string {
 	return fmt.Sprintf("%s (since line %d)", c.Text, c.Line)
 }
 
-// What is told where no difference is.
+// Kind says what sort of a cause it is.
+type Kind string
+
+// The kinds of causes.
 const (
-	sameAgain = "the same step as in the earlier run: its result was not in the cache any more, or is on another builder"
-	rerun     = "the same step more than once: its result was removed meanwhile, an attempt failed, or each node made its own"
-	unlike    = "the earlier run had no step like it"
-	untold    = "the files that it takes of the context are too many, or too large, to be compared"
-	elsewhere = "it is made from something else"
+	Variable Kind = "variable" // an ARG or ENV
+	File     Kind = "file"     // of the context
+	Base     Kind = "base"     // the same base image, with another digest
+	Other    Kind = "other"    // another base image, or another source
+	Changed  Kind = "changed"  // the Dockerfile
+	Gone     Kind = "gone"     // nothing differs
+	Repeated Kind = "repeated" // the very same step, in this run
+	New      Kind = "new"      // nothing like it was there
+	Untold   Kind = "unknown"
 )
+
+var (
+	gone      = Cause{Kind: Gone, Text: "the same step as in the earlier run: its result was not in the cache any more, or is on another builder"}
+	repeated  = Cause{Kind: Repeated, Text: "the same step more than once: its result was removed meanwhile, an attempt failed, or each node made its own"}
+	unlike    = Cause{Kind: New, Text: "the earlier run had no step like it"}
+	untold    = Cause{Kind: Untold, Text: "the files that it takes of the context are too many, or too large, to be compared"}
+	inserted  = Cause{Kind: Changed, Text: "a step was put in, or left out"}
+	elsewhere = Cause{Kind: Other, Text: "it is made from something else"}
+)
+
+// at is the cause as it is told of a step.
+func (c Cause) at(s *ledger.Step) Cause {
+	c.File, c.Line = s.File, s.Line
+	return c
+}
 
 // most is how many things that differ are named.
 const most = 3
 
-// difference tells what two steps differ in, what they are made from aside; empty for nothing.
-func difference(was, is *ledger.Step) string {
-	if was.Kind == ledger.StepBase || is.Kind == ledger.StepBase {
+// difference tells what two steps differ in, what they are made from aside.
+func difference(was, is *ledger.Step) Cause {
+	switch {
+	case was.Kind != ledger.StepRun || is.Kind != ledger.StepRun:
 		return ofBases(was, is)
+	case was.Text != is.Text:
+		return Cause{Kind: Changed, Text: "the line itself changed"}
 	}
 	if names := differing(was.Env, is.Env); len(names) > 0 {
-		return "ARG or ENV " + list(names) + " changed"
+		return Cause{Kind: Variable, Text: "ARG or ENV " + list(names) + " changed"}
 	}
 	if names := differing(was.Files, is.Files); len(names) > 0 {
-		return ofFiles(names) + " changed"
-	}
-	if was.Text != is.Text {
-		return "the line itself changed"
+		return Cause{Kind: File, Text: ofFiles(names) + " changed"}
 	}
 	if names := differing(was.Parts, is.Parts); len(names) > 0 {
-		return "its " + list(names) + " changed"
+		return Cause{Kind: Changed, Text: "its " + list(names) + " changed"}
 	}
-	return ""
+	return elsewhere
 }
 
 func ofFiles(names []string) string {
@@ -161,16 +184,14 @@ func ofFiles(names []string) string {
 	return "files " + list(names) + " in the context"
 }
 
-func ofBases(was, is *ledger.Step) string {
+func ofBases(was, is *ledger.Step) Cause {
 	switch {
-	case was.ID == is.ID:
-		return ""
-	case was.Text == is.Text && was.Digest != is.Digest:
-		return fmt.Sprintf("base image %s has another digest", is.Text)
-	case was.Kind != is.Kind:
+	case was.Kind != ledger.StepBase || is.Kind != ledger.StepBase:
 		return elsewhere
+	case was.Text == is.Text:
+		return Cause{Kind: Base, Text: fmt.Sprintf("base image %s has another digest", is.Text)}
 	}
-	return "another base image"
+	return Cause{Kind: Other, Text: "another base image"}
 }
 
 // differing are the keys of what is not the same in two maps, sorted.
@@ -189,3 +210,20 @@ func differing(was, is map[string]string) (keys []string) {
 }
 
 func list(names []string) string { return plural.Some(names, most, ", ") }
+
+// mostAgain is how many lines a summary tells of.
+const mostAgain = 3
+
+// Again are the lines that took the longest of those whose steps were run for a reason that
+// people may not expect: a variable, a file or a base image that changed.
+func Again(lines []Line) (all []ledger.RanAgain) {
+	for _, l := range lines {
+		at := slices.IndexFunc(l.Reasons, func(r Reason) bool { return r.Kind == Variable || r.Kind == File || r.Kind == Base })
+		if at < 0 || len(all) == mostAgain {
+			continue
+		}
+		all = append(all, ledger.RanAgain{File: l.File, Line: l.Line, Text: l.Text, Ran: l.Ran, Cached: l.Cached, Seconds: l.Seconds, Bytes: l.Bytes,
+			Why: l.Reasons[at].Told(l.File)})
+	}
+	return all
+}

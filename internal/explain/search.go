@@ -127,16 +127,16 @@ func (s *search) causes(step *ledger.Step) (all []Cause) {
 	near := s.near(i)
 	switch {
 	case known && s.doubt(i):
-		all = append(all, Cause{Text: untold, File: step.File, Line: step.Line})
+		all = append(all, untold.at(step))
 	case known:
-		all = append(all, Cause{Text: sameAgain})
+		all = append(all, gone)
 	case near != none:
 		all = append(all, s.cause(i, near))
 	case !s.within:
-		all = append(all, Cause{Text: unlike})
+		all = append(all, unlike)
 	}
 	if step.Ran > 1 {
-		all = append(all, Cause{Text: rerun})
+		all = append(all, repeated)
 	}
 	return all
 }
@@ -237,7 +237,7 @@ func distance(a, b *ledger.Step) int {
 func (s *search) cause(i, was int) Cause {
 	is, old := &s.now.steps[i], &s.pool.steps[was]
 	if len(is.On) != len(old.On) {
-		return Cause{Text: elsewhere, File: is.File, Line: is.Line}
+		return elsewhere.at(is)
 	}
 	for n, id := range is.On {
 		on, known := s.now.byID[id]
@@ -245,10 +245,10 @@ func (s *search) cause(i, was int) Cause {
 		if !known || !knew || s.now.keys[on] == s.pool.keys[before] {
 			continue
 		}
+		if a, b := &s.now.steps[on], &s.pool.steps[before]; a.Kind == ledger.StepRun && a.Text != b.Text && s.near(on) != before {
+			return inserted.at(a)
+		}
 		return s.cause(on, before)
 	}
-	if text := difference(old, is); text != "" {
-		return Cause{Text: text, File: is.File, Line: is.Line}
-	}
-	return Cause{Text: elsewhere, File: is.File, Line: is.Line}
+	return difference(old, is).at(is)
 }

@@ -1,6 +1,8 @@
 package graph
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"maps"
 	"strings"
 	"sync"
@@ -169,6 +171,6 @@ func (d *Detail) ofFile(file *pb.FileOp) {
 
 // short is a digest that tells few things apart.
 func short(text string) string {
-	id := identify(text)
-	return id.String()[:12]
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:6])
 }

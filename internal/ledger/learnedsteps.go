@@ -14,7 +14,7 @@ type LearnedSteps map[string]LearnedStep
 
 // LearnedStep is what was seen of the steps of one text.
 type LearnedStep struct {
-	// Seconds is what a making took, in the mean of the last run that had any.
+	// Seconds is what a making took, in the mean; later runs count for more. 0 is not known.
 	Seconds float64 `json:"seconds"`
 	// Bytes is what a result takes, in the mean; nil where that was not seen.
 	Bytes *int64 `json:"bytes,omitempty"`
@@ -47,8 +47,11 @@ func (l LearnedStep) learn(steps []*Step) LearnedStep {
 			bytes, sized = bytes+*s.Bytes, sized+1
 		}
 	}
-	if ran > 0 {
-		l.Seconds = seconds / float64(ran)
+	switch mean := seconds / max(float64(ran), 1); {
+	case ran > 0 && l.Seconds > 0:
+		l.Seconds = (l.Seconds + mean) / 2
+	case ran > 0:
+		l.Seconds = mean
 	}
 	if sized > 0 {
 		l.Bytes = new(bytes / int64(sized))

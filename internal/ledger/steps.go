@@ -8,6 +8,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/stoker-build/stoker/internal/plural"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // Step is one line of steps.jsonl: what some of the run's jobs do, each once, with what
@@ -76,6 +81,37 @@ type Steps struct {
 	Cached   int `json:"cached"`
 	// Seconds is how long the makings took together.
 	Seconds float64 `json:"seconds"`
+	// Again are the lines of Dockerfiles that took the longest of those whose steps were run
+	// for a reason that people may not expect.
+	Again []RanAgain `json:"again,omitempty"`
+}
+
+// RanAgain is a line of a Dockerfile, and why its steps were run.
+type RanAgain struct {
+	File    string  `json:"file"`
+	Line    int     `json:"line"`
+	Text    string  `json:"text"`
+	Ran     int     `json:"ran"`
+	Cached  int     `json:"cached"`
+	Seconds float64 `json:"seconds"`
+	Bytes   *int64  `json:"bytes,omitempty"`
+	Why     string  `json:"why"`
+}
+
+// String says how often, and why.
+func (r RanAgain) String() string {
+	return fmt.Sprintf("%s:%d ran %s: %s", r.File, r.Line, plural.Of(r.Ran, "time"), r.Why)
+}
+
+// writeAgain tells of steps that were run for a reason that people may not expect.
+func (s Summary) writeAgain(b *strings.Builder) {
+	if s.Steps == nil || len(s.Steps.Again) == 0 {
+		return
+	}
+	b.WriteString("\n### Steps run again\n\n")
+	for _, r := range s.Steps.Again {
+		fmt.Fprintf(b, "- %s, %s\n", visible.Markdown(r.String()), duration(r.Seconds))
+	}
 }
 
 // SumSteps sums steps up; nil for none.
@@ -196,4 +232,27 @@ func decodeSteps(data []byte) (all []Step, err error) {
 		all = append(all, s)
 	}
 	return all, nil
+}
+
+// StepsBefore returns the steps of the run that came before the one in a directory, which is
+// archived there, and where that is; nothing where there is none that has any on record.
+func StepsBefore(dir string) (string, []Step) {
+	runs, err := runsOf(dir, true)
+	if err != nil {
+		return "", nil
+	}
+	for _, run := range slices.Backward(runs) { // archived ones are called by their times
+		if run == dir {
+			continue
+		}
+		steps, err := ReadSteps(run)
+		if errors.As(err, new(*NoStepsError)) {
+			continue
+		}
+		if err != nil || len(steps) == 0 {
+			return "", nil
+		}
+		return run, steps
+	}
+	return "", nil
 }

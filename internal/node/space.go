@@ -103,6 +103,9 @@ func (a *room) learn(needs *cache.Needs, report *cache.Report) {
 	for v, bytes := range seen.Former {
 		a.book.SeenFormer(v, bytes)
 	}
+	for v, bytes := range seen.Largest {
+		a.book.SeenOne(v, bytes)
+	}
 	if seen.Compressed > 0 {
 		a.book.Rates.PerByte = float64(seen.Whole) / float64(seen.Compressed)
 	}

@@ -3,10 +3,15 @@ package run
 import (
 	"slices"
 
+	reruns "github.com/stoker-build/stoker/internal/explain"
 	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/stepbook"
 )
+
+// mostExplained is of how many steps the summary says why they were run: of more that takes
+// seconds, and "stoker explain" tells.
+const mostExplained = 20_000
 
 // stepsNow are the steps of all jobs, with what became of them so far.
 func (r *run) stepsNow() (all []ledger.Step) {
@@ -61,5 +66,10 @@ func (r *run) keepSteps() *ledger.Steps {
 	if err := r.Ledger.WriteSteps(all); err != nil {
 		r.warn("", "which steps were run, and why, is not on record: %s", err)
 	}
-	return ledger.SumSteps(all)
+	sum := ledger.SumSteps(all)
+	if sum != nil && len(all) <= mostExplained {
+		_, before := ledger.StepsBefore(r.Ledger.Dir())
+		sum.Again = reruns.Again(reruns.Run(all, before))
+	}
+	return sum
 }

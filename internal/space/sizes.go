@@ -43,6 +43,7 @@ type vertex struct {
 	shared bool   // several jobs have it
 	seen   int64  // the most that its records were seen to take
 	made   int64  // the same, once they did not grow any more
+	most   int64  // the most that one of its records was seen to take
 }
 
 // recent are the last few of what was seen.
@@ -124,11 +125,14 @@ func (s *Sizes) SeenFormer(v int32, bytes int64) {
 	}
 }
 
-// Each tells what the records of vertices were seen to take, at most.
+// SeenOne notes what the largest record of a vertex takes.
+func (s *Sizes) SeenOne(v int32, bytes int64) { s.vertices[v].most = max(s.vertices[v].most, bytes) }
+
+// Each tells what the largest records of vertices were seen to take, at most.
 func (s *Sizes) Each(tell func(v int32, bytes int64)) {
 	for v := range s.vertices {
-		if seen := s.vertices[v].seen; seen > 0 {
-			tell(int32(v), seen)
+		if most := s.vertices[v].most; most > 0 {
+			tell(int32(v), most)
 		}
 	}
 }

@@ -5,11 +5,9 @@ package stepbook
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
-	"hash"
-	"io"
-	"maps"
+	"hash/maphash"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -25,7 +23,8 @@ type Book struct {
 	hide func(string) string // takes secrets out of text
 
 	mu    sync.Mutex
-	forms map[[sha256.Size]byte]*ledger.StepForm
+	seed  maphash.Seed
+	forms map[uint64]*ledger.StepForm // by what they are, of which few are equal in 64 bits
 	known map[graph.ID]*entry
 	order []graph.ID
 }
@@ -40,7 +39,7 @@ type entry struct {
 
 // New returns a book of no steps. Secrets are taken out of texts by hide.
 func New(hide func(string) string) *Book {
-	return &Book{hide: hide, forms: map[[sha256.Size]byte]*ledger.StepForm{}, known: map[graph.ID]*entry{}}
+	return &Book{hide: hide, seed: maphash.MakeSeed(), forms: map[uint64]*ledger.StepForm{}, known: map[graph.ID]*entry{}}
 }
 
 // Take takes the steps of a job, by its Dockerfile's name and its graph.
@@ -80,7 +79,7 @@ func (b *Book) add(id graph.ID, form *ledger.StepForm, on []graph.ID) {
 
 // formOf returns the form of a step, which many have.
 func (b *Book) formOf(kind graph.Kind, file string, d *graph.Detail) *ledger.StepForm {
-	key := keyOf(kind, file, d)
+	key := b.keyOf(kind, file, d)
 	if b.forms[key] == nil {
 		b.forms[key] = b.newForm(kind, file, d)
 	}
@@ -124,30 +123,32 @@ func (b *Book) hashOf(name, assignment string) string {
 }
 
 // keyOf is equal for details of the same form.
-func keyOf(kind graph.Kind, file string, d *graph.Detail) (key [sha256.Size]byte) {
-	h := sha256.New()
-	put(h, fmt.Sprint(kind, d.Line), string(d.Op), file, d.Text, d.Owner)
-	put(h, d.Env...)
-	put(h, d.Caches...)
-	putMap(h, d.Parts)
-	putMap(h, d.Files)
-	copy(key[:], h.Sum(nil))
-	return key
+func (b *Book) keyOf(kind graph.Kind, file string, d *graph.Detail) uint64 {
+	var h maphash.Hash
+	h.SetSeed(b.seed)
+	put := func(text string) {
+		_, _ = h.WriteString(text) // a hash takes all
+		_ = h.WriteByte(0)
+	}
+	put(string(rune(kind)) + strconv.Itoa(d.Line))
+	for _, text := range []string{string(d.Op), file, d.Text, d.Owner} {
+		put(text)
+	}
+	for _, texts := range [][]string{d.Env, d.Caches} {
+		put(strconv.Itoa(len(texts)))
+		for _, text := range texts {
+			put(text)
+		}
+	}
+	return h.Sum64() + b.sumOf(d.Parts) + 3*b.sumOf(d.Files)
 }
 
-func put(h hash.Hash, texts ...string) {
-	for _, t := range texts {
-		_, _ = io.WriteString(h, t) // a hash takes all
-		_, _ = h.Write([]byte{0})
+// sumOf is equal for equal maps.
+func (b *Book) sumOf(m map[string]string) (sum uint64) {
+	for k, v := range m {
+		sum += maphash.String(b.seed, k)*31 ^ maphash.String(b.seed, v)
 	}
-	_, _ = h.Write([]byte{1})
-}
-
-func putMap(h hash.Hash, m map[string]string) {
-	for _, k := range slices.Sorted(maps.Keys(m)) {
-		put(h, k, m[k])
-	}
-	_, _ = h.Write([]byte{2})
+	return sum
 }
 
 // Made notes that a step was made, or tried in vain. Each job that waits for it tells.
