@@ -16,12 +16,16 @@ import (
 func (f *file) copies() (all []Advice) {
 	targets := map[string][]*plan.Job{}
 	for _, j := range f.jobs {
-		targets[j.Options.Target] = append(targets[j.Options.Target], j)
+		name := strings.ToLower(j.Options.Target)
+		targets[name] = append(targets[name], j)
 	}
 	for _, st := range f.stages {
-		jobs := targets[st.name]
+		var jobs []*plan.Job
+		if st.name != "" {
+			jobs = append(jobs, targets[st.name]...)
+		}
 		if last := f.stages[len(f.stages)-1]; st.from == last.from {
-			jobs = append(slices.Clone(jobs), targets[""]...)
+			jobs = append(jobs, targets[""]...)
 		}
 		if len(jobs) > 0 {
 			all = append(all, f.copiesOf(st, jobs)...)
