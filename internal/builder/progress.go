@@ -32,11 +32,8 @@ type progress struct {
 	// places are the vertices of the build's graph, once that is known.
 	places graph.Places
 	// sent are the vertices of what the build sent before its graph was known.
-	sent []graph.Vertex
-	// cached are steps that were found in the cache and not told of yet, and found those
-	// that were.
-	cached []*client.Vertex
-	found  map[graph.ID]bool
+	sent  []graph.Vertex
+	finds finds
 	streams
 }
 
@@ -47,7 +44,7 @@ func newProgress(log io.Writer, watch Watch) *progress {
 		vertexes:   map[digest.Digest]*client.Vertex{},
 		logSources: map[digest.Digest]any{},
 		outputs:    map[digest.Digest]*output{},
-		found:      map[graph.ID]bool{},
+		finds:      finds{told: map[graph.ID]bool{}},
 		streams:    newStreams(),
 	}
 }
@@ -58,7 +55,7 @@ func (p *progress) addPlaces(places graph.Places, sent []graph.Vertex) {
 	for of, made := range p.toldOf(places, sent) {
 		p.tell(of, made)
 	}
-	p.tellFound()
+	tellFound(p)
 }
 
 // toldOf returns makings by the targets that the progress has told of them for.
@@ -109,7 +106,7 @@ func (p *progress) Write(s *client.SolveStatus) {
 		p.watch.Step(name)
 	}
 	p.tell(of, made)
-	p.tellFound()
+	tellFound(p)
 	p.settle(of)
 	p.display.show(s)
 }
@@ -134,7 +131,7 @@ func (p *progress) note(of string, s *client.SolveStatus) (begun []string, made 
 			p.spans = append(p.spans, namedSpan{v.Name, span{*v.Started, *v.Completed}})
 		}
 		if v.Cached {
-			p.cached = append(p.cached, v)
+			p.finds.cached = append(p.finds.cached, v)
 		}
 		p.vertexes[v.Digest], p.tellers[v.Digest] = v, of
 		if v.Completed != nil && v.Error == "" {
@@ -153,26 +150,6 @@ func (p *progress) note(of string, s *client.SolveStatus) (begun []string, made 
 		p.outputs[l.Vertex].add(l)
 	}
 	return begun, made
-}
-
-// tellFound tells of the steps that were found in the cache since it was last called. One
-// that the build has made before is not.
-func (p *progress) tellFound() {
-	var found []graph.ID
-	p.mu.Lock()
-	if p.places.Len() > 0 {
-		for _, v := range p.cached {
-			if id, ok := p.placeOf(v); ok && !p.found[id] {
-				p.found[id] = true
-				found = append(found, id)
-			}
-		}
-		p.cached = nil
-	}
-	p.mu.Unlock()
-	for _, id := range found {
-		p.watch.Found(id)
-	}
 }
 
 // makings tells what is new of a vertex that is being made, or was.

@@ -48,8 +48,6 @@ const (
 )
 
 // StepForm is what makes a step the one that it is, beside what it is made from.
-//
-// Large: its fields are those of a line, which programs read.
 type StepForm struct {
 	Kind StepKind `json:"kind"`
 	// Op is exec, copy, file or merge.

@@ -19,7 +19,7 @@ import (
 // line break.
 func FinalText(summary ledger.Summary, outputDir string, width int, color bool) string {
 	f := finalText{summary, visible.Line(outputDir), width, palette{color}}
-	return f.text(f.headline(), f.pace(), partsOf(f), f.space(), f.slowest(), f.again(), f.failures(), f.unswept(), f.results()) + f.goOn()
+	return f.text(f.headline(), f.pace(), partsOf(f), f.space(), f.slowest(), againOf(f), f.failures(), f.unswept(), f.results()) + f.goOn()
 }
 
 type finalText struct {
@@ -128,8 +128,8 @@ func (f finalText) slowest() []string {
 	return lines
 }
 
-// again tells of steps that were run for a reason that people may not expect.
-func (f finalText) again() []string {
+// againOf tells of steps that were run for a reason that people may not expect.
+func againOf(f finalText) []string {
 	if f.Steps == nil || len(f.Steps.Again) == 0 {
 		return nil
 	}
