@@ -131,7 +131,10 @@ func TestAdvice(t *testing.T) {
 		"cache that is read": {head + "RUN x\n", 2, func(s *plan.Spec) {
 			s.CacheTo, s.CacheFrom = []string{"type=registry,ref=r.example/cache:{{.Name}}"}, []string{"type=registry,ref=r.example/cache:{{.Name}}"}
 		}, nil, ""},
-		"a context of no use":    {"ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN make\n", 2, nil, nil, "unused-context:0 in 2 jobs, what it costs is not known; give an empty directory"},
+		"a context that is only for its Dockerfile": {"ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN make\n", 2, nil, nil, ""},
+		"a context of no use": {"ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUN make\n", 2, func(s *plan.Spec) {
+			s.File, s.Context = filepath.Join(s.Context, "Dockerfile"), t.TempDir()
+		}, nil, "unused-context:0 in 2 jobs, what it costs is not known; give an empty directory"},
 		"attestations":           {head + "RUN make\n", 20, func(s *plan.Spec) { s.Push = true }, nil, "provenance:0 in 20 jobs, what it costs is not known; say --provenance=false"},
 		"that are turned off":    {head + "RUN make\n", 20, func(s *plan.Spec) { s.Push, s.Attests = true, []string{"type=provenance,disabled=true"} }, nil, ""},
 		"that nobody would push": {head + "RUN make\n", 20, nil, nil, ""},

@@ -2,6 +2,7 @@ package advice
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"github.com/docker/buildx/util/urlutil"
@@ -49,7 +50,8 @@ func cacheName(c client.CacheOptionsEntry) string {
 	return fmt.Sprintf("%s %q %q %q %q", c.Type, a["ref"], a["scope"], a["name"], place)
 }
 
-// unusedContexts finds directories of which no step takes anything.
+// unusedContexts finds directories of which no step takes anything, and that do not hold the
+// Dockerfile either: that is what many are for.
 func (g Given) unusedContexts() (all []Advice) {
 	uses := map[string]bool{}
 	for i := range g.Steps {
@@ -63,7 +65,7 @@ func (g Given) unusedContexts() (all []Advice) {
 	for _, j := range g.Jobs {
 		used, known := uses[j.Name]
 		dir := j.Options.Inputs.ContextPath
-		if !known || used || urlutil.IsRemoteURL(dir) {
+		if !known || used || urlutil.IsRemoteURL(dir) || holds(dir, j.Source.Name()) {
 			continue
 		}
 		if of[dir] == nil {
@@ -77,6 +79,12 @@ func (g Given) unusedContexts() (all []Advice) {
 			Remedy: "give an empty directory where making this one takes time; BuildKit sends nothing of it as it is"})
 	}
 	return all
+}
+
+// holds tells whether a file is in a directory, by their names.
+func holds(dir, file string) bool {
+	in, err := filepath.Rel(dir, file)
+	return err != nil || filepath.IsLocal(in)
 }
 
 // provenance counts what attestations that nobody asked for add to a registry.
