@@ -15,7 +15,7 @@ const Most = 10
 
 // Annotation is an error or a warning beside a line of a file.
 type Annotation struct {
-	// Level is "error" or "warning".
+	// Level is "error", "warning" or "notice".
 	Level string
 	Title string
 	Text  string

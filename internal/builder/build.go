@@ -60,6 +60,8 @@ type Watch struct {
 	// vain, unless it was found in the cache. Its times are by the clock that those of
 	// records are by.
 	Made func(cache.Making)
+	// Found is told of each step that was found in the cache.
+	Found func(graph.ID)
 }
 
 // whole returns the watch with functions in place of those that nobody gave.
@@ -75,6 +77,9 @@ func (w Watch) whole() Watch {
 	}
 	if w.Made == nil {
 		w.Made = func(cache.Making) {}
+	}
+	if w.Found == nil {
+		w.Found = func(graph.ID) {}
 	}
 	return w
 }

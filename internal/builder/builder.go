@@ -94,7 +94,7 @@ func Connect(ctx context.Context, opt Options) (*Builder, error) {
 	if getenv == nil {
 		getenv = os.Getenv
 	}
-	b := &Builder{opener: opener{cli: cli, tls: tls}, auth: cmp.Or(opt.Credentials, credentials.New()).ForBuilds(cli), images: newImages(), around: &surroundings{contents: newContents()},
+	b := &Builder{opener: opener{cli: cli, tls: tls}, auth: cmp.Or(opt.Credentials, credentials.New()).ForBuilds(cli), images: newImages(), around: newSurroundings(),
 		config: confutil.NewConfig(cli, confutil.WithDir(filepath.Join(opt.StateDir, "buildx")))}
 
 	for _, asked := range []struct {

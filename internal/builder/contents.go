@@ -33,7 +33,14 @@ const (
 
 // surroundings are what the definitions of builds do not tell. They may be used by
 // several goroutines.
-type surroundings struct{ contents *contents }
+type surroundings struct {
+	contents *contents
+	files    *files
+}
+
+func newSurroundings() *surroundings {
+	return &surroundings{contents: newContents(), files: newFiles()}
+}
 
 // of returns what the definition of a job's build does not tell; local says what
 // the names of its directories stand for. What is copied of these is told by content:
@@ -41,10 +48,12 @@ type surroundings struct{ contents *contents }
 // is not taken for what this one will find.
 func (s *surroundings) of(job *plan.Job, local func(name, session string) string) graph.Surroundings {
 	ignore := ignoredBy(job)
-	return graph.Surroundings{Local: local, Sent: sent(job), Content: func(dir string, t graph.Taken) (string, bool) {
-		digest, err := s.contents.of(dir, t, ignore(dir))
-		return digest, err == nil
-	}}
+	return graph.Surroundings{Local: local, Sent: sent(job), Dockerfile: job.Source.Dockerfile(),
+		Files: func(dir string, t graph.Taken) map[string]string { return s.files.of(dir, t, ignore(dir)) },
+		Content: func(dir string, t graph.Taken) (string, bool) {
+			digest, err := s.contents.of(dir, t, ignore(dir))
+			return digest, err == nil
+		}}
 }
 
 // ignoredBy returns what is left out of directories: of the contexts of what a job is
@@ -143,11 +152,9 @@ func (c *contents) read(dir string, t graph.Taken, ignore ignored) (string, erro
 	if err != nil {
 		return "", err
 	}
-	roots := []string{filepath.Join(dir, filepath.Clean("/"+t.Path))}
-	if t.Wildcard && strings.ContainsAny(t.Path, `*?[\`) {
-		if roots, err = filepath.Glob(roots[0]); err != nil || len(roots) == 0 && !c.exact {
-			return "", errNotTold
-		}
+	roots, err := rootsOf(dir, t)
+	if err != nil || len(roots) == 0 && !c.exact {
+		return "", errNotTold
 	}
 	d := &digester{dir: dir, matcher: matcher, hash: sha256.New(), exact: c.exact, anyMode: t.AnyMode}
 	for _, root := range roots {
@@ -163,6 +170,15 @@ func (c *contents) read(dir string, t graph.Taken, ignore ignored) (string, erro
 		}
 	}
 	return hex.EncodeToString(d.hash.Sum(nil)), nil
+}
+
+// rootsOf are the paths that are taken of a directory.
+func rootsOf(dir string, t graph.Taken) ([]string, error) {
+	root := filepath.Join(dir, filepath.Clean("/"+t.Path))
+	if t.Wildcard && strings.ContainsAny(t.Path, `*?[\`) {
+		return filepath.Glob(root)
+	}
+	return []string{root}, nil
 }
 
 // nameIn is how a path in a directory is called at its end; the directory itself is

@@ -26,7 +26,7 @@ type Offline struct {
 
 // Graphs does what a Builder's Graphs does.
 func (o Offline) Graphs(ctx context.Context, jobs []*plan.Job, found func(job *plan.Job, g graph.Graph, err error)) error {
-	s := &survey{Client: offlineClient{Offline: o}, images: newImages(), around: &surroundings{contents: newContents()}, offline: true}
+	s := &survey{Client: offlineClient{Offline: o}, images: newImages(), around: newSurroundings(), offline: true}
 	s.askAll(ctx, jobs, func(job *plan.Job, a answer, err error) { found(job, a.graph, err) })
 	return nil
 }

@@ -32,7 +32,8 @@ type progress struct {
 	// places are the vertices of the build's graph, once that is known.
 	places graph.Places
 	// sent are the vertices of what the build sent before its graph was known.
-	sent []graph.Vertex
+	sent  []graph.Vertex
+	finds finds
 	streams
 }
 
@@ -43,6 +44,7 @@ func newProgress(log io.Writer, watch Watch) *progress {
 		vertexes:   map[digest.Digest]*client.Vertex{},
 		logSources: map[digest.Digest]any{},
 		outputs:    map[digest.Digest]*output{},
+		finds:      finds{told: map[graph.ID]bool{}},
 		streams:    newStreams(),
 	}
 }
@@ -53,6 +55,7 @@ func (p *progress) addPlaces(places graph.Places, sent []graph.Vertex) {
 	for of, made := range p.toldOf(places, sent) {
 		p.tell(of, made)
 	}
+	tellFound(p)
 }
 
 // toldOf returns makings by the targets that the progress has told of them for.
@@ -103,6 +106,7 @@ func (p *progress) Write(s *client.SolveStatus) {
 		p.watch.Step(name)
 	}
 	p.tell(of, made)
+	tellFound(p)
 	p.settle(of)
 	p.display.show(s)
 }
@@ -125,6 +129,9 @@ func (p *progress) note(of string, s *client.SolveStatus) (begun []string, made 
 		}
 		if v.Started != nil && v.Completed != nil && !completedBefore(old, v) {
 			p.spans = append(p.spans, namedSpan{v.Name, span{*v.Started, *v.Completed}})
+		}
+		if v.Cached {
+			p.finds.cached = append(p.finds.cached, v)
 		}
 		p.vertexes[v.Digest], p.tellers[v.Digest] = v, of
 		if v.Completed != nil && v.Error == "" {

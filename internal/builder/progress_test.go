@@ -25,8 +25,9 @@ func TestProgress(t *testing.T) {
 	var steps []string
 	alive := 0
 	var made []cache.Making
+	var found []graph.ID
 	p := newProgress(&log, Watch{Step: func(s string) { steps = append(steps, s) }, Alive: func() { alive++ },
-		Made: func(m cache.Making) { made = append(made, m) }})
+		Made: func(m cache.Making) { made = append(made, m) }, Found: func(id graph.ID) { found = append(found, id) }})
 	var places graph.Places
 	for i, name := range []string{"[stage-1 1/2] RUN make", "[stage-1 2/2] COPY a b"} {
 		places.Put(digest.FromString(name), name, graph.ID{byte(i + 1)})
@@ -58,11 +59,12 @@ func TestProgress(t *testing.T) {
 		},
 		Logs: []*client.VertexLog{{Vertex: digest.FromString("[stage-1 1/2] RUN make"), Stream: 1, Data: []byte("made\n"), Timestamp: start}},
 	})
+	p.Write(&client.SolveStatus{Vertexes: []*client.Vertex{vertex("[stage-1 2/2] COPY a b", 900, 900, true)}}) // again
 	got := p.close()
 	p.Write(&client.SolveStatus{}) // late, and ignored
 
-	if alive != 4 {
-		t.Errorf("%d signs of life for 4 statuses", alive)
+	if alive != 5 {
+		t.Errorf("%d signs of life for 5 statuses", alive)
 	}
 	want := got
 	want.ContextSeconds, want.CacheImportSeconds, want.PushSeconds, want.ExportSeconds = 0.1, 0.2, 0.6, 0.4
@@ -75,6 +77,9 @@ func TestProgress(t *testing.T) {
 	step.Done = *at(900)
 	if !slices.Equal(made, []cache.Making{begun, step}) {
 		t.Errorf("made %v, want the first step begun and done", made)
+	}
+	if !slices.Equal(found, []graph.ID{{2}}) {
+		t.Errorf("found %v, want the second step", found)
 	}
 	if !strings.Contains(log.String(), "made") || !strings.Contains(log.String(), "[stage-1 2/2] COPY a b") {
 		t.Errorf("log %q", log.String())

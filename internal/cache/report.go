@@ -135,6 +135,9 @@ type Seen struct {
 	// a step whose result is compressed, too, since a finished job has it or it was
 	// there when the run began.
 	Made map[int32]bool
+	// Largest are the largest records of vertices. Several of a size may be called like a
+	// step's result, of which only one is it.
+	Largest map[int32]int64
 	// Whole is what the layers take that are pulled and unpacked, Compressed what
 	// these are in the registry.
 	Whole, Compressed int64
@@ -146,7 +149,7 @@ type Seen struct {
 
 // NewSeen returns what no look has told yet.
 func NewSeen() Seen {
-	return Seen{Vertices: map[int32]int64{}, Former: map[int32]int64{}, Made: map[int32]bool{}, Own: map[int]int64{}}
+	return Seen{Vertices: map[int32]int64{}, Largest: map[int32]int64{}, Former: map[int32]int64{}, Made: map[int32]bool{}, Own: map[int]int64{}}
 }
 
 // Join adds what a look at another cache tells.
@@ -156,6 +159,9 @@ func (s *Seen) Join(o Seen) {
 	}
 	for v, bytes := range o.Former {
 		s.Former[v] = max(s.Former[v], bytes)
+	}
+	for v, bytes := range o.Largest {
+		s.Largest[v] = max(s.Largest[v], bytes)
 	}
 	maps.Copy(s.Made, o.Made)
 	s.Whole, s.Compressed = s.Whole+o.Whole, s.Compressed+o.Compressed
@@ -181,6 +187,7 @@ func (r *Report) Sizes() Seen {
 			continue
 		}
 		s.Vertices[v] += rec.Size
+		s.Largest[v] = max(s.Largest[v], rec.Size)
 		if whole[i] || !r.isLayer(i) && (r.anyFinished(v) || !r.isNew(i)) {
 			s.Made[v] = true
 		}

@@ -45,7 +45,7 @@ func (r *Report) JUnit(began time.Time, took time.Duration, rewrite func(string)
 		s.Cases = append(s.Cases, of[name])
 	}
 	for _, f := range r.Findings(rewrite) {
-		if f.Severity == Warning {
+		if f.Severity == Warning || f.Severity == Advice {
 			s.Out += r.told(f) + "\n"
 			continue
 		}

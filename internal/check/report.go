@@ -17,6 +17,7 @@ const (
 	Fault   Severity = "fault"   // something would fail, or the run not begin
 	Warning Severity = "warning" // it may be otherwise than is wanted
 	Unknown Severity = "unknown" // it could not be found out
+	Advice  Severity = "advice"  // it costs more than it has to
 )
 
 // Kind is what a finding is about.
@@ -35,11 +36,12 @@ const (
 	Output     Kind = "output"
 	Quota      Kind = "quota"
 	Space      Kind = "space"
+	Cost       Kind = "cost"
 )
 
 var (
-	severities = []Severity{Fault, Warning, Unknown}
-	kinds      = []Kind{Input, Builder, Image, Build, Dockerfile, Secret, Tag, Push, Output, Quota, Space}
+	severities = []Severity{Fault, Warning, Advice, Unknown}
+	kinds      = []Kind{Input, Builder, Image, Build, Dockerfile, Secret, Tag, Push, Output, Quota, Space, Cost}
 )
 
 // Place is a line of a file; 0 where it is not known which.
@@ -67,6 +69,8 @@ type Finding struct {
 	Jobs []string `json:"jobs,omitempty"`
 	// Places are where it stands.
 	Places []Place `json:"places,omitempty"`
+	// Cost is what an advice is about; nil for anything else.
+	Cost *Costing `json:"cost,omitempty"`
 }
 
 // Report is what a check has found. The zero value is ready for use.
@@ -76,6 +80,8 @@ type Report struct {
 	// Existing are those of them that were not looked at, and would be skipped, since
 	// their images exist.
 	Existing []string
+	// FailOn is the mildest severity that is taken for a fault: Fault where it is empty.
+	FailOn Severity
 
 	findings []*entry
 	known    map[string]*entry
@@ -95,9 +101,12 @@ func (r *Report) Add(found ...Finding) {
 	}
 	for _, f := range found {
 		key := fmt.Sprintf("%s %s %q %q", f.Severity, f.Kind, f.Text, f.Hint)
+		if f.Cost != nil {
+			key += fmt.Sprint(f.Places) // each has a price of its own
+		}
 		one := r.known[key]
 		if one == nil {
-			one = &entry{Finding{Severity: f.Severity, Kind: f.Kind, Text: f.Text, Hint: f.Hint}, map[string]bool{}, map[Place]bool{}}
+			one = &entry{Finding{Severity: f.Severity, Kind: f.Kind, Text: f.Text, Hint: f.Hint, Cost: f.Cost}, map[string]bool{}, map[Place]bool{}}
 			r.known[key] = one
 			r.findings = append(r.findings, one)
 		}
@@ -129,6 +138,11 @@ func (r *Report) Findings(rewrite func(string) string) []Finding {
 	for _, one := range r.findings {
 		f := one.Finding
 		f.Text, f.Hint = rewrite(f.Text), rewrite(f.Hint)
+		if f.Cost != nil {
+			cost := *f.Cost
+			cost.Patch = rewrite(cost.Patch)
+			f.Cost = &cost
+		}
 		f.Jobs, f.Places = slices.Clone(f.Jobs), slices.Clone(f.Places)
 		slices.SortStableFunc(f.Jobs, func(a, b string) int { return cmp.Compare(place[a], place[b]) })
 		slices.SortStableFunc(f.Places, func(a, b Place) int {
@@ -143,8 +157,18 @@ func (r *Report) Findings(rewrite func(string) string) []Finding {
 	return all
 }
 
-// Failed tells whether there is any fault.
-func (r *Report) Failed() bool { return r.count(Fault) > 0 }
+// Failed tells whether there is any fault, or what else is to be taken for one.
+func (r *Report) Failed() bool {
+	for _, s := range severities {
+		if r.count(s) > 0 {
+			return true
+		}
+		if s == cmp.Or(r.FailOn, Fault) {
+			return false
+		}
+	}
+	return false
+}
 
 // inputOnly tells that the input has faults, so that nothing else was looked at.
 func (r *Report) inputOnly() bool {

@@ -13,12 +13,13 @@ import (
 const (
 	// How many jobs, or places, are named of those that have a finding.
 	named = 5
-	// How many findings of a severity and kind people are told.
-	shown = 20
+	// How many findings of a severity and kind people are told, and how much advice.
+	shown   = 20
+	dearest = 3
 )
 
 // words are how severities are called.
-var words = map[Severity]string{Fault: "fault", Warning: "warning", Unknown: "not known"}
+var words = map[Severity]string{Fault: "fault", Warning: "warning", Unknown: "not known", Advice: "advice"}
 
 // Document is a report as programs read it.
 type Document struct {
@@ -28,13 +29,14 @@ type Document struct {
 	Faults   int       `json:"faults"`
 	Warnings int       `json:"warnings"`
 	Unknown  int       `json:"unknown"`
+	Advice   int       `json:"advice"`
 	Findings []Finding `json:"findings"`
 }
 
 // Document returns the report for programs, with all jobs of each finding.
 func (r *Report) Document(rewrite func(string) string) Document {
 	return Document{OK: !r.Failed(), Jobs: len(r.Jobs), Existing: len(r.Existing), Faults: r.count(Fault), Warnings: r.count(Warning),
-		Unknown: r.count(Unknown), Findings: r.Findings(rewrite)}
+		Unknown: r.count(Unknown), Advice: r.count(Advice), Findings: r.Findings(rewrite)}
 }
 
 // Text returns the report for people.
@@ -55,11 +57,17 @@ func (r *Report) Wrong(rewrite func(string) string) string {
 		if f.Hint != "" {
 			fmt.Fprintf(&b, "  %s\n", indented(f.Hint))
 		}
+		if f.Cost != nil {
+			fmt.Fprintf(&b, "  %s\n", f.Cost.Text)
+		}
 		if len(f.Places) > 0 {
 			fmt.Fprintf(&b, "  %s\n", placesOf(f))
 		}
 		if len(f.Jobs) > 0 {
 			fmt.Fprintf(&b, "  %s\n", r.jobsOf(f))
+		}
+		if f.Cost != nil && f.Cost.Patch != "" {
+			fmt.Fprintf(&b, "  %s\n", indented(f.Cost.Patch))
 		}
 	}
 	if more > 0 {
@@ -77,7 +85,11 @@ func first(all []Finding) (some []Finding, more int) {
 	seen := map[sort]int{}
 	for _, f := range all {
 		s := sort{f.Severity, f.Kind}
-		if seen[s]++; seen[s] > shown {
+		most := shown
+		if f.Severity == Advice {
+			most = dearest
+		}
+		if seen[s]++; seen[s] > most {
 			more++
 			continue
 		}
@@ -134,6 +146,9 @@ func (r *Report) counts() string {
 			parts[0] = "no fault found"
 		}
 	}
+	if n := r.count(Advice); n > 0 {
+		parts = append(parts, plural.Of(n, "hint")+" at what would be cheaper")
+	}
 	if n := r.count(Unknown); n > 0 {
 		parts = append(parts, fmt.Sprintf("%d not known", n))
 	}
@@ -170,7 +185,7 @@ func some(names []string) string {
 
 // Annotations are the first findings as GitHub shows them. What is not known is not shown.
 func (r *Report) Annotations(rewrite func(string) string) (all []annotate.Annotation) {
-	levels := map[Severity]string{Fault: "error", Warning: "warning"}
+	levels := map[Severity]string{Fault: "error", Warning: "warning", Advice: "notice"}
 	for _, f := range r.Findings(rewrite) {
 		if levels[f.Severity] == "" || len(all) == annotate.Most {
 			break

@@ -109,9 +109,9 @@ func runBake(ctx context.Context, o bakeOptions, targets []string, streams Strea
 		return err
 	}
 	if o.checkOnly {
-		began := time.Now()
+		t := telling{format: o.format, began: time.Now(), version: streams.Version}
 		_, p, err := o.planOf(ctx, question)
-		return o.checkPlan(ctx, p, err, o.format, began, streams)
+		return o.checkPlan(ctx, p, err, t, streams)
 	}
 	if o.list != "" || o.print {
 		return o.show(ctx, question, streams)

@@ -27,13 +27,17 @@ const (
 	formatText     = "text"
 	formatMarkdown = "markdown"
 	formatJUnit    = "junit"
+	formatSARIF    = "sarif"
 )
 
-var checkFormats = []string{formatText, formatJSON, formatMarkdown, formatJUnit}
+var checkFormats = []string{formatText, formatJSON, formatMarkdown, formatJUnit, formatSARIF}
+
+// failingOn are the words of --fail-on, from the worst on.
+var failingOn = []string{string(check.Fault), string(check.Warning), string(check.Advice)}
 
 func newCheck(streams Streams) *cobra.Command {
 	var o buildOptions
-	var format string
+	var t telling
 	cmd := &cobra.Command{
 		Use:   "check {--images | --rows | --each} INPUT -t TEMPLATE [flags] PATH",
 		Short: "Tell all that would go wrong with a build, before it begins",
@@ -46,8 +50,11 @@ all fits. What Dockerfiles copy is looked for in contexts on this machine. Each
 fault is told once, with the jobs that have it; what could not be found out is
 said to be not known. Jobs whose images exist are not looked at without --force.
 
+Advice tells what would be cheaper, and what it costs by what earlier runs have
+seen; the three dearest are told, and all with --format json or sarif.
+
 Exit codes: 0 no fault, 1 some fault, 2 wrong usage of flags, 130 interrupted.
-Warnings, and what is not known, are no faults.`,
+Warnings, advice, and what is not known are no faults, but by --fail-on.`,
 		Example: `  stoker check --each 'tasks/*/Dockerfile' --push \
     -t 'registry.example/tasks/{{.Name}}' '{{.Dir}}'
   stoker check --images bases.txt -t 'registry.example/agent:{{.Name}}' --push \
@@ -56,13 +63,16 @@ Warnings, and what is not known, are no faults.`,
 		Args:              cobra.ArbitraryArgs, // variables may set flags that come first
 		ValidArgsFunction: completePath,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !slices.Contains(checkFormats, format) {
-				return &flagError{fmt.Errorf("--format %q: use text, json, markdown or junit", format)}
+			if !slices.Contains(checkFormats, t.format) {
+				return &flagError{fmt.Errorf("--format %q: use text, json, markdown, junit or sarif", t.format)}
 			}
 			if err := o.input.take(args); err != nil {
 				return err
 			}
-			return runCheck(cmd.Context(), o, format, streams)
+			if !slices.Contains(failingOn, t.failOn) {
+				return &flagError{fmt.Errorf("--fail-on %q: use fault, warning or advice", t.failOn)}
+			}
+			return runCheck(cmd.Context(), o, t, streams)
 		},
 	}
 	o.input.addTo(cmd.Flags())
@@ -70,31 +80,40 @@ Warnings, and what is not known, are no faults.`,
 	o.run.addTo(cmd.Flags())
 	o.prune.addTo(cmd.Flags())
 	o.space.addTo(cmd.Flags())
-	cmd.Flags().StringVar(&format, "format", formatText, "how to print: text, json, markdown or junit")
-	_ = cmd.RegisterFlagCompletionFunc("format", oneOfThese(checkFormats...)) // there is such a flag
+	cmd.Flags().StringVar(&t.format, "format", formatText, "how to print: text, json, markdown, junit or sarif")
+	cmd.Flags().StringVar(&t.failOn, "fail-on", failingOn[0], "exit with 1 on a `fault`, on a warning too, or on advice too")
+	_ = cmd.RegisterFlagCompletionFunc("format", oneOfThese(checkFormats...)) // there are such flags
+	_ = cmd.RegisterFlagCompletionFunc("fail-on", oneOfThese(failingOn...))
 	cmd.Flags().Lookup("dry-run").Usage = "is always so: check builds nothing"
 	return cmd
 }
 
-func runCheck(ctx context.Context, o buildOptions, format string, streams Streams) error {
-	began := time.Now()
+// telling says how a report is told.
+type telling struct {
+	format, failOn string
+	began          time.Time
+	version        string
+}
+
+func runCheck(ctx context.Context, o buildOptions, t telling, streams Streams) error {
+	t.began, t.version = time.Now(), streams.Version
 	if err := o.check(); err != nil {
 		return err
 	}
 	p, err := o.input.plan(streams.In, o.builder.insecure)
-	return o.checkPlan(ctx, p, err, format, began, streams)
+	return o.checkPlan(ctx, p, err, t, streams)
 }
 
 // checkPlan tells what would go wrong with a plan, or what is wrong with the input that none
 // could be made of, and closes it.
-func (o buildOptions) checkPlan(ctx context.Context, p *plan.Plan, err error, format string, began time.Time, streams Streams) error {
+func (o buildOptions) checkPlan(ctx context.Context, p *plan.Plan, err error, t telling, streams Streams) error {
 	switch {
 	case errors.As(err, new(*flagError)), errors.As(err, new(*builder.UnreachableError)), err != nil && ctx.Err() != nil:
 		return err
 	case err != nil:
 		var report check.Report
 		report.TakeInput(err)
-		return o.tell(&report, o.redactor(&plan.Plan{}).String, format, began, streams)
+		return t.tell(&report, o.redactor(&plan.Plan{}).String, streams)
 	}
 	defer p.Close()
 	done, err := o.builder.openState(streams.Err)
@@ -123,13 +142,13 @@ func (o buildOptions) checkPlan(ctx context.Context, p *plan.Plan, err error, fo
 	if err != nil {
 		return err
 	}
-	return o.tell(report, secrets.String, format, began, streams)
+	return t.tell(report, secrets.String, streams)
 }
 
 // examine finds out what would go wrong with a plan. The builder is nil where none could
 // be reached.
 func (o buildOptions) examine(ctx context.Context, p *plan.Plan, b *builder.Builder, unreached error, client *registry.Client) (*check.Report, error) {
-	e := examine.Options{Plan: p, Unreached: unreached, Platform: platforms.DefaultSpec(), Registry: client, Force: o.run.force,
+	e := examine.Options{Plan: p, Learned: ledger.ReadLearnedSteps(o.builder.stateDir, p.Kind()), Unreached: unreached, Platform: platforms.DefaultSpec(), Registry: client, Force: o.run.force,
 		PreflightFree: o.space.preflight.bytes, FreeForeign: o.prune.foreign,
 		Writes: slices.Concat([]plan.Written{{Flag: "--output-dir", Path: o.run.outputDir}}, p.Writes(), o.input.reports(p))}
 	if b != nil {
@@ -158,8 +177,9 @@ func (o buildOptions) examine(ctx context.Context, p *plan.Plan, b *builder.Buil
 }
 
 // tell prints a report; faults end the command with their exit code.
-func (o buildOptions) tell(r *check.Report, rewrite func(string) string, format string, began time.Time, streams Streams) error {
-	if err := writeCheck(streams.Out, r, rewrite, format, began); err != nil {
+func (t telling) tell(r *check.Report, rewrite func(string) string, streams Streams) error {
+	r.FailOn = check.Severity(t.failOn)
+	if err := t.write(streams.Out, r, rewrite); err != nil {
 		return &runError{err}
 	}
 	annotateCheck(streams.Err, r, rewrite)
@@ -169,19 +189,22 @@ func (o buildOptions) tell(r *check.Report, rewrite func(string) string, format 
 	return nil
 }
 
-func writeCheck(w io.Writer, r *check.Report, rewrite func(string) string, format string, began time.Time) error {
+func (t telling) write(w io.Writer, r *check.Report, rewrite func(string) string) error {
 	var text string
-	switch format {
+	switch t.format {
 	case formatJSON:
 		return writeJSON(w, r.Document(rewrite))
 	case formatMarkdown:
 		text = r.Markdown(rewrite)
 	case formatJUnit:
-		xml, err := r.JUnit(began, time.Since(began), rewrite)
+		xml, err := r.JUnit(t.began, time.Since(t.began), rewrite)
 		if err != nil {
 			return err
 		}
 		text = string(xml)
+	case formatSARIF:
+		dir, _ := os.Getwd() // files are only named by their paths without it
+		return writeJSON(w, r.SARIF(t.version, dir, rewrite))
 	default:
 		text = r.Text(rewrite)
 	}

@@ -272,7 +272,7 @@ func TestCheckWithoutBuilder(t *testing.T) {
 	if code, out := runStoker(t.Context(), append([]string{"check", "--workers", "0"}, rows...)...); code != ExitUsage {
 		t.Errorf("exit code %d\n%s", code, out)
 	}
-	if code, out := runStoker(t.Context(), append([]string{"check", "--format", "table"}, rows...)...); code != ExitUsage || !strings.Contains(out, "use text, json, markdown or junit") {
+	if code, out := runStoker(t.Context(), append([]string{"check", "--format", "table"}, rows...)...); code != ExitUsage || !strings.Contains(out, "use text, json, markdown, junit or sarif") {
 		t.Errorf("exit code %d\n%s", code, out)
 	}
 }

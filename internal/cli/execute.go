@@ -162,6 +162,11 @@ func (o buildOptions) learn(p *plan.Plan, s ledger.Summary) {
 		l.Pace = s.Pace
 	}
 	_ = ledger.WriteLearned(o.builder.stateDir, p.Kind(), l)
+	if steps, err := ledger.ReadSteps(o.run.outputDir); err == nil && s.Built > s.KeptBuilt { // else they may all have failed
+		learned := ledger.ReadLearnedSteps(o.builder.stateDir, p.Kind())
+		learned.Learn(steps)
+		_ = ledger.WriteLearnedSteps(o.builder.stateDir, p.Kind(), learned)
+	}
 }
 
 // viewStream is where the view goes: to standard error, as the progress of

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/stoker-build/stoker/internal/advice"
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
@@ -146,8 +147,12 @@ func forecast(ctx context.Context, p *plan.Plan, o buildOptions, nodes []int, fo
 	if err != nil {
 		return &runError{err}
 	}
+	found := advice.Of(advice.Given{Jobs: p.Jobs, Steps: planned.Steps, Learned: ledger.ReadLearnedSteps(o.builder.stateDir, p.Kind()), PullBytes: planned.Forecast.PullBytes})
+	for i := range found {
+		found[i].Redact(options.Redact.String)
+	}
 	if format == formatJSON {
-		return writeJSON(streams.Out, planned)
+		return writeJSON(streams.Out, plannedAdvice{planned, found})
 	}
 	if note := p.HashNote(); note != "" {
 		p.Notes = append(p.Notes, note)
@@ -155,7 +160,13 @@ func forecast(ctx context.Context, p *plan.Plan, o buildOptions, nodes []int, fo
 	if p.CheckOutputs() != nil {
 		p.Notes = append(p.Notes, "nothing says where the images are to go: build will need --push, --load or --output")
 	}
-	return show.Planned(streams.Out, p.Notes, planned)
+	return show.Planned(streams.Out, p.Notes, planned, found)
+}
+
+// plannedAdvice is a plan as programs read it.
+type plannedAdvice struct {
+	run.Planned
+	Advice []advice.Advice `json:"advice"`
 }
 
 // lastTried is why the last builder that was tried could not be reached.

@@ -148,7 +148,7 @@ removes, in the background, exactly the build cache that no later image needs.`,
 	root.SetFlagErrorFunc(flagMistake)
 	root.SetHelpFunc(showHelp)
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newBuild(streams), newBake(streams), newCheck(streams), newPlan(streams), newDu(streams), newPrune(streams), newStatus(streams), newReport(streams), newPresets(streams), newVersion(streams))
+	root.AddCommand(newBuild(streams), newBake(streams), newCheck(streams), newPlan(streams), newDu(streams), newPrune(streams), newStatus(streams), newReport(streams), newExplain(streams), newPresets(streams), newVersion(streams))
 	for _, cmd := range root.Commands() {
 		addCompletions(cmd)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/check"
+	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plan"
 	"github.com/stoker-build/stoker/internal/run"
 	"github.com/stoker-build/stoker/internal/throttle"
@@ -52,6 +53,8 @@ type Options struct {
 	Force bool
 	// Forecast tells what a run of some of the plan's jobs would come to.
 	Forecast func(ctx context.Context, p *plan.Plan) (run.Planned, error)
+	// Learned is what earlier runs have seen of the jobs' steps.
+	Learned ledger.LearnedSteps
 	// PreflightFree must be free at the start; with FreeForeign it is made free.
 	PreflightFree int64
 	FreeForeign   bool

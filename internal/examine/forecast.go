@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/stoker-build/stoker/internal/advice"
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/check"
@@ -40,6 +41,9 @@ func (e *examination) forecast(ctx context.Context, open []*plan.Job) {
 	}
 	for _, f := range demands(ctx, p.Jobs, planned.Jobs) {
 		e.add(f)
+	}
+	for _, a := range advice.Of(advice.Given{Jobs: p.Jobs, Steps: planned.Steps, Learned: e.Learned, PullBytes: planned.Forecast.PullBytes}) {
+		e.add(advised(a))
 	}
 	for _, f := range fits(planned, e.PreflightFree, e.FreeForeign) {
 		e.add(f)

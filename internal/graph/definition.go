@@ -75,12 +75,17 @@ type Surroundings struct {
 	// Content returns a digest of what is taken of what Local returned. It may say that it
 	// does not know, or be nil: then a copy from one directory equals no copy from another.
 	Content func(local string, t Taken) (digest string, ok bool)
+	// Files returns digests of the files that are taken of what Local returned, by their
+	// paths in it, to tell which one was changed; nothing where they are too many. It may be nil.
+	Files func(local string, t Taken) map[string]string
 	// ByResult has operations be equal that make the same, also where BuildKit keys them
 	// otherwise: by the content where an operation takes all of a local source, and
 	// whatever the modes were that a copy gives anew.
 	ByResult bool
 	// Sent are the vertices of what a build sends in any case, to read what it is to do.
 	Sent []Vertex
+	// Dockerfile is the text of the one in which lines of steps are told.
+	Dockerfile []byte
 }
 
 // Graph returns the definition's graph.
@@ -102,5 +107,6 @@ func (d *Definition) Graph(s Surroundings) (Graph, Places) {
 	}
 	b.graph.Demands = d.demands()
 	b.graph.Linked, b.graph.Unlinked = d.linked(b)
+	b.graph.details = append(b.graph.details, b.details(d))
 	return b.graph, places
 }

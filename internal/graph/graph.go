@@ -102,6 +102,8 @@ type Graph struct {
 	// where it does not, and Unlinked says why.
 	Linked   *Linked
 	Unlinked string
+	// details tell what made vertices; one for each platform.
+	details []func(ID) (Detail, bool)
 }
 
 // LayerIDs returns the identities of an image's layers, bottom first: each
@@ -201,6 +203,7 @@ func (g *Graph) Join(other Graph) {
 	g.Images = append(g.Images, other.Images...)
 	g.Tops = append(g.Tops, other.Tops...)
 	g.Demands = append(g.Demands, other.Demands...)
+	g.details = append(g.details, other.details...)
 }
 
 // add appends the vertices that are not there yet.

@@ -24,6 +24,9 @@ func (p *Places) Of(d digest.Digest, name string) (ID, bool) {
 	return id, id != ID{}
 }
 
+// Len is how many operations are known.
+func (p *Places) Len() int { return len(p.digests) }
+
 // Put notes an operation's vertex.
 func (p *Places) Put(d digest.Digest, name string, id ID) {
 	if p.digests == nil {

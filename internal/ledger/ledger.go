@@ -27,6 +27,7 @@ const (
 	SummaryFile  = "summary.json"
 	MarkdownFile = "summary.md"
 	RefsFile     = "refs.json"
+	StepsFile    = "steps.jsonl"
 	RunFile      = "run.json"
 	LockFile     = "stoker.lock"
 	LogsDir      = "logs"

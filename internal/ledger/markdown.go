@@ -59,6 +59,7 @@ func (s Summary) Markdown(links bool) string {
 		row("Peak of "+oneLine(sp.Bound), sp.Text())
 	}
 	s.writeSlowest(&b)
+	s.writeAgain(&b)
 	s.writeUnswept(&b)
 	s.writeGoOn(&b)
 	s.writeFailures(&b, links)

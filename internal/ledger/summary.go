@@ -57,6 +57,9 @@ type Summary struct {
 	// Phases is where the time of all jobs went; nil where no entry tells.
 	Phases *Phases `json:"phases,omitempty"`
 
+	// Steps tells how often the jobs' steps were run; nil where that is not known.
+	Steps *Steps `json:"steps,omitempty"`
+
 	SkipReasons  map[string]int `json:"skip_reasons,omitempty"`
 	Slowest      []SlowJob      `json:"slowest_builds"`
 	FailedBuilds []FailedJob    `json:"failed_builds"`

@@ -90,6 +90,15 @@ func (n *Node) Holds(job int) (bytes int64) {
 	return n.space.book.Held(n.space.jobs[job])
 }
 
+// Sizes tells what the results of steps were seen to take on the node, at most.
+func (n *Node) Sizes(tell func(step graph.ID, bytes int64)) {
+	n.space.mu.Lock()
+	defer n.space.mu.Unlock()
+	n.Needs.Read(func(g *graph.Shared) {
+		n.space.book.Each(func(v int32, bytes int64) { tell(g.ID(v), bytes) })
+	})
+}
+
 // learn takes from a look what is there, how much it takes, and what finished jobs
 // added of their own.
 func (a *room) learn(needs *cache.Needs, report *cache.Report) {
@@ -103,6 +112,9 @@ func (a *room) learn(needs *cache.Needs, report *cache.Report) {
 	}
 	for v, bytes := range seen.Former {
 		a.book.SeenFormer(v, bytes)
+	}
+	for v, bytes := range seen.Largest {
+		a.book.SeenOne(v, bytes)
 	}
 	if seen.Compressed > 0 {
 		a.book.Rates.PerByte = float64(seen.Whole) / float64(seen.Compressed)

@@ -151,6 +151,12 @@ func lineOf(problem string) int {
 	return 0
 }
 
+// Stages are those of the Dockerfile, as BuildKit's parser in this process reads them.
+func (s *Source) Stages() ([]instructions.Stage, error) {
+	stages, _, err := parseDockerfile(s.dockerfile)
+	return stages, err
+}
+
 func parseDockerfile(dockerfile []byte) ([]instructions.Stage, []instructions.ArgCommand, error) {
 	tree, err := parser.Parse(bytes.NewReader(dockerfile))
 	if err != nil {

@@ -67,6 +67,7 @@ type teller struct {
 	exporting func()
 	graph     func(graph.Graph)
 	made      func(cache.Making)
+	found     func(graph.ID)
 }
 
 // attempter makes attempts. Each type below adds one concern to the next.
@@ -97,6 +98,7 @@ func (b building) attempt(ctx context.Context, a *attempt) error {
 		},
 		Graph: a.told.graph,
 		Made:  a.told.made,
+		Found: a.told.found,
 	})
 	a.build, a.result = time.Since(start), result
 	return redacted(b.redact, err)

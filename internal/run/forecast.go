@@ -49,6 +49,8 @@ type Assembly struct {
 }
 
 // Planned is what a run would do.
+//
+// Large: each field is a part of what "stoker plan" tells.
 type Planned struct {
 	Jobs    []PlannedJob `json:"jobs"`
 	Batches int          `json:"batches"`
@@ -70,6 +72,8 @@ type Planned struct {
 	// asked, by Pace; a Pace of zeros is not known.
 	Scales []Scale      `json:"scales,omitempty"`
 	Pace   *ledger.Pace `json:"pace,omitempty"`
+	// Steps are those of the jobs that are to be built, with their names.
+	Steps []ledger.Step `json:"-"`
 }
 
 // Forecast tells what Run would do with the same options, and builds nothing.
@@ -95,7 +99,7 @@ func Forecast(ctx context.Context, opt Options, nodes []int, pace ledger.Pace) (
 	open := slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return !t.isOpen() })
 	r.scheduler.share(open)
 	r.look(ctx, tasks)
-	p := Planned{Batches: opt.Plan.Batches(), Workers: opt.Workers, Links: r.steps}
+	p := Planned{Batches: opt.Plan.Batches(), Workers: opt.Workers, Links: r.links, Steps: r.stepsOf(tasks)}
 	r.tellTightest(&p)
 	if len(nodes) > 0 {
 		p.Scales, p.Pace = r.scales(open, nodes, pace), &pace

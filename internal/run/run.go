@@ -21,6 +21,7 @@ import (
 	"github.com/stoker-build/stoker/internal/node"
 	"github.com/stoker-build/stoker/internal/plan"
 	"github.com/stoker-build/stoker/internal/redact"
+	"github.com/stoker-build/stoker/internal/stepbook"
 	"github.com/stoker-build/stoker/internal/visible"
 )
 
@@ -129,8 +130,9 @@ type run struct {
 	tasks      []*task             // in the order of the run, once all are known
 	opening    []*opening          // nodes that are waited for
 	outlooks   []node.Outlook      // by place, what its forecast was made from
-	steps      []autolink.Step     // what was found out of steps that copy
+	links      []autolink.Step     // what was found out of steps that copy
 	accounts   accounts
+	steps      *stepbook.Book
 
 	mu  sync.Mutex // guards err
 	err error      // the first failure to keep the record
@@ -146,7 +148,7 @@ func newRun(opt Options) *run {
 	known := make(chan struct{})
 	r := &run{Options: opt, started: time.Now(), cancel: func(error) {},
 		needs: node.Needs{Needs: needsOf(opt.Plan), All: known}, allKnown: func() { close(known) },
-		accounts: accounts{batches: make([]batch, opt.Plan.Batches()), losses: map[string]int{}}}
+		accounts: accounts{batches: make([]batch, opt.Plan.Batches()), losses: map[string]int{}}, steps: stepbook.New(opt.Redact.String)}
 	r.scheduler = newScheduler(r)
 	r.registries = newRegistries(opt.Registries, opt.Journal, r.scheduler.wake)
 	for i := range opt.Plan.Jobs {
@@ -190,7 +192,9 @@ func (r *run) try(ctx context.Context, t *task) error {
 				r.learnGraph(t, g)
 				r.registries.answered(t)
 			},
+			found: r.steps.Found,
 			made: func(m cache.Making) {
+				r.steps.Made(m)
 				for _, n := range t.nodes() {
 					n.Made(m)
 				}

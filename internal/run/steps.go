@@ -1,35 +1,75 @@
 package run
 
 import (
-	"context"
+	"slices"
 
-	"github.com/stoker-build/stoker/internal/every"
-	"github.com/stoker-build/stoker/internal/journal"
-	"github.com/stoker-build/stoker/internal/plan"
-	"github.com/stoker-build/stoker/internal/plural"
+	reruns "github.com/stoker-build/stoker/internal/explain"
+	"github.com/stoker-build/stoker/internal/graph"
+	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/stepbook"
 )
 
-// linkSteps has steps of those jobs be linked that are to be built, and tells of them.
-func (r *run) linkSteps(ctx context.Context, tasks []*task) {
-	if r.Link == nil || r.Graphs == nil {
-		return
+// mostExplained is of how many steps the summary says why they were run: of more that takes
+// seconds, and "stoker explain" tells.
+const mostExplained = 20_000
+
+// stepsNow are the steps of all jobs, with what became of them so far.
+func (r *run) stepsNow() (all []ledger.Step) {
+	bytes := map[graph.ID]int64{}
+	for _, p := range r.scheduler.places {
+		p.node.Sizes(func(id graph.ID, took int64) { bytes[id] = max(bytes[id], took) })
 	}
-	var jobs []*plan.Job
+	r.needs.Read(func(g *graph.Shared) {
+		all = r.steps.Steps(stepbook.Seen{Bytes: bytes, Jobs: func(id graph.ID) int {
+			if v, is := g.Find(id); is {
+				return len(g.JobsOf(v))
+			}
+			return 0
+		}})
+	})
+	return all
+}
+
+// stepsOf are the steps of those of some tasks that are still to be built, with the names of
+// these.
+func (r *run) stepsOf(tasks []*task) []ledger.Step {
+	all := r.stepsNow()
+	open := map[int32]string{}
 	for _, t := range tasks {
-		if t.isOpen() && len(t.images) == 0 {
-			jobs = append(jobs, t.job)
+		if t.isOpen() {
+			open[int32(t.number)] = t.job.Name
 		}
 	}
-	stop := every.Interval(surveyInterval, func() { r.Journal.Tell(journal.Surveying{Jobs: len(jobs)}) })
-	r.steps = r.Link(ctx, jobs)
-	stop()
-	linked := 0
-	for _, s := range r.steps {
-		if s.Why == "" {
-			linked += s.Jobs
+	r.needs.Read(func(g *graph.Shared) {
+		for i := range all {
+			id, err := graph.ParseID(all[i].ID)
+			v, is := g.Find(id)
+			if err != nil || !is {
+				continue
+			}
+			for _, job := range g.JobsOf(v) {
+				if name, is := open[job]; is {
+					all[i].Names = append(all[i].Names, name)
+				}
+			}
 		}
+	})
+	return slices.DeleteFunc(all, func(s ledger.Step) bool { return len(s.Names) == 0 })
+}
+
+// keepSteps puts the steps on record. A run of which nobody knows what it does has none.
+func (r *run) keepSteps() *ledger.Steps {
+	all := r.stepsNow()
+	if len(all) == 0 {
+		return nil
 	}
-	if linked > 0 && r.Ledger != nil {
-		r.Journal.Tell(journal.Warning{Note: true, Message: "linked " + plural.Of(linked, "COPY or ADD step") + ", since that makes the same images; stoker plan tells which"})
+	if err := r.Ledger.WriteSteps(all); err != nil {
+		r.warn("", "which steps were run, and why, is not on record: %s", err)
 	}
+	sum := ledger.SumSteps(all)
+	if sum != nil && len(all) <= mostExplained {
+		_, before := ledger.StepsBefore(r.Ledger.Dir())
+		sum.Again = reruns.Again(reruns.Run(all, before))
+	}
+	return sum
 }

@@ -95,6 +95,7 @@ func (r *run) finish(ctx context.Context, t *tally) (ledger.Summary, error) {
 			s.ResumeCommand = command
 		}
 	}
+	s.Steps = r.keepSteps()
 	if err := r.Ledger.LogsInPlace(); err != nil {
 		r.warn("", "%s", err)
 	}

@@ -19,7 +19,7 @@ import (
 // line break.
 func FinalText(summary ledger.Summary, outputDir string, width int, color bool) string {
 	f := finalText{summary, visible.Line(outputDir), width, palette{color}}
-	return f.text(f.headline(), f.pace(), partsOf(f), f.space(), f.slowest(), f.failures(), f.unswept(), f.results()) + f.goOn()
+	return f.text(f.headline(), f.pace(), partsOf(f), f.space(), f.slowest(), againOf(f), f.failures(), f.unswept(), f.results()) + f.goOn()
 }
 
 type finalText struct {
@@ -127,6 +127,18 @@ func (f finalText) slowest() []string {
 		}
 		name := f.name(job.Name, len(took)+4+len(attempts))
 		lines = append(lines, "  "+took+"  "+name+f.dim(attempts))
+	}
+	return lines
+}
+
+// againOf tells of steps that were run for a reason that people may not expect.
+func againOf(f finalText) []string {
+	if f.Steps == nil || len(f.Steps.Again) == 0 {
+		return nil
+	}
+	lines := []string{f.bold("steps run again") + f.dim(" (stoker explain tells of all)")}
+	for _, r := range f.Steps.Again {
+		lines = append(lines, "  "+padLeft(short(ofSeconds(r.Seconds)), 6)+"  "+f.squeeze(visible.Line(r.String()), 10))
 	}
 	return lines
 }

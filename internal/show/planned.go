@@ -7,13 +7,14 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/stoker-build/stoker/internal/advice"
 	"github.com/stoker-build/stoker/internal/plural"
 	"github.com/stoker-build/stoker/internal/run"
 	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // Planned writes what a run would do, with notes about its input before it.
-func Planned(w io.Writer, notes []string, p run.Planned) error {
+func Planned(w io.Writer, notes []string, p run.Planned, found []advice.Advice) error {
 	var text strings.Builder
 	for _, note := range notes {
 		fmt.Fprintf(&text, "note: %s\n", visible.Line(note))
@@ -24,6 +25,7 @@ func Planned(w io.Writer, notes []string, p run.Planned) error {
 	// A strings.Builder never fails.
 	_ = Pairs(&text, plannedRows(p, failing))
 	writeScales(&text, p)
+	writeAdvice(&text, found)
 	_, err := io.WriteString(w, text.String())
 	return err
 }
@@ -42,6 +44,28 @@ func writeLinks(w *strings.Builder, p run.Planned) {
 }
 
 // writePlannedJobs lists the jobs in order, and returns how many will fail.
+// dearest is how many pieces of advice people are told.
+const dearest = 3
+
+// writeAdvice writes the dearest of what would be cheaper.
+func writeAdvice(w *strings.Builder, found []advice.Advice) {
+	for i, a := range found {
+		if i == dearest {
+			fmt.Fprintf(w, "\n%s like these, which --format json tells\n", plural.Of(len(found)-dearest, "more hint"))
+			return
+		}
+		fmt.Fprintf(w, "\nadvice: %s\n  %s\n  %s\n", visible.Line(a.Text), a.Price, visible.Line(a.Remedy))
+		if a.File != "" {
+			fmt.Fprintf(w, "  %s:%d, in %s\n", visible.Line(a.File), a.Line, plural.Of(len(a.Jobs), "job"))
+		} else {
+			fmt.Fprintf(w, "  in %s\n", plural.Of(len(a.Jobs), "job"))
+		}
+		if a.Patch != "" {
+			fmt.Fprintf(w, "%s", visible.Lines(a.Patch))
+		}
+	}
+}
+
 func writePlannedJobs(w *strings.Builder, jobs []run.PlannedJob) (failing int) {
 	for i, j := range jobs {
 		if i == 0 || jobs[i-1].Batch != j.Batch {

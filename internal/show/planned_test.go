@@ -60,7 +60,7 @@ fits       nothing can be built: the one job will fail
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var out strings.Builder
-			if err := Planned(&out, []string{"a remark"}, tt.plan); err != nil {
+			if err := Planned(&out, []string{"a remark"}, tt.plan, nil); err != nil {
 				t.Fatal(err)
 			}
 			if got := "\n" + out.String(); got != tt.want {

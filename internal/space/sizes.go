@@ -43,6 +43,7 @@ type vertex struct {
 	shared bool   // several jobs have it
 	seen   int64  // the most that its records were seen to take
 	made   int64  // the same, once they did not grow any more
+	most   int64  // the most that one of its records was seen to take
 }
 
 // recent are the last few of what was seen.
@@ -121,6 +122,18 @@ func (s *Sizes) Seen(v int32, bytes int64, made bool) {
 func (s *Sizes) SeenFormer(v int32, bytes int64) {
 	if n := &s.vertices[v]; n.step && s.like[n.like] == nil {
 		s.like[n.like] = &recent{bytes}
+	}
+}
+
+// SeenOne notes what the largest record of a vertex takes.
+func (s *Sizes) SeenOne(v int32, bytes int64) { s.vertices[v].most = max(s.vertices[v].most, bytes) }
+
+// Each tells what the largest records of vertices were seen to take, at most.
+func (s *Sizes) Each(tell func(v int32, bytes int64)) {
+	for v := range s.vertices {
+		if most := s.vertices[v].most; most > 0 {
+			tell(int32(v), most)
+		}
 	}
 }
 

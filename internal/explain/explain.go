@@ -1,0 +1,229 @@
+// Package explain says why steps were run that a person would think cached: what makes
+// each another than the step next to it, in this run or in an earlier one. It is pure.
+package explain
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/plural"
+)
+
+// Line is a step of a Dockerfile, and what became of it over all jobs.
+type Line struct {
+	File string `json:"file,omitempty"`
+	Line int    `json:"line,omitempty"`
+	Text string `json:"text"`
+	// Steps is how many there are that differ in what they are made from, or in variables.
+	Steps   int     `json:"steps"`
+	Jobs    int     `json:"jobs"`
+	Ran     int     `json:"ran"`
+	Cached  int     `json:"cached"`
+	Seconds float64 `json:"seconds"`
+	// Bytes is what their results take; nil where none was seen, and of those that were
+	// where SizesMissing are not known.
+	Bytes        *int64 `json:"bytes,omitempty"`
+	SizesMissing int    `json:"sizes_missing,omitempty"`
+	// Reasons are why they were run, those of most steps first.
+	Reasons []Reason `json:"reasons,omitempty"`
+}
+
+// Reason is why some steps of a line were run.
+type Reason struct {
+	Cause
+	// Steps it is that of.
+	Steps int `json:"steps"`
+}
+
+// Run explains a run by what it has on record, against the steps of an earlier one; nil
+// where there is none. The lines that took the longest come first.
+func Run(now, earlier []ledger.Step) []Line {
+	s := newSearch(now, earlier)
+	lines := map[place]*Line{}
+	reasons := map[place]map[Cause]int{}
+	var order []place
+	for i := range now {
+		step := &now[i]
+		if step.Kind != ledger.StepRun || step.Line == 0 {
+			continue
+		}
+		at := placeOf(step)
+		if lines[at] == nil {
+			lines[at] = &Line{File: step.File, Line: step.Line, Text: step.Text}
+			reasons[at] = map[Cause]int{}
+			order = append(order, at)
+		}
+		lines[at].add(step)
+		for _, cause := range s.causes(step) {
+			reasons[at][cause]++
+		}
+	}
+	all := make([]Line, 0, len(order))
+	for _, at := range order {
+		lines[at].Reasons = sorted(reasons[at])
+		all = append(all, *lines[at])
+	}
+	slices.SortStableFunc(all, func(a, b Line) int { return cmp.Compare(b.Seconds, a.Seconds) })
+	return all
+}
+
+func (l *Line) add(s *ledger.Step) {
+	l.Steps++
+	l.Jobs += s.Jobs
+	l.Ran += s.Ran
+	l.Cached += s.Cached
+	l.Seconds += s.Seconds
+	switch {
+	case s.Bytes != nil && l.Bytes == nil:
+		l.Bytes = new(*s.Bytes)
+	case s.Bytes != nil:
+		*l.Bytes += *s.Bytes
+	case s.Ran > 0:
+		l.SizesMissing++
+	}
+}
+
+func sorted(counts map[Cause]int) (all []Reason) {
+	for cause, n := range counts {
+		all = append(all, Reason{cause, n})
+	}
+	slices.SortFunc(all, func(a, b Reason) int {
+		return cmp.Or(cmp.Compare(b.Steps, a.Steps), strings.Compare(a.Text, b.Text), cmp.Compare(a.Line, b.Line))
+	})
+	return all
+}
+
+// Cause is the first thing, down a step's ancestry, that makes it another than the step
+// next to it.
+type Cause struct {
+	Kind Kind `json:"kind"`
+	// Text says what it is, such as "ARG or ENV GIT_SHA changed".
+	Text string `json:"text"`
+	// File and Line are of the step that it is told of first; an earlier one than the step
+	// itself, mostly. They are empty where it is told of no step.
+	File string `json:"file,omitempty"`
+	Line int    `json:"line,omitempty"`
+}
+
+// Told is what the cause is, as it is told of a step of a Dockerfile.
+func (c Cause) Told(file string) string {
+	switch {
+	case c.Line == 0:
+		return c.Text
+	case c.File != file:
+		return fmt.Sprintf("%s (since %s:%d)", c.Text, c.File, c.Line)
+	}
+	return fmt.Sprintf("%s (since line %d)", c.Text, c.Line)
+}
+
+// Kind says what sort of a cause it is.
+type Kind string
+
+// The kinds of causes.
+const (
+	Variable Kind = "variable" // an ARG or ENV
+	File     Kind = "file"     // of the context
+	Base     Kind = "base"     // the same base image, with another digest
+	Other    Kind = "other"    // another base image, or another source
+	Changed  Kind = "changed"  // the Dockerfile
+	Gone     Kind = "gone"     // nothing differs
+	Repeated Kind = "repeated" // the very same step, in this run
+	New      Kind = "new"      // nothing like it was there
+	Untold   Kind = "unknown"
+)
+
+var (
+	gone      = Cause{Kind: Gone, Text: "the same step as in the earlier run: its result was not in the cache any more, or is on another builder"}
+	repeated  = Cause{Kind: Repeated, Text: "the same step more than once: its result was removed meanwhile, an attempt failed, or each node made its own"}
+	unlike    = Cause{Kind: New, Text: "the earlier run had no step like it"}
+	untold    = Cause{Kind: Untold, Text: "the files that it takes of the context are too many, or too large, to be compared"}
+	inserted  = Cause{Kind: Changed, Text: "a step was put in, or left out"}
+	elsewhere = Cause{Kind: Other, Text: "it is made from something else"}
+)
+
+// at is the cause as it is told of a step.
+func (c Cause) at(s *ledger.Step) Cause {
+	c.File, c.Line = s.File, s.Line
+	return c
+}
+
+// most is how many things that differ are named.
+const most = 3
+
+// difference tells what two steps differ in, what they are made from aside.
+func difference(was, is *ledger.Step) Cause {
+	switch {
+	case was.Kind != ledger.StepRun || is.Kind != ledger.StepRun:
+		return ofBases(was, is)
+	case was.Text != is.Text:
+		return Cause{Kind: Changed, Text: "the line itself changed"}
+	}
+	if names := differing(was.Env, is.Env); len(names) > 0 {
+		return Cause{Kind: Variable, Text: "ARG or ENV " + list(names) + " changed"}
+	}
+	if names := differing(was.Files, is.Files); len(names) > 0 {
+		return Cause{Kind: File, Text: ofFiles(names) + " changed"}
+	}
+	if names := differing(was.Parts, is.Parts); len(names) > 0 {
+		return Cause{Kind: Changed, Text: "its " + list(names) + " changed"}
+	}
+	return elsewhere
+}
+
+func ofFiles(names []string) string {
+	switch {
+	case len(names) == 1 && strings.Trim(names[0], "/") == "":
+		return "what is taken of the context"
+	case len(names) == 1:
+		return "file " + names[0] + " in the context"
+	}
+	return "files " + list(names) + " in the context"
+}
+
+func ofBases(was, is *ledger.Step) Cause {
+	switch {
+	case was.Kind != ledger.StepBase || is.Kind != ledger.StepBase:
+		return elsewhere
+	case was.Text == is.Text:
+		return Cause{Kind: Base, Text: fmt.Sprintf("base image %s has another digest", is.Text)}
+	}
+	return Cause{Kind: Other, Text: "another base image"}
+}
+
+// differing are the keys of what is not the same in two maps, sorted.
+func differing(was, is map[string]string) (keys []string) {
+	for _, k := range slices.Sorted(maps.Keys(is)) {
+		if old, had := was[k]; !had || old != is[k] {
+			keys = append(keys, k)
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(was)) {
+		if _, has := is[k]; !has {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
+func list(names []string) string { return plural.Some(names, most, ", ") }
+
+// mostAgain is how many lines a summary tells of.
+const mostAgain = 3
+
+// Again are the lines that took the longest of those whose steps were run for a reason that
+// people may not expect: a variable, a file or a base image that changed.
+func Again(lines []Line) (all []ledger.RanAgain) {
+	for _, l := range lines {
+		at := slices.IndexFunc(l.Reasons, func(r Reason) bool { return r.Kind == Variable || r.Kind == File || r.Kind == Base })
+		if at < 0 || len(all) == mostAgain {
+			continue
+		}
+		all = append(all, ledger.RanAgain{File: l.File, Line: l.Line, Text: l.Text, Ran: l.Ran, Cached: l.Cached, Seconds: l.Seconds, Bytes: l.Bytes,
+			Why: l.Reasons[at].Told(l.File)})
+	}
+	return all
+}

@@ -1,0 +1,254 @@
+package explain
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/stoker-build/stoker/internal/ledger"
+)
+
+// mostCompared is how many steps of a line, the last ones, are compared with one that is
+// like them.
+const mostCompared = 8
+
+// key is equal for steps that do the same to the same: also where their identities differ,
+// or do not, since an identity is without what is in the context's files.
+type key [sha256.Size]byte
+
+// place is where steps are looked for that are like another.
+type place struct {
+	file string
+	line int
+	text string
+}
+
+func placeOf(s *ledger.Step) place { return place{s.File, s.Line, s.Text} }
+
+// spot is a place, upon a step.
+type spot struct {
+	place
+	on string
+}
+
+// run is the steps of a run.
+type run struct {
+	steps []ledger.Step
+	byID  map[string]int
+	keys  []key
+	byKey map[key]int
+	like  map[spot][]int // by place, upon what they are made from first, or upon anything
+}
+
+func newRun(steps []ledger.Step) *run {
+	r := &run{steps: steps, byID: make(map[string]int, len(steps)), keys: make([]key, len(steps)), byKey: make(map[key]int, len(steps)), like: map[spot][]int{}}
+	for i := range steps {
+		s := &steps[i]
+		r.byID[s.ID] = i
+		r.keys[i] = r.keyOf(s)
+		if _, known := r.byKey[r.keys[i]]; !known {
+			r.byKey[r.keys[i]] = i
+		}
+		for _, p := range places(s) {
+			r.like[spot{place: p}] = append(r.like[spot{place: p}], i)
+			at := spot{p, first(s)}
+			r.like[at] = append(r.like[at], i)
+		}
+	}
+	return r
+}
+
+// places are those at which a step is looked for, the best first: with the same text,
+// wherever it stands, and else where it stands. Of base images it is the name.
+func places(s *ledger.Step) []place {
+	if s.Line == 0 {
+		return []place{{text: string(s.Kind) + s.Text}, {text: string(s.Kind)}}
+	}
+	return []place{{file: s.File, text: s.Text}, {file: s.File, line: s.Line}}
+}
+
+// first is what a step is made from first; empty for nothing.
+func first(s *ledger.Step) string {
+	if len(s.On) == 0 {
+		return "-"
+	}
+	return s.On[0]
+}
+
+func (r *run) keyOf(s *ledger.Step) (k key) {
+	if s.Kind != ledger.StepRun {
+		return sha256.Sum256([]byte(s.ID))
+	}
+	h := sha256.New()
+	for _, m := range []map[string]string{s.Env, s.Files, s.Parts} {
+		for _, name := range slices.Sorted(maps.Keys(m)) {
+			fmt.Fprintf(h, "%q=%q ", name, m[name])
+		}
+		_, _ = io.WriteString(h, "\n")
+	}
+	for _, on := range s.On {
+		if i, known := r.byID[on]; known {
+			_, _ = h.Write(r.keys[i][:])
+		} else {
+			_, _ = io.WriteString(h, on)
+		}
+	}
+	copy(k[:], h.Sum(nil))
+	return k
+}
+
+// search looks for what is near to the steps of a run, in an earlier one or, where there is
+// none, among those that come before them.
+type search struct {
+	now, pool *run
+	within    bool
+	nears     map[int]int // of now, in the pool; none where nothing is near
+}
+
+const none = -1
+
+func newSearch(now, earlier []ledger.Step) *search {
+	s := &search{now: newRun(now), nears: map[int]int{}}
+	if s.pool, s.within = s.now, earlier == nil; !s.within {
+		s.pool = newRun(earlier)
+	}
+	return s
+}
+
+// causes are why a step was run; none where it was not, or where a step had to be.
+func (s *search) causes(step *ledger.Step) (all []Cause) {
+	if step.Ran == 0 {
+		return nil
+	}
+	i := s.now.byID[step.ID]
+	_, known := s.same(i)
+	near := s.near(i)
+	switch {
+	case known && s.doubt(i):
+		all = append(all, untold.at(step))
+	case known:
+		all = append(all, gone)
+	case near != none:
+		all = append(all, s.cause(i, near))
+	case !s.within:
+		all = append(all, unlike)
+	}
+	if step.Ran > 1 {
+		all = append(all, repeated)
+	}
+	return all
+}
+
+// same returns the step of the pool that does the same as one.
+func (s *search) same(i int) (at int, known bool) {
+	if s.within {
+		return none, false
+	}
+	at, known = s.pool.byKey[s.now.keys[i]]
+	return at, known
+}
+
+// doubt tells that a step, or one that it is made from, takes files that nobody has looked at.
+func (s *search) doubt(i int) bool {
+	step := &s.now.steps[i]
+	for _, digest := range step.Files {
+		if digest == "" {
+			return true
+		}
+	}
+	return slices.ContainsFunc(step.On, func(id string) bool {
+		on, known := s.now.byID[id]
+		return known && s.doubt(on)
+	})
+}
+
+// near returns the step of the pool that is the nearest to one: at the same place, upon the
+// same or what is nearest to that, with the fewest differences.
+func (s *search) near(i int) int {
+	if at, known := s.nears[i]; known {
+		return at
+	}
+	s.nears[i] = none // steps are made from none that is made from them
+	s.nears[i] = s.find(i)
+	return s.nears[i]
+}
+
+func (s *search) find(i int) int {
+	if at, same := s.same(i); same {
+		return at
+	}
+	step := &s.now.steps[i]
+	upon := s.upon(step)
+	for _, p := range places(step) {
+		for _, at := range []spot{{p, upon}, {place: p}} {
+			if at.on == "" && upon == "" {
+				continue
+			}
+			if found := s.closest(i, s.pool.like[at]); found != none {
+				return found
+			}
+		}
+	}
+	return s.closest(i, s.pool.like[spot{place: places(step)[0]}])
+}
+
+// upon is what the nearest step would be made from; empty for something that is not known.
+func (s *search) upon(step *ledger.Step) string {
+	on, known := s.now.byID[first(step)]
+	switch {
+	case !known:
+		return first(step)
+	case s.within:
+		return first(step)
+	}
+	if near := s.near(on); near != none {
+		return s.pool.steps[near].ID
+	}
+	return ""
+}
+
+// closest returns the one of some steps that differs the least from one, of the last ones.
+func (s *search) closest(i int, among []int) int {
+	best, least := none, 0
+	compared := 0
+	for n := len(among) - 1; n >= 0 && compared < mostCompared; n-- {
+		if s.within && among[n] >= i {
+			continue
+		}
+		compared++
+		if d := distance(&s.pool.steps[among[n]], &s.now.steps[i]); best == none || d < least {
+			best, least = among[n], d
+		}
+	}
+	return best
+}
+
+func distance(a, b *ledger.Step) int {
+	d := len(differing(a.Env, b.Env)) + len(differing(a.Files, b.Files)) + len(differing(a.Parts, b.Parts))
+	if a.Text != b.Text {
+		d++
+	}
+	return d
+}
+
+// cause is the first difference of a step and one of the pool, down what they are made from.
+func (s *search) cause(i, was int) Cause {
+	is, old := &s.now.steps[i], &s.pool.steps[was]
+	if len(is.On) != len(old.On) {
+		return elsewhere.at(is)
+	}
+	for n, id := range is.On {
+		on, known := s.now.byID[id]
+		before, knew := s.pool.byID[old.On[n]]
+		if !known || !knew || s.now.keys[on] == s.pool.keys[before] {
+			continue
+		}
+		if a, b := &s.now.steps[on], &s.pool.steps[before]; a.Kind == ledger.StepRun && a.Text != b.Text && s.near(on) != before {
+			return inserted.at(a)
+		}
+		return s.cause(on, before)
+	}
+	return difference(old, is).at(is)
+}

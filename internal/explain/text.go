@@ -1,0 +1,77 @@
+package explain
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/bytesize"
+	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/plural"
+	"github.com/stoker-build/stoker/internal/visible"
+)
+
+const (
+	// How many reasons are told of a line.
+	mostReasons = 3
+	// How much of a step's text is told.
+	mostText = 90
+)
+
+// Text tells people of lines.
+func Text(lines []Line) string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ran\tcached\ttime\tbytes\tstep")
+	for _, l := range lines {
+		fmt.Fprintf(w, "%d\t%d\t%s\t%s\t%s:%d  %s\n", l.Ran, l.Cached, took(l.Seconds), l.size(), visible.Line(l.File), l.Line, text(l.Text))
+		for i, r := range l.Reasons {
+			if i == mostReasons {
+				fmt.Fprintf(w, "\t\t\t\t  and for %s more\n", plural.Of(len(l.Reasons)-i, "reason"))
+				break
+			}
+			fmt.Fprintf(w, "\t\t\t\t  %s: %s\n", plural.Of(r.Steps, "step"), visible.Line(r.Told(l.File)))
+		}
+	}
+	_ = w.Flush() // a strings.Builder never fails
+	return b.String()
+}
+
+// size is what a line's results take, as far as it is known.
+func (l Line) size() string {
+	switch {
+	case l.Bytes == nil && l.Ran == 0:
+		return "-"
+	case l.Bytes == nil:
+		return "not known"
+	case l.SizesMissing > 0:
+		return "over " + bytesize.Text(*l.Bytes)
+	}
+	return bytesize.Text(*l.Bytes)
+}
+
+func took(seconds float64) string {
+	d := time.Duration(seconds * float64(time.Second))
+	if d < time.Minute {
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	}
+	return d.Round(time.Second).String()
+}
+
+func text(s string) string {
+	runes := []rune(visible.Line(s))
+	if len(runes) > mostText {
+		return string(runes[:mostText]) + "..."
+	}
+	return string(runes)
+}
+
+// Headline says in a line what came of all steps.
+func Headline(steps []ledger.Step) string {
+	s := ledger.SumSteps(steps)
+	if s == nil {
+		return "no step is on record: it was not known what the jobs do"
+	}
+	return fmt.Sprintf("%s, run %s in %s, found in the cache %s", plural.Of(s.Distinct, "distinct step"), plural.Of(s.Ran, "time"), took(s.Seconds), plural.Of(s.Cached, "time"))
+}

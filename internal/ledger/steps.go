@@ -1,0 +1,256 @@
+package ledger
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/stoker-build/stoker/internal/plural"
+	"github.com/stoker-build/stoker/internal/visible"
+)
+
+// Step is one line of steps.jsonl: what some of the run's jobs do, each once, with what
+// became of it.
+type Step struct {
+	ID string `json:"id"`
+	// Like is the ID of an earlier line with the same form, which is left out then.
+	Like string `json:"like,omitempty"`
+	*StepForm
+	// On are the steps that it is made from.
+	On []string `json:"on,omitempty"`
+	// Jobs have it. Ran is how often it was made, or tried in vain, and Cached how many
+	// jobs found it in the cache; the others took what was being made for another, or never came to it.
+	Jobs   int `json:"jobs"`
+	Ran    int `json:"ran"`
+	Cached int `json:"cached"`
+	// Seconds is how long the makings took together.
+	Seconds float64 `json:"seconds"`
+	// Bytes is what its result takes in a cache; nil where that was not seen.
+	Bytes *int64 `json:"bytes,omitempty"`
+	// Names are those of the jobs that have it; only in a forecast.
+	Names []string `json:"-"`
+}
+
+// StepKind tells steps from what they are made from.
+type StepKind string
+
+// The kinds of steps.
+const (
+	StepRun    StepKind = "step"
+	StepBase   StepKind = "base"   // an image
+	StepSource StepKind = "source" // what is fetched from elsewhere
+)
+
+// StepForm is what makes a step the one that it is, beside what it is made from.
+type StepForm struct {
+	Kind StepKind `json:"kind"`
+	// Op is exec, copy, file or merge.
+	Op   string `json:"op,omitempty"`
+	Text string `json:"text"`
+	File string `json:"file,omitempty"`
+	Line int    `json:"line,omitempty"`
+	// Env has a hash of the value of each variable, by which it can only be told whether
+	// two are the same.
+	Env map[string]string `json:"env,omitempty"`
+	// Files are digests of what it takes of the context; empty where that is not known.
+	Files map[string]string `json:"files,omitempty"`
+	// Parts are its user, directory and platform, and digests of what else tells it from others.
+	Parts map[string]string `json:"parts,omitempty"`
+	// Owner is the name by which it gives files an owner.
+	Owner string `json:"owner,omitempty"`
+	// Caches are its cache mounts.
+	Caches []string `json:"cache_mounts,omitempty"`
+	// Digest is that of a base image.
+	Digest string `json:"digest,omitempty"`
+}
+
+// Steps tells how the steps of a run went.
+type Steps struct {
+	// Distinct is how many there are, base images aside; Ran is how often they were made,
+	// and Cached how often found in the cache.
+	Distinct int `json:"distinct"`
+	Ran      int `json:"ran"`
+	Cached   int `json:"cached"`
+	// Seconds is how long the makings took together.
+	Seconds float64 `json:"seconds"`
+	// Again are the lines of Dockerfiles that took the longest of those whose steps were run
+	// for a reason that people may not expect.
+	Again []RanAgain `json:"again,omitempty"`
+}
+
+// RanAgain is a line of a Dockerfile, and why its steps were run.
+type RanAgain struct {
+	File    string  `json:"file"`
+	Line    int     `json:"line"`
+	Text    string  `json:"text"`
+	Ran     int     `json:"ran"`
+	Cached  int     `json:"cached"`
+	Seconds float64 `json:"seconds"`
+	Bytes   *int64  `json:"bytes,omitempty"`
+	Why     string  `json:"why"`
+}
+
+// String says how often, and why.
+func (r RanAgain) String() string {
+	return fmt.Sprintf("%s:%d ran %s: %s", r.File, r.Line, plural.Of(r.Ran, "time"), r.Why)
+}
+
+// writeAgain tells of steps that were run for a reason that people may not expect.
+func (s Summary) writeAgain(b *strings.Builder) {
+	if s.Steps == nil || len(s.Steps.Again) == 0 {
+		return
+	}
+	b.WriteString("\n### Steps run again\n\n")
+	for _, r := range s.Steps.Again {
+		fmt.Fprintf(b, "- %s, %s\n", visible.Markdown(r.String()), duration(r.Seconds))
+	}
+}
+
+// SumSteps sums steps up; nil for none.
+func SumSteps(all []Step) *Steps {
+	var s Steps
+	for _, step := range all {
+		if step.Kind != StepRun {
+			continue
+		}
+		s.Distinct++
+		s.Ran += step.Ran
+		s.Cached += step.Cached
+		s.Seconds += step.Seconds
+	}
+	if s.Distinct == 0 {
+		return nil
+	}
+	return &s
+}
+
+// WriteSteps writes steps.jsonl. What an earlier part of the run has there is added.
+func (l *Ledger) WriteSteps(steps []Step) error {
+	if err := l.manifest.inPlace(); err != nil {
+		return err
+	}
+	if before, err := ReadSteps(l.dir); err == nil { // else it says nothing of this part
+		steps = AddSteps(before, steps)
+	}
+	data, err := EncodeSteps(steps)
+	if err != nil {
+		return err
+	}
+	return replaceFile(filepath.Join(l.dir, StepsFile), data)
+}
+
+// AddSteps adds what became of steps in a later part of a run.
+func AddSteps(before, later []Step) []Step {
+	at := make(map[string]int, len(later))
+	for i, s := range later {
+		at[s.ID] = i
+	}
+	for _, s := range before {
+		i, again := at[s.ID]
+		if !again {
+			later = append(later, s)
+			continue
+		}
+		both := &later[i]
+		both.Jobs, both.Ran, both.Cached, both.Seconds = max(both.Jobs, s.Jobs), both.Ran+s.Ran, both.Cached+s.Cached, both.Seconds+s.Seconds
+		if both.Bytes == nil {
+			both.Bytes = s.Bytes
+		}
+	}
+	return later
+}
+
+// EncodeSteps returns steps as steps.jsonl has them.
+func EncodeSteps(steps []Step) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	first := map[*StepForm]string{}
+	for _, s := range steps {
+		if id, is := first[s.StepForm]; is {
+			s.Like, s.StepForm = id, nil
+		} else {
+			first[s.StepForm] = s.ID
+		}
+		if err := e.Encode(s); err != nil {
+			return nil, err
+		}
+	}
+	return b.Bytes(), nil
+}
+
+// NoStepsError tells that a run has no steps on record.
+type NoStepsError struct{ Dir string }
+
+// Error implements error.
+func (e *NoStepsError) Error() string {
+	return fmt.Sprintf("the run in %s has no %s: it goes on, was killed, or is of an earlier version of Stoker", e.Dir, StepsFile)
+}
+
+// ReadSteps reads the steps of the run in a directory. The error is a *NoRunError or a
+// *NoStepsError where there are none.
+func ReadSteps(dir string) ([]Step, error) {
+	data, err := os.ReadFile(filepath.Join(dir, StepsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		if !hasRun(dir) {
+			return nil, &NoRunError{Dir: dir}
+		}
+		return nil, &NoStepsError{Dir: dir}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return decodeSteps(data)
+}
+
+func decodeSteps(data []byte) (all []Step, err error) {
+	forms := map[string]*StepForm{}
+	for number, line := 1, []byte(nil); len(data) > 0; number++ {
+		line, data, _ = bytes.Cut(data, []byte("\n"))
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		var s Step
+		if err := json.Unmarshal(line, &s); err != nil {
+			return nil, fmt.Errorf("%s: line %d: %w", StepsFile, number, err)
+		}
+		if s.StepForm == nil {
+			s.StepForm, s.Like = forms[s.Like], ""
+		}
+		if s.StepForm == nil {
+			return nil, fmt.Errorf("%s: line %d is like a step that does not come before it", StepsFile, number)
+		}
+		forms[s.ID] = s.StepForm
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// StepsBefore returns the steps of the run that came before the one in a directory, which is
+// archived there, and where that is; nothing where there is none that has any on record.
+func StepsBefore(dir string) (string, []Step) {
+	runs, err := runsOf(dir, true)
+	if err != nil {
+		return "", nil
+	}
+	for _, run := range slices.Backward(runs) { // archived ones are called by their times
+		if run == dir {
+			continue
+		}
+		steps, err := ReadSteps(run)
+		if errors.As(err, new(*NoStepsError)) {
+			continue
+		}
+		if err != nil || len(steps) == 0 {
+			return "", nil
+		}
+		return run, steps
+	}
+	return "", nil
+}

@@ -1,0 +1,106 @@
+package ledger
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func stepOf(id, text string, env map[string]string, ran int, seconds float64) Step {
+	return Step{ID: id, Jobs: 1, Ran: ran, Seconds: seconds, StepForm: &StepForm{Kind: StepRun, Text: text, File: "Dockerfile", Line: 3, Env: env}}
+}
+
+// Steps are read as they were written; those of one form have it once.
+func TestStepsAreReadBack(t *testing.T) {
+	one := stepOf("a", "RUN <make> & more", map[string]string{"A": "1"}, 2, 1.5)
+	one.On, one.Bytes = []string{"x", "y"}, new(int64(0))
+	alike := Step{ID: "b", Jobs: 3, StepForm: one.StepForm}
+	all := []Step{one, alike, stepOf("c", "RUN c", nil, 0, 0)}
+	data, err := EncodeSteps(all)
+	if err != nil || strings.Count(string(data), "RUN <make> & more") != 1 {
+		t.Fatalf("%v\n%s", err, data)
+	}
+	if got, err := decodeSteps(data); err != nil || !reflect.DeepEqual(got, all) || got[0].StepForm != got[1].StepForm {
+		t.Errorf("%v\n%+v\nwant\n%+v", err, got, all)
+	}
+	for text, says := range map[string]string{
+		`{"id":"b","like":"a","jobs":1}`:                     "line 1 is like a step that does not come before it",
+		string(data) + "{":                                   "steps.jsonl: line 4",
+		"\n" + `{"id":"b","jobs":"x"}`:                       "steps.jsonl: line 2",
+		`{"id":"b","jobs":1,"ran":0,"cached":0,"seconds":0}`: "line 1",
+	} {
+		if _, err := decodeSteps([]byte(text)); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// A run that is gone on with has the steps of all its parts.
+func TestAddSteps(t *testing.T) {
+	before := []Step{stepOf("a", "RUN a", nil, 1, 2), stepOf("gone", "RUN gone", nil, 1, 1)}
+	before[0].Cached, before[0].Bytes = 4, new(int64(9))
+	all := AddSteps(before, []Step{stepOf("a", "RUN a", nil, 1, 3), stepOf("b", "RUN b", nil, 1, 1)})
+	if len(all) != 3 || all[0].Ran != 2 || all[0].Cached != 4 || all[0].Seconds != 5 || *all[0].Bytes != 9 || all[2].ID != "gone" {
+		t.Errorf("%+v", all)
+	}
+	if sum := SumSteps(all); sum.Distinct != 3 || sum.Ran != 4 || sum.Cached != 4 || sum.Seconds != 7 {
+		t.Errorf("%+v", sum)
+	}
+	if SumSteps(nil) != nil {
+		t.Error("no steps have a sum")
+	}
+}
+
+// The run before is the last archived one that has steps on record.
+func TestStepsBefore(t *testing.T) {
+	dir := t.TempDir()
+	put := func(path, text string) {
+		t.Helper()
+		path = filepath.Join(dir, path)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := ReadSteps(dir); !errors.As(err, new(*NoRunError)) {
+		t.Errorf("no run: %v", err)
+	}
+	put(RunFile, "{}")
+	if _, err := ReadSteps(dir); !errors.As(err, new(*NoStepsError)) {
+		t.Errorf("no steps: %v", err)
+	}
+	if where, steps := StepsBefore(dir); where != "" || steps != nil {
+		t.Errorf("before the first: %s %+v", where, steps)
+	}
+	for _, at := range []string{"archive/2026-01-01", "archive/2026-01-02", "archive/2026-01-03"} {
+		put(at+"/"+RunFile, "{}")
+	}
+	for _, at := range []string{"archive/2026-01-01", "archive/2026-01-02"} {
+		put(at+"/"+StepsFile, `{"id":"`+at+`","kind":"step","text":"RUN","jobs":1}`+"\n")
+	}
+	if where, steps := StepsBefore(dir); where != filepath.Join(dir, "archive/2026-01-02") || len(steps) != 1 || steps[0].ID != "archive/2026-01-02" {
+		t.Errorf("the last is %s %+v", where, steps)
+	}
+}
+
+func TestLearnedSteps(t *testing.T) {
+	dir := t.TempDir()
+	l := ReadLearnedSteps(dir, "kind")
+	a, b := stepOf("a", "RUN x", map[string]string{"SHA": "1", "TASK": "1", "PORT": "1"}, 1, 4), stepOf("b", "RUN x", map[string]string{"SHA": "1", "TASK": "2", "PORT": "1"}, 1, 6)
+	a.Bytes = new(int64(10))
+	l.Learn([]Step{a, b})
+	if got := l["RUN x"]; got.Seconds != 5 || *got.Bytes != 10 || !reflect.DeepEqual(got.Env, map[string]string{"SHA": "1", "PORT": "1"}) || len(got.Varied) != 0 {
+		t.Errorf("of one run: %+v", got)
+	}
+	l.Learn([]Step{stepOf("c", "RUN x", map[string]string{"SHA": "2", "PORT": "1"}, 1, 7)})
+	l.Learn([]Step{stepOf("c", "RUN x", map[string]string{"SHA": "2", "PORT": "1"}, 0, 0)}) // found in the cache
+	if err := WriteLearnedSteps(dir, "kind", l); err != nil {
+		t.Fatal(err)
+	}
+	if got := ReadLearnedSteps(dir, "kind")["RUN x"]; got.Seconds != 6 || *got.Bytes != 10 || !slices.Equal(got.Varied, []string{"SHA"}) {
+		t.Errorf("of three runs: %+v", got)
+	}
+}
