@@ -18,7 +18,7 @@ build deadcode deadcode golang.org/x/tools/cmd/deadcode
 
 .tools/bin/golangci-lint run "$@" ./...
 
-# What no program reaches is dead, also where a test does. The lab and the
-# builder in memory are made for tests.
+# What no program reaches is dead, also where a test does. The lab, the
+# builder in memory and linktest are made for tests.
 found=$(.tools/bin/deadcode ./...)
-if echo "$found" | grep -v -e '^internal/lab/' -e '^internal/node/nodetest/' | grep .; then exit 1; fi
+if echo "$found" | grep -v -e '^internal/lab/' -e '^internal/node/nodetest/' -e '^internal/link/linktest/' | grep .; then exit 1; fi

@@ -47,7 +47,7 @@ func TestReport(t *testing.T) {
 	recordRun(t, "stoker-out/1", 1, 2, map[string]ledger.Status{"a": ledger.Skipped, "b": ledger.Built}) // which archives the first
 
 	code, out := runStoker(t.Context(), "report", "--refs", "refs.json")
-	if code != ExitFailed || !strings.Contains(out, "4 jobs: 2 built, 2 skipped, 0 failed\n") || !strings.Contains(out, "shard 3 of 3 is not among these runs: 2 of 6 jobs") {
+	if code != ExitFailed || !strings.Contains(out, "4 of 6 jobs: 2 built, 2 skipped, 0 failed\n") || !strings.Contains(out, "shard 3 of 3 is not among these runs: 2 of 6 jobs") {
 		t.Errorf("exit code %d, %s", code, out)
 	}
 	var refs map[string]ledger.Ref
@@ -55,7 +55,7 @@ func TestReport(t *testing.T) {
 	if err != nil || json.Unmarshal(data, &refs) != nil || len(refs) != 4 || refs["c"].Image != "r.example/out@sha256:c" {
 		t.Errorf("references %s, %v", data, err)
 	}
-	if _, out := runStoker(t.Context(), "report", "stoker-out", "stoker-out/1/", "--archived"); !strings.Contains(out, "4 jobs: 3 built, 1 skipped") || !strings.Contains(out, "in 3 runs") {
+	if _, out := runStoker(t.Context(), "report", "stoker-out", "stoker-out/1/", "--archived"); !strings.Contains(out, "4 of 6 jobs: 3 built, 1 skipped") || !strings.Contains(out, "in 3 runs") {
 		t.Errorf("with the archived run: %s", out)
 	}
 	recordRun(t, "stoker-out/3", 3, 2, map[string]ledger.Status{"e": ledger.Built, "f": ledger.Skipped})
