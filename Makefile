@@ -41,7 +41,7 @@ soak: setup build ## hundreds of images, on one daemon and on two, while daemons
 # Looking for races takes half as long again, and finds none where a test mostly waits for
 # daemons. So that is left to the packages in which code runs side by side, and to those tests
 # of the whole program in which much happens at once.
-WHOLE = ./bench/... ./deploy/... $(addprefix ./internal/,cli docstest release lab/...)
+WHOLE = ./bench/... ./deploy/... $(addprefix ./internal/,cli docstest release lab/... link/... rows/...)
 RACES = ^Test(FailuresAreIsolated|Interrupt|FirstBuildsStartBeforeAllIsKnown|TwoNodes|NodeThatDies|ThrottledRegistry|DaemonIsLost)$$
 
 # Side by side: most of the time tests wait for daemons.
