@@ -132,7 +132,7 @@ func (c *compressionRun) measure(ctx context.Context, way, dir string) (row repo
 	repo := c.registry.Host() + "/compression/" + dir
 	p := plan{address: d.Addr(), contextDir: c.contextDir, workDir: work, workers: compressionWorkers,
 		jobs: jobsOf(c.bases, c.registry.Host(), "compression/"+dir), tag: repo + "/{{.Name}}:1"}
-	out, err := p.stoker(ctx, c.stoker, "--compression", way, "--provenance", "false")
+	out, err := p.stoker(ctx, c.stoker, "--compression", way, "--auto-link=false", "--assemble", "builder")
 	if err != nil {
 		return row, err
 	}
