@@ -306,6 +306,19 @@ func (s *survey) forwarded(ctx context.Context, q question) (answer, error) {
 	return s.read(ctx, q, res)
 }
 
+// definitionOf is what a frontend's answer is made by.
+func definitionOf(ctx context.Context, ref gateway.Reference) (*pb.Definition, error) {
+	state, err := ref.ToState()
+	if err != nil {
+		return nil, err
+	}
+	def, err := state.Marshal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return def.ToPB(), nil
+}
+
 // graph reads a frontend's answer: the graphs of all platforms and attestations
 // as one.
 func (m *images) graph(ctx context.Context, c gateway.Client, res *gateway.Result, mode string, around graph.Surroundings) (graph.Graph, graph.Places, error) {
@@ -317,15 +330,11 @@ func (m *images) graph(ctx context.Context, c gateway.Client, res *gateway.Resul
 		return layers, err == nil
 	}
 	err := eachRef(res, func(ref gateway.Reference) error {
-		state, err := ref.ToState()
+		def, err := definitionOf(ctx, ref)
 		if err != nil {
 			return err
 		}
-		def, err := state.Marshal(ctx)
-		if err != nil {
-			return err
-		}
-		parsed, err := graph.ParseDefinition(def.ToPB())
+		parsed, err := graph.ParseDefinition(def)
 		if err != nil {
 			return err
 		}

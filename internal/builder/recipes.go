@@ -42,15 +42,10 @@ func (a *answer) recipes(ctx context.Context) (map[string]Recipe, error) {
 		}
 		d := Recipe{Config: a.res.Metadata[key]}
 		if ref != nil {
-			state, err := ref.ToState()
-			if err != nil {
+			var err error
+			if d.Steps, err = definitionOf(ctx, ref); err != nil {
 				return err
 			}
-			def, err := state.Marshal(ctx)
-			if err != nil {
-				return err
-			}
-			d.Steps = def.ToPB()
 		}
 		made[platform] = d
 		return nil

@@ -53,23 +53,34 @@ func PaceOf(entries []Entry, pulled int64) (p Pace) {
 	return p
 }
 
-func learnedPath(stateDir, dockerfile string) string {
-	return filepath.Join(stateDir, "learned", dockerfile+".json")
-}
-
 // ReadLearned returns what was learned of a Dockerfile, by its hash; the zero
 // value for nothing.
 func ReadLearned(stateDir, dockerfile string) Learned {
-	var l Learned
-	if data, err := os.ReadFile(learnedPath(stateDir, dockerfile)); err != nil || json.Unmarshal(data, &l) != nil {
-		return Learned{}
-	}
+	l, _ := readLearned[Learned](stateDir, dockerfile)
 	return l
 }
 
 // WriteLearned keeps what was learned of a Dockerfile for later runs.
 func WriteLearned(stateDir, dockerfile string, l Learned) error {
-	path := learnedPath(stateDir, dockerfile)
+	return writeLearned(stateDir, dockerfile, l)
+}
+
+func learnedPath(stateDir, name string) string {
+	return filepath.Join(stateDir, "learned", name+".json")
+}
+
+// readLearned reads what was kept by a name, and tells whether there is something.
+func readLearned[T any](stateDir, name string) (T, bool) {
+	var l, none T
+	if data, err := os.ReadFile(learnedPath(stateDir, name)); err != nil || json.Unmarshal(data, &l) != nil {
+		return none, false
+	}
+	return l, true
+}
+
+// writeLearned keeps something by a name.
+func writeLearned(stateDir, name string, l any) error {
+	path := learnedPath(stateDir, name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}

@@ -1,13 +1,6 @@
 package ledger
 
-import (
-	"encoding/json"
-	"os"
-	"path/filepath"
-	"slices"
-
-	"github.com/google/renameio/v2/maybe"
-)
+import "slices"
 
 // LearnedSteps are what earlier runs have seen of steps, by their texts.
 type LearnedSteps map[string]LearnedStep
@@ -85,29 +78,16 @@ func common(steps []*Step) map[string]string {
 	return env
 }
 
-func learnedStepsPath(stateDir, kind string) string {
-	return filepath.Join(stateDir, "learned", kind+".steps.json")
-}
-
 // ReadLearnedSteps returns what was learned of the steps of a kind of plan; nothing where
 // that cannot be read.
 func ReadLearnedSteps(stateDir, kind string) LearnedSteps {
-	l := LearnedSteps{}
-	if data, err := os.ReadFile(learnedStepsPath(stateDir, kind)); err != nil || json.Unmarshal(data, &l) != nil || l == nil {
-		return LearnedSteps{}
+	if l, is := readLearned[LearnedSteps](stateDir, kind+".steps"); is && l != nil {
+		return l
 	}
-	return l
+	return LearnedSteps{}
 }
 
 // WriteLearnedSteps keeps what was learned for later runs.
 func WriteLearnedSteps(stateDir, kind string, l LearnedSteps) error {
-	path := learnedStepsPath(stateDir, kind)
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	data, err := json.Marshal(l)
-	if err != nil {
-		return err
-	}
-	return maybe.WriteFile(path, data, 0o600)
+	return writeLearned(stateDir, kind+".steps", l)
 }

@@ -40,48 +40,61 @@ type Phases struct {
 	PostBuild float64 `json:"post_build"`
 }
 
-// Phase is one of a job's phases, or of several jobs', with its name for people.
+// Phase is one of a job's phases, or of several jobs': as the record calls it, and people.
 type Phase struct {
-	Name    string
-	Seconds float64
+	Key, Name string
+	Seconds   float64
+}
+
+// phases are all there are, in the order in which a job goes through them.
+var phases = []struct {
+	key, name string
+	of        func(*Phases) *float64
+}{
+	{"wait", "waiting", func(p *Phases) *float64 { return &p.Wait }},
+	{"check", "looking for tags", func(p *Phases) *float64 { return &p.Check }},
+	{"setup", "setting up", func(p *Phases) *float64 { return &p.Setup }},
+	{"resolve", "resolving images", func(p *Phases) *float64 { return &p.Resolve }},
+	{"context", "sending contexts", func(p *Phases) *float64 { return &p.Context }},
+	{"pull", "pulling", func(p *Phases) *float64 { return &p.Pull }},
+	{"steps", "steps", func(p *Phases) *float64 { return &p.Steps }},
+	{"cache", "cache import and export", func(p *Phases) *float64 { return &p.Cache }},
+	{"compress", "compressing", func(p *Phases) *float64 { return &p.Compress }},
+	{"push", "pushing", func(p *Phases) *float64 { return &p.Push }},
+	{"solve", "between steps", func(p *Phases) *float64 { return &p.Solve }},
+	{"record", "recording", func(p *Phases) *float64 { return &p.Record }},
+	{"post_build", "--post-build", func(p *Phases) *float64 { return &p.PostBuild }},
 }
 
 // Each returns the phases in the order in which a job goes through them.
 func (p Phases) Each() []Phase {
-	return []Phase{
-		{"waiting", p.Wait}, {"looking for tags", p.Check}, {"setting up", p.Setup}, {"resolving images", p.Resolve},
-		{"sending contexts", p.Context}, {"pulling", p.Pull}, {"steps", p.Steps}, {"cache import and export", p.Cache},
-		{"compressing", p.Compress}, {"pushing", p.Push}, {"between steps", p.Solve}, {"recording", p.Record},
-		{"--post-build", p.PostBuild},
+	all := make([]Phase, len(phases))
+	for i, one := range phases {
+		all[i] = Phase{one.key, one.name, *one.of(&p)}
 	}
+	return all
 }
 
 // Add adds others to the phases.
 func (p *Phases) Add(other Phases) {
-	all, more := p.fields(), other.fields()
-	for i := range all {
-		*all[i] += *more[i]
+	for _, one := range phases {
+		*one.of(p) += *one.of(&other)
 	}
 }
 
 // Seconds is the time of all phases.
 func (p Phases) Seconds() (all float64) {
-	for _, f := range p.fields() {
-		all += *f
+	for _, one := range phases {
+		all += *one.of(&p)
 	}
 	return all
 }
 
 // Round rounds to milliseconds, as the record has times.
 func (p *Phases) Round() {
-	for _, f := range p.fields() {
-		*f = math.Round(*f*1000) / 1000
+	for _, one := range phases {
+		*one.of(p) = math.Round(*one.of(p)*1000) / 1000
 	}
-}
-
-func (p *Phases) fields() []*float64 {
-	return []*float64{&p.Wait, &p.Check, &p.Setup, &p.Resolve, &p.Context, &p.Pull, &p.Steps, &p.Cache,
-		&p.Compress, &p.Push, &p.Solve, &p.Record, &p.PostBuild}
 }
 
 func (s *Summary) addPhases(p *Phases) {

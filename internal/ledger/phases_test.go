@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 )
@@ -15,5 +16,19 @@ func TestSharesOfPhases(t *testing.T) {
 	var none *Phases
 	if got := none.Shares(); got != nil {
 		t.Errorf("%q of nothing", got)
+	}
+}
+
+// What programs read of phases is called the same everywhere.
+func TestKeysOfPhases(t *testing.T) {
+	of := reflect.TypeFor[Phases]()
+	each := Phases{}.Each()
+	if len(each) != of.NumField() {
+		t.Fatalf("%d phases of %d fields", len(each), of.NumField())
+	}
+	for i, phase := range each {
+		if tag := of.Field(i).Tag.Get("json"); tag != phase.Key {
+			t.Errorf("the record calls %s %s", phase.Key, tag)
+		}
 	}
 }

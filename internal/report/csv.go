@@ -9,11 +9,14 @@ import (
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
-// columns are those of the CSV, in their order.
-var columns = []struct {
+// column is one of the CSV.
+type column struct {
 	name  string
 	value func(Job) string
-}{
+}
+
+// columns are all, in their order.
+var columns = append([]column{
 	{"name", func(j Job) string { return j.Name }},
 	{"status", func(j Job) string { return string(j.Status) }},
 	{"base_image", func(j Job) string { return j.BaseImage }},
@@ -29,29 +32,19 @@ var columns = []struct {
 	{"node", func(j Job) string { return j.Node }},
 	{"run", func(j Job) string { return j.Run }},
 	{"runs", func(j Job) string { return fmt.Sprint(j.Runs) }},
-	{"wait_seconds", phase(func(p ledger.Phases) float64 { return p.Wait })},
-	{"check_seconds", phase(func(p ledger.Phases) float64 { return p.Check })},
-	{"setup_seconds", phase(func(p ledger.Phases) float64 { return p.Setup })},
-	{"resolve_seconds", phase(func(p ledger.Phases) float64 { return p.Resolve })},
-	{"context_seconds", phase(func(p ledger.Phases) float64 { return p.Context })},
-	{"pull_seconds", phase(func(p ledger.Phases) float64 { return p.Pull })},
-	{"steps_seconds", phase(func(p ledger.Phases) float64 { return p.Steps })},
-	{"cache_seconds", phase(func(p ledger.Phases) float64 { return p.Cache })},
-	{"compress_seconds", phase(func(p ledger.Phases) float64 { return p.Compress })},
-	{"push_seconds", phase(func(p ledger.Phases) float64 { return p.Push })},
-	{"solve_seconds", phase(func(p ledger.Phases) float64 { return p.Solve })},
-	{"record_seconds", phase(func(p ledger.Phases) float64 { return p.Record })},
-	{"post_build_seconds", phase(func(p ledger.Phases) float64 { return p.PostBuild })},
-}
+}, phaseColumns()...)
 
-// phase is the time of one of a job's phases; empty where that is not known.
-func phase(of func(ledger.Phases) float64) func(Job) string {
-	return func(j Job) string {
-		if j.Phases == nil {
-			return ""
-		}
-		return fmt.Sprint(of(*j.Phases))
+// phaseColumns are the times of a job's phases; empty where they are not known.
+func phaseColumns() (all []column) {
+	for i, phase := range (ledger.Phases{}).Each() {
+		all = append(all, column{phase.Key + "_seconds", func(j Job) string {
+			if j.Phases == nil {
+				return ""
+			}
+			return fmt.Sprint(j.Phases.Each()[i].Seconds)
+		}})
 	}
+	return all
 }
 
 // unfinished is the status of jobs that are in no record.
