@@ -306,19 +306,6 @@ func (s *survey) forwarded(ctx context.Context, q question) (answer, error) {
 	return s.read(ctx, q, res)
 }
 
-// definitionOf is what a frontend's answer is made by.
-func definitionOf(ctx context.Context, ref gateway.Reference) (*pb.Definition, error) {
-	state, err := ref.ToState()
-	if err != nil {
-		return nil, err
-	}
-	def, err := state.Marshal(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return def.ToPB(), nil
-}
-
 // graph reads a frontend's answer: the graphs of all platforms and attestations
 // as one.
 func (m *images) graph(ctx context.Context, c gateway.Client, res *gateway.Result, mode string, around graph.Surroundings) (graph.Graph, graph.Places, error) {

@@ -118,3 +118,16 @@ func rootAt(dir, at string) (root link.Root, ok bool) {
 	})
 	return root, err == nil
 }
+
+// definitionOf is what a frontend's answer is made by.
+func definitionOf(ctx context.Context, ref gateway.Reference) (*pb.Definition, error) {
+	state, err := ref.ToState()
+	if err != nil {
+		return nil, err
+	}
+	def, err := state.Marshal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return def.ToPB(), nil
+}
