@@ -32,8 +32,8 @@ func TestFirstBuildsStartBeforeAllIsKnown(t *testing.T) {
 			}
 			kinds := events[struct{ Type string }](w, "")
 			asked := lastOf(kinds, "surveying")
-			if built, swept := firstOf(kinds, "job_finished"), firstOf(kinds, "sweep_started"); built > asked || swept < asked {
-				t.Errorf("of %d events, the first job finished at %d, it was last asked at %d and first swept at %d\n%s", len(kinds), built, asked, swept, out)
+			if started, swept := firstOf(kinds, "job_started"), firstOf(kinds, "sweep_started"); started > asked || swept < asked {
+				t.Errorf("of %d events, the first job started at %d, it was last asked at %d and first swept at %d\n%s", len(kinds), started, asked, swept, out)
 			}
 			w.checkPulledOnce()
 			swept := map[int]bool{}
