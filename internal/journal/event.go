@@ -261,12 +261,23 @@ type (
 		ReservedBytes int64  `json:"reserved_bytes"`
 		HighBytes     int64  `json:"high_bytes"`
 		Unknown       bool   `json:"unknown,omitempty"`
+		// Cache is what the node's cache was made of when that was last looked at; nil
+		// before, and where it cannot be listed.
+		Cache *Parts `json:"cache,omitempty"`
 		// Workers of the node there are, of which Running are at work.
 		Workers int `json:"workers"`
 		Running int `json:"running"`
 		// Waiting counts the jobs that wait, by what they wait for: a worker, space, a
 		// registry, another job's image or the pause before their next attempt.
 		Waiting map[string]int `json:"waiting,omitempty"`
+	}
+
+	// Parts are the bytes of a cache, by what they are to the run.
+	Parts struct {
+		Live     int64 `json:"live_bytes"`
+		Dead     int64 `json:"dead_bytes"`
+		Foreign  int64 `json:"foreign_bytes"`
+		LeftOver int64 `json:"left_over_bytes"`
 	}
 
 	// Lost tells an observer that it was too slow for some events. It is in no file.

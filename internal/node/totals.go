@@ -77,6 +77,21 @@ func (o Outlook) of(g *gauge) (at Outlook, known bool) {
 
 // Sample is how full the node was when that was last seen; it asks nobody.
 func (n *Node) Sample() journal.Sampled {
+	s := n.level()
+	if n.sweeper == nil {
+		return s
+	}
+	if there := n.sweeper.Counts().There; there != nil {
+		s.Cache = &journal.Parts{
+			Live: there[cache.Live].Bytes, Dead: there[cache.Dead].Bytes,
+			Foreign: there[cache.Foreign].Bytes, LeftOver: there[cache.LeftOver].Bytes,
+		}
+	}
+	return s
+}
+
+// level is how near the node is to the tightest of its bounds.
+func (n *Node) level() journal.Sampled {
 	a := n.space
 	a.mu.Lock()
 	defer a.mu.Unlock()

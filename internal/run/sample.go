@@ -5,8 +5,11 @@ import (
 	"time"
 )
 
-// sampleInterval is how often it is told how full the nodes are and what waits.
-const sampleInterval = 10 * time.Second
+// sampleInterval is how long it is until it is told again how full the nodes are and what
+// waits: short runs can be seen as well as long ones, whose record shall stay small.
+func sampleInterval(age time.Duration) time.Duration {
+	return min(max(age/200, time.Second), 10*time.Second)
+}
 
 // What jobs wait for.
 const (

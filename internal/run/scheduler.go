@@ -122,7 +122,8 @@ func (s *scheduler) loop(ctx context.Context, first func()) {
 		}
 	})
 	ended := ctx.Done()
-	timer, sampler := time.NewTimer(throttle.Never), time.NewTicker(sampleInterval)
+	began := time.Now()
+	timer, sampler := time.NewTimer(throttle.Never), time.NewTimer(sampleInterval(0))
 	defer timer.Stop()
 	defer sampler.Stop()
 	for {
@@ -149,6 +150,7 @@ func (s *scheduler) loop(ctx context.Context, first func()) {
 		case <-timer.C:
 		case <-sampler.C:
 			s.sample()
+			sampler.Reset(sampleInterval(time.Since(began)))
 		case <-ended:
 		}
 	}

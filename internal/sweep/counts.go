@@ -15,10 +15,11 @@ type Counts struct {
 	Removing       int       // sweeps that removed something
 	Dead           cache.Sum // what was found dead: what was removed and what is left
 	Removed        cache.Sum
-	Refused        cache.Sum // of the last sweep that was asked for them
-	Refusals       int       // how often BuildKit left a record that it was asked to remove
-	Astray         cache.Sum // removed, but was not dead; must be 0
-	Left           cache.Sum // dead at the last look and not removed since
+	Refused        cache.Sum                 // of the last sweep that was asked for them
+	Refusals       int                       // how often BuildKit left a record that it was asked to remove
+	Astray         cache.Sum                 // removed, but was not dead; must be 0
+	Left           cache.Sum                 // dead at the last look and not removed since
+	There          map[cache.State]cache.Sum // at the last look and not removed since; nil before the first
 	Longest        time.Duration
 	Failures       []string
 	StartBytes     int64 // of the cache, when the run began
@@ -28,22 +29,26 @@ type Counts struct {
 
 // counts adds Counts up.
 type counts struct {
-	mu   sync.Mutex
-	c    Counts
-	left map[string]int64 // sizes of the records that are dead and still there
+	mu    sync.Mutex // guards what follows
+	c     Counts
+	there map[string]judged // the records of the last look, by their IDs, that were not removed since
 }
 
-// look notes the size of the cache, and what is dead in it.
+// judged is a record's size, and the verdict on it.
+type judged struct {
+	size  int64
+	state cache.State
+}
+
+// look notes the size of the cache, and what is in it.
 func (c *counts) look(report *cache.Report) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.c.EndBytes = cache.SumOf(report.Records).Bytes
 	c.c.PeakBytes = max(c.c.PeakBytes, c.c.EndBytes)
-	c.left = map[string]int64{}
+	c.there = make(map[string]judged, len(report.Records))
 	for i, v := range report.Verdicts {
-		if v.State == cache.Dead {
-			c.left[report.Records[i].ID] = report.Records[i].Size
-		}
+		c.there[report.Records[i].ID] = judged{report.Records[i].Size, v.State}
 	}
 }
 
@@ -52,7 +57,7 @@ func (c *counts) removed(records []cache.Record) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, r := range records {
-		delete(c.left, r.ID)
+		delete(c.there, r.ID)
 		c.c.EndBytes -= r.Size
 	}
 }
@@ -79,10 +84,13 @@ func (s *Sweeper) Counts() Counts {
 	s.counts.mu.Lock()
 	defer s.counts.mu.Unlock()
 	c := s.counts.c
-	for _, size := range s.counts.left {
-		c.Left.Records++
-		c.Left.Bytes += size
+	if s.counts.there != nil {
+		c.There = map[cache.State]cache.Sum{}
 	}
+	for _, r := range s.counts.there {
+		c.There[r.state] = c.There[r.state].Plus(cache.Sum{Records: 1, Bytes: r.size})
+	}
+	c.Left = c.There[cache.Dead]
 	c.Dead = c.Removed.Plus(c.Left)
 	return c
 }
