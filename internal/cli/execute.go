@@ -122,6 +122,9 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	summary, err := run.Run(ctx, options)
 	o.learn(p, summary)
 	err = errors.Join(err, shown.Close(), o.input.writeFiles(p, record.Entries()))
+	if err := showPage(record, o.run.outputDir); err != nil {
+		fmt.Fprintf(streams.Err, "warning: there is no %s: %s\n", ledger.PageFile, err)
+	}
 	if err := appendStepSummary(summary); err != nil {
 		fmt.Fprintf(streams.Err, "warning: the summary is not on the job's page: %s\n", err)
 	}

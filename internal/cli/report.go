@@ -19,19 +19,26 @@ import (
 // reportFormat is a way to write a report.
 type reportFormat struct {
 	name  string
-	write func(report.Report, io.Writer) error
+	write func(reported, io.Writer) error
+}
+
+// reported is what is reported, and the records that it is made of.
+type reported struct {
+	report.Report
+	records []ledger.Record
 }
 
 // reportFormats are all of them; the first is the default.
 var reportFormats = []reportFormat{
-	{"text", func(r report.Report, w io.Writer) error { return writeText(w, r.Text()) }},
-	{formatJSON, func(r report.Report, w io.Writer) error { return writeJSON(w, r) }},
-	{"markdown", func(r report.Report, w io.Writer) error { return writeText(w, r.Markdown()) }},
-	{"csv", func(r report.Report, w io.Writer) error {
+	{"text", func(r reported, w io.Writer) error { return writeText(w, r.Text()) }},
+	{formatJSON, func(r reported, w io.Writer) error { return writeJSON(w, r.Report) }},
+	{"markdown", func(r reported, w io.Writer) error { return writeText(w, r.Markdown()) }},
+	{"csv", func(r reported, w io.Writer) error {
 		text, err := r.CSV()
 		return errors.Join(err, writeText(w, text))
 	}},
-	{"junit", func(r report.Report, w io.Writer) error {
+	{"html", writePage},
+	{"junit", func(r reported, w io.Writer) error {
 		data, err := r.JUnit()
 		return errors.Join(err, writeText(w, string(data)))
 	}},
@@ -78,10 +85,15 @@ together, where wall_clock_seconds is from the first start to the last end, and:
   jobs                     the line of the manifest of each job, with run (the
                            directory) and runs (in how many it ended)
 
+--format html writes one page for browsers that needs nothing else, with
+drawings of disk, cache and workers over time; a run writes it at its end as
+report.html.
+
 Exit codes: 0 all jobs are built or were there; 1 some failed, are left, or
 belong to shards that are missing; 2 a record cannot be read.`,
 		Example: `  stoker report stoker-out/1 stoker-out/2
   stoker report --format junit stoker-out > report.xml
+  stoker report --format html stoker-out > report.html
   stoker report --refs refs.json bases finals`,
 		SuggestFor: []string{"merge", "summary", "results"},
 		ValidArgsFunction: func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
@@ -94,7 +106,7 @@ belong to shards that are missing; 2 a record cannot be read.`,
 			return runReport(args, o, streams)
 		},
 	}
-	cmd.Flags().StringVar(&o.format, "format", reportFormats[0].name, "how to print: text, json, markdown, csv or junit")
+	cmd.Flags().StringVar(&o.format, "format", reportFormats[0].name, "how to print: text, json, markdown, csv, html or junit")
 	cmd.Flags().BoolVar(&o.archived, "archived", false, "tell of archived runs, too")
 	cmd.Flags().StringVar(&o.refs, "refs", "", "write the references of all images to `FILE`, as refs.json has those of one run")
 	_ = cmd.RegisterFlagCompletionFunc("format", oneOfThese(formatNames()...)) // the first for this flag
@@ -111,15 +123,15 @@ func formatNames() (names []string) {
 func runReport(dirs []string, o reportOptions, streams Streams) error {
 	at := slices.IndexFunc(reportFormats, func(f reportFormat) bool { return f.name == o.format })
 	if at < 0 {
-		return &flagError{fmt.Errorf("--format %q: use text, json, markdown, csv or junit", o.format)}
+		return &flagError{fmt.Errorf("--format %q: use text, json, markdown, csv, html or junit", o.format)}
 	}
 	records, err := recordsIn(dirs, o.archived)
 	if err != nil {
 		return err
 	}
-	r := report.Merge(records)
+	r := reported{report.Merge(records), records}
 	if o.refs != "" {
-		if err := writeRefs(o.refs, r); err != nil {
+		if err := writeRefs(o.refs, r.Report); err != nil {
 			return err
 		}
 	}

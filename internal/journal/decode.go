@@ -1,8 +1,11 @@
 package journal
 
 import (
+	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"reflect"
 	"time"
 
@@ -62,4 +65,22 @@ func Unmarshal(line []byte) (time.Time, Event, error) {
 		return time.Time{}, nil, err
 	}
 	return head.Time.Time, event.Elem().Interface().(Event), nil
+}
+
+// Replay tells an observer the lines of a file of events. A line that is no event that is
+// known is passed over, as is a last one that is not whole.
+func Replay(events io.Reader, observe Observer) error {
+	in := bufio.NewReader(events)
+	for {
+		line, err := in.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if at, e, err := Unmarshal(line); err == nil {
+			observe(at, e)
+		}
+	}
 }

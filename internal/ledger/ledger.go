@@ -27,6 +27,7 @@ const (
 	SummaryFile  = "summary.json"
 	MarkdownFile = "summary.md"
 	RefsFile     = "refs.json"
+	PageFile     = "report.html"
 	StepsFile    = "steps.jsonl"
 	RunFile      = "run.json"
 	LockFile     = "stoker.lock"
@@ -164,7 +165,7 @@ func (l *Ledger) Finish(s Summary) (Summary, error) {
 		return s, err
 	}
 	for i := range s.FailedBuilds {
-		s.FailedBuilds[i].LogTail = tail(s.FailedBuilds[i].LogPath, tailLines)
+		s.FailedBuilds[i].LogTail = Tail(s.FailedBuilds[i].LogPath, tailLines)
 	}
 	data, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
@@ -189,6 +190,9 @@ func (l *Ledger) Finish(s Summary) (Summary, error) {
 	return s, writeRun(l.dir, l.run)
 }
 
+// Show writes report.html, replaced as a whole.
+func (l *Ledger) Show(page []byte) error { return replaceFile(filepath.Join(l.dir, PageFile), page) }
+
 // Close closes the files and gives the directory free.
 func (l *Ledger) Close() error {
 	l.mu.Lock()
@@ -203,8 +207,8 @@ const (
 	tailBytes = 16 << 10
 )
 
-// tail returns the last lines of a file; none if it cannot be read.
-func tail(log string, n int) []string {
+// Tail returns the last lines of a file; none if it cannot be read.
+func Tail(log string, n int) []string {
 	f, err := os.Open(log)
 	if err != nil {
 		return nil

@@ -13,9 +13,9 @@ import (
 func (r Report) Markdown() string {
 	var b strings.Builder
 	summary := r.Summary
-	summary.Total = r.allJobs()
+	summary.Total = r.AllJobs()
 	b.WriteString(summary.Markdown(false))
-	if notes := r.remarks(); len(notes) > 0 {
+	if notes := r.Remarks(); len(notes) > 0 {
 		b.WriteString("\n### To know\n\n")
 		for _, note := range notes {
 			fmt.Fprintf(&b, "- %s\n", visible.Markdown(note))

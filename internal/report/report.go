@@ -122,8 +122,8 @@ type Group struct {
 	Jobs   []string      `json:"jobs"`
 }
 
-// allJobs is how many jobs there are, those of missing shards among them.
-func (r Report) allJobs() int {
+// AllJobs is how many jobs there are, those of missing shards among them.
+func (r Report) AllJobs() int {
 	all := r.Total
 	for _, m := range r.Missing {
 		all += m.Jobs

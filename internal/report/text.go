@@ -20,7 +20,7 @@ func (r Report) Text() string {
 	line := func(format string, args ...any) {
 		b.WriteString(strings.TrimRight(visible.Text(fmt.Sprintf(format, args...)), " ") + "\n")
 	}
-	if all := r.allJobs(); all > r.Total {
+	if all := r.AllJobs(); all > r.Total {
 		line("%d of %s: %s", r.Total, plural.Of(all, "job"), r.counts())
 	} else {
 		line("%s: %s", plural.Of(r.Total, "job"), r.counts())
@@ -30,7 +30,7 @@ func (r Report) Text() string {
 		line("  of the jobs' time: %s", strings.Join(shares, ", "))
 	}
 	line("  %s", r.bytes())
-	for _, note := range r.remarks() {
+	for _, note := range r.Remarks() {
 		line("! %s", note)
 	}
 	line("runs")
@@ -111,8 +111,8 @@ func (r Report) bytes() string {
 	return fmt.Sprintf("to pull by the forecasts: %s; reclaimed: %s", amount(r.PullBytes), reclaimed)
 }
 
-// remarks are what a reader should know of the totals.
-func (r Report) remarks() (notes []string) {
+// Remarks are what a reader should know of the totals.
+func (r Report) Remarks() (notes []string) {
 	for _, m := range r.Missing {
 		notes = append(notes, m.String())
 	}

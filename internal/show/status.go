@@ -1,8 +1,6 @@
 package show
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -102,7 +100,7 @@ func StatusOf(r ledger.Record, events io.Reader, host string, now time.Time) (St
 	if n := len(r.Run.ResumedAt); n > 0 {
 		s.StartedAt = r.Run.ResumedAt[n-1]
 	}
-	if err := s.state.replay(events); err != nil {
+	if err := journal.Replay(events, s.state.Apply); err != nil {
 		return s, err
 	}
 	s.count(r.Entries)
@@ -113,24 +111,6 @@ func StatusOf(r ledger.Record, events io.Reader, host string, now time.Time) (St
 	}
 	s.fill()
 	return s, nil
-}
-
-// replay takes in the lines of a file of events. A line that is no event that is
-// known is passed over, as is a last one that is not whole.
-func (s *State) replay(events io.Reader) error {
-	in := bufio.NewReader(events)
-	for {
-		line, err := in.ReadBytes('\n')
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if at, e, err := journal.Unmarshal(line); err == nil {
-			s.Apply(at, e)
-		}
-	}
 }
 
 // count counts the finished jobs: those that were kept of an earlier run have no

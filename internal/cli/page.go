@@ -1,0 +1,63 @@
+package cli
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/explain"
+	"github.com/stoker-build/stoker/internal/journal"
+	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/page"
+	"github.com/stoker-build/stoker/internal/report"
+	"github.com/stoker-build/stoker/internal/timeline"
+)
+
+// tailLines is how many lines of a failed job's log a page shows.
+const tailLines = 20
+
+// showPage writes the page of a run that has just ended, and whose record is still open.
+func showPage(record *ledger.Ledger, dir string) error {
+	own, err := ledger.Look(dir)
+	if err != nil {
+		return err
+	}
+	own.Writing = false // it is this process that holds it
+	var page bytes.Buffer
+	if err := writePage(reported{report.Merge([]ledger.Record{own}), []ledger.Record{own}}, &page); err != nil {
+		return err
+	}
+	return record.Show(page.Bytes())
+}
+
+// writePage writes what is reported as a page.
+func writePage(r reported, w io.Writer) error {
+	d := page.Data{Report: r.Report, Made: time.Now(), Tail: func(log string) []string { return ledger.Tail(log, tailLines) }}
+	for _, record := range r.records {
+		run, err := timelineOf(record.Dir)
+		if err != nil {
+			return fmt.Errorf("the events of %s cannot be read: %w", record.Dir, err)
+		}
+		d.Runs = append(d.Runs, page.Run{Dir: record.Dir, Run: run})
+	}
+	if len(r.records) == 1 {
+		dir := r.records[0].Dir
+		if steps, err := ledger.ReadSteps(dir); err == nil { // a run that was killed, or is old, has none
+			_, before := ledger.StepsBefore(dir)
+			d.Steps, d.Lines = steps, explain.Run(steps, before)
+		}
+	}
+	return page.Write(w, d)
+}
+
+// timelineOf reads what a run did over time.
+func timelineOf(dir string) (*timeline.Run, error) {
+	events, err := ledger.OpenEvents(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer events.Close()
+	run := &timeline.Run{}
+	return run, journal.Replay(events, run.Apply)
+}

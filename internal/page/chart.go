@@ -1,0 +1,219 @@
+package page
+
+import (
+	"fmt"
+	"html/template"
+	"math"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/go-analyze/charts"
+
+	"github.com/stoker-build/stoker/internal/bytesize"
+	"github.com/stoker-build/stoker/internal/timeline"
+)
+
+// colour is one of the page's, by its name in the style sheet. The library that draws knows
+// only numbers, so that each colour goes through it as a number of its own, and one drawing
+// follows light and dark.
+type colour uint8
+
+// The colours that charts have.
+const (
+	inkColour colour = iota + 1
+	gridColour
+	builtColour
+	skippedColour
+	failedColour
+	liveColour
+	deadColour
+	foreignColour
+	leftColour
+	usedColour
+	promisedColour
+	highColour
+)
+
+var colourNames = map[colour]string{
+	inkColour: "muted", gridColour: "line", builtColour: "built", skippedColour: "skipped", failedColour: "failed",
+	liveColour: "live", deadColour: "dead", foreignColour: "foreign", leftColour: "left",
+	usedColour: "used", promisedColour: "promised", highColour: "high",
+}
+
+func (c colour) drawn() charts.Color { return charts.Color{R: uint8(c), G: 7, B: 77, A: 255} }
+
+var drawnColour = regexp.MustCompile(`rgb\((\d+),7,77\)`)
+
+// The measures of a chart, in its own units.
+const (
+	chartWidth  = 960
+	chartHeight = 240
+	// pieces is how finely a run's time is drawn.
+	pieces = 240
+	// shownTimes is how many times stand below a chart.
+	shownTimes = 7
+)
+
+// chart is lines over a run's time.
+type chart struct {
+	Title string
+	// Note says in words what the lines show.
+	Note  string
+	grid  timeline.Grid
+	lines []line
+	// stacked lines stand upon each other.
+	stacked bool
+	format  func(float64) string
+}
+
+// line is what a chart shows of one thing. Unknown is the value of charts.GetNullValue.
+type line struct {
+	Name   string
+	colour colour
+	values []float64
+}
+
+// Colour is the name of the line's colour in the style sheet.
+func (l line) Colour() string { return colourNames[l.colour] }
+
+// Lines are what the chart shows, for its legend.
+func (c chart) Lines() []line { return c.lines }
+
+// SVG draws the chart.
+func (c chart) SVG() (template.HTML, error) {
+	var values [][]float64
+	theme := charts.ThemeOption{
+		BackgroundColor: charts.ColorTransparent, AxisStrokeColor: gridColour.drawn(),
+		AxisSplitLineColor: gridColour.drawn(), TextColor: inkColour.drawn(),
+	}
+	for _, l := range c.lines {
+		values = append(values, l.values)
+		theme.SeriesColors = append(theme.SeriesColors, l.colour.drawn())
+	}
+	opt := charts.NewLineChartOptionWithData(values)
+	opt.Theme = charts.MakeTheme(theme)
+	opt.StackSeries, opt.FillOpacity = new(c.stacked), math.MaxUint8
+	opt.Symbol.Shape = charts.SymbolNone
+	opt.LineStrokeWidth = 2
+	opt.Legend.Show = new(false)
+	opt.Padding = charts.NewBoxEqual(8)
+	opt.XAxis.Labels, opt.XAxis.LabelCount, opt.XAxis.BoundaryGap = c.times(), shownTimes, new(false)
+	opt.XAxis.LabelFontStyle.FontSize = 12
+	opt.YAxis = []charts.YAxisOption{{Min: new(0.0), ValueFormatter: c.format, LabelCount: 5, PreferNiceIntervals: new(true)}}
+	opt.YAxis[0].LabelFontStyle.FontSize = 12
+	painter := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputSVG, Width: chartWidth, Height: chartHeight})
+	if err := painter.LineChart(opt); err != nil {
+		return "", fmt.Errorf("%s: %w", c.Title, err)
+	}
+	drawing, err := painter.Bytes()
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", c.Title, err)
+	}
+	return template.HTML(drawnColour.ReplaceAllStringFunc(string(drawing), named)), nil //nolint:gosec // of numbers alone
+}
+
+// named is a colour's name in the style sheet.
+func named(drawn string) string {
+	n, _ := strconv.Atoi(drawnColour.FindStringSubmatch(drawn)[1])
+	return "var(--" + colourNames[colour(n)] + ")" //nolint:gosec // one of ours
+}
+
+func (c chart) times() (all []string) {
+	for i := range c.grid.N {
+		all = append(all, clock(c.grid.At(i)))
+	}
+	return all
+}
+
+// done is how many images there were over time.
+func done(r *timeline.Run) chart {
+	grid := r.Grid(pieces)
+	counts := r.Counts(grid)
+	c := chart{
+		Title: "Images over time", grid: grid, stacked: true, format: whole,
+		Note: "How many jobs had ended at each moment, built, skipped and failed upon each other.",
+	}
+	for _, l := range []line{
+		{"built", builtColour, counts.Built}, {"skipped", skippedColour, counts.Skipped}, {"failed", failedColour, counts.Failed},
+	} {
+		if l.values[len(l.values)-1] > 0 {
+			c.lines = append(c.lines, l)
+		}
+	}
+	return c
+}
+
+// space is how full a node was over time, and what its cache was made of.
+func space(r *timeline.Run, node string) (all []chart) {
+	grid := r.Grid(pieces)
+	s := r.Space(node, grid)
+	cache := chart{
+		Title: "Cache", grid: grid, stacked: true, format: size,
+		Note: "What the cache was made of, as seen at each sweep: live is needed by jobs that are not finished, dead by none; foreign is somebody else's, left over an earlier run's.",
+	}
+	for _, l := range []line{
+		{"live", liveColour, known(s.Live)}, {"dead", deadColour, known(s.Dead)},
+		{"foreign", foreignColour, known(s.Foreign)}, {"left over", leftColour, known(s.LeftOver)},
+	} {
+		if anything(l.values) {
+			cache.lines = append(cache.lines, l)
+		}
+	}
+	bound := chart{
+		Title: capital(s.Bound), grid: grid, format: size,
+		Note: "What was used of it, what running jobs may still take, and the limit.",
+	}
+	for _, l := range []line{
+		{"limit", highColour, known(s.High)}, {"with what running jobs may take", promisedColour, sum(s.Used, s.Promised)}, {"used", usedColour, known(s.Used)},
+	} {
+		if anything(l.values) {
+			bound.lines = append(bound.lines, l)
+		}
+	}
+	for _, c := range []chart{cache, bound} {
+		if len(c.lines) > 0 {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// known are a line's values.
+func known(series []*int64) []float64 { return sum(series, nil) }
+
+// sum adds two series up; unknown where the first is.
+func sum(a, b []*int64) (all []float64) {
+	for i, v := range a {
+		total := charts.GetNullValue()
+		if v != nil {
+			total = float64(*v)
+			if b != nil && b[i] != nil {
+				total += float64(*b[i])
+			}
+		}
+		all = append(all, total)
+	}
+	return all
+}
+
+func anything(values []float64) bool {
+	for _, v := range values {
+		if v > 0 && v != charts.GetNullValue() {
+			return true
+		}
+	}
+	return false
+}
+
+func whole(v float64) string { return strconv.FormatFloat(math.Round(v), 'f', -1, 64) }
+func size(v float64) string  { return bytesize.Text(int64(v)) }
+
+// clock is a time since the run began: 0:05, 12:30, 1:02:03.
+func clock(d time.Duration) string {
+	s := int(d.Seconds())
+	if s >= 3600 {
+		return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
+	}
+	return fmt.Sprintf("%d:%02d", s/60, s%60)
+}

@@ -1,0 +1,77 @@
+// Package page is what runs did, as a page for browsers: one file that needs nothing else.
+// It is pure: all is made from the runs' records and events.
+package page
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/explain"
+	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/report"
+	"github.com/stoker-build/stoker/internal/timeline"
+)
+
+// Data is what a page is made of.
+type Data struct {
+	Report report.Report
+	// Runs are those of the report whose events are known, in its order.
+	Runs []Run
+	// Lines are the lines of the Dockerfiles, the dearest first, as explain tells of them.
+	Lines []explain.Line
+	// Steps are the steps of all jobs, from which the shared graph is drawn.
+	Steps []ledger.Step
+	// Made is when the page is made.
+	Made time.Time
+	// Tail returns the last lines of a log; nil where logs cannot be read.
+	Tail func(path string) []string
+}
+
+// Run is one run over time.
+type Run struct {
+	Dir string
+	*timeline.Run
+}
+
+//go:embed page.html
+var pageText string
+
+//go:embed page.css
+var pageStyle string
+
+//go:embed page.js
+var pageScript string
+
+var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
+	"duration": duration,
+	"size":     func(bytes int64) string { return size(float64(bytes)) },
+	"short":    func(v float64) string { return strings.TrimSuffix(fmt.Sprintf("%.1f", v), ".0") },
+	"style":    func() template.CSS { return template.CSS(pageStyle) }, //nolint:gosec // it is ours
+	"script":   func() template.JS { return template.JS(pageScript) },  //nolint:gosec // it is ours
+}).Parse(pageText))
+
+// Write writes the page.
+func Write(w io.Writer, d Data) error { return pageTemplate.ExecuteTemplate(w, "page", viewOf(d)) }
+
+// duration is a time for people: 0.4 s, 3 m 05 s, 1 h 02 m.
+func duration(seconds float64) string {
+	d := time.Duration(seconds * float64(time.Second))
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d < time.Hour:
+		return fmt.Sprintf("%d m %02d s", int(d.Minutes()), int(d.Seconds())%60)
+	}
+	return fmt.Sprintf("%d h %02d m", int(d.Hours()), int(d.Minutes())%60)
+}
+
+func capital(text string) string {
+	if text == "" {
+		return ""
+	}
+	return strings.ToUpper(text[:1]) + text[1:]
+}

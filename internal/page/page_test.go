@@ -1,0 +1,136 @@
+package page
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/html"
+
+	"github.com/stoker-build/stoker/internal/explain"
+	"github.com/stoker-build/stoker/internal/journal"
+	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/report"
+	"github.com/stoker-build/stoker/internal/timeline"
+)
+
+var began = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// runOfJobs is a run of many jobs on four workers of one node, every tenth of which fails.
+func runOfJobs(n int) Data {
+	events := &timeline.Run{}
+	at := began
+	tell := func(e journal.Event) { events.Apply(at, e) }
+	tell(journal.RunStarted{Jobs: n, Workers: 4, Nodes: []string{"node"}})
+	var entries []ledger.Entry
+	for i := range n {
+		name := fmt.Sprintf("project__project-%d", i)
+		tell(journal.JobStarted{Job: name, Node: "node"})
+		from := at
+		at = at.Add(time.Second)
+		e := ledger.Entry{
+			Name: name, Node: "node", Status: ledger.Built, Digest: fmt.Sprintf("sha256:%064d", i), AttemptCount: 1,
+			Time: ledger.Time{Time: at}, StartedAt: ledger.Time{Time: from}, FinishedAt: ledger.Time{Time: at}, DurationSeconds: 1,
+			Phases: &ledger.Phases{Pull: 0.2, Steps: 0.5, Compress: 0.2, Push: 0.1},
+		}
+		if i%10 == 9 {
+			e.Status = ledger.Failed
+			e.Failure = &ledger.Failure{Class: "permanent", Message: "<script>alert(1)</script>\x1b[31m", File: "Dockerfile", Line: 3, Output: []string{"make: *** </pre> error"}}
+		}
+		tell(journal.JobFinished{Entry: e})
+		tell(journal.Sampled{Node: "node", Bound: "the disk", UsedBytes: int64(i) * 1e6, HighBytes: 1e10, Cache: &journal.Parts{Live: int64(i) * 1e5, Dead: 1e6}})
+		entries = append(entries, e)
+	}
+	run := ledger.RunRecord{JobCount: n, StartedAt: ledger.Time{Time: began}}
+	s := ledger.Summarize(entries, n, began, at)
+	tell(journal.RunFinished{Summary: s})
+	record := ledger.Record{Dir: "out", Run: run, Entries: entries, Summary: &s}
+	return Data{
+		Report: report.Merge([]ledger.Record{record}), Runs: []Run{{"out", events}}, Made: at,
+		Lines: []explain.Line{{File: "Dockerfile", Line: 3, Text: "RUN make", Ran: 3, Seconds: 4}},
+		Steps: []ledger.Step{
+			{ID: "1", StepForm: &ledger.StepForm{Kind: ledger.StepBase, Text: "debian:13"}, Jobs: 9},
+			{ID: "2", StepForm: &ledger.StepForm{Kind: ledger.StepRun, Text: "RUN apt-get update"}, Jobs: 9, Ran: 1, On: []string{"1"}},
+			{ID: "3", StepForm: &ledger.StepForm{Kind: ledger.StepRun, Text: "RUN only one"}, Jobs: 1, Ran: 1, On: []string{"2"}},
+		},
+	}
+}
+
+func written(t *testing.T, d Data) string {
+	t.Helper()
+	var b strings.Builder
+	if err := Write(&b, d); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestPage(t *testing.T) {
+	page := written(t, runOfJobs(30))
+	doc, err := html.Parse(strings.NewReader(page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := textOf(doc)
+	for _, want := range []string{
+		"27 of 30 images are there", "3 jobs", "<script>alert(1)</script>", "make: *** </pre> error", "debian:13", "9 jobs, ran 1 ×", "RUN make", "project__project-29",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+	for _, no := range []string{"\x1b", "RUN only one", "%!", ">NaN", "ZgotmplZ"} {
+		if strings.Contains(page, no) {
+			t.Errorf("the page has %q", no)
+		}
+	}
+	if n := len(elements(doc, "script")); n != 1 {
+		t.Errorf("there are %d scripts", n)
+	}
+	// Nothing is fetched from elsewhere.
+	for _, kind := range []string{"link", "script", "img", "iframe"} {
+		for _, e := range elements(doc, kind) {
+			for _, a := range e.Attr {
+				if (a.Key == "src" || a.Key == "href") && !strings.HasPrefix(a.Val, "data:") {
+					t.Errorf("<%s %s=%q>", kind, a.Key, a.Val)
+				}
+			}
+		}
+	}
+}
+
+// A run of which nothing is known but its plan can be shown, too.
+func TestEmptyPage(t *testing.T) {
+	record := ledger.Record{Dir: "out", Run: ledger.RunRecord{JobCount: 2, Plan: ledger.PlanID{Jobs: []ledger.PlanJob{{Name: "a"}, {Name: "b"}}}}, Writing: true}
+	text := written(t, Data{Report: report.Merge([]ledger.Record{record}), Runs: []Run{{"out", &timeline.Run{}}}})
+	if !strings.Contains(text, "0 of 2 images are there so far") || !strings.Contains(text, "cannot be drawn") {
+		t.Errorf("the page is\n%s", text)
+	}
+}
+
+func TestLargePage(t *testing.T) {
+	if n := len(written(t, runOfJobs(5000))); n > 5<<20 {
+		t.Errorf("the page of 5,000 jobs has %d bytes", n)
+	}
+}
+
+func textOf(n *html.Node) string {
+	if n.Type == html.TextNode {
+		return n.Data
+	}
+	var b strings.Builder
+	for c := range n.ChildNodes() {
+		b.WriteString(textOf(c))
+	}
+	return b.String()
+}
+
+func elements(n *html.Node, name string) (all []*html.Node) {
+	for d := range n.Descendants() {
+		if d.Type == html.ElementNode && d.Data == name {
+			all = append(all, d)
+		}
+	}
+	return all
+}
