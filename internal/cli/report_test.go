@@ -63,6 +63,10 @@ func TestReport(t *testing.T) {
 		t.Errorf("exit code %d, %s", code, out)
 	}
 
+	if code, out := runStoker(t.Context(), "report", "--format", "html"); code != ExitOK || !strings.Contains(out, "All 6 images are there") || !strings.Contains(out, "stoker-out/3") {
+		t.Errorf("exit code %d, %s", code, out)
+	}
+
 	// A line that is being written is no mistake; a run that cannot be read is.
 	manifest := filepath.Join("stoker-out/3", ledger.ManifestFile)
 	whole, err := os.ReadFile(manifest)
@@ -81,7 +85,7 @@ func TestReport(t *testing.T) {
 	if code, out := runStoker(t.Context(), "report"); code != ExitUsage || !strings.Contains(out, "stoker-out/2 cannot be read") {
 		t.Errorf("a damaged record: exit code %d, %s", code, out)
 	}
-	if code, out := runStoker(t.Context(), "report", "--format", "yaml"); code != ExitUsage || !strings.Contains(out, "use text, json, markdown, csv or junit") {
+	if code, out := runStoker(t.Context(), "report", "--format", "yaml"); code != ExitUsage || !strings.Contains(out, "use text, json, markdown, csv, html or junit") {
 		t.Errorf("exit code %d, %s", code, out)
 	}
 }
