@@ -26,6 +26,8 @@ type SpaceOptions struct {
 	PreflightFree int64
 	// Rates are what jobs are expected to add, as far as that is known.
 	Rates space.Rates
+	// Common is what all nodes of the run have seen jobs to take; nil where there is one.
+	Common *space.Common
 }
 
 // room is the book of what a node's cache holds and of what running jobs will add, and
@@ -57,6 +59,7 @@ const assumedUnseen = 1_000_000_000
 
 func newRoom(o SpaceOptions) *room {
 	book := space.NewBook(space.NewSizes(o.Rates))
+	book.Share(o.Common)
 	if o.Budget > 0 && o.Rates.Own == 0 { // else an earlier run has told
 		book.Unseen = assumedUnseen
 	}

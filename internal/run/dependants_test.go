@@ -39,6 +39,31 @@ func (s *stage) ends() map[string]ledger.Entry {
 	return ends
 }
 
+// What one node has made and another makes anew, since nobody can pull it, is reserved
+// there with what it was seen to take.
+func TestLinksMadeAnewKeepTheBudget(t *testing.T) {
+	inMemory(t, func(t *testing.T) {
+		const budget = 330 * mb // two heirs need 350: two layers, the base's step, and one each
+		one, two := nodetest.New("one", 0), nodetest.New("two", 0)
+		s := newStage(t, 0, 0, one, two)
+		base := nodetest.Job("base", "os/project")
+		s.Plan.Jobs = []*plan.Job{base}
+		for i := range 12 {
+			s.Plan.Jobs = append(s.Plan.Jobs, nodetest.Linked(fmt.Sprintf("heir-%d", i), base))
+		}
+		s.Space.Budget, s.Space.Rates.Own = budget, 50*mb
+		s.allBuilt(s.run(t.Context()), 1)
+		if s.Made("base") != 2 {
+			t.Fatalf("the base was made %d times, want once on each node", s.Made("base"))
+		}
+		for _, d := range []*nodetest.Daemon{one, two} {
+			if d.Peak() > budget {
+				t.Errorf("the cache of %s came to %d MB, with a budget of %d", d.Name(), d.Peak()/mb, int64(budget/mb))
+			}
+		}
+	})
+}
+
 // What is built on a failed job is skipped, by links as by tags, with its name; it counts as no failure, and nothing else
 // stops. A resumed run builds it.
 func TestDependantsOfAFailedJob(t *testing.T) {

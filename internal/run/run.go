@@ -21,6 +21,7 @@ import (
 	"github.com/stoker-build/stoker/internal/node"
 	"github.com/stoker-build/stoker/internal/plan"
 	"github.com/stoker-build/stoker/internal/redact"
+	"github.com/stoker-build/stoker/internal/space"
 	"github.com/stoker-build/stoker/internal/stepbook"
 	"github.com/stoker-build/stoker/internal/visible"
 )
@@ -145,6 +146,7 @@ func newRun(opt Options) *run {
 	if opt.Journal == nil {
 		opt.Journal = journal.New()
 	}
+	opt.Space.Common = space.NewCommon()
 	known := make(chan struct{})
 	r := &run{Options: opt, started: time.Now(), cancel: func(error) {},
 		needs: node.Needs{Needs: needsOf(opt.Plan), All: known}, allKnown: func() { close(known) },

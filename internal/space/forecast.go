@@ -138,7 +138,7 @@ func newSimulation(p Plan) *simulation {
 			s.last[v] = int32(i)
 		}
 		var known bool
-		s.own[i], known = p.Sizes.expect(j, func(v int32) (int64, bool) { return 0, s.there[v] }, none)
+		s.own[i], known = p.Sizes.expect(j, func(v int32) (int64, bool) { return 0, s.there[v] || s.first[v] < int32(i) }, none)
 		if !known {
 			s.forecast.Guessed++
 			s.forecast.GuessedBytes = max(s.forecast.GuessedBytes, s.own[i])

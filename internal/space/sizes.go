@@ -32,6 +32,7 @@ type Sizes struct {
 	own      map[string]*recent // of jobs of the same kind
 	owns     recent             // of all jobs
 	layers   recent             // of layers whose compressed sizes are not known
+	common   *Common            // what other nodes have seen; nil for nothing
 }
 
 type vertex struct {
@@ -56,6 +57,9 @@ func (r *recent) add(bytes int64) {
 	*r = append(*r, bytes)
 	*r = (*r)[max(len(*r)-remembered, 0):]
 }
+
+// Share has what is seen be known to other nodes, and what they see here.
+func (s *Sizes) Share(c *Common) { s.common = c }
 
 // NewSizes returns the sizes of no vertices yet.
 func NewSizes(rates Rates) *Sizes {
@@ -107,6 +111,7 @@ func (s *Sizes) Seen(v int32, bytes int64, made bool) {
 	}
 	first := n.made == 0
 	n.made = n.seen
+	s.common.noteMade(v, n.made)
 	switch {
 	case n.layer && n.size == 0 && first:
 		s.layers.add(n.made)
@@ -144,6 +149,7 @@ func (s *Sizes) SeenOwn(kind string, bytes int64) {
 	}
 	s.own[kind].add(bytes)
 	s.owns.add(bytes)
+	s.common.noteOwn(kind, bytes)
 	s.Rates.Own = slices.Max(s.owns)
 }
 
@@ -158,6 +164,8 @@ func (s *Sizes) of(v int32) (bytes int64, known bool) {
 		return max(int64(float64(n.size)*s.Rates.PerByte), n.seen), true
 	case n.seen > 0 && (n.made > 0 || !n.step):
 		return n.seen, true
+	case s.common.madeOf(v) > 0: // another node has made it
+		return max(s.common.madeOf(v), n.seen), true
 	case (n.step || n.source) && s.like[n.like] != nil:
 		return max(slices.Max(*s.like[n.like]), n.seen), true
 	case n.seen > 0:
@@ -200,6 +208,7 @@ func (s *Sizes) grows(v int32, bytes int64) int64 {
 func (s *Sizes) expect(job Job, there func(v int32) (bytes int64, there bool), part func(v int32, bytes int64)) (rest int64, known bool) {
 	var layers, own int64
 	unknown, sure := len(job.Vertices) == 0 && !job.Nothing, true
+	unknownShared := false
 	for _, v := range job.Vertices {
 		bytes, ok := s.of(v)
 		if s.vertices[v].layer {
@@ -214,25 +223,34 @@ func (s *Sizes) expect(job Job, there func(v int32) (bytes int64, there bool), p
 			continue
 		}
 		if s.vertices[v].step && !ok {
-			unknown = true
+			unknownShared = unknownShared || s.vertices[v].shared
+			unknown = unknown || !s.vertices[v].shared
 			continue
 		}
 		part(v, bytes)
 		sure = sure && ok
 	}
-	if !unknown {
+	if !unknown && !unknownShared {
 		return 0, sure
 	}
 	guess, known := s.guessOwn(job.Kind, layers)
-	return max(guess-own, 0), known && sure
+	if unknown {
+		rest = max(guess-own, 0)
+	}
+	if unknownShared { // such as of an image that another node has made: about as much again
+		rest += guess
+	}
+	return rest, known && sure
 }
 
-// guessOwn is what a job adds of its own: what its like did, else what any job
-// did, else half of what its base images take.
+// guessOwn is what a job adds of its own: what its like did, here or else elsewhere, else
+// what any job did, else half of what its base images take.
 func (s *Sizes) guessOwn(kind string, layers int64) (bytes int64, known bool) {
 	switch {
 	case s.own[kind] != nil:
 		return slices.Max(*s.own[kind]), true
+	case s.common.ownOf(kind) > 0:
+		return s.common.ownOf(kind), true
 	case s.Rates.Own > 0:
 		return s.Rates.Own, true
 	}

@@ -124,7 +124,7 @@ func (b *Book) reserve(job Job) (r *reservation, known bool) {
 
 // unseen is Unseen as long as there is hope that jobs of a kind will tell.
 func (b *Book) unseen(kind string) int64 {
-	if b.own[kind] != nil || b.ended >= scouts {
+	if b.own[kind] != nil || b.common.ownOf(kind) > 0 || b.ended >= scouts {
 		return 0
 	}
 	return b.Unseen

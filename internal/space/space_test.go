@@ -102,16 +102,37 @@ func TestWhatJobsAddIsLearned(t *testing.T) {
 		jobs = append(jobs, w.job(10, []string{"os"}, []string{"RUN shared", "RUN same text", fmt.Sprint("RUN own ", i)}))
 	}
 	b := NewBook(w.sizes)
-	needs(t, b, jobs[0], 20+10, false) // half of the base is only a guess
+	needs(t, b, jobs[0], 20+10+10, false) // half of the base is only a guess, as much again for what is shared
 	b.Holds(map[int32]int64{jobs[0].Vertices[0]: 20})
 	b.Seen(jobs[0].Vertices[1], 1000, true)
 	b.SeenOwn("kind", 70)
-	needs(t, b, jobs[1], 1000+70, true) // the shared step is not there any more
-	b.Holds(map[int32]int64{jobs[0].Vertices[0]: 20, jobs[0].Vertices[1]: 1000})
+	needs(t, b, jobs[1], 1000+70+70, true) // the shared step is not there any more, another is not known
+	b.Holds(map[int32]int64{jobs[0].Vertices[0]: 20, jobs[0].Vertices[1]: 1000, jobs[0].Vertices[2]: 5})
 	needs(t, b, jobs[1], 70, true)
 	b.Seen(last(jobs[2]), 50, true)
 	needs(t, b, jobs[3], 70, true)
 	needs(t, b, Job{Kind: "another"}, 70, true) // nothing is known of it but what others did
+}
+
+// What one node has seen to be made counts on another that makes it anew, such as what an
+// image is linked with that is built there.
+func TestWhatOtherNodesHaveSeen(t *testing.T) {
+	w, common := newWorld(Rates{PerByte: 1}), NewCommon()
+	maker, heir := w.job(10, []string{"os"}, []string{"RUN base"}), w.job(10, []string{"os"}, []string{"RUN base", "RUN heir"})
+	heir.Kind = "heir"
+	here, there := NewBook(w.sizes), NewBook(w.sizes.Clone())
+	here.Share(common)
+	there.Share(common)
+	needs(t, here, heir, 10+5+5, false)
+	there.Seen(last(maker), 400, false)
+	needs(t, here, heir, 10+5+5, false) // it may grow yet
+	there.Seen(last(maker), 500, true)
+	there.SeenOwn("heir", 70)
+	needs(t, here, heir, 10+500+70, true)
+	here.Seen(last(maker), 600, true)
+	here.SeenOwn("heir", 80)
+	needs(t, here, heir, 10+600+80, true)
+	needs(t, there, heir, 10+500+70, true)
 }
 
 // A guess counts twice beside other jobs: many that are let in on guesses would come to
