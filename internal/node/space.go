@@ -93,6 +93,13 @@ func (n *Node) Holds(job int) (bytes int64) {
 	return n.space.book.Held(n.space.jobs[job])
 }
 
+// Has tells whether a vertex is on the node or is being made there, as far as is known.
+func (n *Node) Has(v int32) bool {
+	n.space.mu.Lock()
+	defer n.space.mu.Unlock()
+	return n.space.book.Has(v)
+}
+
 // Sizes tells what the results of steps were seen to take on the node, at most.
 func (n *Node) Sizes(tell func(step graph.ID, bytes int64)) {
 	n.space.mu.Lock()
@@ -106,6 +113,7 @@ func (n *Node) Sizes(tell func(step graph.ID, bytes int64)) {
 // added of their own.
 func (a *room) learn(needs *cache.Needs, report *cache.Report) {
 	seen := report.Sizes()
+
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	needs.Read(a.book.Know)

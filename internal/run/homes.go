@@ -9,7 +9,8 @@ import (
 // share gives open jobs homes, where there are several nodes: each node a stretch of
 // their order for each of its workers as long as the others', cut where neighbours have the
 // least in common. So what jobs share is on one node, but where a cut goes through it. A
-// job of which a node holds more than any other stays there.
+// job of which a node holds more than any other stays there, and the others get the more of
+// the rest.
 func (s *scheduler) share(tasks []*task) {
 	if s.run.nodes() < 2 {
 		return
@@ -23,15 +24,39 @@ func (s *scheduler) share(tasks []*task) {
 		}
 	}
 	places := s.answering()
-	workers := make([]int, len(places))
+	settled, workers := make([]int, len(places)), make([]int, len(places))
 	for i, p := range places {
 		workers[i] = p.pool.workers()
+		for _, t := range tasks {
+			if t.home == p {
+				settled[i]++
+			}
+		}
 	}
 	from := 0
-	for i, to := range cuts(len(open), workers, func(i int) int64 { return s.common(open[i-1], open[i]) }) {
+	for i, to := range cuts(len(open), lacks(settled, workers, len(open)), func(i int) int64 { return s.common(open[i-1], open[i]) }) {
 		s.settle(places[i], able(places[i], open[from:to], s)...)
 		from = to
 	}
+}
+
+// lacks are what nodes with some jobs settled lack until each has as many for each of its
+// workers, with so many more: the least loaded ones the most.
+func lacks(settled, workers []int, more int) []int {
+	all, allWorkers := more, 0
+	for i, n := range settled {
+		all += n
+		allWorkers += workers[i]
+	}
+	lacks, any := make([]int, len(settled)), 0
+	for i, n := range settled {
+		lacks[i] = max(0, all*workers[i]-n*allWorkers)
+		any += lacks[i]
+	}
+	if any == 0 {
+		return workers
+	}
+	return lacks
 }
 
 // answering are the nodes that answer; where none does, all.
@@ -89,24 +114,100 @@ func (s *scheduler) holder(t *task) (holder *place) {
 	return holder
 }
 
-// takeOver gives a node that has nothing to build the last part of another's queue: of
-// that with the most left for each worker, as much as it has workers itself, cut where
-// the least is shared. It tells whether there was any.
+// takeOver gives a node that has nothing to build a part of another's queue, as large as
+// the one is beside the other. Jobs go first of which it holds more than their own node:
+// then those are the part. Else it is the last part of the queue with the most left for each
+// worker, cut where the least is pulled again. It tells whether there was any.
 func (s *scheduler) takeOver(p *place) bool {
-	left := make([][]*task, len(s.places))
+	left, held := make([][]*task, len(s.places)), make([][]*task, len(s.places))
 	for i, other := range s.places {
-		if other != p && !other.idle() {
-			left[i] = s.homedAt(other, p)
+		if other == p || other.idle() {
+			continue
 		}
+		left[i] = s.homedAt(other, p)
+		held[i] = heldMore(left[i], func(t *task) int64 { return p.node.Holds(t.number) - other.node.Holds(t.number) })
 	}
-	i := longest(len(left), func(i int) (jobs, workers int) { return len(left[i]), s.places[i].pool.workers() })
+	if i := s.longest(held); i >= 0 {
+		part := max(1, len(left[i])*p.pool.workers()/(p.pool.workers()+s.places[i].pool.workers()))
+		s.settle(p, held[i][max(0, len(held[i])-part):]...)
+		return true
+	}
+	i := s.longest(left)
 	if i < 0 {
 		return false
 	}
-	theirs := left[i]
-	cut := lastPart(len(theirs), s.places[i].pool.workers(), p.pool.workers(), func(i int) int64 { return s.common(theirs[i-1], theirs[i]) })
+	theirs, other := left[i], s.places[i]
+	cut := lastPart(len(theirs), other.pool.workers(), p.pool.workers(), s.pulledAgain(theirs, other, p))
 	s.settle(p, theirs[cut:]...)
 	return true
+}
+
+// heldMore are those of some jobs of which a node holds more than their own node does, and
+// more than what all of them have in common.
+func heldMore(tasks []*task, more func(*task) int64) (held []*task) {
+	if len(tasks) == 0 {
+		return nil
+	}
+	surplus := make([]int64, len(tasks))
+	for i, t := range tasks {
+		surplus[i] = more(t)
+	}
+	least := max(slices.Min(surplus), 0)
+	for i, t := range tasks {
+		if surplus[i] > least {
+			held = append(held, t)
+		}
+	}
+	return held
+}
+
+// longest is which node has the most of some jobs, which are by node, for each of its
+// workers; -1 where none has any.
+func (s *scheduler) longest(jobs [][]*task) int {
+	return longest(len(jobs), func(i int) (n, workers int) { return len(jobs[i]), s.places[i].pool.workers() })
+}
+
+// pulledAgain tells how many bytes a node would pull for the jobs from the ith on that
+// another has, or needs for those before.
+func (s *scheduler) pulledAgain(tasks []*task, other, p *place) func(i int) int64 {
+	var paths [][]int32
+	var again []int64
+	s.run.needs.Read(func(g *graph.Shared) {
+		for _, t := range tasks {
+			paths = append(paths, g.Path(t.number))
+		}
+		again = cutAgain(paths, other.node.Has, p.node.Has, weight(g))
+	})
+	return func(i int) int64 { return again[i] }
+}
+
+// cutAgain is, for each place i, what all vertices weigh that the paths from the ith on have
+// and those before have as well, or one node has, but not the one that takes over.
+func cutAgain(paths [][]int32, theirs, ours func(v int32) bool, weigh func(v int32) int64) []int64 {
+	first, last := map[int32]int{}, map[int32]int{}
+	for i, path := range paths {
+		for _, v := range path {
+			if _, seen := first[v]; !seen {
+				first[v] = i
+			}
+			last[v] = i
+		}
+	}
+	change := make([]int64, len(paths)+1)
+	for v, from := range first {
+		if ours(v) {
+			continue
+		}
+		if theirs(v) {
+			from = -1
+		}
+		change[from+1] += weigh(v)
+		change[last[v]+1] -= weigh(v)
+	}
+	for i := 1; i < len(change); i++ {
+		change[i] += change[i-1]
+	}
+	return change
 }
 
 // idle tells whether a node has a worker for the next of its own jobs that can be built.
@@ -171,7 +272,7 @@ func cuts(n int, parts []int, shared func(i int) int64) []int {
 		done += p
 		exact := n * done / all
 		ends[i] = max(from, min(exact, n))
-		if slack := (exact - from) / 4; i < len(parts)-1 && slack > 0 {
+		if slack := (exact - from) / 4; done < all && slack > 0 {
 			ends[i] = cheapest(max(from+1, exact-slack), min(n-1, exact+slack), exact, shared)
 		}
 		from = ends[i]

@@ -94,6 +94,13 @@ func (b *Book) Held(job Job) (bytes int64) {
 	return bytes
 }
 
+// Has tells whether a cache holds a vertex, or a running job makes it.
+func (b *Book) Has(v int32) bool {
+	_, present := b.present[v]
+	_, made := b.making[v]
+	return present || made
+}
+
 // Need returns the bytes that a job would add: what is neither there nor being
 // made by another job. Known tells that this rests on something seen, of this
 // job or of others.
