@@ -116,8 +116,8 @@ type Node struct {
 	unheard  lastTime // the same, also where it was not waited for any longer
 	silent   lastTime // when the journal was told that it does not, while it is needed
 	foreign  atomic.Int64
-	seenLast bool   // it could be looked at when it was closed
-	stop     func() // ends the sweeper and what watches the disk
+	seenLast bool                      // it could be looked at when it was closed
+	stop     func(ctx context.Context) // ends the sweeper and what watches the disk
 }
 
 // Open notes what a daemon holds before the first build, and begins to sweep it and to
@@ -147,10 +147,10 @@ func Open(ctx context.Context, o Options) *Node {
 	}
 	n.bound()
 	unwatch := n.disk.watch(n.space)
-	n.stop = func() {
+	n.stop = func(ctx context.Context) {
 		unwatch()
 		if n.sweeper != nil {
-			ending, done := context.WithTimeout(background, sweepEnd)
+			ending, done := context.WithTimeout(ctx, sweepEnd)
 			n.sweeper.End(ending)
 			done()
 		}
@@ -175,8 +175,29 @@ func (n *Node) Close(ctx context.Context) {
 		n.sweeper.Drain(attended)
 		stop()
 	}
-	n.stop()
-	n.closeKeeper(context.WithoutCancel(ctx))
+	ending, done := n.ending(ctx)
+	defer done()
+	n.stop(ending)
+	n.closeKeeper(ending)
+}
+
+// leftEnd bounds all that is still asked of a node when a run is left.
+const leftEnd = 4 * time.Second
+
+// ending returns a context for what is still asked when all is over. Where the run is left,
+// that is soon over as well: a person waits for it, and the daemon may stand still.
+func (n *Node) ending(ctx context.Context) (ending context.Context, done func()) {
+	left := ctx.Err() != nil
+	ctx = context.WithoutCancel(ctx)
+	if !left {
+		return ctx, func() {}
+	}
+	ctx, cancel := context.WithTimeout(ctx, leftEnd)
+	heard, stop := n.whileHeard(ctx)
+	return heard, func() {
+		stop()
+		cancel()
+	}
 }
 
 // IsOpen tells whether the daemon has listed its records; else it is not swept.

@@ -47,6 +47,7 @@ func (n *Node) sweepOptions(background context.Context, before []cache.Record) s
 	return sweep.Options{
 		Node: n.Daemon, By: n.Prune.By, Pause: n.Prune.Pause, Timeout: n.Prune.Timeout, Busy: n.attempts.busy, StartBytes: bytes,
 		Attend: func(ctx context.Context) (context.Context, func()) { return n.attend(ctx, forSweep) },
+		Heard:  n.whileHeard,
 		View: func(records []cache.Record) cache.View {
 			if n.Needs.Known() {
 				n.keep.strangers.ask(background, n.Needs.Strangers(records)) // the next look knows

@@ -106,3 +106,35 @@ func TestWhatCanBeDoneWithout(t *testing.T) {
 		}
 	})
 }
+
+// A run that is left ends within some seconds though the daemon stands still, whatever it
+// was asked: the bounds of what is waited for do not add up.
+func TestLeavingADaemonThatStandsStill(t *testing.T) {
+	for _, call := range []nodetest.Call{nodetest.Listing, nodetest.Deleting, nodetest.Collecting} {
+		t.Run(string(call), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := nodetest.New("one", 1000*mb)
+				var o node.Options
+				_, b := open(t, d, func(as *node.Options) {
+					as.Prune.Policy = node.PruneCompleted
+					o = *as
+				}, "os/a", "os/b")
+				n := node.Open(t.Context(), o)
+				n.Know([]node.Job{{Number: 0}, {Number: 1}})
+				buildOne(t, n, b, o.Needs.Needs, "os/a")
+				d.Take(800 * mb)
+				d.StopAt(call, 1)
+				ctx, leave := context.WithCancel(t.Context())
+				time.AfterFunc(time.Second, leave)
+				start := time.Now()
+				_, _, _ = n.Reserve(ctx, 1, "job", &node.Wait{})
+				n.Close(ctx)
+				n.Outcome(ctx, node.Outlook{})
+				if took := time.Since(start) - time.Second; took > 6*time.Second {
+					t.Errorf("it took %s to end", took)
+				}
+				d.Continue()
+			})
+		})
+	}
+}

@@ -137,12 +137,15 @@ const callEnd = 5 * time.Second
 
 // lateEnd returns a context for a call that has begun when ctx ends: it ends a while
 // later. What BuildKit has begun to delete in a call that is cut short is lost for as long as
-// the cache lives. At the end of the run, End has waited already.
+// the cache lives. A node that does not answer is not waited for, and at the end of the run
+// End has waited already.
 func (s *Sweeper) lateEnd(ctx context.Context) (late context.Context, end func()) {
 	late, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
 		if !s.ending.Load() {
-			sleep(late, callEnd)
+			heard, stop := s.heard(late)
+			sleep(heard, callEnd)
+			stop()
 		}
 		cancel(context.Cause(ctx))
 	})
@@ -150,6 +153,13 @@ func (s *Sweeper) lateEnd(ctx context.Context) (late context.Context, end func()
 		stop()
 		cancel(nil)
 	}
+}
+
+func (s *Sweeper) heard(ctx context.Context) (heard context.Context, stop func()) {
+	if s.Heard == nil {
+		return ctx, func() {}
+	}
+	return s.Heard(ctx)
 }
 
 // collect frees the files of the records that were unlinked, if there are any, and

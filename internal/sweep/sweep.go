@@ -61,6 +61,9 @@ type Options struct {
 	// Attend ends a queued sweep, which nobody waits for, whose node does not answer any
 	// more; stop ends that. Nil for not at all.
 	Attend func(ctx context.Context) (attended context.Context, stop func())
+	// Heard ends what can be done without as soon as the node does not answer; stop ends
+	// that. Nil for not at all.
+	Heard func(ctx context.Context) (heard context.Context, stop func())
 	// StartBytes is the size of the cache when the run began.
 	StartBytes int64
 	// Surplus returns the bytes by which too much is used, for Relieve.
