@@ -182,10 +182,10 @@ func (f frame) table(room int) []string {
 	if len(shown) > room {
 		shown = shown[:room-1]
 	}
-	nameWidth := f.nameWidth(shown)
+	nameWidth, nodeWidth := f.nameWidth(shown), f.nodeWidth(shown)
 	var lines []string
 	for _, j := range shown {
-		lines = append(lines, f.row(j, nameWidth))
+		lines = append(lines, f.row(j, nameWidth, nodeWidth))
 	}
 	if more := len(f.running) - len(shown); more > 0 {
 		lines = append(lines, f.dim(fmt.Sprintf("… and %d more", more)))
@@ -202,13 +202,33 @@ func (f frame) nameWidth(jobs []*runningJob) int {
 	return min(longest, f.columns()/2-2)
 }
 
-func (f frame) row(j *runningJob, nameWidth int) string {
+// widestNode is how wide the names of nodes are at most.
+const widestNode = 14
+
+// nodeWidth is that of the column with the jobs' nodes; 0 where there is none, since there
+// is only one node or no room.
+func (f frame) nodeWidth(jobs []*runningJob) int {
+	longest := 0
+	for _, j := range jobs {
+		longest = max(longest, ansi.StringWidth(f.nodeWord(j.node)))
+	}
+	if f.width < roomy {
+		return 0
+	}
+	return min(longest, widestNode)
+}
+
+func (f frame) row(j *runningJob, nameWidth, nodeWidth int) string {
 	took := padLeft(whole(f.now.Sub(j.since)), 6)
 	attempt := ""
 	if j.attempt > 1 {
 		attempt = f.attempt(j.attempt)
 	}
 	name := pad(shorten(j.name, nameWidth), nameWidth)
+	if nodeWidth > 0 {
+		name += "  " + pad(shorten(f.nodeWord(j.node), nodeWidth), nodeWidth)
+		nameWidth += 2 + nodeWidth
+	}
 	room := max(f.columns()-nameWidth-ansi.StringWidth(attempt)-len(took)-3, 0)
 	step := pad(truncate(j.doing(f.now), room), room)
 	return name + "  " + f.warn(attempt) + f.dim(step) + " " + took

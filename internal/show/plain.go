@@ -191,7 +191,7 @@ func (p *plain) tellWarning(at time.Time, text string) {
 func (p *plain) tellJob(at time.Time, e ledger.Entry) {
 	switch {
 	case e.Status == ledger.Built:
-		p.line(at, p.good, "built", fmt.Sprintf("%s  %s  %s", p.name(e.Name), shortDigest(e.Digest), effort(e.AttemptCount, e.DurationSeconds)))
+		p.line(at, p.good, "built", fmt.Sprintf("%s  %s  %s", p.name(e.Name), shortDigest(e.Digest), effort(e.AttemptCount, e.DurationSeconds)+p.state.on(e.Node)))
 	case isSkipped(e):
 		p.line(at, p.info, "skipped", p.name(e.Name)+"  "+skipText(e))
 	default:
@@ -209,7 +209,7 @@ func (p *plain) tellFailure(at time.Time, e ledger.Entry) {
 		p.failed.untold = append(p.failed.untold, e)
 		return
 	}
-	p.line(at, p.bad, "failed", p.name(e.Name)+"  "+failureText(e, n))
+	p.line(at, p.bad, "failed", p.name(e.Name)+"  "+failureText(e, n)+p.state.on(e.Node))
 	if n == 1 {
 		for _, l := range outputLines(e.Cause(), len(e.Cause().Output)) {
 			p.lines.write("           " + p.dim(l))
@@ -309,7 +309,7 @@ func (s *State) runningText(now time.Time) string {
 	}
 	var names []string
 	for _, j := range s.running[:min(len(s.running), heartbeatJobs)] {
-		names = append(names, j.name+" "+whole(now.Sub(j.since)))
+		names = append(names, j.name+" "+whole(now.Sub(j.since))+s.on(j.node))
 	}
 	if more := len(s.running) - heartbeatJobs; more > 0 {
 		names = append(names, fmt.Sprintf("and %d more", more))

@@ -66,6 +66,7 @@ type State struct {
 // runningJob is a job that a worker has taken.
 type runningJob struct {
 	name    string
+	node    string // empty where there is only one
 	since   time.Time
 	attempt int    // 0 before the first
 	step    string // empty before the first
@@ -85,7 +86,7 @@ func (s *State) Apply(at time.Time, e journal.Event) {
 	case journal.JobStarted:
 		s.surveying = ""
 		s.waited(e.Job)
-		s.job(at, e.Job)
+		s.job(at, e.Job).node = s.nodeOf(e.Node)
 	case journal.AttemptStarted:
 		s.beginAttempt(at, e)
 	case journal.StepStarted:

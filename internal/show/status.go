@@ -70,6 +70,7 @@ type Status struct {
 // StatusJob is a job that runs.
 type StatusJob struct {
 	Job     string  `json:"job"`
+	Node    string  `json:"node,omitempty"` // where there are several
 	Attempt int     `json:"attempt"`
 	Doing   string  `json:"doing"`
 	Seconds float64 `json:"seconds"`
@@ -194,7 +195,7 @@ func (s *Status) fill() {
 		s.LeftSeconds = &seconds
 	}
 	for _, j := range s.state.running {
-		s.Running = append(s.Running, StatusJob{j.name, j.attempt, j.doing(s.now), thousandths(s.now.Sub(j.since).Seconds())})
+		s.Running = append(s.Running, StatusJob{j.name, j.node, j.attempt, j.doing(s.now), thousandths(s.now.Sub(j.since).Seconds())})
 	}
 	if w := s.state.waiting; w != nil {
 		s.Waiting = &StatusWaiting{w.name, w.need, thousandths(s.now.Sub(w.since).Seconds())}
@@ -247,7 +248,7 @@ func (s Status) table(f frame, final finalText) []string {
 		if j.attempt > 1 {
 			attempt = f.attempt(j.attempt)
 		}
-		lines = append(lines, j.name+"  "+attempt+j.doing(s.now)+"  "+whole(s.now.Sub(j.since)))
+		lines = append(lines, j.name+"  "+attempt+j.doing(s.now)+"  "+whole(s.now.Sub(j.since))+s.state.on(j.node))
 	}
 	if more := len(s.state.running) - statusJobs; more > 0 {
 		lines = append(lines, fmt.Sprintf("… and %d more", more))
