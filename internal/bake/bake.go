@@ -247,6 +247,9 @@ func (d *Definition) Resolve(ctx context.Context) (*Resolved, error) {
 func (d *Definition) optionsOf(t *buildx.Target) (build.Options, error) {
 	all, err := buildx.TargetsToBuildOpt(map[string]*buildx.Target{"": t}, d.input)
 	o := all[""]
+	if err == nil {
+		err = d.checkParts(t, o.Inputs)
+	}
 	place(&o.Inputs)
 	return o, err
 }
