@@ -11,8 +11,6 @@ import (
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/dockerui"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
-
-	"github.com/stoker-build/stoker/internal/bytesize"
 )
 
 // The largest bake file that is read, as for buildx.
@@ -69,7 +67,7 @@ func definitionsOf(ctx context.Context, ref gateway.Reference, names []string) (
 			return nil, err
 		}
 		if stat.Size > mostDefinition {
-			return nil, fmt.Errorf("%s is larger than %s: it is no bake file", name, bytesize.Text(mostDefinition))
+			return nil, fmt.Errorf("%s is larger than 2 MB: it is no bake file", name)
 		}
 		data, err := ref.ReadFile(ctx, gateway.ReadRequest{Filename: name})
 		if err != nil {
