@@ -236,7 +236,7 @@ func (d *Definition) Resolve(ctx context.Context) (*Resolved, error) {
 			return err
 		})
 		if err != nil {
-			found.Add(mistakes.Place{Name: "target " + name}, err)
+			found.Add(mistakes.Place{Name: "target " + name}, d.wrong(err))
 		}
 	}
 	return r, found.Err(d.name)

@@ -32,6 +32,15 @@ target "default" {
   labels = { "made.by" = upper("me"), "sum" = sha256("x"), "sub" = regex_replace("a_b", "_", "-") }
   args = { N = length(split(",", "a,b,c")), T = title("word"), ID = BAKE_LOCAL_PLATFORM }
 }`}, args: []string{"--var", "TAG=1.2"}},
+	"of the working directory": {files: map[string]string{"app.hcl": `
+target "default" {
+  context = "cwd://app"
+  contexts = { more = "cwd://more", all = BAKE_CMD_CONTEXT }
+  dockerfile = "cwd://app/Other"
+}
+target "whole" {
+  context = BAKE_CMD_CONTEXT
+}`, "more.hcl": `target "default" { args = { A = "1" } }`}, args: []string{"-f", "cwd://app.hcl", "-f", "more.hcl", "default", "whole"}},
 	"typed variables": {files: map[string]string{"docker-bake.hcl": `
 variable "count" {
   type = number

@@ -88,11 +88,22 @@ func (o *bakeOptions) fetch(w io.Writer) bake.Fetch {
 		fmt.Fprintf(w, "reading the bake files of %s\n", visible.Line(shown))
 		files, in, err = b.Definitions(ctx, url, names)
 		if err != nil && ctx.Err() == nil {
-			err = &plan.InputError{What: shown, Problems: []string{secrets.String(err.Error())},
-				Hint: "it is read by the builder, which must reach it; a repository's address ends with .git, or .git#REF:DIRECTORY"}
+			err = &plan.InputError{What: shown, Problems: []string{secrets.String(err.Error())}, Hint: howToFetch(err)}
 		}
 		return files, in, err
 	}
+}
+
+// howToFetch says what to do where bake files that are elsewhere could not be read.
+func howToFetch(err error) string {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "could not read Username"), strings.Contains(text, "Authentication failed"):
+		return "for a private repository set BUILDX_BAKE_GIT_AUTH_TOKEN to a token that may read it, or BUILDX_BAKE_GIT_AUTH_HEADER to the header that does"
+	case strings.Contains(text, "no SSH key"):
+		return "it is read with the keys of an SSH agent: add one with ssh-add, or set BUILDX_BAKE_GIT_SSH to the path of a key"
+	}
+	return "it is read by the builder, which must reach it; a repository's address ends with .git, or .git#REF:DIRECTORY"
 }
 
 // overrides are --set and the flags that are short for it.
