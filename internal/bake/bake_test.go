@@ -137,6 +137,7 @@ target "two" {
   cache-to = ["type=inline"]
 }`},
 		args: []string{"--set", "one.args.A=2", "--set", "*.labels.x=y", "--set", "t*.tags=registry.example/two:1", "--set", "one.tags+=more",
+			"--set", "one.secret+=id=more,env=MORE", "--set", "two.secrets=id=other,env=OTHER",
 			"--push", "--no-cache", "--pull", "--sbom=true", "--provenance=mode=max"}},
 	"json": {files: map[string]string{"docker-bake.json": `{
   "variable": {"V": {"default": "7"}},

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 
 	buildx "github.com/docker/buildx/bake"
@@ -29,18 +28,21 @@ func (o *bakeOptions) checkFlags() error {
 	switch {
 	case o.print && o.list != "", o.plan && (o.print || o.list != ""):
 		return &flagError{errors.New("--print, --list and --plan print different things: give one of them")}
-	case !slices.Contains(checkFormats, o.format):
-		return &flagError{fmt.Errorf("--format %q: use text, json, markdown or junit", o.format)}
 	case o.flags.Changed("format") && o.call.Asks():
 		return &flagError{fmt.Errorf("--format is that of what --check-only prints: for JSON give --call %s,format=json", call.PersonsName(o.call.Name))}
 	case o.flags.Changed("format") && !o.checkOnly:
 		return &flagError{errors.New("--format is that of what --check-only prints: give both")}
+	case o.flags.Changed("fail-on") && !o.checkOnly:
+		return &flagError{errors.New("--fail-on says when --check-only exits with 1: give both")}
 	case hasRows && o.rowsVar == "":
 		return &flagError{errors.New("--rows-var NAME is needed: it names the variable of the bake file that the rows fill")}
 	case !hasRows && o.rowsVar != "":
 		return &flagError{errors.New("--rows-var says which variable the rows fill: give the rows, with --rows FILE")}
 	case !hasRows && (o.input.where != "" || o.input.selectFile != "" || o.input.sample != 0 || o.input.limit != 0):
 		return &flagError{errors.New("--where, --select, --sample and --limit choose rows: give these with --rows FILE, or name targets instead")}
+	}
+	if err := o.telling.check(); err != nil {
+		return err
 	}
 	return o.check()
 }
