@@ -28,11 +28,11 @@ func (o *bakeOptions) checkFlags() error {
 	switch {
 	case o.print && o.list != "", o.plan && (o.print || o.list != ""):
 		return &flagError{errors.New("--print, --list and --plan print different things: give one of them")}
-	case o.flags.Changed("format") && o.call.Asks():
+	case wasTyped(o.flags.Lookup("format")) && o.call.Asks():
 		return &flagError{fmt.Errorf("--format is that of what --check-only prints: for JSON give --call %s,format=json", call.PersonsName(o.call.Name))}
-	case o.flags.Changed("format") && !o.checkOnly:
+	case wasTyped(o.flags.Lookup("format")) && !o.checkOnly:
 		return &flagError{errors.New("--format is that of what --check-only prints: give both")}
-	case o.flags.Changed("fail-on") && !o.checkOnly:
+	case wasTyped(o.flags.Lookup("fail-on")) && !o.checkOnly:
 		return &flagError{errors.New("--fail-on says when --check-only exits with 1: give both")}
 	case hasRows && o.rowsVar == "":
 		return &flagError{errors.New("--rows-var NAME is needed: it names the variable of the bake file that the rows fill")}
