@@ -236,7 +236,7 @@ func (d *Definition) Resolve(ctx context.Context) (*Resolved, error) {
 			return err
 		})
 		if err != nil {
-			found.Add(mistakes.Place{Name: "target " + name}, err)
+			found.Add(mistakes.Place{Name: "target " + name}, d.wrong(err))
 		}
 	}
 	return r, found.Err(d.name)
@@ -247,6 +247,9 @@ func (d *Definition) Resolve(ctx context.Context) (*Resolved, error) {
 func (d *Definition) optionsOf(t *buildx.Target) (build.Options, error) {
 	all, err := buildx.TargetsToBuildOpt(map[string]*buildx.Target{"": t}, d.input)
 	o := all[""]
+	if err == nil {
+		err = d.checkParts(t, o.Inputs)
+	}
 	place(&o.Inputs)
 	return o, err
 }

@@ -32,6 +32,15 @@ target "default" {
   labels = { "made.by" = upper("me"), "sum" = sha256("x"), "sub" = regex_replace("a_b", "_", "-") }
   args = { N = length(split(",", "a,b,c")), T = title("word"), ID = BAKE_LOCAL_PLATFORM }
 }`}, args: []string{"--var", "TAG=1.2"}},
+	"of the working directory": {files: map[string]string{"app.hcl": `
+target "default" {
+  context = "cwd://app"
+  contexts = { more = "cwd://more", all = BAKE_CMD_CONTEXT }
+  dockerfile = "cwd://app/Other"
+}
+target "whole" {
+  context = BAKE_CMD_CONTEXT
+}`, "more.hcl": `target "default" { args = { A = "1" } }`}, args: []string{"-f", "cwd://app.hcl", "-f", "more.hcl", "default", "whole"}},
 	"typed variables": {files: map[string]string{"docker-bake.hcl": `
 variable "count" {
   type = number
@@ -128,6 +137,7 @@ target "two" {
   cache-to = ["type=inline"]
 }`},
 		args: []string{"--set", "one.args.A=2", "--set", "*.labels.x=y", "--set", "t*.tags=registry.example/two:1", "--set", "one.tags+=more",
+			"--set", "one.secret+=id=more,env=MORE", "--set", "two.secrets=id=other,env=OTHER",
 			"--push", "--no-cache", "--pull", "--sbom=true", "--provenance=mode=max"}},
 	"json": {files: map[string]string{"docker-bake.json": `{
   "variable": {"V": {"default": "7"}},

@@ -51,6 +51,8 @@ func (d *Definition) wrong(err error) error {
 		{regexp.MustCompile(`^failed to find target (\S+)$`), d.name, "no target is named $1, as inherits or contexts of another say", ""},
 		{noTarget, setFlag, "no target matches $1", ""},
 		{regexp.MustCompile(`^unknown key: (\S+)$`), setFlag, "targets have no attribute $1", "it is TARGET.ATTRIBUTE=VALUE, such as app.tags=registry.example/app:1 or '*.args.VERSION=2'"},
+		{regexp.MustCompile(`^reading a dockerfile for a remote build invocation is currently not supported$`), "dockerfile",
+			"the context is of this machine, and a Dockerfile from elsewhere can only be in a context from there", `write dockerfile = "cwd://Dockerfile" for the one that is here`},
 		{regexp.MustCompile(`^(invalid override .*)$`), setFlag, "$1", "it is TARGET.ATTRIBUTE=VALUE, such as app.tags=registry.example/app:1 or '*.args.VERSION=2'"},
 	} {
 		if !known.says.MatchString(text) {

@@ -2,17 +2,21 @@ package bake
 
 import (
 	"context"
+	"maps"
+	"path"
+	"slices"
 	"strings"
 
 	buildx "github.com/docker/buildx/bake"
 	"github.com/docker/buildx/build"
 	"github.com/docker/buildx/util/urlutil"
+	"github.com/moby/buildkit/frontend/dockerfile/dfgitutil"
 
 	"github.com/stoker-build/stoker/internal/mistakes"
 )
 
 // Fetch has a builder read bake files by their names, or those that bake looks for where
-// there are none: of a git repository, or the one file that an address is of.
+// there are none: of a git repository or an archive, or the one file that an address is of.
 // The input is what the contexts of targets are in.
 type Fetch func(ctx context.Context, url string, names []string) ([]buildx.File, *buildx.Input, error)
 
@@ -70,4 +74,28 @@ func place(in *build.Inputs) {
 		c.State = nil
 		in.NamedContexts[name] = c
 	}
+}
+
+// checkParts makes sure that contexts have addresses: parts of an archive have none.
+func (d *Definition) checkParts(t *buildx.Target, in build.Inputs) error {
+	if d.input == nil {
+		return nil
+	}
+	if _, git, _ := dfgitutil.ParseGitRef(d.input.URL); git {
+		return nil
+	}
+	var parts []string
+	if in.ContextState != nil {
+		parts = append(parts, "context")
+	}
+	for _, name := range slices.Sorted(maps.Keys(in.NamedContexts)) {
+		if in.NamedContexts[name].State != nil && path.Clean(t.Contexts[name]) != "." {
+			parts = append(parts, "contexts: "+name)
+		}
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	return &mistakes.InputError{What: strings.Join(parts, ", "), Problems: []string{"only the whole of an archive can be a context, and not a part of it"},
+		Hint: `write context = "." and name directories in the Dockerfile; or give a repository's address, or unpack the archive and run stoker there`}
 }

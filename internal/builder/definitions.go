@@ -14,11 +14,8 @@ import (
 // How long reading bake files may take: a repository may have to be fetched for it.
 const definitionsTimeout = 5 * time.Minute
 
-// How that of v0.38.2 fails on every archive (filesFromURLRef in its bake/remote.go).
-const ofArchive = "invalid input type *llb.State for copy"
-
-// Definitions has a node read bake files of a git repository, or the one file that an address
-// is of.
+// Definitions has a node read bake files of a git repository or an archive, or the one file
+// that an address is of.
 func (b *Builder) Definitions(ctx context.Context, url string, names []string) (files []bake.File, in *bake.Input, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, definitionsTimeout, fmt.Errorf("they could not be read within %s", definitionsTimeout))
 	defer cancel()
@@ -35,22 +32,26 @@ func (b *Builder) Definitions(ctx context.Context, url string, names []string) (
 			err = why
 		}
 	}
+	if err != nil && strings.Contains(err.Error(), ofArchive) {
+		files, in, err = b.archived(ctx, url, names)
+	}
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	switch {
-	case err != nil && strings.Contains(err.Error(), ofArchive):
-		err = errors.New("it is an archive, which buildx's own package cannot read: unpack it, and name its bake file with -f")
-	case err != nil:
+	if err != nil {
 		err = errors.New(trimmed(err.Error()))
 	}
 	return files, in, err
 }
 
-// lookedFor is one of the bake files that are looked for where none is named.
-const lookedFor = "docker-bake.hcl"
+const (
+	// lookedFor is one of the bake files that are looked for where none is named.
+	lookedFor = "docker-bake.hcl"
+	// notThere is how a builder ends what it says of a file that does not exist.
+	notThere = ": no such file or directory"
+)
 
 // isNotThere tells whether reading it failed only since there is no such file.
 func isNotThere(err error) bool {
-	return strings.HasSuffix(err.Error(), lookedFor+": no such file or directory")
+	return strings.HasSuffix(err.Error(), lookedFor+notThere)
 }

@@ -25,7 +25,7 @@ type bakeOptions struct {
 	list       string
 	plan       bool
 	checkOnly  bool
-	format     string
+	telling    telling
 	allow      []string
 	push, load bool
 	noCache    bool
@@ -66,6 +66,7 @@ unreadable input; 3 no builder could be reached; 130 interrupted.`,
 		},
 	}
 	o.addTo(cmd.Flags())
+	o.telling.addTo(cmd)
 	return cmd
 }
 
@@ -79,7 +80,6 @@ func (o *bakeOptions) addTo(f *pflag.FlagSet) {
 	f.StringVar(&o.list, "list", "", "list `targets|variables` and build nothing; type=targets,format=json for JSON")
 	f.BoolVar(&o.plan, "plan", false, "tell what the run would do as \"stoker plan\" does, and build nothing")
 	f.BoolVar(&o.checkOnly, "check-only", false, "tell all that would go wrong, as \"stoker check\" does, and build nothing")
-	f.StringVar(&o.format, "format", formatText, "how --check-only prints: text, json, markdown or junit")
 	f.StringArrayVar(&o.allow, "allow", nil, "let builds do more, such as network.host, ssh or fs.read=PATH")
 	f.BoolVar(&o.push, "push", false, "push the images under their tags, as --set '*.output=type=registry' does")
 	f.BoolVar(&o.load, "load", false, "load the images into docker, as --set '*.output=type=docker' does")
@@ -109,7 +109,8 @@ func runBake(ctx context.Context, o bakeOptions, targets []string, streams Strea
 		return err
 	}
 	if o.checkOnly {
-		t := telling{format: o.format, began: time.Now(), version: streams.Version}
+		t := o.telling
+		t.began, t.version = time.Now(), streams.Version
 		_, p, err := o.planOf(ctx, question)
 		return o.checkPlan(ctx, p, err, t, streams)
 	}

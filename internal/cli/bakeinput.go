@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 
 	buildx "github.com/docker/buildx/bake"
@@ -29,18 +28,21 @@ func (o *bakeOptions) checkFlags() error {
 	switch {
 	case o.print && o.list != "", o.plan && (o.print || o.list != ""):
 		return &flagError{errors.New("--print, --list and --plan print different things: give one of them")}
-	case !slices.Contains(checkFormats, o.format):
-		return &flagError{fmt.Errorf("--format %q: use text, json, markdown or junit", o.format)}
-	case o.flags.Changed("format") && o.call.Asks():
+	case wasTyped(o.flags.Lookup("format")) && o.call.Asks():
 		return &flagError{fmt.Errorf("--format is that of what --check-only prints: for JSON give --call %s,format=json", call.PersonsName(o.call.Name))}
-	case o.flags.Changed("format") && !o.checkOnly:
+	case wasTyped(o.flags.Lookup("format")) && !o.checkOnly:
 		return &flagError{errors.New("--format is that of what --check-only prints: give both")}
+	case wasTyped(o.flags.Lookup("fail-on")) && !o.checkOnly:
+		return &flagError{errors.New("--fail-on says when --check-only exits with 1: give both")}
 	case hasRows && o.rowsVar == "":
 		return &flagError{errors.New("--rows-var NAME is needed: it names the variable of the bake file that the rows fill")}
 	case !hasRows && o.rowsVar != "":
 		return &flagError{errors.New("--rows-var says which variable the rows fill: give the rows, with --rows FILE")}
 	case !hasRows && (o.input.where != "" || o.input.selectFile != "" || o.input.sample != 0 || o.input.limit != 0):
 		return &flagError{errors.New("--where, --select, --sample and --limit choose rows: give these with --rows FILE, or name targets instead")}
+	}
+	if err := o.telling.check(); err != nil {
+		return err
 	}
 	return o.check()
 }
@@ -88,11 +90,22 @@ func (o *bakeOptions) fetch(w io.Writer) bake.Fetch {
 		fmt.Fprintf(w, "reading the bake files of %s\n", visible.Line(shown))
 		files, in, err = b.Definitions(ctx, url, names)
 		if err != nil && ctx.Err() == nil {
-			err = &plan.InputError{What: shown, Problems: []string{secrets.String(err.Error())},
-				Hint: "it is read by the builder, which must reach it; a repository's address ends with .git, or .git#REF:DIRECTORY"}
+			err = &plan.InputError{What: shown, Problems: []string{secrets.String(err.Error())}, Hint: howToFetch(err)}
 		}
 		return files, in, err
 	}
+}
+
+// howToFetch says what to do where bake files that are elsewhere could not be read.
+func howToFetch(err error) string {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "could not read Username"), strings.Contains(text, "Authentication failed"):
+		return "for a private repository set BUILDX_BAKE_GIT_AUTH_TOKEN to a token that may read it, or BUILDX_BAKE_GIT_AUTH_HEADER to the header that does"
+	case strings.Contains(text, "no SSH key"):
+		return "it is read with the keys of an SSH agent: add one with ssh-add, or set BUILDX_BAKE_GIT_SSH to the path of a key"
+	}
+	return "it is read by the builder, which must reach it; a repository's address ends with .git, or .git#REF:DIRECTORY"
 }
 
 // overrides are --set and the flags that are short for it.

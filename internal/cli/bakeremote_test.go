@@ -25,6 +25,19 @@ func (w *workbench) shell(command string) {
 	}
 }
 
+// checkBakedArchive builds from bake files of an archive, whose contexts are the archive.
+func (w *workbench) checkBakedArchive(archive string) {
+	w.t.Helper()
+	if code, out := w.bakeWith(w.t.Context(), "--push", archive, "whole", "inline"); code != ExitOK {
+		w.t.Fatalf("exit code %d\n%s", code, out)
+	}
+	for _, target := range []string{"whole", "inline"} {
+		if got := string(labtest.Files(w.t, w.registry.Host()+"/"+target+":1")["/own"].Content); got != "whole\n" {
+			w.t.Errorf("%s of the archive has /own %q", target, got)
+		}
+	}
+}
+
 // Bake files and the contexts of their targets come from a repository or an address; what they say can be asked about, and checked, without being built.
 func TestBakeFromElsewhere(t *testing.T) {
 	t.Parallel()
@@ -68,9 +81,11 @@ target "above" {
 	w.write("repo/app/own", "part\n")
 	w.write("repo/lib/own", "lib\n")
 	w.shell(`cd repo && git init -q -b main . && git add -A && git -c user.name=a -c user.email=a@b commit -qm one
-		git clone -q --bare . ../repo.git && git -C ../repo.git update-server-info && tar -czf ../repo.tar.gz *`)
+		git clone -q --bare . ../repo.git && git -C ../repo.git update-server-info && tar -czf ../repo.tar.gz * && tar -czf ../empty.tar.gz own`)
+	archive := server.URL + "/repo.tar.gz"
 	git := server.URL + "/repo.git#main"
-	if code, out := w.bakeWith(t.Context(), "--push", git); code != ExitOK {
+	w.checkBakedArchive(archive)
+	if code, out := w.bakeWith(t.Context(), "--push", "--force", git); code != ExitOK {
 		t.Fatalf("exit code %d\n%s", code, out)
 	}
 	for target, want := range map[string]string{"whole": "whole\n", "part": "part\n", "inline": "whole\n"} {
@@ -89,7 +104,10 @@ target "above" {
 	}{
 		{server.URL + "/nothing.git", ExitUsage, []string{"reading the bake files of", "/nothing.git: "}},
 		{git + "nobranch", ExitUsage, []string{"repository does not contain ref mainnobranch"}},
-		{server.URL + "/repo.tar.gz", ExitUsage, []string{"it is an archive", "unpack it"}},
+		{archive, ExitUsage, []string{"target part: context, contexts: more: only the whole of an archive can be a context", "unpack the archive"}},
+		{"-f none.hcl " + archive, ExitUsage, []string{"none.hcl: no such file"}},
+		{server.URL + "/empty.tar.gz", ExitUsage, []string{"no bake file is there"}},
+		{"--list targets " + archive, ExitOK, []string{"all of it"}},
 		{"-f none.hcl " + git, ExitUsage, []string{"none.hcl", "repo.git"}},
 		{"--check " + git, ExitFailed, []string{"reading the Dockerfiles of 3 jobs", "in 1 of 3 jobs: part"}},
 		{"--call targets " + git + " whole", ExitOK, []string{"whole\nall of it\n\nTARGET", "only"}},

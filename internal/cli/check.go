@@ -63,14 +63,11 @@ Warnings, advice, and what is not known are no faults, but by --fail-on.`,
 		Args:              cobra.ArbitraryArgs, // variables may set flags that come first
 		ValidArgsFunction: completePath,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !slices.Contains(checkFormats, t.format) {
-				return &flagError{fmt.Errorf("--format %q: use text, json, markdown, junit or sarif", t.format)}
+			if err := t.check(); err != nil {
+				return err
 			}
 			if err := o.input.take(args); err != nil {
 				return err
-			}
-			if !slices.Contains(failingOn, t.failOn) {
-				return &flagError{fmt.Errorf("--fail-on %q: use fault, warning or advice", t.failOn)}
 			}
 			return runCheck(cmd.Context(), o, t, streams)
 		},
@@ -80,10 +77,7 @@ Warnings, advice, and what is not known are no faults, but by --fail-on.`,
 	o.run.addTo(cmd.Flags())
 	o.prune.addTo(cmd.Flags())
 	o.space.addTo(cmd.Flags())
-	cmd.Flags().StringVar(&t.format, "format", formatText, "how to print: text, json, markdown, junit or sarif")
-	cmd.Flags().StringVar(&t.failOn, "fail-on", failingOn[0], "exit with 1 on a `fault`, on a warning too, or on advice too")
-	_ = cmd.RegisterFlagCompletionFunc("format", oneOfThese(checkFormats...)) // there are such flags
-	_ = cmd.RegisterFlagCompletionFunc("fail-on", oneOfThese(failingOn...))
+	t.addTo(cmd)
 	cmd.Flags().Lookup("dry-run").Usage = "is always so: check builds nothing"
 	return cmd
 }
@@ -93,6 +87,24 @@ type telling struct {
 	format, failOn string
 	began          time.Time
 	version        string
+}
+
+func (t *telling) addTo(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&t.format, "format", formatText, "how the check is printed: text, json, markdown, junit or sarif")
+	cmd.Flags().StringVar(&t.failOn, "fail-on", failingOn[0], "the check exits with 1 on a `fault`, on a warning too, or on advice too")
+	_ = cmd.RegisterFlagCompletionFunc("format", oneOfThese(checkFormats...)) // there are such flags
+	_ = cmd.RegisterFlagCompletionFunc("fail-on", oneOfThese(failingOn...))
+}
+
+// check finds words that are none of the flags'.
+func (t *telling) check() error {
+	switch {
+	case !slices.Contains(checkFormats, t.format):
+		return &flagError{fmt.Errorf("--format %q: use text, json, markdown, junit or sarif", t.format)}
+	case !slices.Contains(failingOn, t.failOn):
+		return &flagError{fmt.Errorf("--fail-on %q: use fault, warning or advice", t.failOn)}
+	}
+	return nil
 }
 
 func runCheck(ctx context.Context, o buildOptions, t telling, streams Streams) error {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/explain"
 	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // explained is what stoker explain tells programs.
@@ -76,6 +77,9 @@ func runExplain(dirs []string, format string, streams Streams) error {
 		e.Against, earlier = ledger.StepsBefore(e.Run)
 	} else if earlier, err = ledger.ReadSteps(e.Against); err != nil {
 		return err
+	}
+	if !ledger.Ended(e.Run) {
+		fmt.Fprintf(streams.Err, "the run in %s goes on, or was killed: this is what its jobs that have ended made known\n", visible.Line(e.Run))
 	}
 	e.Steps, e.Lines = ledger.SumSteps(now), explain.Run(now, earlier)
 	if format == formatJSON {

@@ -61,7 +61,7 @@ func TestDemandsOfLinked(t *testing.T) {
 		}
 		f, is := ungiven(tt.demand, app)
 		if f = whose(f, tt.demand, app); is != tt.want || is && fmt.Sprintf("%v %v %s: %s", f.Jobs, f.Places, f.Text, f.Hint) !=
-			`[app] [base/Dockerfile:2] a step requires the secret "zz", and no secret of the target base has that id: give it, such as with --set 'base.secrets=id=zz,src=FILE'` {
+			`[app] [base/Dockerfile:2] a step requires the secret "zz", and no secret of the target base has that id: give it with secret = ["id=zz,src=FILE"] in the bake file, or with --set 'base.secret+=id=zz,src=FILE'` {
 			t.Errorf("%s: %v, %+v", name, is, f)
 		}
 	}

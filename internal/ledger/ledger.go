@@ -48,6 +48,8 @@ type Ledger struct {
 	events   *lines
 	entries  []Entry
 	run      RunRecord
+
+	steps stepLog
 }
 
 // Dir is the output directory.

@@ -130,21 +130,6 @@ func SumSteps(all []Step) *Steps {
 	return &s
 }
 
-// WriteSteps writes steps.jsonl. What an earlier part of the run has there is added.
-func (l *Ledger) WriteSteps(steps []Step) error {
-	if err := l.manifest.inPlace(); err != nil {
-		return err
-	}
-	if before, err := ReadSteps(l.dir); err == nil { // else it says nothing of this part
-		steps = AddSteps(before, steps)
-	}
-	data, err := EncodeSteps(steps)
-	if err != nil {
-		return err
-	}
-	return replaceFile(filepath.Join(l.dir, StepsFile), data)
-}
-
 // AddSteps adds what became of steps in a later part of a run.
 func AddSteps(before, later []Step) []Step {
 	at := make(map[string]int, len(later))
@@ -157,21 +142,29 @@ func AddSteps(before, later []Step) []Step {
 			later = append(later, s)
 			continue
 		}
-		both := &later[i]
-		both.Jobs, both.Ran, both.Cached, both.Seconds = max(both.Jobs, s.Jobs), both.Ran+s.Ran, both.Cached+s.Cached, both.Seconds+s.Seconds
-		if both.Bytes == nil {
-			both.Bytes = s.Bytes
-		}
+		later[i].add(s)
 	}
 	return later
 }
 
+// add adds what became of the step in an earlier part of a run.
+func (s *Step) add(before Step) {
+	s.Jobs, s.Ran, s.Cached, s.Seconds = max(s.Jobs, before.Jobs), s.Ran+before.Ran, s.Cached+before.Cached, s.Seconds+before.Seconds
+	if s.Bytes == nil {
+		s.Bytes = before.Bytes
+	}
+}
+
 // EncodeSteps returns steps as steps.jsonl has them.
-func EncodeSteps(steps []Step) ([]byte, error) {
+func EncodeSteps(steps []Step) ([]byte, error) { return formIDs{}.encode(steps) }
+
+// formIDs are the first step of each form that was written.
+type formIDs map[*StepForm]string
+
+func (first formIDs) encode(steps []Step) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	first := map[*StepForm]string{}
 	for _, s := range steps {
 		if id, is := first[s.StepForm]; is {
 			s.Like, s.StepForm = id, nil
@@ -190,7 +183,7 @@ type NoStepsError struct{ Dir string }
 
 // Error implements error.
 func (e *NoStepsError) Error() string {
-	return fmt.Sprintf("the run in %s has no %s: it goes on, was killed, or is of an earlier version of Stoker", e.Dir, StepsFile)
+	return fmt.Sprintf("the run in %s has no %s: no job of it has ended, or it is of an earlier version of Stoker", e.Dir, StepsFile)
 }
 
 // ReadSteps reads the steps of the run in a directory. The error is a *NoRunError or a
@@ -209,15 +202,22 @@ func ReadSteps(dir string) ([]Step, error) {
 	return decodeSteps(data)
 }
 
+// decodeSteps reads steps. Of several lines of one step the last counts; the end of a line
+// may be missing where the run was killed.
 func decodeSteps(data []byte) (all []Step, err error) {
-	forms := map[string]*StepForm{}
+	forms, at := map[string]*StepForm{}, map[string]int{}
+	whole := true
 	for number, line := 1, []byte(nil); len(data) > 0; number++ {
-		line, data, _ = bytes.Cut(data, []byte("\n"))
+		line, data, whole = bytes.Cut(data, []byte("\n"))
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
 		var s Step
-		if err := json.Unmarshal(line, &s); err != nil {
+		err := json.Unmarshal(line, &s)
+		if !whole && errors.As(err, new(*json.SyntaxError)) {
+			return all, nil
+		}
+		if err != nil {
 			return nil, fmt.Errorf("%s: line %d: %w", StepsFile, number, err)
 		}
 		if s.StepForm == nil {
@@ -227,20 +227,29 @@ func decodeSteps(data []byte) (all []Step, err error) {
 			return nil, fmt.Errorf("%s: line %d is like a step that does not come before it", StepsFile, number)
 		}
 		forms[s.ID] = s.StepForm
+		if i, again := at[s.ID]; again {
+			all[i] = s
+			continue
+		}
+		at[s.ID] = len(all)
 		all = append(all, s)
 	}
 	return all, nil
 }
 
+// Ended tells whether the run in a directory came to its end.
+func Ended(dir string) bool { return exists(filepath.Join(dir, SummaryFile)) }
+
 // StepsBefore returns the steps of the run that came before the one in a directory, which is
-// archived there, and where that is; nothing where there is none that has any on record.
+// archived there, and where that is; nothing where there is none that has any on record. A
+// run that was killed is passed over: what it would have built is on record, too.
 func StepsBefore(dir string) (string, []Step) {
 	runs, err := runsOf(dir, true)
 	if err != nil {
 		return "", nil
 	}
 	for _, run := range slices.Backward(runs) { // archived ones are called by their times
-		if run == dir {
+		if run == dir || !Ended(run) {
 			continue
 		}
 		steps, err := ReadSteps(run)

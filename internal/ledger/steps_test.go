@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -29,7 +30,7 @@ func TestStepsAreReadBack(t *testing.T) {
 	}
 	for text, says := range map[string]string{
 		`{"id":"b","like":"a","jobs":1}`:                     "line 1 is like a step that does not come before it",
-		string(data) + "{":                                   "steps.jsonl: line 4",
+		string(data) + "{\n":                                 "steps.jsonl: line 4",
 		"\n" + `{"id":"b","jobs":"x"}`:                       "steps.jsonl: line 2",
 		`{"id":"b","jobs":1,"ran":0,"cached":0,"seconds":0}`: "line 1",
 	} {
@@ -37,6 +38,55 @@ func TestStepsAreReadBack(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
+}
+
+// A run that is killed has what was known of its steps by then, and goes on with it.
+func TestStepsOfKilledRun(t *testing.T) {
+	dir := t.TempDir()
+	note := func(l *Ledger, steps ...Step) {
+		t.Helper()
+		if err := l.NoteSteps(func() []Step { return steps }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := func(want string) {
+		t.Helper()
+		steps, err := ReadSteps(dir)
+		var got []string
+		for _, s := range steps {
+			got = append(got, fmt.Sprintf("%s %s %d", s.ID, s.Text, s.Ran))
+		}
+		if err != nil || strings.Join(got, ", ") != want {
+			t.Errorf("%q, %v, want %q", got, err, want)
+		}
+	}
+	l, _ := begin(t, dir, Refuse, plan("one"))
+	a, b := stepOf("a", "RUN a", nil, 0, 0), stepOf("b", "RUN b", nil, 0, 0)
+	note(l, a, b)
+	a.Ran = 1
+	note(l, a)
+	note(l)
+	read("a RUN a 1, b RUN b 0")
+	path := filepath.Join(dir, StepsFile)
+	data, err := os.ReadFile(path)
+	if err != nil || strings.Count(string(data), "RUN a") != 1 {
+		t.Fatalf("%v\n%s", err, data)
+	}
+	if err := errors.Join(l.Close(), os.WriteFile(path, append(data, `{"id":"c","kind":"st`...), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	read("a RUN a 1, b RUN b 0")
+
+	l, _ = begin(t, dir, Resume, plan("one"))
+	defer l.Close()
+	b.Ran = 2
+	note(l, stepOf("a", "RUN a", nil, 1, 0), b)
+	note(l, stepOf("a", "RUN a", nil, 3, 0), stepOf("d", "RUN d", nil, 1, 0))
+	read("a RUN a 4, b RUN b 2, d RUN d 1")
+	if err := l.WriteSteps([]Step{stepOf("a", "RUN a", nil, 3, 0), b}); err != nil {
+		t.Fatal(err)
+	}
+	read("a RUN a 4, b RUN b 2")
 }
 
 // A run that is gone on with has the steps of all its parts.
@@ -78,7 +128,9 @@ func TestStepsBefore(t *testing.T) {
 	for _, at := range []string{"archive/2026-01-01", "archive/2026-01-02", "archive/2026-01-03"} {
 		put(at+"/"+RunFile, "{}")
 	}
+	put("archive/2026-01-03/"+StepsFile, `{"id":"killed","kind":"step","text":"RUN","jobs":1}`+"\n")
 	for _, at := range []string{"archive/2026-01-01", "archive/2026-01-02"} {
+		put(at+"/"+SummaryFile, "{}")
 		put(at+"/"+StepsFile, `{"id":"`+at+`","kind":"step","text":"RUN","jobs":1}`+"\n")
 	}
 	if where, steps := StepsBefore(dir); where != filepath.Join(dir, "archive/2026-01-02") || len(steps) != 1 || steps[0].ID != "archive/2026-01-02" {

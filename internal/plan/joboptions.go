@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -90,10 +89,8 @@ func (m *maker) contextsOf(columns map[string]any) (map[string]build.NamedContex
 			return nil, &InputError{What: flag, Problems: []string{fmt.Sprintf("%q is a target of a bake file, and there is none", path)},
 				Hint: "to build on another job's image, give its tag: " + flag + "=" + imageContext + "TAG"}
 		}
-		if dir, local := localContext(path); local {
-			if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-				return nil, &InputError{What: flag, Problems: []string{fmt.Sprintf("%q is not a directory", dir)}}
-			}
+		if err := checkContextPath(path); err != nil {
+			return nil, &InputError{What: flag, Problems: []string{err.Error()}}
 		}
 		contexts[name] = build.NamedContext{Path: path}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -179,12 +178,8 @@ func checkTarget(o build.Options) error {
 // checkContexts makes sure that local contexts are there.
 func checkContexts(contexts map[string]build.NamedContext) error {
 	for _, name := range slices.Sorted(maps.Keys(contexts)) {
-		dir, local := localContext(contexts[name].Path)
-		if !local {
-			continue
-		}
-		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-			return fmt.Errorf("%s: %q is not a directory", name, dir)
+		if err := checkContextPath(contexts[name].Path); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return nil

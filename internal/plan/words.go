@@ -44,7 +44,7 @@ var targetWords = words{
 func (j *Job) NoSecret(id string) (text, hint string) {
 	text = fmt.Sprintf("a step requires the secret %q, and no ", id)
 	if j.isTarget() {
-		return text + "secret of the target " + j.Name + " has that id", fmt.Sprintf("give it, such as with --set '%s.secrets=id=%s,src=FILE'", j.Name, id)
+		return text + "secret of the target " + j.Name + " has that id", fmt.Sprintf("give it with secret = [\"id=%s,src=FILE\"] in the bake file, or with --set '%s.secret+=id=%[1]s,src=FILE'", id, j.Name)
 	}
 	return text + "--secret has that id", fmt.Sprintf("give it, such as with --secret id=%s,src=FILE", id)
 }
@@ -53,7 +53,7 @@ func (j *Job) NoSecret(id string) (text, hint string) {
 func (j *Job) NoKeys(id string) (text, hint string) {
 	text = fmt.Sprintf("a step requires SSH keys %q, and no ", id)
 	if j.isTarget() {
-		return text + "ssh of the target " + j.Name + " has that id", fmt.Sprintf("give them, such as with --set '%s.ssh=%s'", j.Name, id)
+		return text + "ssh of the target " + j.Name + " has that id", fmt.Sprintf("give them with ssh = [%q] in the bake file, or with --set '%s.ssh+=%[1]s'", id, j.Name)
 	}
 	return text + "--ssh has that id", "give them with --ssh " + id
 }

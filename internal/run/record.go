@@ -69,6 +69,7 @@ func (r *run) keep(t *task) (ledger.Entry, bool) {
 		r.fail(fmt.Errorf("the manifest cannot be written: %w", err))
 		return e, false
 	}
+	r.noteSteps()
 	r.Journal.Tell(journal.JobFinished{Entry: e})
 	r.dropPushed(t)
 	return e, true

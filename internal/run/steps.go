@@ -19,15 +19,27 @@ func (r *run) stepsNow() (all []ledger.Step) {
 	for _, p := range r.scheduler.places {
 		p.node.Sizes(func(id graph.ID, took int64) { bytes[id] = max(bytes[id], took) })
 	}
-	r.needs.Read(func(g *graph.Shared) {
-		all = r.steps.Steps(stepbook.Seen{Bytes: bytes, Jobs: func(id graph.ID) int {
-			if v, is := g.Find(id); is {
-				return len(g.JobsOf(v))
-			}
-			return 0
-		}})
-	})
+	r.needs.Read(func(g *graph.Shared) { all = r.steps.Steps(stepbook.Seen{Bytes: bytes, Jobs: jobsIn(g)}) })
 	return all
+}
+
+// jobsIn counts the jobs that have a step.
+func jobsIn(g *graph.Shared) func(graph.ID) int {
+	return func(id graph.ID) int {
+		if v, is := g.Find(id); is {
+			return len(g.JobsOf(v))
+		}
+		return 0
+	}
+}
+
+// noteSteps puts on record what became of steps so far, for when the run is killed. Whether
+// that can be written keepSteps tells, at the end.
+func (r *run) noteSteps() {
+	_ = r.Ledger.NoteSteps(func() (changed []ledger.Step) {
+		r.needs.Read(func(g *graph.Shared) { changed = r.steps.Changed(stepbook.Seen{Jobs: jobsIn(g)}) })
+		return changed
+	})
 }
 
 // stepsOf are the steps of those of some tasks that are still to be built, with the names of

@@ -27,6 +27,8 @@ type Book struct {
 	forms map[uint64]*ledger.StepForm // by what they are, of which few are equal in 64 bits
 	known map[graph.ID]*entry
 	order []graph.ID
+
+	changed []graph.ID // since Changed was asked last
 }
 
 type entry struct {
@@ -35,6 +37,8 @@ type entry struct {
 	done   []time.Time // when each making was
 	took   time.Duration
 	cached int
+
+	changed bool
 }
 
 // New returns a book of no steps. Secrets are taken out of texts by hide.
@@ -73,8 +77,17 @@ func (b *Book) takeImage(image *graph.Image) {
 }
 
 func (b *Book) add(id graph.ID, form *ledger.StepForm, on []graph.ID) {
-	b.known[id] = &entry{form: form, on: on}
+	e := &entry{form: form, on: on}
+	b.known[id] = e
 	b.order = append(b.order, id)
+	b.note(id, e)
+}
+
+// note notes that more is known of a step.
+func (b *Book) note(id graph.ID, e *entry) {
+	if !e.changed {
+		e.changed, b.changed = true, append(b.changed, id)
+	}
 }
 
 // formOf returns the form of a step, which many have.
@@ -161,6 +174,7 @@ func (b *Book) Made(m cache.Making) {
 	}
 	e.done = append(e.done, m.Done)
 	e.took += m.Done.Sub(m.Began)
+	b.note(m.Vertex, e)
 }
 
 // Found notes that a job has found a step in the cache.
@@ -169,6 +183,7 @@ func (b *Book) Found(id graph.ID) {
 	defer b.mu.Unlock()
 	if e := b.known[id]; e != nil {
 		e.cached++
+		b.note(id, e)
 	}
 }
 
@@ -184,8 +199,25 @@ type Seen struct {
 func (b *Book) Steps(seen Seen) []ledger.Step {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	all := make([]ledger.Step, 0, len(b.order))
-	for _, id := range b.order {
+	return b.tell(b.order, seen)
+}
+
+// Changed returns the steps of which more is known than when it was asked last; new ones come
+// after those that they are made from.
+func (b *Book) Changed(seen Seen) []ledger.Step {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ids := b.changed
+	b.changed = nil
+	for _, id := range ids {
+		b.known[id].changed = false
+	}
+	return b.tell(ids, seen)
+}
+
+func (b *Book) tell(ids []graph.ID, seen Seen) []ledger.Step {
+	all := make([]ledger.Step, 0, len(ids))
+	for _, id := range ids {
 		e := b.known[id]
 		s := ledger.Step{ID: id.String(), StepForm: e.form, Jobs: seen.Jobs(id), Ran: len(e.done), Cached: e.cached,
 			Seconds: float64(e.took.Milliseconds()) / 1000}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -107,6 +108,39 @@ func TestBook(t *testing.T) {
 	if !reflect.DeepEqual(steps, want) || len(forms) != 1 {
 		t.Errorf("%d forms\n%s\nwant\n%s", len(forms), strings.Join(steps, "\n"), strings.Join(want, "\n"))
 	}
+}
+
+// What has changed is told once: a step when it is new, and each time that something became of it.
+func TestChanged(t *testing.T) {
+	base := image("base")
+	one := base.Run(llb.Shlex("one"), llb.WithCustomName("RUN one")).Root()
+	g := graphOf(t, one.Run(llb.Shlex("two"), llb.WithCustomName("RUN two")).Root())
+	book := New(redact.New().String)
+	changed := func(want ...string) {
+		t.Helper()
+		var got []string
+		for _, s := range book.Changed(Seen{Jobs: func(graph.ID) int { return 1 }}) {
+			if s.Kind == ledger.StepRun {
+				got = append(got, fmt.Sprint(s.Text, " ", s.Ran, " ", s.Cached))
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("changed are %q, want %q", got, want)
+		}
+	}
+	book.Take("Dockerfile", g)
+	changed("RUN one 0 0", "RUN two 0 0")
+	book.Take("Dockerfile", g)
+	changed()
+	id := map[string]graph.ID{}
+	for _, s := range book.Steps(Seen{Jobs: func(graph.ID) int { return 1 }}) {
+		id[s.Text], _ = graph.ParseID(s.ID)
+	}
+	book.Found(id["RUN one"])
+	book.Made(cache.Making{Vertex: id["RUN two"], Began: time.Unix(1, 0), Done: time.Unix(2, 0)})
+	book.Found(id["RUN one"])
+	changed("RUN one 0 2", "RUN two 1 0")
+	changed()
 }
 
 // BenchmarkTake takes the graphs of jobs on images of their own, of 30 steps each.
