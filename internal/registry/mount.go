@@ -43,8 +43,14 @@ func (c *Client) targetOf(ctx context.Context, to name.Repository, from map[name
 	return &target{client, to}, err
 }
 
+// answer is what a registry has said to a request, without its content.
+type answer struct {
+	status int
+	at     *url.URL // where an upload goes on; nil where it does not say
+}
+
 // begin begins an upload, or has a layer mounted.
-func (t *target) begin(ctx context.Context, query url.Values) (*http.Response, error) {
+func (t *target) begin(ctx context.Context, query url.Values) (answer, error) {
 	at := t.address("blobs/uploads/")
 	if len(query) > 0 {
 		at += "?" + query.Encode()
@@ -55,30 +61,29 @@ func (t *target) begin(ctx context.Context, query url.Values) (*http.Response, e
 // mount has a layer of another repository be in this one, too, and tells whether it is. An
 // upload that the registry has begun instead is cancelled.
 func (t *target) mount(ctx context.Context, d digest.Digest, from name.Repository) (is bool, err error) {
-	resp, err := t.begin(ctx, url.Values{"mount": {d.String()}, "from": {from.RepositoryStr()}})
+	said, err := t.begin(ctx, url.Values{"mount": {d.String()}, "from": {from.RepositoryStr()}})
 	if err != nil {
 		return false, err
 	}
-	if at, err := resp.Location(); err == nil && resp.StatusCode == http.StatusAccepted {
-		(&upload{t.client, at.String()}).cancel(ctx)
+	if said.at != nil && said.status == http.StatusAccepted {
+		(&upload{t.client, said.at.String()}).cancel(ctx)
 	}
-	return resp.StatusCode == http.StatusCreated, nil
+	return said.status == http.StatusCreated, nil
 }
 
 // store puts something small into the repository.
 func (t *target) store(ctx context.Context, content []byte) error {
-	resp, err := t.begin(ctx, nil)
+	said, err := t.begin(ctx, nil)
 	if err != nil {
 		return err
 	}
-	at, err := resp.Location()
-	if err != nil {
-		return err
+	if said.at == nil {
+		return errors.New("the registry does not say where an upload goes on")
 	}
-	query := at.Query()
+	query := said.at.Query()
 	query.Set("digest", digest.FromBytes(content).String())
-	at.RawQuery = query.Encode()
-	_, err = t.send(ctx, http.MethodPut, at.String(), "application/octet-stream", content, http.StatusCreated)
+	said.at.RawQuery = query.Encode()
+	_, err = t.send(ctx, http.MethodPut, said.at.String(), "application/octet-stream", content, http.StatusCreated)
 	return err
 }
 
@@ -93,22 +98,26 @@ func (t *target) address(below string) string {
 	return fmt.Sprintf("%s://%s/v2/%s/%s", t.to.Scheme(), t.to.RegistryStr(), t.to.RepositoryStr(), below)
 }
 
-// send sends a request, and returns the answer without its content.
-func (t *target) send(ctx context.Context, method, address, mediaType string, content []byte, want ...int) (*http.Response, error) {
+// send sends a request, and reads the answer to its end, so that the connection can be used again.
+func (t *target) send(ctx context.Context, method, address, mediaType string, content []byte, want ...int) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(content))
 	if err != nil {
-		return nil, err
+		return answer{}, err
 	}
 	if mediaType != "" {
 		req.Header.Set("Content-Type", mediaType)
 	}
 	resp, err := t.client.Do(req)
 	if err != nil {
-		return nil, err
+		return answer{}, err
 	}
-	err = transport.CheckError(resp, want...)
-	_, drained := io.Copy(io.Discard, resp.Body) // so that the connection can be used again
-	return resp, errors.Join(err, drained, resp.Body.Close())
+	defer resp.Body.Close()
+	if err := transport.CheckError(resp, want...); err != nil {
+		return answer{}, err
+	}
+	at, _ := resp.Location()
+	_, err = io.Copy(io.Discard, resp.Body)
+	return answer{resp.StatusCode, at}, err
 }
 
 // quickly puts what an image consists of into a repository, and returns what it could not:
