@@ -128,9 +128,9 @@ func prepareAssembly(ctx context.Context, registry *lab.Registry, dir string, sh
 const noProvenance = "--provenance=false"
 
 func layingWay(name string, linked bool, by string) way {
-	flags := []string{noProvenance}
-	if linked {
-		flags = append(flags, "--assemble", by)
+	flags := []string{noProvenance, "--assemble", by}
+	if !linked {
+		flags = append(flags, "--auto-link=false")
 	}
 	w := stokerWay(name, assemblyWorkers, flags...)
 	w.linked = linked
