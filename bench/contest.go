@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,6 +47,7 @@ type way struct {
 	ours      bool
 	unlimited bool // on a disk that is large enough for everything
 	linked    bool // the Dockerfile copies with --link, where the work has two
+	part      int  // how many of the images are made, where making all takes too long; 0 stands for all
 	workers   int
 	syntax    string // the frontend's image in the Dockerfiles' first line; empty for no such line
 	against   string // the way whose wall clock this one's is compared to; empty for none
@@ -83,7 +85,7 @@ func (c contest) compare(ctx context.Context, b *bench, ways []way) (report.Repo
 				return r, fmt.Errorf("%s: %w", w.name, err)
 			}
 			say("%s: round %d, %s: built %.0f of %d in %.1f s, peak disk %s", c.name, round+1, w.name, row.Values["built"],
-				c.jobs, row.Values["wall"], report.Bytes.Format(row.Values["disk"]))
+				cmp.Or(w.part, c.jobs), row.Values["wall"], report.Bytes.Format(row.Values["disk"]))
 			rows[w.name] = append(rows[w.name], row)
 			if note != "" {
 				r.Notes = append(r.Notes, w.name+": "+note)
@@ -172,8 +174,8 @@ func (c contest) measure(ctx context.Context, b *bench, w way, dir string) (row 
 		"built": float64(built), "wall": out.wall.Seconds(), "cpu": (out.cpu + daemon).Seconds(), "disk": float64(lab.Peak(uses)),
 		"pulled": float64(requests.BytesOut), "pushed": float64(requests.BytesIn),
 	}}
-	if built < c.jobs {
-		row.Short = fmt.Sprintf("built %d of %d", built, c.jobs)
+	if built < len(p.jobs) {
+		row.Short = fmt.Sprintf("built %d of %d", built, len(p.jobs))
 	}
 	if c.use {
 		row.Values["capacity"] = float64(capacity)

@@ -51,9 +51,11 @@ type bench struct {
 	work     string // directory for inputs and logs
 	quick    bool
 	full     bool
-	baseMB   int // of the base images that are assembled on
-	workers  []int
-	machine  report.Machine
+	// Of the benchmark assembly: how large base images are, how many images are made of them, and
+	// how many by ways that would take too long for all.
+	baseMB, images, part int
+	workers              []int
+	machine              report.Machine
 }
 
 func main() {
@@ -118,8 +120,10 @@ func parse(args []string) (b *bench, only []string, err error) {
 	flags.StringVar(&b.out, "out", "bench/out", "`directory` for tables, charts and JSON")
 	flags.StringVar(&b.work, "work", "", "`directory` for inputs and logs, outside of git work trees (default a temporary one that is removed)")
 	flags.BoolVar(&b.quick, "quick", false, "less of everything, for a first look")
-	flags.BoolVar(&b.full, "full", false, "layers of the tasks that are four times as large, which takes tens of minutes and 40 GB of disk; 500 images to assemble, without the ways that do not link")
+	flags.BoolVar(&b.full, "full", false, "layers of the tasks that are four times as large, which takes tens of minutes and 40 GB of disk")
 	flags.IntVar(&b.baseMB, "base-mb", 60, "how large the base images of the benchmark assembly are, in `MB`")
+	flags.IntVar(&b.images, "images", 40, "how many `images` the benchmark assembly makes")
+	flags.IntVar(&b.part, "part", 40, "how many of these the ways make that do not link; their times are multiplied, which the table says")
 	names := flags.String("only", strings.Join(allNames(), ","), "the `benchmarks` to run, separated by commas")
 	counts := flags.String("workers", "2,4,8", "the `numbers` of workers that the benchmarks shuffled and tasks compare")
 	if err := flags.Parse(args); err != nil {
@@ -127,6 +131,9 @@ func parse(args []string) (b *bench, only []string, err error) {
 	}
 	if flags.NArg() > 0 {
 		return nil, nil, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	if b.images < 1 || b.part < 1 || b.baseMB < 1 {
+		return nil, nil, errors.New("-images, -part and -base-mb must be 1 or more")
 	}
 	only = strings.Split(*names, ",")
 	for _, name := range only {

@@ -19,7 +19,7 @@ func TestParse(t *testing.T) {
 	if _, only, err = parse(nil); err != nil || len(only) != len(benchmarks) {
 		t.Errorf("%v, %v: want all benchmarks", only, err)
 	}
-	for _, args := range [][]string{{"-only", "x"}, {"-workers", "0"}, {"-workers", "2,"}, {"rest"}} {
+	for _, args := range [][]string{{"-only", "x"}, {"-workers", "0"}, {"-workers", "2,"}, {"-images", "0"}, {"-part", "-1"}, {"rest"}} {
 		if _, _, err := parse(args); err == nil {
 			t.Errorf("%v: no error", args)
 		}
@@ -75,5 +75,23 @@ func TestShuffledShape(t *testing.T) {
 	}
 	if n := len(slices.Compact(slices.Sorted(slices.Values(first)))); n != s.jobs() {
 		t.Errorf("%d different images, want %d", n, s.jobs())
+	}
+}
+
+// What was measured on a part is told as that, and only times are multiplied.
+func TestExtrapolate(t *testing.T) {
+	r := report.Row{Way: "loop", Values: map[string]float64{"wall": 10, "cpu": 4, "disk": 100, "pulled": 7, "built": 40}}
+	extrapolate(&r, 500, 40)
+	if r.Way != "loop (40 images, times 12.5)" || r.Values["wall"] != 125 || r.Values["cpu"] != 50 ||
+		r.Values["disk"] != 100 || r.Values["pulled"] != 7 || r.Values["built"] != 40 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestInstancesOf(t *testing.T) {
+	for _, n := range []int{1, 4, 10, 40} {
+		if got := instancesOf(n); len(got) != n {
+			t.Errorf("%d images: %v", n, got)
+		}
 	}
 }

@@ -22,13 +22,14 @@ import (
 // plan is the work that every way does: the same images, on the same kind of daemon, with the
 // same number of builds at once.
 type plan struct {
-	address    string // of the daemon
-	contextDir string // has the Dockerfile, too; empty where each job has its own
-	workDir    string // for logs and results; where each job has a Dockerfile, these are in it, too
-	buildArgs  []string
-	jobs       []job
-	tag        string // template of the tags
-	workers    int
+	address     string // of the daemon
+	contextDir  string // has the Dockerfile, too; empty where each job has its own
+	workDir     string // for logs and results; where each job has a Dockerfile, these are in it, too
+	buildArgs   []string
+	buildxFlags []string // further ones, of buildx build
+	jobs        []job
+	tag         string // template of the tags
+	workers     int
 }
 
 // job is one image to build.

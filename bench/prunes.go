@@ -19,7 +19,7 @@ func (p plan) buildxArgs(j job) []string {
 	for _, arg := range p.buildArgs {
 		args = append(args, "--build-arg", arg)
 	}
-	return append(args, p.contextDir)
+	return append(append(args, p.buildxFlags...), p.contextDir)
 }
 
 // keepStorageArgs are those of the buildx process that prunes after an image.
@@ -38,14 +38,14 @@ func pruneEachWay(buildx string, workers int, keep int64) way {
 		line: fmt.Sprintf("for each image, %d at once: %s && %s", workers,
 			commandLine("buildx", standIn(workers, agentArg("BUILDER")).buildxArgs(standInJob)), commandLine("buildx", prune)),
 		build: func(ctx context.Context, _ *bench, _ *lab.Buildkitd, p plan) (outcome, error) {
-			return p.pruneEach(ctx, buildx, prune)
+			return p.each(ctx, buildx, prune)
 		},
 	}
 }
 
-// pruneEach builds the images with a buildx process each, several at once, and one more that
-// prunes after each, also where the build failed.
-func (p plan) pruneEach(ctx context.Context, buildx string, prune []string) (outcome, error) {
+// each builds the images with a buildx process each, as many at once as there are workers, and one more
+// that prunes after each, also where the build failed; without arguments for that, none.
+func (p plan) each(ctx context.Context, buildx string, prune []string) (outcome, error) {
 	run, err := p.buildx(ctx, buildx)
 	if err != nil {
 		return outcome{}, err
@@ -64,8 +64,11 @@ func (p plan) pruneEach(ctx context.Context, buildx string, prune []string) (out
 			run := run
 			run.args = p.buildxArgs(j)
 			built, buildErr := execute(ctx, log, run)
-			run.args = prune
-			pruned, pruneErr := execute(ctx, filepath.Join(p.workDir, j.name+".prune.log"), run)
+			var pruned usage
+			var pruneErr error
+			if run.args = prune; prune != nil {
+				pruned, pruneErr = execute(ctx, filepath.Join(p.workDir, j.name+".prune.log"), run)
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			out.add(built)

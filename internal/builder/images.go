@@ -27,6 +27,7 @@ import (
 // images are the base images that the builder was asked about, each once. It may
 // be used by several goroutines.
 type images struct {
+	direct *direct // nil where only the builder is asked
 	// A question ends with the last who asks it: an interrupted run does not wait
 	// for a registry that is silent.
 	flight flightcontrol.Group[image]
@@ -111,9 +112,10 @@ func (m *images) forget(tags []string) {
 func (m *images) ask(ctx context.Context, c gateway.Client, ref string, opt sourceresolver.Opt) (image, error) {
 	patience, cancel := m.patience(ctx, ref)
 	defer cancel()
-	var i image
-	var err error
-	i.ref, i.digest, i.config, err = c.ResolveImageConfig(patience, ref, opt)
+	i, err := m.direct.image(patience, ref, opt, func() (i image, err error) {
+		i.ref, i.digest, i.config, err = c.ResolveImageConfig(patience, ref, opt)
+		return i, err
+	})
 	if ctx.Err() != nil {
 		return image{}, ctx.Err() // this says nothing of the registry
 	}

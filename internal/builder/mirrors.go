@@ -23,7 +23,7 @@ type Mirrors struct {
 func (b *Builder) Mirrors() Mirrors {
 	m := Mirrors{Of: map[string][]string{}}
 	for _, n := range b.bxNodes() {
-		config, err := configOf(n)
+		config, _, err := configOf(n)
 		if err != nil {
 			continue
 		}
@@ -40,18 +40,20 @@ func (b *Builder) Mirrors() Mirrors {
 }
 
 // configOf reads a node's configuration: that which buildx gave it, or that of a
-// daemon of this machine.
-func configOf(n buildxbuilder.Node) (bkconfig.Config, error) {
+// daemon of this machine. It tells whether that can be seen from here.
+func configOf(n buildxbuilder.Node) (config bkconfig.Config, seen bool, err error) {
 	if file := n.Files["buildkitd.toml"]; len(file) > 0 {
-		return bkconfig.Load(bytes.NewReader(file))
+		config, err = bkconfig.Load(bytes.NewReader(file))
+		return config, err == nil, err
 	}
 	path, local := strings.CutPrefix(n.Driver.Config().EndpointAddr, "unix://")
 	if !local {
-		return bkconfig.Config{}, nil
+		return config, false, nil
 	}
 	pid, err := Listener(path)
 	if err != nil || pid <= 0 {
-		return bkconfig.Config{}, err
+		return config, false, err
 	}
-	return processOf(pid).config()
+	config, err = processOf(pid).config()
+	return config, err == nil, err
 }

@@ -87,6 +87,7 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 		return err
 	}
 	o.askRegistries(&options, client)
+	b.AskRegistries(client.Config)
 	options.Registries.Mirrors, options.Late = mirrors.Of, lateOf(b)
 	o.askBuilder(&options, b)
 	options.Link = o.linker(p, b, client)

@@ -2,18 +2,18 @@ package layers
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/containerd/platforms"
-	"github.com/google/renameio/v2/maybe"
 	digest "github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Store keeps chains on disk by digest and platform. What a digest stands for
+// Store keeps chains and configs on disk by digest and platform. What a digest stands for
 // never changes, so entries are never stale. It may be used by several
 // goroutines and processes: files appear by renaming.
 type Store struct {
@@ -65,14 +65,78 @@ func (s Store) write(d digest.Digest, p ocispecs.Platform, c Chain) error {
 	if err != nil {
 		return err
 	}
-	file := s.file(d, p)
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return fmt.Errorf("keep chain of %s: %w", d, err)
-	}
-	if err := maybe.WriteFile(file, b, 0o644); err != nil {
+	if err := replace(s.file(d, p), b); err != nil {
 		return fmt.Errorf("keep chain of %s: %w", d, err)
 	}
 	return nil
+}
+
+// storedConfig is the content of one file with a config.
+type storedConfig struct {
+	Config []byte        `json:"config"`
+	Sum    digest.Digest `json:"sum"`
+}
+
+// GetConfig returns the config of an image by the digest of its index or manifest.
+func (s Store) GetConfig(d digest.Digest, p ocispecs.Platform) ([]byte, bool) {
+	if s.Dir == "" || d.Validate() != nil {
+		return nil, false
+	}
+	b, err := os.ReadFile(s.configFile(d, p))
+	if err != nil {
+		return nil, false
+	}
+	var f storedConfig
+	if json.Unmarshal(b, &f) != nil {
+		return nil, false
+	}
+	return f.Config, configSum(d, f.Config) == f.Sum
+}
+
+// configSum is by the image, too, so that no file is taken for another's.
+func configSum(d digest.Digest, config []byte) digest.Digest {
+	return digest.FromString(d.String() + "\n" + string(config))
+}
+
+// PutConfig keeps the config of an image.
+func (s Store) PutConfig(d digest.Digest, p ocispecs.Platform, config []byte) error {
+	if s.Dir == "" {
+		return nil
+	}
+	b, err := json.Marshal(storedConfig{Config: config, Sum: configSum(d, config)})
+	if err == nil {
+		err = replace(s.configFile(d, p), b)
+	}
+	if err != nil {
+		return fmt.Errorf("keep config of %s: %w", d, err)
+	}
+	return nil
+}
+
+func (s Store) configFile(d digest.Digest, p ocispecs.Platform) string {
+	return strings.TrimSuffix(s.file(d, p), ".json") + ".config.json"
+}
+
+// replace writes a file by renaming. It does not wait for the disk: what a crash leaves
+// damaged does not fit its sum.
+func replace(path string, content []byte) (err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
 }
 
 // file spreads the entries over folders by platform and the digest's first two

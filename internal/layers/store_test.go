@@ -78,3 +78,29 @@ func TestStoreBelievesNoDamage(t *testing.T) {
 		}
 	}
 }
+
+// A config is kept for its own image and platform alone, and none is believed that was damaged.
+func TestStoreKeepsConfigs(t *testing.T) {
+	s := Store{Dir: t.TempDir()}
+	d, other := digest.FromString("image"), digest.FromString("other")
+	must(t, s.PutConfig(d, amd64, []byte("config")))
+	if got, ok := s.GetConfig(d, amd64); !ok || string(got) != "config" {
+		t.Errorf("%q, %t", got, ok)
+	}
+	must(t, os.MkdirAll(filepath.Dir(s.configFile(other, amd64)), 0o755))
+	good, err := os.ReadFile(s.configFile(d, amd64))
+	must(t, err)
+	must(t, os.WriteFile(s.configFile(other, amd64), good, 0o644))
+	for _, d := range []digest.Digest{"", "sha256:..", other, digest.FromString("never seen")} {
+		if got, ok := s.GetConfig(d, amd64); ok {
+			t.Errorf("%q has the config %q", d, got)
+		}
+	}
+	if got, ok := s.GetConfig(d, arm64); ok {
+		t.Errorf("for another platform it is %q", got)
+	}
+	must(t, os.WriteFile(s.configFile(d, amd64), good[:len(good)/2], 0o644))
+	if got, ok := s.GetConfig(d, amd64); ok {
+		t.Errorf("a file that was cut is %q", got)
+	}
+}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/containerd/platforms"
 	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -111,7 +112,7 @@ func (c *Client) fetchFrom(ctx context.Context, place string, ref imageref.Ref, 
 	}
 	c.manifests.put(resolved, p, desc.Manifest)
 	list, err := layers.Of(desc.Manifest)
-	return layers.Chain{Digest: resolved, Manifest: digestOf(desc), Layers: list}, err
+	return layers.Chain{Digest: resolved, Manifest: digestOf(desc.Digest), Layers: list}, err
 }
 
 // knownByTag returns the chain that a tag stands for, if that is kept. Other failures
@@ -124,7 +125,7 @@ func (c *Client) knownByTag(ctx context.Context, at name.Reference, p ocispecs.P
 	desc, err := c.puller.Head(ctx, at)
 	switch {
 	case err == nil:
-		chain, known = c.store.Get(digest.Digest(desc.Digest.String()), p)
+		chain, known = c.store.Get(digestOf(desc.Digest), p)
 		return chain, known, nil
 	case statusCode(err) == http.StatusTooManyRequests:
 		return chain, false, err
@@ -143,7 +144,7 @@ func (c *Client) manifest(ctx context.Context, at name.Reference, p ocispecs.Pla
 	if desc, err = c.puller.Get(ctx, at); err != nil {
 		return "", nil, err
 	}
-	resolved = digestOf(desc)
+	resolved = digestOf(desc.Digest)
 	for range maxNesting {
 		switch {
 		case desc.MediaType.IsImage():
@@ -167,7 +168,7 @@ func (c *Client) manifest(ctx context.Context, at name.Reference, p ocispecs.Pla
 	return "", nil, fmt.Errorf("%w: indexes are nested too deeply", layers.ErrManifest)
 }
 
-func digestOf(desc *remote.Descriptor) digest.Digest { return digest.Digest(desc.Digest.String()) }
+func digestOf(h v1.Hash) digest.Digest { return digest.Digest(h.String()) }
 
 // ownPlatform is this machine's, of images.
 func ownPlatform() ocispecs.Platform {

@@ -100,6 +100,19 @@ func TestIndexKeepsBothDigests(t *testing.T) {
 	if err != nil || d != hashOf(t, idx) || string(config) != string(want) {
 		t.Errorf("for arm64 %s has the config %s, want %s (%v)", d, config, want, err)
 	}
+
+	// A later run asks for none of it again, but what the tag stands for.
+	h.reset()
+	later := keeping(t, c.store.Dir)
+	d, config, err = later.Config(t.Context(), ref, &ocispecs.Platform{OS: "linux", Architecture: "arm64", Variant: "v8"})
+	h.check(t, "a config that is kept", 0, 1, 1)
+	if err != nil || d != hashOf(t, idx) || string(config) != string(want) {
+		t.Errorf("later for arm64 %s has the config %s, want %s (%v)", d, config, want, err)
+	}
+	if sizes, err := later.Sizes(t.Context(), ref+"@"+d.String(), "linux/arm64"); err != nil || len(sizes) != 3 {
+		t.Errorf("the sizes are %v, %v", sizes, err)
+	}
+	h.check(t, "sizes of what is kept", 0, 1, 1)
 }
 
 // What is kept is not asked for again. By tag a HEAD tells whether it is, which

@@ -115,13 +115,15 @@ type push struct {
 	layers []assemble.Layer
 	alive  func()
 	copied atomic.Int64
+	target *target // the repository that was filled last; nil where it is left to the library
 }
 
 // fill puts what the image consists of into a repository.
 func (p *push) fill(ctx context.Context, to name.Repository) error {
+	left, config := p.quickly(ctx, to)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(layerWorkers)
-	for _, l := range p.layers {
+	for _, l := range left {
 		group.Go(func() error {
 			from, err := parse(l.From)
 			if err != nil {
@@ -137,11 +139,13 @@ func (p *push) fill(ctx context.Context, to name.Repository) error {
 			})
 		})
 	}
-	group.Go(func() error {
-		return p.upload(ctx, to, func(context.Context, func()) (v1.Layer, error) {
-			return static.NewLayer(p.image.Config, types.MediaType(ocispecs.MediaTypeImageConfig)), nil
+	if config {
+		group.Go(func() error {
+			return p.upload(ctx, to, func(context.Context, func()) (v1.Layer, error) {
+				return static.NewLayer(p.image.Config, types.MediaType(ocispecs.MediaTypeImageConfig)), nil
+			})
 		})
-	})
+	}
 	return group.Wait()
 }
 
@@ -165,6 +169,9 @@ func (p *push) put(ctx context.Context, ref name.Reference) error {
 	_, err := patiently(ctx, p.client, existsTries, func() (struct{}, error) {
 		ctx, cancel := context.WithTimeout(ctx, p.client.patience)
 		defer cancel()
+		if t := p.target; t != nil && t.to == ref.Context() && t.put(ctx, p.image, ref) == nil {
+			return struct{}{}, nil
+		}
 		return struct{}{}, p.client.pusher.Put(ctx, ref, rawManifest{p.image})
 	})
 	p.alive()

@@ -62,6 +62,10 @@ func TestPush(t *testing.T) {
 			if n := to.Requests(); !tt.copied && (n.Mounts != 2*len(layers) || len(n.BlobGets) > 0) {
 				t.Errorf("%d layers were mounted, and %d read", n.Mounts, len(n.BlobGets))
 			}
+			// One for each layer, two for the configuration; and a manifest for each tag.
+			if n := to.Requests(); !tt.copied && n.ByKind[lab.KindUpload]+n.ByKind[lab.KindBlob]+n.ByKind[lab.KindManifest] != 2*(len(layers)+2)+len(tags) {
+				t.Errorf("that took %v requests", n.ByKind)
+			}
 			for _, tag := range tags {
 				read, err := c.Image(t.Context(), tag, "")
 				if err != nil || string(read.Manifest) != string(image.Manifest) || string(read.Config) != string(image.Config) || read.MediaType != image.MediaType {

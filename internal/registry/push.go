@@ -49,18 +49,22 @@ type upload struct {
 	at string
 }
 
-// beginUpload begins one with credentials for pushing.
-func (c *Client) beginUpload(ctx context.Context, to name.Repository) (*upload, error) {
+// authorized returns a client with credentials for a registry.
+func (c *Client) authorized(ctx context.Context, to name.Repository, scopes []string) (*http.Client, error) {
 	auth, err := authn.Resolve(ctx, cmp.Or(c.options.Credentials, credentials.New()), to)
 	if err != nil {
 		return nil, err
 	}
-	scope := to.Scope(transport.PushScope)
-	authorized, err := transport.NewWithContext(ctx, to.Registry, auth, transport.NewUserAgent(c.transport, userAgent), []string{scope})
+	through, err := transport.NewWithContext(ctx, to.Registry, auth, transport.NewUserAgent(c.transport, userAgent), scopes)
+	return &http.Client{Transport: through}, err
+}
+
+// beginUpload begins one with credentials for pushing.
+func (c *Client) beginUpload(ctx context.Context, to name.Repository) (*upload, error) {
+	client, err := c.authorized(ctx, to, []string{to.Scope(transport.PushScope)})
 	if err != nil {
 		return nil, err
 	}
-	client := &http.Client{Transport: authorized}
 	address := fmt.Sprintf("%s://%s/v2/%s/blobs/uploads/", to.Scheme(), to.RegistryStr(), to.RepositoryStr())
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, nil)
 	if err != nil {

@@ -56,6 +56,7 @@ type Client struct {
 	pusher    *remote.Pusher
 	store     layers.Store
 	manifests manifests // that registries have sent
+	mountless sync.Map  // registries that have not mounted a layer
 	files     layers.FileStore
 	found     flightcontrol.CachedGroup[layers.Chain] // by reference and platform
 	// How long one registry is waited for, and the first pause between two tries.

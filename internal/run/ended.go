@@ -13,8 +13,10 @@ import (
 func (s *scheduler) attempt(ctx context.Context, t *task) {
 	t.on[0].pool.take()
 	s.run.setForm(t, t.nodeNames())
+	ended := s.run.recipes.begin(t.known.assembly)
 	s.fly(func() func() {
 		err := s.run.try(ctx, t)
+		ended()
 		if err == nil || ctx.Err() != nil || isWaiting(err) {
 			return func() { s.ended(ctx, t, err) }
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/containerd/platforms"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -70,8 +71,11 @@ type recipes struct {
 
 // recipe is one, and what is known of it.
 type recipe struct {
-	mu     sync.Mutex // guards what follows; held while one is learned or proved
-	jobs   int
+	jobs     atomic.Int32
+	studying atomic.Int32 // builds at work that will show how its images are made
+	settled  atomic.Bool  // it is proved, or has failed
+
+	mu     sync.Mutex       // guards what follows; held while one is learned or proved
 	made   *assemble.Recipe // nil until it is learned
 	proved bool
 	failed bool // the builder makes something else
@@ -95,12 +99,32 @@ func (r *recipes) of(a *assembly) *recipe {
 func (r *recipes) count(tasks []*task) {
 	for _, t := range tasks {
 		if a := t.known.assembly; a != nil {
-			known := r.of(a)
-			known.mu.Lock()
-			known.jobs++
-			known.mu.Unlock()
+			r.of(a).jobs.Add(1)
 		}
 	}
+}
+
+// studies is how many builds show how the images of a recipe are made.
+const studies = 2
+
+// begin notes that an attempt at a job begins; end is to be called when it has ended.
+func (r *recipes) begin(a *assembly) (end func()) {
+	if a == nil {
+		return func() {}
+	}
+	known := r.of(a)
+	known.studying.Add(1)
+	return func() { known.studying.Add(-1) }
+}
+
+// holds tells that a job is better left in the queue for now: builds are at work that will
+// show whether its image can be assembled. To build more meanwhile would only slow these down.
+func (r *recipes) holds(a *assembly) bool {
+	if a == nil || r.Images == nil {
+		return false
+	}
+	known := r.of(a)
+	return known.jobs.Load() >= fewest && !known.settled.Load() && known.studying.Load() >= studies
 }
 
 // ready returns the recipe for an assembly, once it is proved; else nil.
@@ -134,9 +158,10 @@ func (r *recipes) study(ctx context.Context, a *attempt, built *graph.Linked) {
 func (r *recipes) prove(ctx context.Context, a *attempt, known *recipe) bool {
 	known.mu.Lock()
 	defer known.mu.Unlock()
-	if known.proved || known.failed || known.jobs < fewest {
+	if known.proved || known.failed || known.jobs.Load() < fewest {
 		return false
 	}
+	defer func() { known.settled.Store(known.proved || known.failed) }()
 	difference, err := r.compare(ctx, a, known)
 	switch {
 	case ctx.Err() != nil:
@@ -242,7 +267,7 @@ func (k *knowledge) planned(r *recipes) Assembly {
 	if a == nil {
 		return Assembly{ByBuilder: k.byBuilder, Linked: k.linked}
 	}
-	if r.of(a).jobs < fewest {
+	if r.of(a).jobs.Load() < fewest {
 		return Assembly{ByBuilder: tooFew, Linked: true}
 	}
 	return Assembly{Assembles: true, Recipe: string(a.key), Linked: true}

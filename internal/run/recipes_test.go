@@ -84,7 +84,7 @@ func newWorkshop(mode assemble.Mode, jobs int) *workshop {
 	r := newRecipes(AssembleOptions{Mode: mode, Images: b.shelf}, func(_, format string, args ...any) {
 		b.warnings = append(b.warnings, fmt.Sprintf(format, args...))
 	}, func(assemble.Key) { b.proved++ })
-	r.of(&assembly{key: "key"}).jobs = jobs
+	r.of(&assembly{key: "key"}).jobs.Store(int32(jobs))
 	b.assembling = assembling{maker{b}, r, redact.New(), journal.New()}
 	return b
 }
@@ -208,5 +208,32 @@ func TestMovedBaseSaysNothing(t *testing.T) {
 	b.recipes.study(t.Context(), a, &graph.Linked{Base: graph.Image{Digest: "is"}})
 	if r := b.recipes.of(a.assembly); r.made != nil || r.failed {
 		t.Errorf("it is taken for %+v", r)
+	}
+}
+
+// While two builds are at work that show how images are made, others of their like wait: until
+// that is known, or one of the builds has shown nothing.
+func TestOthersWaitForTheStudied(t *testing.T) {
+	t.Parallel()
+	r := newRecipes(AssembleOptions{Images: &shelf{}}, nil, nil)
+	a, other := &assembly{key: "key"}, &assembly{key: "other"}
+	r.of(a).jobs.Store(fewest)
+	r.of(other).jobs.Store(fewest - 1)
+	steps := []struct {
+		do    func()
+		holds bool
+	}{
+		{func() {}, false},
+		{func() { r.begin(a) }, false},
+		{func() { r.begin(a)() }, false},
+		{func() { r.begin(a) }, true},
+		{func() { r.of(a).settled.Store(true) }, false},
+	}
+	for i, step := range steps {
+		r.begin(other)
+		step.do()
+		if r.holds(a) != step.holds || r.holds(other) || r.holds(nil) {
+			t.Errorf("after step %d it is held: %v, and those of which there are too few: %v", i, r.holds(a), r.holds(other))
+		}
 	}
 }

@@ -310,7 +310,7 @@ func (s *scheduler) next(ctx context.Context, p *place) (*task, time.Duration) {
 // pause is how long a job has to wait before it may be taken.
 func (s *scheduler) pause(t *task) time.Duration {
 	waits, _ := t.waitsFor()
-	if waits || s.run.registries.waitsInVain(t) {
+	if waits || s.run.registries.waitsInVain(t) || s.run.recipes.holds(t.known.assembly) {
 		return throttle.Never // until another job ends, or for ever
 	}
 	if rest := t.restForReach(); rest > 0 {

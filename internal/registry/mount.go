@@ -1,0 +1,174 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	digest "github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/stoker-build/stoker/internal/assemble"
+)
+
+// mountWorkers is how many layers of an image are mounted at once, of which nothing is moved.
+const mountWorkers = 16
+
+// target is a repository to which an image is pushed with as few requests as there can be:
+// one for a token, one for each layer, two for the configuration, one for the manifest. What
+// does not come through so is left to the library, which asks more and explains failures.
+type target struct {
+	client *http.Client
+	to     name.Repository
+}
+
+// targetOf returns a repository into which layers of others can be mounted.
+func (c *Client) targetOf(ctx context.Context, to name.Repository, from map[name.Repository]bool) (*target, error) {
+	scopes := []string{to.Scope(transport.PushScope)}
+	for repository := range from {
+		if repository != to {
+			scopes = append(scopes, repository.Scope(transport.PullScope))
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	client, err := c.authorized(ctx, to, scopes)
+	return &target{client, to}, err
+}
+
+// answer is what a registry has said to a request, without its content.
+type answer struct {
+	status int
+	at     *url.URL // where an upload goes on; nil where it does not say
+}
+
+// begin begins an upload, or has a layer mounted.
+func (t *target) begin(ctx context.Context, query url.Values) (answer, error) {
+	at := t.address("blobs/uploads/")
+	if len(query) > 0 {
+		at += "?" + query.Encode()
+	}
+	return t.send(ctx, http.MethodPost, at, "", nil, http.StatusCreated, http.StatusAccepted)
+}
+
+// mount has a layer of another repository be in this one, too, and tells whether it is. An
+// upload that the registry has begun instead is cancelled.
+func (t *target) mount(ctx context.Context, d digest.Digest, from name.Repository) (is bool, err error) {
+	said, err := t.begin(ctx, url.Values{"mount": {d.String()}, "from": {from.RepositoryStr()}})
+	if err != nil {
+		return false, err
+	}
+	if said.at != nil && said.status == http.StatusAccepted {
+		(&upload{t.client, said.at.String()}).cancel(ctx)
+	}
+	return said.status == http.StatusCreated, nil
+}
+
+// store puts something small into the repository.
+func (t *target) store(ctx context.Context, content []byte) error {
+	said, err := t.begin(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if said.at == nil {
+		return errors.New("the registry does not say where an upload goes on")
+	}
+	query := said.at.Query()
+	query.Set("digest", digest.FromBytes(content).String())
+	said.at.RawQuery = query.Encode()
+	_, err = t.send(ctx, http.MethodPut, said.at.String(), "application/octet-stream", content, http.StatusCreated)
+	return err
+}
+
+// put writes a manifest.
+func (t *target) put(ctx context.Context, image assemble.Image, ref name.Reference) error {
+	_, err := t.send(ctx, http.MethodPut, t.address("manifests/"+ref.Identifier()), image.MediaType, image.Manifest,
+		http.StatusOK, http.StatusCreated, http.StatusAccepted)
+	return err
+}
+
+func (t *target) address(below string) string {
+	return fmt.Sprintf("%s://%s/v2/%s/%s", t.to.Scheme(), t.to.RegistryStr(), t.to.RepositoryStr(), below)
+}
+
+// send sends a request, and reads the answer to its end, so that the connection can be used again.
+func (t *target) send(ctx context.Context, method, address, mediaType string, content []byte, want ...int) (answer, error) {
+	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(content))
+	if err != nil {
+		return answer{}, err
+	}
+	if mediaType != "" {
+		req.Header.Set("Content-Type", mediaType)
+	}
+	resp, err := t.client.Do(req)
+	if err != nil {
+		return answer{}, err
+	}
+	defer resp.Body.Close()
+	if err := transport.CheckError(resp, want...); err != nil {
+		return answer{}, err
+	}
+	at, _ := resp.Location()
+	_, err = io.Copy(io.Discard, resp.Body)
+	return answer{resp.StatusCode, at}, err
+}
+
+// quickly puts what an image consists of into a repository, and returns what it could not:
+// layers, and whether the configuration is among it. A registry that has not mounted one is not
+// asked for another.
+func (p *push) quickly(ctx context.Context, to name.Repository) (left []assemble.Layer, config bool) {
+	places := make([]name.Repository, len(p.layers))
+	from := map[name.Repository]bool{}
+	for i, l := range p.layers {
+		if ref, err := parse(l.From); err == nil {
+			if at, err := p.client.locateAt(ref.Host(), ref); err == nil && at.Context().Registry == to.Registry {
+				places[i], from[at.Context()] = at.Context(), true
+			}
+		}
+	}
+	var err error
+	if p.target, err = p.client.targetOf(ctx, to, from); err != nil {
+		p.target = nil
+		return p.layers, true
+	}
+	var mu sync.Mutex
+	var group errgroup.Group
+	group.SetLimit(mountWorkers)
+	group.Go(func() error {
+		ctx, cancel := context.WithTimeout(ctx, p.client.patience)
+		defer cancel()
+		config = p.target.store(ctx, p.image.Config) != nil
+		p.alive()
+		return nil
+	})
+	for i, l := range p.layers {
+		group.Go(func() error {
+			ctx, cancel := context.WithTimeout(ctx, p.client.patience)
+			defer cancel()
+			_, refuses := p.client.mountless.Load(to.RegistryStr())
+			if !refuses && from[places[i]] {
+				is, err := p.target.mount(ctx, l.Descriptor.Digest, places[i])
+				if is {
+					p.alive()
+					return nil
+				}
+				if err == nil {
+					p.client.mountless.Store(to.RegistryStr(), true)
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			left = append(left, l)
+			return nil
+		})
+	}
+	_ = group.Wait()
+	return left, config
+}
