@@ -318,6 +318,11 @@ func (w Wanting) Any(is func(job int) bool) bool {
 	return false
 }
 
+// IsAll tells whether all vertices that the record may be of are as asked.
+func (w Wanting) IsAll(is func(v int32) bool) bool {
+	return len(w.vertices) > 0 && !slices.ContainsFunc(w.vertices, func(v int32) bool { return !is(v) })
+}
+
 // InDoubt tells that the record may be none of what a job needs of it.
 func (w Wanting) InDoubt() bool { return w.former || len(w.vertices) > 1 }
 

@@ -24,6 +24,8 @@ import (
 type Daemon struct {
 	// Lingers is how long it holds a build's records after its end; it is set before.
 	Lingers time.Duration
+	// Builder, when set, says what layers take that are pulled ahead; else none are.
+	Builder *Builder
 
 	name string
 	arch string
@@ -41,6 +43,7 @@ type Daemon struct {
 	made     map[string]int // of steps, by their descriptions
 	peak     int64          // the most that records came to
 	lists    int
+	aheads   int // pulls
 	recovers int
 	comeBack bool         // Recover brings it back
 	stops    map[Call]int // at the how many-th call it stops
@@ -56,6 +59,7 @@ const (
 	Forgetting Call = "forgetting"
 	Collecting Call = "collecting"
 	Asking     Call = "asking" // what a job does
+	Pulling    Call = "pulling"
 )
 
 // StopAt has it Stop at a call, the first from now on being 1.
@@ -323,3 +327,45 @@ func (d *Daemon) DiskFull(context.Context) bool { return false }
 
 // Layers implements node.Daemon.
 func (d *Daemon) Layers(context.Context, []string, func(string, graph.ImageLayers)) error { return nil }
+
+// Pull implements node.Daemon. Several pulls and builds of a layer make it once.
+func (d *Daemon) Pull(ctx context.Context, images []graph.Image) error {
+	if d.Builder == nil {
+		return builder.ErrNoPull
+	}
+	if err := d.called(ctx, Pulling); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	d.aheads++
+	d.mu.Unlock()
+	for _, image := range images {
+		if err := d.pull(ctx, image); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *Daemon) pull(ctx context.Context, image graph.Image) error {
+	ids := map[graph.ID]string{}
+	for _, layer := range image.Layers {
+		ids[layer] = d.Builder.recordOf(d, layer)
+	}
+	d.hold(ids, +1)
+	defer d.hold(ids, -1)
+	for i, layer := range image.Layers {
+		v := graph.Vertex{ID: layer, Kind: graph.Layer, Inputs: image.Layers[max(i-1, 0):i]}
+		if err := d.make(ctx, v, ids, image, d.Builder.size(v), d.Builder.Takes, builder.Watch{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Aheads counts the pulls ahead of builds.
+func (d *Daemon) Aheads() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.aheads
+}
