@@ -91,14 +91,21 @@ func (b *Book) PullBegins(layers []int32) {
 }
 
 // PullEnds notes that they are not any more. Where that is since they are there, they count
-// as what they are expected to take until the cache is looked at.
+// as what they are expected to take until the cache is looked at, and no running job has
+// yet to add them.
 func (b *Book) PullEnds(layers []int32, there bool) {
 	for _, v := range layers {
 		if b.pulls.flying[v]--; b.pulls.flying[v] == 0 {
 			delete(b.pulls.flying, v)
 		}
-		if _, known := b.present[v]; there && !known {
+		if !there {
+			continue
+		}
+		if _, known := b.present[v]; !known {
 			b.present[v], _ = b.of(v)
+		}
+		if job, made := b.making[v]; made {
+			b.running[job].parts[v] = 0
 		}
 	}
 }
