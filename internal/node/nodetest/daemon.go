@@ -26,6 +26,9 @@ type Daemon struct {
 	Lingers time.Duration
 	// Builder, when set, says what layers take that are pulled ahead; else none are.
 	Builder *Builder
+	// FailPulls, when set, is what pulls ahead come to; DeleteTakes is how long a delete does.
+	FailPulls   error
+	DeleteTakes time.Duration
 
 	name string
 	arch string
@@ -242,6 +245,11 @@ func (d *Daemon) Records(ctx context.Context) ([]cache.Record, error) {
 func (d *Daemon) Delete(ctx context.Context, ids []string) (removed []cache.Record, err error) {
 	if err := d.called(ctx, Deleting); err != nil {
 		return nil, err
+	}
+	select {
+	case <-time.After(d.DeleteTakes):
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -18,6 +18,9 @@ func (d *Daemon) Pull(ctx context.Context, images []graph.Image) error {
 	d.mu.Lock()
 	d.aheads++
 	d.mu.Unlock()
+	if d.FailPulls != nil {
+		return d.FailPulls
+	}
 	for _, image := range images {
 		if err := d.pull(ctx, image); err != nil {
 			return err
