@@ -103,10 +103,10 @@ func (n *Node) EndPulls(jobs ...int) {
 // PullAhead pulls the images of the first job in line that lacks any, if there is room for
 // it and for all before it. Begun is called when it begins. It tells whether it has pulled
 // any; that it gave way is no error.
-func (n *Node) PullAhead(ctx context.Context, line []Next, begun func()) (pulled bool, err error) {
+func (n *Node) PullAhead(ctx context.Context, next []Next, begun func()) (pulled bool, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	p, images := n.choosePull(ctx, line, cancel)
+	p, images := n.choosePull(ctx, next, cancel)
 	if p == nil {
 		return false, nil
 	}
@@ -129,8 +129,9 @@ func (n *Node) PullAhead(ctx context.Context, line []Next, begun func()) (pulled
 }
 
 // choosePull chooses what is pulled next, and notes that it is; nil for nothing.
-func (n *Node) choosePull(ctx context.Context, line []Next, cancel context.CancelCauseFunc) (*pull, []graph.Image) {
-	if n.attempts.isHeld() || !n.space.lacksAny(n.Needs.Needs, line) {
+func (n *Node) choosePull(ctx context.Context, next []Next, cancel context.CancelCauseFunc) (*pull, []graph.Image) {
+	l := line{n.space, n.Needs.Needs, next}
+	if n.attempts.isHeld() || !l.lacksAny() {
 		return nil, nil
 	}
 	fits, known := n.space.fitting(ctx)
@@ -138,7 +139,7 @@ func (n *Node) choosePull(ctx context.Context, line []Next, cancel context.Cance
 		return nil, nil
 	}
 	p := &pull{cancel: cancel, done: make(chan struct{})}
-	images := n.space.beginPull(n.Needs.Needs, line, fits, p)
+	images := l.begin(fits, p)
 	if len(images) == 0 {
 		return nil, nil
 	}
@@ -206,11 +207,18 @@ func (n *Node) dropAhead(ctx context.Context, bytes int64) int64 {
 	return freed.Bytes
 }
 
-// lineOf is a line of jobs as the book has it. The caller holds mu.
-func (a *room) lineOf(g *graph.Shared, line []Next) []space.Waiting {
-	waiting := make([]space.Waiting, len(line))
-	for i, next := range line {
-		waiting[i].Job = a.jobs[next.Number]
+// line is a line of jobs before the book of a node.
+type line struct {
+	*room
+	needs *cache.Needs
+	next  []Next
+}
+
+// in is the line as the book has it. The caller holds mu.
+func (l line) in(g *graph.Shared) []space.Waiting {
+	waiting := make([]space.Waiting, len(l.next))
+	for i, next := range l.next {
+		waiting[i].Job = l.jobs[next.Number]
 		for _, image := range next.Images {
 			waiting[i].Images = append(waiting[i].Images, imageIn(g, next.Number, image))
 		}
@@ -239,12 +247,12 @@ func imageIn(g *graph.Shared, job int, image graph.Image) (found space.Image) {
 	return found
 }
 
-// lacksAny tells whether anything is to be pulled for a line of jobs, were there room.
-func (a *room) lacksAny(needs *cache.Needs, line []Next) (lacks bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	needs.Read(func(g *graph.Shared) {
-		_, images := a.book.Ahead(a.lineOf(g, line), func(int64) bool { return true })
+// lacksAny tells whether anything is to be pulled for it, were there room.
+func (l line) lacksAny() (lacks bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.needs.Read(func(g *graph.Shared) {
+		_, images := l.book.Ahead(l.in(g), func(int64) bool { return true })
 		lacks = len(images) > 0
 	})
 	return lacks
@@ -271,16 +279,16 @@ func (a *room) fitting(ctx context.Context) (fits func(bytes int64) bool, known 
 	}, true
 }
 
-// beginPull chooses what is pulled next for a line of jobs, and notes that it is.
-func (a *room) beginPull(needs *cache.Needs, line []Next, fits func(int64) bool, p *pull) (chosen []graph.Image) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	needs.Read(func(g *graph.Shared) {
-		place, images := a.book.Ahead(a.lineOf(g, line), fits)
+// begin chooses what is pulled next for it, and notes that it is.
+func (l line) begin(fits func(int64) bool, p *pull) (chosen []graph.Image) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.needs.Read(func(g *graph.Shared) {
+		place, images := l.book.Ahead(l.in(g), fits)
 		if len(images) == 0 {
 			return
 		}
-		p.job = line[place]
+		p.job = l.next[place]
 		for _, image := range images {
 			p.layers = append(p.layers, image.Layers...)
 			top := g.ID(image.Layers[len(image.Layers)-1])
@@ -288,7 +296,7 @@ func (a *room) beginPull(needs *cache.Needs, line []Next, fits func(int64) bool,
 			chosen = append(chosen, p.job.Images[at])
 		}
 	})
-	a.book.PullBegins(p.layers)
+	l.book.PullBegins(p.layers)
 	return chosen
 }
 

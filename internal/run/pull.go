@@ -80,14 +80,14 @@ func (s *scheduler) line(p *place) (line []node.Next) {
 		if s.run.nodes() > 1 && t.home != p || len(s.placesFor(t, p)) != 1 {
 			continue
 		}
-		line = append(line, t.pulls())
+		line = append(line, pullsOf(t))
 	}
 	return line
 }
 
-// pulls are the images that a job's build would pull. What is built on others' images finds
+// pullsOf are the images that a job's build would pull. What is built on others' images finds
 // these where they were made, and what only lays layers upon its base leaves that where it is.
-func (t *task) pulls() node.Next {
+func pullsOf(t *task) node.Next {
 	next := node.Next{Number: t.number, Name: t.job.Name}
 	if t.known.linked || len(t.after) > 0 || !t.known.unreached.IsZero() {
 		return next

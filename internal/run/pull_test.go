@@ -114,8 +114,8 @@ func TestWhatAJobPulls(t *testing.T) {
 	} {
 		task := &task{job: nodetest.Job("job", "base")}
 		task.known.images = []graph.Image{known, unknown}
-		if tt.change(task); len(task.pulls().Images) != tt.want {
-			t.Errorf("%s: %d images", name, len(task.pulls().Images))
+		if tt.change(task); len(pullsOf(task).Images) != tt.want {
+			t.Errorf("%s: %d images", name, len(pullsOf(task).Images))
 		}
 	}
 }

@@ -45,6 +45,8 @@ type scheduler struct {
 }
 
 // place is a node as the scheduler has it. It is the scheduler's alone.
+//
+// Large: it is all that is decided by of a node.
 type place struct {
 	number    int // the node's
 	node      *node.Node
