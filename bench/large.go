@@ -152,7 +152,7 @@ func (l largePlan) order(needs *cache.Needs) []int {
 	for i := range jobs {
 		jobs[i] = i
 	}
-	needs.Read(func(g *graph.Shared) { jobs = g.Order(jobs, nil, func(int32) int64 { return mb }) })
+	needs.Read(func(g *graph.Shared) { jobs = g.Order(jobs, nil, graph.Costs{Weight: func(int32) int64 { return mb }}) })
 	needs.Renumber(jobs)
 	return jobs
 }

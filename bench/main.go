@@ -38,6 +38,7 @@ var benchmarks = []struct {
 	{"tasks", tasks},
 	{"nodes", nodes},
 	{"assembly", assembly},
+	{"pipeline", pipeline},
 	{"graphs", graphs},
 	{"large", large},
 	{"compression", compression},

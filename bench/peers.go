@@ -204,7 +204,7 @@ func (s scale) least(workers int) int64 {
 	sizes := space.NewSizes(space.Rates{PerByte: 2, Own: 2 * s.runBytes})
 	sizes.Know(shared)
 	p := space.Plan{Workers: workers, Sizes: sizes}
-	for _, job := range shared.Order(jobs, nil, shared.Size) {
+	for _, job := range shared.Order(jobs, nil, graph.Costs{Weight: shared.Size}) {
 		p.Jobs = append(p.Jobs, space.Job{Vertices: shared.Path(job)})
 	}
 	return space.Simulate(p).LeastBytes

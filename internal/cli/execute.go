@@ -31,9 +31,10 @@ func (o buildOptions) options(p *plan.Plan) run.Options {
 			Timeout: o.run.timeout, StallTimeout: o.run.stall, PostBuild: o.run.postBuild},
 		Assemble:     o.run.assemble.options(),
 		Registries:   run.RegistryOptions{Pause: o.run.regPause, Wait: o.run.regWait},
-		Attributions: ledger.Attributions{Dir: filepath.Join(o.builder.stateDir, "attributions")}, Order: run.Order(o.space.order), Space: o.space.options(),
+		Attributions: ledger.Attributions{Dir: filepath.Join(o.builder.stateDir, "attributions")}, Order: run.Order(o.space.order), PullAhead: o.run.pullAhead, Space: o.space.options(),
 		Prune: o.prune.options(), Redact: o.redactor(p), Journal: journal.New(),
 	}
+	options.Took = ledger.ReadLearnedJobs(o.builder.stateDir, p.Kind())
 	learned := ledger.ReadLearned(o.builder.stateDir, p.Kind())
 	options.Space.Rates.PerByte = learned.CacheBytesPerPulledByte
 	if options.Space.Rates.Own == 0 {
@@ -121,7 +122,7 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	}
 	shown := show.Attach(options.Journal, view)
 	summary, err := run.Run(ctx, options)
-	o.learn(p, summary)
+	o.learn(p, summary, record.Entries())
 	err = errors.Join(err, shown.Close(), o.input.writeFiles(p, record.Entries()))
 	if err := showPage(record, o.run.outputDir); err != nil {
 		fmt.Fprintf(streams.Err, "warning: there is no %s: %s\n", ledger.PageFile, err)
@@ -157,7 +158,7 @@ func checkWithFrontend(ctx context.Context, p *plan.Plan, b *builder.Builder) er
 
 // learn keeps what the run showed for the next. That it cannot be kept costs
 // only a worse forecast.
-func (o buildOptions) learn(p *plan.Plan, s ledger.Summary) {
+func (o buildOptions) learn(p *plan.Plan, s ledger.Summary, entries []ledger.Entry) {
 	l := ledger.ReadLearned(o.builder.stateDir, p.Kind())
 	if s.Space != nil && s.Space.OwnBytesPerJob > 0 {
 		l.CacheBytesPerPulledByte, l.OwnBytesPerJob = s.Space.CacheBytesPerPulledByte, s.Space.OwnBytesPerJob
@@ -166,6 +167,9 @@ func (o buildOptions) learn(p *plan.Plan, s ledger.Summary) {
 		l.Pace = s.Pace
 	}
 	_ = ledger.WriteLearned(o.builder.stateDir, p.Kind(), l)
+	if jobs := ledger.ReadLearnedJobs(o.builder.stateDir, p.Kind()).Learn(entries); len(jobs) > 0 {
+		_ = ledger.WriteLearnedJobs(o.builder.stateDir, p.Kind(), jobs)
+	}
 	if steps, err := ledger.ReadSteps(o.run.outputDir); err == nil && s.Built > s.KeptBuilt { // else they may all have failed
 		learned := ledger.ReadLearnedSteps(o.builder.stateDir, p.Kind())
 		learned.Learn(steps)

@@ -314,6 +314,6 @@ func FuzzDefinition(f *testing.F) {
 		s := NewShared()
 		s.Set(0, g)
 		s.Set(1, g)
-		s.Order([]int{0, 1}, nil, func(int32) int64 { return 1 })
+		s.Order([]int{0, 1}, nil, Costs{Weight: func(int32) int64 { return 1 }})
 	})
 }

@@ -64,7 +64,7 @@ func TestOrder(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s, jobs := shared(tt.paths...)
-			if got := s.Order(jobs, nil, nameWeight(s)); !slices.Equal(got, tt.want) {
+			if got := s.Order(jobs, nil, Costs{Weight: nameWeight(s)}); !slices.Equal(got, tt.want) {
 				t.Errorf("order %v, want %v", got, tt.want)
 			}
 		})
@@ -82,7 +82,7 @@ func TestOrderAfterSomeHaveBegun(t *testing.T) {
 		{[]int{6, 0}, []int{7, 2, 5, 8, 4, 1, 3}},
 	} {
 		jobs := slices.DeleteFunc([]int{0, 1, 2, 3, 4, 5, 6, 7, 8}, func(job int) bool { return slices.Contains(tt.begun, job) })
-		if got := s.Order(jobs, tt.begun, nameWeight(s)); !slices.Equal(got, tt.want) {
+		if got := s.Order(jobs, tt.begun, Costs{Weight: nameWeight(s)}); !slices.Equal(got, tt.want) {
 			t.Errorf("begun %v: order %v, want %v", tt.begun, got, tt.want)
 		}
 	}
@@ -90,10 +90,10 @@ func TestOrderAfterSomeHaveBegun(t *testing.T) {
 
 func TestOrderOfSomeJobs(t *testing.T) {
 	s, _ := shared("os a", "os b", "env a", "env b", "os c")
-	if got := s.Order([]int{4, 3, 2, 0}, nil, nameWeight(s)); !slices.Equal(got, []int{3, 2, 4, 0}) {
+	if got := s.Order([]int{4, 3, 2, 0}, nil, Costs{Weight: nameWeight(s)}); !slices.Equal(got, []int{3, 2, 4, 0}) {
 		t.Errorf("order %v, want the heavier pair, then the other, each as given", got)
 	}
-	if got := s.Order([]int{4, 2, 0}, nil, func(int32) int64 { return 0 }); !slices.Equal(got, []int{4, 0, 2}) {
+	if got := s.Order([]int{4, 2, 0}, nil, Costs{Weight: func(int32) int64 { return 0 }}); !slices.Equal(got, []int{4, 0, 2}) {
 		t.Errorf("order %v, want sharers together where nothing weighs", got)
 	}
 }
@@ -115,7 +115,7 @@ func TestOrderKeepsVariantsTogether(t *testing.T) {
 	s, jobs := shared(paths...)
 	seen := map[int]bool{}
 	last := -1
-	for _, job := range s.Order(jobs, nil, nameWeight(s)) {
+	for _, job := range s.Order(jobs, nil, Costs{Weight: nameWeight(s)}) {
 		if v := variant[job]; v != last {
 			if seen[v] {
 				t.Fatalf("the jobs of variant %d are apart", v)
@@ -149,12 +149,20 @@ func TestOrderKeepsSharersTogether(t *testing.T) {
 		if rapid.Bool().Draw(rt, "weightless") {
 			weight = func(int32) int64 { return 0 }
 		}
-		order := s.Order(jobs, nil, weight)
+		costs := Costs{Weight: weight}
+		if rapid.Bool().Draw(rt, "took") {
+			seconds := rapid.SliceOfN(rapid.IntRange(0, 3), len(jobs), len(jobs)).Draw(rt, "seconds")
+			costs.Seconds = func(job int) float64 { return float64(seconds[job]) }
+		}
+		order := s.Order(jobs, nil, costs)
 		if !slices.Equal(slices.Sorted(slices.Values(order)), slices.Sorted(slices.Values(jobs))) {
 			rt.Fatalf("the order %v is no permutation of %v", order, jobs)
 		}
-		if !slices.Equal(order, s.Order(jobs, nil, weight)) {
+		if !slices.Equal(order, s.Order(jobs, nil, costs)) {
 			rt.Fatal("the second order is another")
+		}
+		if was, is := cost(s, s.Order(jobs, nil, Costs{Weight: weight}), weight), cost(s, order, weight); is != was {
+			rt.Fatalf("how long jobs take makes it cost %d in %v, not %d", is, order, was)
 		}
 		for depth := range 5 {
 			closed := map[ID]bool{}
@@ -171,4 +179,49 @@ func TestOrderKeepsSharersTogether(t *testing.T) {
 			}
 		}
 	})
+}
+
+// cost is how long what jobs share is held in an order, in bytes times jobs.
+func cost(s *Shared, order []int, weight func(int32) int64) (all int64) {
+	first, last := map[int32]int{}, map[int32]int{}
+	for at, job := range order {
+		for _, v := range s.Path(job) {
+			if _, seen := first[v]; !seen {
+				first[v] = at
+			}
+			last[v] = at
+		}
+	}
+	for v := range first {
+		all += weight(v) * int64(last[v]-first[v])
+	}
+	return all
+}
+
+// Of jobs and subtrees that cost the cache the same, those go first that take long. What is
+// not known of some is the mean of the others.
+func TestLongJobsFirst(t *testing.T) {
+	tests := []struct {
+		name    string
+		paths   []string
+		seconds []float64
+		want    []int
+	}{
+		{"nothing shared", []string{"a", "b", "c"}, []float64{1, 3, 2}, []int{1, 2, 0}},
+		{"nothing known", []string{"a", "b", "c"}, []float64{0, 0, 0}, []int{0, 1, 2}},
+		{"some not known", []string{"a", "b", "c", "d"}, []float64{1, 0, 3, 0}, []int{2, 1, 3, 0}},
+		{"within a subtree", []string{"os a", "os b", "alone", "os c"}, []float64{1, 2, 90, 3}, []int{3, 1, 0, 2}},
+		{"never before what weighs more", []string{"os a", "os b", "big c", "big d"}, []float64{50, 60, 1, 2}, []int{3, 2, 1, 0}},
+		{"of subtrees that weigh the same", []string{"aa x", "aa y", "bb x", "bb y"}, []float64{1, 1, 1, 5}, []int{3, 2, 0, 1}},
+		{"never between sharers", []string{"os env a", "os env b", "os c"}, []float64{1, 1, 9}, []int{0, 1, 2}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, jobs := shared(tt.paths...)
+			got := s.Order(jobs, nil, Costs{Weight: nameWeight(s), Seconds: func(job int) float64 { return tt.seconds[job] }})
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("order %v, want %v", got, tt.want)
+			}
+		})
+	}
 }

@@ -284,7 +284,7 @@ func BenchmarkShared(b *testing.B) {
 		for job, g := range graphs {
 			s.Set(job, g)
 		}
-		if len(s.Order(jobs, nil, func(int32) int64 { return 1 })) != len(jobs) {
+		if len(s.Order(jobs, nil, Costs{Weight: func(int32) int64 { return 1 }})) != len(jobs) {
 			b.Fatal("jobs are missing")
 		}
 	}

@@ -116,6 +116,26 @@ type (
 		Entry ledger.Entry `json:"entry"`
 	}
 
+	// PullStarted tells that a node pulls images ahead of a job that waits for a worker and
+	// needs their layers.
+	PullStarted struct {
+		Job    string   `json:"job"`
+		Node   string   `json:"node"`
+		Images []string `json:"images"`
+	}
+
+	// PullFinished tells how that ended. The layers are there, if they are Pulled. Else
+	// the job pulls them: where there is no Error, since somebody needed the room or the
+	// quiet.
+	PullFinished struct {
+		Job      string   `json:"job"`
+		Node     string   `json:"node"`
+		Images   []string `json:"images"`
+		Pulled   bool     `json:"pulled"`
+		Duration float64  `json:"duration_seconds"`
+		Error    string   `json:"error,omitempty"`
+	}
+
 	// BatchFinished tells that the last job of a batch has finished.
 	BatchFinished struct {
 		Batch   int `json:"batch"`

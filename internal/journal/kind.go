@@ -22,6 +22,12 @@ func (Assembled) Kind() string { return "assembled" }
 func (JobFinished) Kind() string { return "job_finished" }
 
 // Kind implements Event.
+func (PullStarted) Kind() string { return "pull_started" }
+
+// Kind implements Event.
+func (PullFinished) Kind() string { return "pull_finished" }
+
+// Kind implements Event.
 func (BatchFinished) Kind() string { return "batch_finished" }
 
 // Kind implements Event.

@@ -9,13 +9,15 @@ import (
 // attempts counts the attempts that run on a node. Who needs the node quiet keeps
 // others from beginning meanwhile.
 type attempts struct {
+	quiet func() // is told that they are kept from beginning
+
 	mu      sync.Mutex // guards what follows
 	running int
 	held    int           // by how many they are kept from beginning
 	changed chan struct{} // closed and replaced whenever one of these changes
 }
 
-func newAttempts() *attempts { return &attempts{changed: make(chan struct{})} }
+func newAttempts() *attempts { return &attempts{quiet: func() {}, changed: make(chan struct{})} }
 
 func (a *attempts) set(change func()) {
 	a.mu.Lock()
@@ -56,9 +58,17 @@ func (a *attempts) busy() bool {
 	return a.running > 0
 }
 
+// isHeld tells whether they are kept from beginning.
+func (a *attempts) isHeld() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.held > 0
+}
+
 // hold keeps attempts from beginning until the returned function is called.
 func (a *attempts) hold() (release func()) {
 	a.set(func() { a.held++ })
+	a.quiet()
 	return func() { a.set(func() { a.held-- }) }
 }
 

@@ -144,7 +144,7 @@ func (a *room) stateFor(ctx context.Context, job int) state {
 	defer a.mu.Unlock()
 	need, known := a.book.Need(a.jobs[job])
 	worst.need, worst.guessed = need, !known
-	worst.reserved, worst.running = a.book.Reserved(), a.book.Running()
+	worst.reserved, worst.running = a.book.Reserved()+a.book.Pulling(a.jobs[job]), a.book.Running()
 	return worst
 }
 

@@ -69,7 +69,7 @@ const collectTimeout = 5 * time.Minute
 
 // makeRoom removes what is dead, as much as a job is short of and down to the low
 // watermark, and where nothing is, what the daemon keeps of builds that have ended, and
-// what is foreign if that is allowed.
+// what is foreign if that is allowed, and then what was pulled ahead.
 // Where that is nothing either and nothing runs, it waits a moment for what is dead and yet
 // held, has the daemon free what failed steps left, and under PruneAuto removes live
 // records: those that are needed latest first. What the job itself needs stays: it would
@@ -80,6 +80,8 @@ func (n *Node) makeRoom(ctx context.Context, job int, s state, w *Wait) bool {
 	freed := n.freeDead(ctx, want)
 	switch {
 	case freed.Bytes > 0, n.Daemon.Forget(ctx) > 0, n.Prune.Foreign && n.FreeForeign(ctx, want).Bytes > 0:
+		return true
+	case n.dropAhead(ctx, s.short()) > 0:
 		return true
 	case s.running > 0:
 		return false
@@ -107,6 +109,7 @@ func (n *Node) freeAfterFull(ctx context.Context) Freed {
 	}
 	n.letGo(ctx) // first: a delete that finds no room to be noted in leaves its records held
 	freed := n.freeDead(ctx, everything)
+	freed.Bytes += n.dropAhead(ctx, everything)
 	n.letGo(ctx)
 	n.disk.hold() // the next attempts may fill the disk again
 	return freed

@@ -40,6 +40,9 @@ type Daemon interface {
 	// Layers tells found of what layers images consist, from several goroutines.
 	// Images of which that cannot be told are left out.
 	Layers(ctx context.Context, refs []string, found func(ref string, layers graph.ImageLayers)) error
+	// Pull has it pull the layers of images, as a build would that needs their files, and
+	// run nothing; builder.ErrNoPull where it does not do that.
+	Pull(ctx context.Context, images []graph.Image) error
 }
 
 // Attributions keep what is known of daemons' records from run to run.
@@ -118,6 +121,7 @@ type Node struct {
 	foreign  atomic.Int64
 	seenLast bool                      // it could be looked at when it was closed
 	stop     func(ctx context.Context) // ends the sweeper and what watches the disk
+	pulls    pulls
 }
 
 // Open notes what a daemon holds before the first build, and begins to sweep it and to
@@ -128,6 +132,7 @@ func Open(ctx context.Context, o Options) *Node {
 		o.DiskOf = builder.DiskOf
 	}
 	n := &Node{Options: o, attempts: newAttempts(), space: newRoom(o.Space)}
+	n.attempts.quiet = n.pulls.end
 	n.space.unreadable = func(g gauge, err error) {
 		if n.unheard.within(silenceTold, time.Now()) {
 			return // that is why, and it is told

@@ -94,6 +94,7 @@ func (n *Node) seek(ctx context.Context, job int, name string, w *Wait) (*Reserv
 		switch {
 		case n.Prune.Policy == PruneOff || s.fits():
 			return n.reserve(job, s), nil, nil
+		case n.giveWay(ctx, job):
 		case s.unread != "":
 			if err := n.lostNow(ctx); err != nil {
 				return nil, nil, err
@@ -208,6 +209,7 @@ type AfterFull struct {
 func (n *Node) FreeAfterFull(ctx context.Context, job int) (after AfterFull, err error) {
 	ctx, stop := n.attend(ctx, forSpace)
 	defer stop()
+	n.pulls.stop()
 	n.boundByLevel(ctx)
 	s := n.space.stateFor(ctx, job)
 	freed := n.freeAfterFull(ctx)

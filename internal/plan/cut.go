@@ -39,7 +39,7 @@ func newRow(all []piece) row {
 	slices.SortStableFunc(jobs, func(a, b int) int { return cmp.Compare(r.bases[a], r.bases[b]) })
 	unit := together(all)
 	at := map[int]int{} // where a unit is among the units
-	for _, i := range r.shared.Order(jobs, nil, func(int32) int64 { return 1 }) {
+	for _, i := range r.shared.Order(jobs, nil, graph.Costs{Weight: func(int32) int64 { return 1 }}) {
 		k, begun := at[unit[i]]
 		if !begun {
 			k = len(r.units)

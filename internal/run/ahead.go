@@ -57,7 +57,7 @@ func (r *run) pickAhead(s *surveying, most int) (ahead []*task) {
 		return nil
 	}
 	if r.Order == OrderShared {
-		r.needs.Read(func(g *graph.Shared) { ready = g.Order(ready, begun(s.tasks), weight(g)) })
+		r.needs.Read(func(g *graph.Shared) { ready = g.Order(ready, begun(s.tasks), r.costs(g)) })
 	}
 	for _, number := range ready[:min(most, len(ready))] {
 		ahead = append(ahead, s.tasks[number])

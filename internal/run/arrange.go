@@ -29,7 +29,7 @@ func (r *run) arrange(tasks []*task) []*task {
 	}
 	places = slices.Clone(open)
 	if r.Order == OrderShared {
-		r.needs.Read(func(g *graph.Shared) { open = g.Order(open, begun(tasks), weight(g)) })
+		r.needs.Read(func(g *graph.Shared) { open = g.Order(open, begun(tasks), r.costs(g)) })
 	}
 	inOrder := make([]*task, len(open))
 	for i, from := range open {
@@ -73,6 +73,16 @@ func (r *run) renumber(tasks []*task) {
 
 // A step whose size nobody knows weighs as much as a small layer.
 const stepWeight = 1 << 20
+
+// costs are what jobs are ordered by: what vertices weigh, and how long jobs took in earlier
+// runs.
+func (r *run) costs(g *graph.Shared) graph.Costs {
+	c := graph.Costs{Weight: weight(g)}
+	if len(r.Took) > 0 {
+		c.Seconds = func(job int) float64 { return r.Took[r.Plan.Jobs[job].Name] }
+	}
+	return c
+}
 
 // weight is what the order of jobs takes vertices to weigh.
 func weight(g *graph.Shared) func(v int32) int64 {

@@ -85,6 +85,9 @@ func (s *scheduler) settle(p *place, tasks ...*task) {
 		if len(t.on) > 1 {
 			continue // each node builds a part of it
 		}
+		if t.home != nil && t.home != p {
+			t.home.node.EndPulls(t.number) // which would be of no use there
+		}
 		t.home = p
 		jobs = append(jobs, t.number)
 	}

@@ -51,6 +51,7 @@ func (s *scheduler) lose(ctx context.Context, p *place, t *task, cause error, br
 	}
 	if !p.lost {
 		p.lost = true
+		p.node.EndPulls()
 		s.run.accounts.losses[p.node.Name()]++
 		s.search(ctx, p, t == nil)
 	}

@@ -82,6 +82,7 @@ func (r *run) openNode(ctx context.Context, number int, d Node, lost func()) *pl
 		Space: r.Space, DiskOf: r.DiskOf, Recovery: turns, Attributions: r.Attributions, Journal: r.Journal, Lost: lost,
 		Freed: func() {
 			p.freed.Store(true)
+			p.ahead.due.Store(true)
 			r.scheduler.wake()
 		}})
 	return p

@@ -135,4 +135,8 @@ type Options struct {
 	DiskOf func(path string) (builder.Disk, error)
 	// Order says in which order the jobs are built.
 	Order Order
+	// PullAhead has nodes pull what the next jobs need while others are built.
+	PullAhead bool
+	// Took is how many seconds jobs took in earlier runs, by their names.
+	Took map[string]float64
 }

@@ -36,6 +36,7 @@ type scheduler struct {
 	flying    int             // goroutines that will hand in a function
 	searches  int             // of these, those that wait for a node that does not answer
 	late      int             // of these, those that wait for one that never has
+	pulls     int             // of the flying, those that pull ahead of jobs
 	searching context.Context // of these
 	endSearch context.CancelFunc
 	stopping  bool // nothing is begun any more
@@ -44,6 +45,8 @@ type scheduler struct {
 }
 
 // place is a node as the scheduler has it. It is the scheduler's alone.
+//
+// Large: it is all that is decided by of a node.
 type place struct {
 	number    int // the node's
 	node      *node.Node
@@ -59,6 +62,7 @@ type place struct {
 	freed     atomic.Bool             // space may have come free; any goroutine sets it
 	lost      bool                    // the node does not answer, and is waited for
 	orphans   []orphan                // that wait for it
+	ahead     ahead
 }
 
 // rest is a job that waits for a moment between two attempts.
@@ -132,8 +136,8 @@ func (s *scheduler) loop(ctx context.Context, first func()) {
 			s.run.Journal.Tell(journal.Stopping{Reason: context.Cause(ctx).Error()})
 		}
 		wait := s.begin(ctx)
-		if s.complete && s.open == 0 && s.flying == s.searches {
-			s.endSearch() // nobody needs the node any more
+		if s.complete && s.open == 0 && s.flying == s.searches+s.pulls {
+			s.endSearch() // nobody needs the node any more, nor what is pulled
 		}
 		if s.flying == 0 && (s.stopping || s.complete && s.open == 0) {
 			break
@@ -182,6 +186,7 @@ func (s *scheduler) begin(ctx context.Context) (wait time.Duration) {
 			s.attempt(ctx, t)
 		}
 		wait = min(wait, s.admit(ctx, p))
+		s.pullAhead(p)
 	}
 	return wait
 }
@@ -274,6 +279,7 @@ func (s *scheduler) admitted(ctx context.Context, p *place, t *task, short *node
 		t.tries.pauses = s.run.pauses()
 		s.run.Journal.Tell(journal.JobStarted{Job: t.job.Name, Base: t.job.Base, Batch: t.result.batch, Images: t.reads(), Node: strings.Join(t.nodeNames(), " ")})
 		s.attempt(ctx, t)
+		p.ahead.due.Store(true)
 	}
 }
 
@@ -323,4 +329,7 @@ func (s *scheduler) pause(t *task) time.Duration {
 func (s *scheduler) enqueue(tasks ...*task) {
 	s.open += len(tasks)
 	s.queue = append(s.queue, tasks...)
+	for _, p := range s.places {
+		p.ahead.due.Store(true)
+	}
 }

@@ -47,7 +47,7 @@ func newStage(t *testing.T, projects, each int, daemons ...*nodetest.Daemon) *st
 			p.Jobs = append(p.Jobs, nodetest.Job(fmt.Sprintf("job-%d-%d", i, j), fmt.Sprintf("os/project%d/image%d-%d", i, i, j)))
 		}
 	}
-	s.Options = Options{Plan: p, Builder: s.Builder, Graphs: s.Builder, BuilderName: "fake", Journal: journal.New(), Workers: 2, MaxFailures: -1, Order: OrderShared,
+	s.Options = Options{Plan: p, Builder: s.Builder, Graphs: s.Builder, BuilderName: "fake", Journal: journal.New(), Workers: 2, MaxFailures: -1, Order: OrderShared, PullAhead: true,
 		AttemptOptions: AttemptOptions{Retries: 2, RetriesStep: 1, RetryDelay: time.Second, RetryDelayMax: time.Minute, StallTimeout: 5 * time.Minute},
 		Registries:     RegistryOptions{Pause: time.Second, Wait: time.Hour},
 		Recovery:       &recovery.Turns{Path: filepath.Join(t.TempDir(), "lock"), Interval: time.Minute},
@@ -58,6 +58,7 @@ func newStage(t *testing.T, projects, each int, daemons ...*nodetest.Daemon) *st
 			return daemons[i].DiskOf(path)
 		}}
 	for _, d := range daemons {
+		d.Builder = s.Builder
 		s.Nodes = append(s.Nodes, d)
 	}
 	return s

@@ -11,12 +11,12 @@ import (
 // waitsInVain tells whether nothing flies that could let a queued job go on: a node that is
 // searched for can, where jobs wait for it and not for registries that are given up.
 func (s *scheduler) waitsInVain() bool {
-	if s.flying != s.searches {
+	if s.flying != s.searches+s.pulls {
 		return false
 	}
 	waited := slices.ContainsFunc(s.places, func(p *place) bool { return p.lost && (p.head != nil || len(p.ready)+len(p.orphans) > 0) })
 	waited = waited || slices.ContainsFunc(s.queue, func(t *task) bool { return s.pause(t) < throttle.Never })
-	return s.flying == s.late || s.run.registries.givenUp() != nil && !waited
+	return s.flying == s.late+s.pulls || s.run.registries.givenUp() != nil && !waited
 }
 
 // stuck says why nothing goes on although jobs are left: all wait for registries that are

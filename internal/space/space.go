@@ -59,6 +59,7 @@ type Book struct {
 	present map[int32]int64 // in bytes
 	making  map[int32]int   // by which running job
 	running map[int]*reservation
+	pulls   pulls
 }
 
 // reservation is what a running job has yet to add.
@@ -69,7 +70,7 @@ type reservation struct {
 
 // NewBook returns the book of an empty cache.
 func NewBook(sizes *Sizes) *Book {
-	return &Book{Sizes: sizes, present: map[int32]int64{}, making: map[int32]int{}, running: map[int]*reservation{}}
+	return &Book{Sizes: sizes, present: map[int32]int64{}, making: map[int32]int{}, running: map[int]*reservation{}, pulls: newPulls()}
 }
 
 // Holds notes what the cache holds now, in bytes by vertex, all others being
@@ -155,6 +156,11 @@ func (r *reservation) total() int64 {
 
 // Start reserves what a job will add; the number is the caller's.
 func (b *Book) Start(number int, job Job) {
+	b.hold(number, job)
+	b.pulls.take(job)
+}
+
+func (b *Book) hold(number int, job Job) {
 	r, _ := b.reserve(job)
 	for v := range r.parts {
 		b.making[v] = number

@@ -24,6 +24,11 @@ import (
 type Daemon struct {
 	// Lingers is how long it holds a build's records after its end; it is set before.
 	Lingers time.Duration
+	// Builder, when set, says what layers take that are pulled ahead; else none are.
+	Builder *Builder
+	// FailPulls, when set, is what pulls ahead come to; DeleteTakes is how long a delete does.
+	FailPulls   error
+	DeleteTakes time.Duration
 
 	name string
 	arch string
@@ -41,6 +46,7 @@ type Daemon struct {
 	made     map[string]int // of steps, by their descriptions
 	peak     int64          // the most that records came to
 	lists    int
+	aheads   int // pulls
 	recovers int
 	comeBack bool         // Recover brings it back
 	stops    map[Call]int // at the how many-th call it stops
@@ -56,6 +62,7 @@ const (
 	Forgetting Call = "forgetting"
 	Collecting Call = "collecting"
 	Asking     Call = "asking" // what a job does
+	Pulling    Call = "pulling"
 )
 
 // StopAt has it Stop at a call, the first from now on being 1.
@@ -238,6 +245,11 @@ func (d *Daemon) Records(ctx context.Context) ([]cache.Record, error) {
 func (d *Daemon) Delete(ctx context.Context, ids []string) (removed []cache.Record, err error) {
 	if err := d.called(ctx, Deleting); err != nil {
 		return nil, err
+	}
+	select {
+	case <-time.After(d.DeleteTakes):
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

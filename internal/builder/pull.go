@@ -1,0 +1,68 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/client/llb"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/session"
+
+	"github.com/stoker-build/stoker/internal/graph"
+)
+
+// ErrNoPull says that a daemon pulls nothing ahead of builds.
+var ErrNoPull = errors.New("it pulls with its builds only")
+
+// Pull has the node pull the layers of images, and returns when all are there. It leaves
+// the same records as a build that needs the files of these images, and runs nothing: each
+// is mounted to look at its root, since BuildKit pulls no layer before somebody wants its
+// files (lazyRefProvider in its cache package). Docker's own builder is left alone: it keeps
+// layers in its own store, and loses track of them easily (exports).
+func (n *Node) Pull(ctx context.Context, images []graph.Image) error {
+	if n.node.Driver.IsMobyDriver() {
+		return ErrNoPull
+	}
+	c, err := n.node.Driver.Client(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = c.Build(ctx, client.SolveOpt{Internal: true, Session: []session.Attachable{n.builder.credentials()}}, "stoker",
+		func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+			for _, image := range images {
+				if err := n.pull(ctx, c, image); err != nil {
+					return nil, fmt.Errorf("%s: %w", image.Ref, err)
+				}
+			}
+			return gateway.NewResult(), nil
+		}, nil)
+	return err
+}
+
+func (n *Node) pull(ctx context.Context, c gateway.Client, image graph.Image) error {
+	platform := n.Platform()
+	if image.Platform != "" {
+		named, err := platforms.Parse(image.Platform)
+		if err != nil {
+			return err
+		}
+		platform = named
+	}
+	definition, err := llb.Image(image.Ref, llb.Platform(platform)).Marshal(ctx, llb.Platform(platform))
+	if err != nil {
+		return err
+	}
+	result, err := c.Solve(ctx, gateway.SolveRequest{Definition: definition.ToPB()})
+	if err != nil {
+		return err
+	}
+	ref, err := result.SingleRef()
+	if err != nil {
+		return err
+	}
+	_, err = ref.StatFile(ctx, gateway.StatRequest{Path: "/"})
+	return err
+}
