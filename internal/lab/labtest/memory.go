@@ -7,6 +7,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/lab"
 	"github.com/stoker-build/stoker/internal/scratch"
+	"github.com/stoker-build/stoker/internal/strays"
 )
 
 // tmpEnv names the environment variable that says where temporary files are made.
@@ -26,6 +27,9 @@ func useMemory() (remove func()) {
 		return func() {}
 	}
 	setTemp(memory)
+	for _, left := range scratch.Left() {
+		_ = strays.Unmount(left) // a disk that is mounted holds its memory
+	}
 	dir, err := scratch.New("t")
 	if err != nil {
 		setTemp("")

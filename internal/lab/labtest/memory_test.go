@@ -5,8 +5,32 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/stoker-build/stoker/internal/lab"
 )
+
+// A disk that a killed test has left mounted in memory goes.
+func TestLeftDiskGoes(t *testing.T) {
+	memory := lab.Memory()
+	if memory == "" {
+		t.Skip("there is no room in memory")
+	}
+	Root(t, "a mount")
+	before := disk
+	t.Cleanup(func() { disk = before })
+	left, err := os.MkdirTemp(memory, "stoker-t-")
+	Made(t, "make a directory", err)
+	mount := left + "/mnt"
+	Made(t, "make a directory", os.Mkdir(mount, 0o700))
+	Made(t, "write a lock", os.WriteFile(left+"/.stoker-scratch", nil, 0o600)) // which nobody holds
+	Made(t, "mount", unix.Mount("none", mount, "tmpfs", 0, ""))
+	t.Setenv(tmpEnv, "")
+	useMemory()()
+	if _, err := os.Stat(left); !os.IsNotExist(err) {
+		t.Errorf("it is still there: %v", err)
+	}
+}
 
 // Temporary files are made in memory until the end, unless the user has said where, or there is no room.
 func TestUseMemory(t *testing.T) {
