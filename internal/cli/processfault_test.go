@@ -120,18 +120,28 @@ func TestEndedAtOnce(t *testing.T) {
 			pids := w.path("hooks")
 			hook := fmt.Sprintf("[ -e %[1]s.off ] || { trap '' TERM; sleep 60 & echo $! >> %[1]s; wait; }", pids)
 			t.Cleanup(func() { killAll(t, pids) })
-			tmp := "TMPDIR=" + t.TempDir()
+			tmp := shortDir(t)
 			cmd := w.private("--workers", "2", "--post-build", hook)
-			cmd.Env = append(cmd.Env, tmp)
-			wait := start(t, cmd)
+			cmd.Env = append(cmd.Env, "TMPDIR="+tmp)
+			var code int
+			var out string
+			wait, ended := start(t, cmd), make(chan struct{})
+			go func() {
+				defer close(ended)
+				code, out = wait()
+			}()
 			// The command runs in the middle of a job; what it wrote is the first sign.
-			for !exists(pids) && !exists(w.path("out/summary.json")) {
-				time.Sleep(20 * time.Millisecond)
+			for !exists(pids) {
+				select {
+				case <-ended:
+					t.Fatalf("it ended before the command ran: exit code %d\n%s", code, out)
+				case <-time.After(20 * time.Millisecond):
+				}
 			}
 			if err := tt.end(w, cmd.Process); err != nil {
 				t.Error(err)
 			}
-			code, out := wait()
+			<-ended
 			if code != tt.code {
 				t.Errorf("exit code %d, want %d\n%s", code, tt.code, out)
 			}
@@ -141,21 +151,33 @@ func TestEndedAtOnce(t *testing.T) {
 			w.checkDaemonEnds()
 
 			w.write("hooks.off", "")
-			left, err := os.ReadDir(strings.TrimPrefix(tmp, "TMPDIR="))
+			left, err := os.ReadDir(tmp)
 			if err != nil || len(left) == 0 {
 				t.Errorf("it left nothing to be cleared away (%v)", err)
 			}
 			cmd = w.private("--resume", "--post-build", hook)
-			cmd.Env = append(cmd.Env, tmp)
+			cmd.Env = append(cmd.Env, "TMPDIR="+tmp)
 			code, out = start(t, cmd)()
 			if s := w.summary(); code != ExitOK || s.Built+s.Skipped != 3 {
 				t.Errorf("resumed: exit code %d, summary %+v\n%s", code, s, out)
 			}
-			if left, err := os.ReadDir(strings.TrimPrefix(tmp, "TMPDIR=")); err != nil || len(left) > 0 {
+			if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
 				t.Errorf("left in the directory for temporary files: %v (%v)", left, err)
 			}
 		})
 	}
+}
+
+// shortDir is a directory whose path leaves room for what a socket's path may have; that of
+// t.TempDir has the test's name.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
 
 func exists(path string) bool {

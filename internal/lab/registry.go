@@ -15,14 +15,7 @@ import (
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/distribution/distribution/v3/registry/handlers"
 	_ "github.com/distribution/distribution/v3/registry/storage/driver/filesystem" // the storage
-	bkdisk "github.com/moby/buildkit/util/disk"
 	"github.com/sirupsen/logrus"
-)
-
-const (
-	sharedMemory = "/dev/shm"
-	// roomInMemory is how many bytes must be free in shared memory for a registry to live there.
-	roomInMemory = 2 << 30
 )
 
 // RegistryOptions say how a registry runs. The zero value is an empty registry on a temporary
@@ -30,7 +23,7 @@ const (
 type RegistryOptions struct {
 	// Dir is where blobs are stored. Empty: a temporary directory that Close removes.
 	Dir string
-	// InMemory puts the temporary directory into memory (/dev/shm), if 2 GiB are free there. That
+	// InMemory puts the temporary directory into memory (/dev/shm), if 4 GiB are free there. That
 	// is much faster for many small images, since the registry syncs every file that it writes.
 	InMemory bool
 	// Addr is where the registry listens, "127.0.0.1:5000". Empty: a free port of 127.0.0.1.
@@ -100,12 +93,11 @@ func (r *Registry) makeApp(opts RegistryOptions) error {
 	return nil
 }
 
-func registryDir(inMemory bool) (string, error) {
-	parent := ""
-	if room, err := bkdisk.GetDiskStat(sharedMemory); inMemory && err == nil && room.Available >= roomInMemory {
-		parent = sharedMemory
+func registryDir(hold bool) (string, error) {
+	if hold {
+		return tempDirIn(inMemory(), "registry")
 	}
-	return tempDirIn(parent, "registry")
+	return tempDir("registry")
 }
 
 // handler is the way of a request: counted, then struck by faults, then authorized, then served.

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 )
@@ -119,18 +118,6 @@ func TestLooksSecret(t *testing.T) {
 	} {
 		if got := LooksSecret(key); got != want {
 			t.Errorf("%q: %v", key, got)
-		}
-	}
-}
-
-// Text that looks as if it had secrets everywhere must not take time without end.
-func TestNoInputIsSlow(t *testing.T) {
-	r := New("hunter2secret", "]aaaaa")
-	for _, part := range []string{"token=", "eyJ-", "eyJaaaaaaaa.eyJaaaaaaaa.", "ghp_", "glpat-", "://", `token="`, `token=\'`, "authorization:bearer ", "a@://", "&token=", ",token=a", "xoxb-", "hunter2"} {
-		start := time.Now()
-		r.String(strings.Repeat(part, 512<<10/len(part)))
-		if took := time.Since(start); took > 5*time.Second {
-			t.Errorf("%q took %s", part, took)
 		}
 	}
 }

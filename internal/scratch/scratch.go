@@ -60,15 +60,20 @@ func (d *Dir) Close() error {
 // removeLeft removes directories whose processes have ended.
 func removeLeft() {
 	removeOld()
-	locks, err := filepath.Glob(filepath.Join(os.TempDir(), "stoker-*", lockFile))
-	if err != nil {
-		return
+	for _, dir := range Left() {
+		_ = os.RemoveAll(dir)
 	}
+}
+
+// Left are the directories whose processes have ended, which the next New removes.
+func Left() (dirs []string) {
+	locks, _ := filepath.Glob(filepath.Join(os.TempDir(), "stoker-*", lockFile)) // the pattern is right
 	for _, path := range locks {
 		if !held(path) {
-			_ = os.RemoveAll(filepath.Dir(path))
+			dirs = append(dirs, filepath.Dir(path))
 		}
 	}
+	return dirs
 }
 
 // old is the age from which a directory without a lock is nobody's any more: no run

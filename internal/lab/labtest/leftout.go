@@ -106,7 +106,9 @@ func distinct(s []string) []string { return slices.Compact(slices.Sorted(slices.
 type tests struct{ *testing.M }
 
 func (m tests) Run() int {
+	remove := useMemory()
 	code := m.M.Run()
+	remove()
 	if line := leftOut.line(packagePath()); line != "" {
 		_, _ = io.WriteString(goOutput(), line)
 	}
