@@ -3,7 +3,9 @@
 package page
 
 import (
+	"crypto/sha256"
 	_ "embed"
+	"encoding/base64"
 	"fmt"
 	"html/template"
 	"io"
@@ -27,8 +29,18 @@ type Data struct {
 	Steps []ledger.Step
 	// Made is when the page is made.
 	Made time.Time
+	// Live is nil but for a page that follows a run.
+	Live *Live
 	// Tail returns the last lines of a log; nil where logs cannot be read.
 	Tail func(path string) []string
+}
+
+// Live is what a page needs that follows a run.
+type Live struct {
+	// Events is where the page is told what is new, from where it is.
+	Events string
+	// Rows is how many jobs the page has that have ended.
+	Rows int
 }
 
 // Run is one run over time.
@@ -50,12 +62,41 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"duration": duration,
 	"size":     func(bytes int64) string { return size(float64(bytes)) },
 	"short":    func(v float64) string { return strings.TrimSuffix(fmt.Sprintf("%.1f", v), ".0") },
+	"policy":   Policy,
 	"style":    func() template.CSS { return template.CSS(pageStyle) }, //nolint:gosec // it is ours
 	"script":   func() template.JS { return template.JS(pageScript) },  //nolint:gosec // it is ours
 }).Parse(pageText))
 
 // Write writes the page.
 func Write(w io.Writer, d Data) error { return pageTemplate.ExecuteTemplate(w, "page", viewOf(d)) }
+
+// Policy is what browsers let the page do: run its own script, and ask whence it came.
+func Policy() string {
+	script := sha256.Sum256([]byte(pageScript))
+	return "default-src 'none'; style-src 'unsafe-inline'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; script-src 'sha256-" +
+		base64.StdEncoding.EncodeToString(script[:]) + "'"
+}
+
+// Parts are the parts of a page that change while a run goes on, by their names.
+func Parts(d Data, names ...string) (map[string]string, error) {
+	v := viewOf(d)
+	parts := map[string]string{}
+	for _, name := range names {
+		var b strings.Builder
+		if err := pageTemplate.ExecuteTemplate(&b, name, v); err != nil {
+			return nil, err
+		}
+		parts[name] = b.String()
+	}
+	return parts, nil
+}
+
+// Row is a job's row in the table of all jobs.
+func Row(j report.Job) (string, error) {
+	var b strings.Builder
+	err := pageTemplate.ExecuteTemplate(&b, "row", rowOf(j))
+	return strings.TrimSpace(b.String()), err
+}
 
 // duration is a time for people: 0.4 s, 3 m 05 s, 1 h 02 m.
 func duration(seconds float64) string {

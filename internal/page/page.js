@@ -9,10 +9,18 @@
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", name);
   name();
 
+  const again = []; // what is done anew for rows that come later
+
   // Numbers sort by what they are, all else as people sort it.
   const value = (row, i) => { const cell = row.cells[i]; return cell.dataset.v ?? cell.textContent.trim(); };
   const order = new Intl.Collator(undefined, { numeric: true });
   const compare = (a, b) => { const x = Number(a), y = Number(b); return a !== "" && b !== "" && !isNaN(x) && !isNaN(y) ? x - y : order.compare(a, b); };
+  const sort = (table, i, way) => {
+    const body = table.tBodies[0], sign = way === "ascending" ? 1 : -1;
+    const rows = [...body.rows].map(r => [value(r, i), r]);
+    rows.sort((a, b) => sign * compare(a[0], b[0]));
+    body.append(...rows.map(r => r[1]));
+  };
   for (const table of document.querySelectorAll("table.sorts")) {
     [...table.tHead.rows[0].cells].forEach((head, i) => {
       const button = document.createElement("button");
@@ -25,17 +33,18 @@
         const way = head.getAttribute("aria-sort") === first ? other : first;
         for (const h of table.tHead.rows[0].cells) h.removeAttribute("aria-sort");
         head.setAttribute("aria-sort", way);
-        const body = table.tBodies[0], sign = way === "ascending" ? 1 : -1;
-        const rows = [...body.rows].map(r => [value(r, i), r]);
-        rows.sort((a, b) => sign * compare(a[0], b[0]));
-        body.append(...rows.map(r => r[1]));
+        sort(table, i, way);
       });
+    });
+    again.push(() => {
+      const i = [...table.tHead.rows[0].cells].findIndex(h => h.hasAttribute("aria-sort"));
+      if (i >= 0) sort(table, i, table.tHead.rows[0].cells[i].getAttribute("aria-sort"));
     });
   }
 
   const filter = document.getElementById("filter"), shown = document.getElementById("shown");
   filter.closest(".filter").hidden = false;
-  filter.addEventListener("input", () => {
+  const choose = () => {
     const wanted = filter.value.toLowerCase();
     let n = 0;
     const rows = document.getElementById("all").tBodies[0].rows;
@@ -44,5 +53,84 @@
       if (!row.hidden) n++;
     }
     shown.textContent = wanted ? `${n} of ${rows.length}` : "";
-  });
+  };
+  filter.addEventListener("input", choose);
+  again.push(choose);
+
+  if (root.dataset.live) follow();
+
+  // follow shows what a run that goes on tells.
+  function follow() {
+    const link = document.getElementById("link");
+    let rows = Number(root.dataset.rows), ended = false;
+    const here = path => new URL(path, location.href);
+    const from = here(root.dataset.live);
+    from.searchParams.set("rows", rows);
+    let source = new EventSource(from);
+    const listen = () => {
+      source.addEventListener("parts", e => {
+        for (const [id, html] of Object.entries(JSON.parse(e.data))) replace(document.getElementById("part-" + id), html);
+        link.textContent = "live";
+      });
+      source.addEventListener("rows", e => {
+        const all = JSON.parse(e.data), body = document.getElementById("all").tBodies[0];
+        rows += all.length;
+        body.insertAdjacentHTML("beforeend", all.join(""));
+        again.forEach(f => f());
+      });
+      source.addEventListener("end", () => { ended = true; source.close(); link.textContent = "the run has ended"; });
+      source.onerror = () => {
+        if (ended) return;
+        source.close();
+        link.textContent = "the run does not answer: it has ended, or cannot be reached";
+        setTimeout(() => { from.searchParams.set("rows", rows); source = new EventSource(from); listen(); }, 3000);
+      };
+    };
+    listen();
+
+    // replace keeps what a reader has scrolled to and what has the focus.
+    const replace = (part, html) => {
+      if (!part) return;
+      const at = [...part.querySelectorAll(".wide, pre")].map(e => [e.scrollLeft, e.scrollTop]);
+      const job = part.contains(document.activeElement) ? document.activeElement.dataset.job : undefined;
+      part.innerHTML = html;
+      [...part.querySelectorAll(".wide, pre")].forEach((e, i) => { if (at[i]) [e.scrollLeft, e.scrollTop] = at[i]; });
+      if (job) [...part.querySelectorAll("button.log")].find(b => b.dataset.job === job)?.focus();
+    };
+
+    // A log is read on from where it was read to.
+    const section = document.getElementById("log"), text = document.getElementById("log-text"), title = document.getElementById("log-title");
+    let job = "", read = 0, timer = 0;
+    const more = async () => {
+      const of = job, url = here("log");
+      url.searchParams.set("job", of);
+      url.searchParams.set("from", read);
+      try {
+        const answer = await fetch(url);
+        if (of !== job) return;
+        if (!answer.ok) { if (!read) text.textContent = await answer.text(); }
+        else {
+          const part = await answer.text();
+          const start = Number(answer.headers.get("Stoker-From"));
+          if (start !== read || read === 0) text.textContent = "";
+          read = Number(answer.headers.get("Stoker-To"));
+          const low = text.scrollHeight - text.scrollTop - text.clientHeight < 20;
+          text.append(part);
+          if (text.textContent.length > 1e6) text.textContent = text.textContent.slice(-5e5);
+          if (low) text.scrollTop = text.scrollHeight;
+        }
+      } catch { /* it is tried again */ }
+      if (of === job && !ended) timer = setTimeout(more, 1000);
+    };
+    document.addEventListener("click", e => {
+      const button = e.target.closest("button.log");
+      if (!button) return;
+      clearTimeout(timer);
+      job = button.dataset.job; read = 0;
+      title.textContent = "Log of " + job; text.textContent = ""; section.hidden = false;
+      more();
+      section.scrollIntoView({ block: "nearest" });
+    });
+    document.getElementById("log-close").addEventListener("click", () => { job = ""; clearTimeout(timer); section.hidden = true; });
+  }
 })();

@@ -39,6 +39,8 @@ type view struct {
 	Costs                []explain.Line
 	Tree                 []branch
 	Jobs                 []row
+	// Now is what goes on, on a page that follows a run.
+	Now now
 }
 
 // figure is a number that matters, with what it is.
@@ -98,7 +100,15 @@ func viewOf(d Data) view {
 		v.Phases = shares(partsOf(*r.Phases))
 	}
 	v.Slowest = slowest(r.Jobs)
+	if d.Live == nil {
+		v.Jobs = rows(r)
+		return v
+	}
+	r.Open = nil // what goes on, and what waits, is told elsewhere
 	v.Jobs = rows(r)
+	for _, run := range d.Runs {
+		v.Now = nowOf(run.Run)
+	}
 	return v
 }
 
@@ -277,26 +287,30 @@ func slowest(jobs []report.Job) (all []slow) {
 
 func rows(r report.Report) (all []row) {
 	for _, j := range r.Jobs {
-		one := row{
-			Name: visible.Line(j.Name), Status: strings.ReplaceAll(string(j.Status), "_", " "), Node: visible.Line(j.Node), Digest: shortDigest(j.Digest),
-			Seconds: j.DurationSeconds, Attempts: j.AttemptCount, Ended: true,
-		}
-		switch {
-		case j.Status == ledger.Failed:
-			one.Why = visible.Line(visible.FirstLine(j.Cause().Reason()))
-		case j.FailedDependency != "":
-			one.Why = "built on " + visible.Line(j.FailedDependency) + ", which failed"
-		case j.SkipReason != nil:
-			one.Why = strings.ReplaceAll(*j.SkipReason, "_", " ")
-		case j.Assembled:
-			one.Why = "put together in the registry"
-		}
-		all = append(all, one)
+		all = append(all, rowOf(j))
 	}
 	for _, o := range r.Open {
 		all = append(all, row{Name: visible.Line(o.Name), Status: "left"})
 	}
 	return all
+}
+
+func rowOf(j report.Job) row {
+	one := row{
+		Name: visible.Line(j.Name), Status: strings.ReplaceAll(string(j.Status), "_", " "), Node: visible.Line(j.Node), Digest: shortDigest(j.Digest),
+		Seconds: j.DurationSeconds, Attempts: j.AttemptCount, Ended: true,
+	}
+	switch {
+	case j.Status == ledger.Failed:
+		one.Why = visible.Line(visible.FirstLine(j.Cause().Reason()))
+	case j.FailedDependency != "":
+		one.Why = "built on " + visible.Line(j.FailedDependency) + ", which failed"
+	case j.SkipReason != nil:
+		one.Why = strings.ReplaceAll(*j.SkipReason, "_", " ")
+	case j.Assembled:
+		one.Why = "put together in the registry"
+	}
+	return one
 }
 
 // shortDigest is enough of a digest to tell it from others.

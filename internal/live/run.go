@@ -1,0 +1,109 @@
+// Package live serves a run's page while the run goes on. Nothing can be changed through
+// it, and nobody who looks at it, however slowly, keeps the run from going on.
+package live
+
+import (
+	"bytes"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/journal"
+	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/page"
+	"github.com/stoker-build/stoker/internal/report"
+	"github.com/stoker-build/stoker/internal/timeline"
+)
+
+// Run is what is known of a run, from its record when it began and from its events since.
+// Its methods may be called concurrently.
+type Run struct {
+	mu      sync.Mutex // guards what follows
+	record  ledger.Record
+	events  timeline.Run
+	logs    map[string]string // of the last attempts, by jobs' names
+	kept    int               // entries of the record when the run was begun, or gone on with
+	ended   bool
+	changes int // how many events there were
+}
+
+// NewRun is a run by its record, of which no event was told yet.
+func NewRun(record ledger.Record) *Run {
+	r := &Run{record: record, logs: map[string]string{}}
+	r.record.Summary = nil
+	return r
+}
+
+// Apply takes in an event.
+func (r *Run) Apply(at time.Time, e journal.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.changes++
+	r.events.Apply(at, e)
+	switch e := e.(type) {
+	case journal.AttemptStarted:
+		r.logs[e.Job] = e.Log
+	case journal.JobFinished:
+		r.record.Entries = append(r.record.Entries, e.Entry)
+	case journal.RunFinished:
+		r.record.Summary, r.record.Writing, r.ended = &e.Summary, false, true
+	}
+}
+
+// changed is how many events there were, and whether the run has ended.
+func (r *Run) changed() (n int, ended bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.changes, r.ended
+}
+
+// openLog opens the log of a job's last attempt; the error is an fs.ErrNotExist where there
+// is none.
+func (r *Run) openLog(job string) (*os.File, error) {
+	r.mu.Lock()
+	dir, path := r.record.Dir, r.logs[job]
+	r.mu.Unlock()
+	return ledger.OpenLog(dir, path)
+}
+
+// page writes the whole page.
+func (r *Run) page() ([]byte, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var b bytes.Buffer
+	d := r.data()
+	err := page.Write(&b, d)
+	return b.Bytes(), err
+}
+
+// parts are parts of the page.
+func (r *Run) parts(names ...string) (map[string]string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return page.Parts(r.data(), names...)
+}
+
+// rows are the rows of the jobs that ended after the first so many, as far as most.
+func (r *Run) rows(first, most int) (rows []string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if first < 0 || first > len(r.record.Entries) {
+		return nil, nil
+	}
+	for _, e := range r.record.Entries[first:min(len(r.record.Entries), first+most)] {
+		row, err := page.Row(report.Job{Entry: e})
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// data is what the page is made of. The caller holds mu until the page is made.
+func (r *Run) data() page.Data {
+	return page.Data{
+		Report: report.Merge([]ledger.Record{r.record}), Runs: []page.Run{{Dir: r.record.Dir, Run: &r.events}}, Made: time.Now(),
+		Live: &page.Live{Events: "events", Rows: len(r.record.Entries)},
+	}
+}

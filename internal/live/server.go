@@ -1,0 +1,358 @@
+package live
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/stoker-build/stoker/internal/page"
+)
+
+const (
+	// glance is how often the small parts of the page are made anew while somebody looks,
+	// and drawing how often the large ones.
+	glance  = time.Second
+	drawing = 5 * time.Second
+	// patience is how long a viewer may take for what it is sent.
+	patience = 10 * time.Second
+	// mostViewers may look at once.
+	mostViewers = 100
+	// mostRows are sent at once, and mostLog bytes of a log.
+	mostRows = 500
+	mostLog  = 256 << 10
+	// lastWords is how long viewers may take for the end.
+	lastWords = 2 * time.Second
+)
+
+// Server serves a run's page. Its methods may be called concurrently.
+type Server struct {
+	run   *Run
+	token string // empty where only this machine can ask
+	http  http.Server
+	at    net.Addr
+	url   string
+	ended chan struct{} // closed when the server is to end
+
+	mu      sync.Mutex // guards what follows
+	viewers int
+	made    int               // the changes that the parts are made of
+	glanced time.Time         // when the small parts were made
+	drawn   time.Time         // when the large parts were
+	parts   map[string]string // as they were made last
+}
+
+// AddressError tells that there is no page at an address.
+type AddressError struct {
+	Address string
+	Err     error
+}
+
+// Error implements error.
+func (e *AddressError) Error() string {
+	return fmt.Sprintf("%q: %s: give an address such as 127.0.0.1:8080, or :0 for a free port of this machine", e.Address, e.Err)
+}
+
+// Unwrap returns why.
+func (e *AddressError) Unwrap() error { return e.Err }
+
+// Serve begins to serve a run's page at an address such as 127.0.0.1:8080. Without a host it
+// is that of this machine alone. From elsewhere it is shown only to who has the token
+// that is part of the server's URL. The error is an *AddressError.
+func Serve(address string, run *Run) (*Server, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, &AddressError{address, errors.New("it is no HOST:PORT")}
+	}
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort(host, port))
+	if err != nil {
+		return nil, &AddressError{address, cause(err)}
+	}
+	s := &Server{run: run, at: listener.Addr(), ended: make(chan struct{})}
+	at := listener.Addr().(*net.TCPAddr)
+	s.url = "http://" + at.String() + "/"
+	if !at.IP.IsLoopback() {
+		s.token = rand.Text()
+		name := host
+		if at.IP.IsUnspecified() {
+			if name, err = os.Hostname(); err != nil {
+				name = host
+			}
+		}
+		s.url = fmt.Sprintf("http://%s/?token=%s", net.JoinHostPort(name, strconv.Itoa(at.Port)), s.token)
+	}
+	s.http = http.Server{Handler: s.handler(), ReadHeaderTimeout: patience, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	go func() { _ = s.http.Serve(listener) }()
+	return s, nil
+}
+
+// cause is why an address cannot be listened at, without what a reader of the address knows.
+func cause(err error) error {
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		return op.Err
+	}
+	return err
+}
+
+// URL is where the page is.
+func (s *Server) URL() string { return s.url }
+
+// address is where it listens.
+func (s *Server) address() string {
+	_, port, _ := net.SplitHostPort(s.at.String())
+	return net.JoinHostPort("127.0.0.1", port)
+}
+
+// Close tells viewers that the run has ended, and ends.
+func (s *Server) Close() error {
+	close(s.ended)
+	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
+	defer cancel()
+	if err := s.http.Shutdown(ctx); err != nil {
+		return s.http.Close()
+	}
+	return nil
+}
+
+func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", s.servePage)
+	mux.HandleFunc("GET /events", s.serveEvents)
+	mux.HandleFunc("GET /log", s.serveLog)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", page.Policy()+"; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-store")
+		if !s.allowed(w, r) {
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// cookie keeps the token, so that it need not stay in the address.
+const cookie = "stoker-token"
+
+// allowed tells whether the page is shown to who asks. Where there is no token, a name that
+// is not this machine's is refused: a page from elsewhere could have it point here.
+func (s *Server) allowed(w http.ResponseWriter, r *http.Request) bool {
+	if s.token == "" {
+		host, _, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			host = r.Host
+		}
+		if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+			return true
+		}
+		http.Error(w, "this page is served to this machine alone: ask for it by 127.0.0.1 or localhost", http.StatusForbidden)
+		return false
+	}
+	same := func(token string) bool { return subtle.ConstantTimeCompare([]byte(token), []byte(s.token)) == 1 }
+	if same(r.URL.Query().Get("token")) {
+		http.SetCookie(w, &http.Cookie{Name: cookie, Value: s.token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+		return true
+	}
+	if c, err := r.Cookie(cookie); err == nil && same(c.Value) {
+		return true
+	}
+	http.Error(w, "a token is needed: open the address that stoker has printed", http.StatusUnauthorized)
+	return false
+}
+
+func (s *Server) servePage(w http.ResponseWriter, _ *http.Request) {
+	whole, err := s.run.page()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	answer(w, whole)
+}
+
+// serveEvents tells one viewer what is new, until it goes or the run ends.
+func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
+	if !s.enter() {
+		http.Error(w, "too many are looking already", http.StatusServiceUnavailable)
+		return
+	}
+	defer s.leave()
+	v := viewer{w: w, control: http.NewResponseController(w), shown: map[string]string{}}
+	v.rows, _ = strconv.Atoi(r.URL.Query().Get("rows"))
+	w.Header().Set("Content-Type", "text/event-stream")
+	ticker := time.NewTicker(glance)
+	defer ticker.Stop()
+	for {
+		_, ended := s.run.changed() // before it is told, so that the end is
+		if err := s.tell(&v); err != nil {
+			return
+		}
+		if ended {
+			_ = v.send("end", true)
+			return
+		}
+		select {
+		case <-r.Context().Done():
+			return
+		case <-s.ended:
+			if s.tell(&v) == nil {
+				_ = v.send("end", true)
+			}
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+func (s *Server) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.viewers == mostViewers {
+		return false
+	}
+	s.viewers++
+	return true
+}
+
+func (s *Server) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.viewers--
+}
+
+// viewer is somebody who looks, and what was sent to them.
+type viewer struct {
+	w       io.Writer
+	control *http.ResponseController
+	rows    int
+	shown   map[string]string
+}
+
+func (v *viewer) send(kind string, data any) error {
+	text, err := json.Marshal(data)
+	if err != nil {
+		return err
+	}
+	if err := v.control.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(v.w, "event: %s\ndata: %s\n\n", kind, text); err != nil {
+		return err
+	}
+	return v.control.Flush()
+}
+
+// tell sends a viewer what it has not seen.
+func (s *Server) tell(v *viewer) error {
+	parts, err := s.make()
+	if err != nil {
+		return err
+	}
+	fresh := map[string]string{}
+	for name, text := range parts {
+		if v.shown[name] != text {
+			fresh[name], v.shown[name] = text, text
+		}
+	}
+	if len(fresh) > 0 {
+		if err := v.send("parts", fresh); err != nil {
+			return err
+		}
+	}
+	for {
+		rows, err := s.run.rows(v.rows, mostRows)
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		v.rows += len(rows)
+		if err := v.send("rows", rows); err != nil {
+			return err
+		}
+	}
+}
+
+// make returns the parts of the page, made once for all who look.
+func (s *Server) make() (map[string]string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n, ended := s.run.changed()
+	now := time.Now()
+	if s.parts != nil && (n == s.made || !ended && now.Sub(s.glanced) < glance*9/10) {
+		return s.parts, nil
+	}
+	names := []string{"head", "now"}
+	if ended || now.Sub(s.drawn) >= drawing {
+		names = append(names, "failures", "over-time", "time")
+		s.drawn = now
+	}
+	s.glanced = now
+	fresh, err := s.run.parts(names...)
+	if err != nil {
+		return nil, err
+	}
+	parts := maps.Clone(s.parts)
+	if parts == nil {
+		parts = map[string]string{}
+	}
+	maps.Copy(parts, fresh)
+	s.parts, s.made = parts, n
+	return parts, nil
+}
+
+// serveLog sends a part of the log of a job's last attempt: from the byte that is asked for,
+// or its end where there is much more.
+func (s *Server) serveLog(w http.ResponseWriter, r *http.Request) {
+	job := r.URL.Query().Get("job")
+	f, err := s.run.openLog(job)
+	if err != nil {
+		http.Error(w, "there is no log of "+strconv.Quote(job)+" yet", http.StatusNotFound)
+		return
+	}
+	defer f.Close()
+	from, _ := strconv.ParseInt(r.URL.Query().Get("from"), 10, 64)
+	part, from, err := readPart(f, from)
+	if err != nil {
+		http.Error(w, "the log cannot be read", http.StatusNotFound)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Stoker-From", strconv.FormatInt(from, 10))
+	w.Header().Set("Stoker-To", strconv.FormatInt(from+int64(len(part)), 10))
+	answer(w, part)
+}
+
+// answer sends an answer, in bounded time.
+func answer(w http.ResponseWriter, body []byte) {
+	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(patience)); err == nil {
+		_, _ = w.Write(body)
+	}
+}
+
+// readPart reads a file from a byte on, or from where at most mostLog bytes are left. It
+// begins anew where the file is shorter: that is another attempt's.
+func readPart(f *os.File, from int64) (part []byte, at int64, err error) {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return nil, 0, errors.Join(err, errors.New("it is no file"))
+	}
+	if from < 0 || from > info.Size() {
+		from = 0
+	}
+	from = max(from, info.Size()-mostLog)
+	part, err = io.ReadAll(io.NewSectionReader(f, from, info.Size()-from))
+	return part, from, err
+}
