@@ -120,8 +120,13 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	if err != nil {
 		return err
 	}
+	stopServing, err := o.run.servePage(options.Journal, streams.Err)
+	if err != nil {
+		return err
+	}
 	shown := show.Attach(options.Journal, view)
 	summary, err := run.Run(ctx, options)
+	stopServing()
 	o.learn(p, summary, record.Entries())
 	err = errors.Join(err, shown.Close(), o.input.writeFiles(p, record.Entries()))
 	if err := showPage(record, o.run.outputDir); err != nil {

@@ -9,8 +9,10 @@ import (
 	"github.com/stoker-build/stoker/internal/explain"
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/live"
 	"github.com/stoker-build/stoker/internal/page"
 	"github.com/stoker-build/stoker/internal/report"
+	"github.com/stoker-build/stoker/internal/show"
 	"github.com/stoker-build/stoker/internal/timeline"
 )
 
@@ -29,6 +31,32 @@ func showPage(record *ledger.Ledger, dir string) error {
 		return err
 	}
 	return record.Show(page.Bytes())
+}
+
+// pageQueue is how many events may wait to be taken in for a page.
+const pageQueue = 10000
+
+// servePage serves a page that follows the run whose record is open, if it is to be, and
+// returns what ends that.
+func (o *runOptions) servePage(j *journal.Journal, w io.Writer) (stop func(), err error) {
+	if o.listen == "" {
+		return func() {}, nil
+	}
+	record, err := ledger.Look(o.outputDir)
+	if err != nil {
+		return nil, err
+	}
+	run := live.NewRun(record)
+	server, err := live.Serve(o.listen, run)
+	if err != nil {
+		return nil, fmt.Errorf("--listen %w", err)
+	}
+	told := j.Subscribe(pageQueue, run.Apply)
+	fmt.Fprintf(w, "the run can be followed at %s\n", server.URL())
+	return func() {
+		_ = told.Close(show.Patience)
+		_ = server.Close()
+	}, nil
 }
 
 // writePage writes what is reported as a page.

@@ -3,7 +3,6 @@ package live
 import (
 	"context"
 	"crypto/rand"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -145,35 +144,6 @@ func (s *Server) handler() http.Handler {
 	})
 }
 
-// cookie keeps the token, so that it need not stay in the address.
-const cookie = "stoker-token"
-
-// allowed tells whether the page is shown to who asks. Where there is no token, a name that
-// is not this machine's is refused: a page from elsewhere could have it point here.
-func (s *Server) allowed(w http.ResponseWriter, r *http.Request) bool {
-	if s.token == "" {
-		host, _, err := net.SplitHostPort(r.Host)
-		if err != nil {
-			host = r.Host
-		}
-		if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
-			return true
-		}
-		http.Error(w, "this page is served to this machine alone: ask for it by 127.0.0.1 or localhost", http.StatusForbidden)
-		return false
-	}
-	same := func(token string) bool { return subtle.ConstantTimeCompare([]byte(token), []byte(s.token)) == 1 }
-	if same(r.URL.Query().Get("token")) {
-		http.SetCookie(w, &http.Cookie{Name: cookie, Value: s.token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
-		return true
-	}
-	if c, err := r.Cookie(cookie); err == nil && same(c.Value) {
-		return true
-	}
-	http.Error(w, "a token is needed: open the address that stoker has printed", http.StatusUnauthorized)
-	return false
-}
-
 func (s *Server) servePage(w http.ResponseWriter, _ *http.Request) {
 	whole, err := s.run.page()
 	if err != nil {
@@ -313,46 +283,9 @@ func (s *Server) make() (map[string]string, error) {
 	return parts, nil
 }
 
-// serveLog sends a part of the log of a job's last attempt: from the byte that is asked for,
-// or its end where there is much more.
-func (s *Server) serveLog(w http.ResponseWriter, r *http.Request) {
-	job := r.URL.Query().Get("job")
-	f, err := s.run.openLog(job)
-	if err != nil {
-		http.Error(w, "there is no log of "+strconv.Quote(job)+" yet", http.StatusNotFound)
-		return
-	}
-	defer f.Close()
-	from, _ := strconv.ParseInt(r.URL.Query().Get("from"), 10, 64)
-	part, from, err := readPart(f, from)
-	if err != nil {
-		http.Error(w, "the log cannot be read", http.StatusNotFound)
-		return
-	}
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Stoker-From", strconv.FormatInt(from, 10))
-	w.Header().Set("Stoker-To", strconv.FormatInt(from+int64(len(part)), 10))
-	answer(w, part)
-}
-
 // answer sends an answer, in bounded time.
 func answer(w http.ResponseWriter, body []byte) {
 	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(patience)); err == nil {
 		_, _ = w.Write(body)
 	}
-}
-
-// readPart reads a file from a byte on, or from where at most mostLog bytes are left. It
-// begins anew where the file is shorter: that is another attempt's.
-func readPart(f *os.File, from int64) (part []byte, at int64, err error) {
-	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		return nil, 0, errors.Join(err, errors.New("it is no file"))
-	}
-	if from < 0 || from > info.Size() {
-		from = 0
-	}
-	from = max(from, info.Size()-mostLog)
-	part, err = io.ReadAll(io.NewSectionReader(f, from, info.Size()-from))
-	return part, from, err
 }
