@@ -16,7 +16,7 @@ build() { # build DIR PROGRAM PACKAGE
 build lint golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 build deadcode deadcode golang.org/x/tools/cmd/deadcode
 
-.tools/bin/golangci-lint run "$@" ./...
+.tools/bin/golangci-lint run --allow-parallel-runners "$@" ./...
 
 # What no program reaches is dead, also where a test does. The lab, the
 # builder in memory and linktest are made for tests.

@@ -22,7 +22,6 @@ type Run struct {
 	record  ledger.Record
 	events  timeline.Run
 	logs    map[string]string // of the last attempts, by jobs' names
-	kept    int               // entries of the record when the run was begun, or gone on with
 	ended   bool
 	changes int // how many events there were
 }
