@@ -206,8 +206,9 @@ func ReadSteps(dir string) ([]Step, error) {
 // may be missing where the run was killed.
 func decodeSteps(data []byte) (all []Step, err error) {
 	forms, at := map[string]*StepForm{}, map[string]int{}
-	whole := true
-	for number, line := 1, []byte(nil); len(data) > 0; number++ {
+	for number := 1; len(data) > 0; number++ {
+		var line []byte
+		var whole bool
 		line, data, whole = bytes.Cut(data, []byte("\n"))
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
