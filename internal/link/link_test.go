@@ -89,7 +89,7 @@ func TestProve(t *testing.T) {
 		{"COPY --chown=5:6 file /own/new\nCOPY --chown=5 file /own/new\nCOPY --chown=me:us file /own/new\nCOPY --chown=me file /own/new", []string{"", "belongs to 5:6", "", ""}},
 		{"COPY --chown=them file /new\nCOPY --chown=5:them file /new2", []string{"no user them", "no group them"}},
 		{"COPY file /gone/x/new\nCOPY file /gone/x/", []string{"", ""}},
-		{"COPY --from=other /x /emptied/\nCOPY --from=other /y /emptied/", []string{"", "not known what stands at /emptied"}},
+		{"COPY --from=other /x /emptied/\nCOPY --from=other /y /emptied/", []string{"", "has files already"}},
 		{"COPY --from=other /x /y /emptied/\nCOPY --from=other /x /y /absent/", []string{"", ""}},
 		{"COPY --from=other /x /usr/bin/", []string{"has files already"}},
 		{"COPY --from=other /x /usr/bin", []string{"may be a file or a directory"}},
