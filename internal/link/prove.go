@@ -179,10 +179,10 @@ func (e *entry) differs(at string, made entry) string {
 		return fmt.Sprintf("%s is a file in the base image", at)
 	case e.solid() != directory:
 		return fmt.Sprintf("it is not known what stands at %s", at)
-	case e.attributed:
-		return fmt.Sprintf("the directory %s has extended attributes in the base image", at)
 	case !e.meta:
 		return fmt.Sprintf("it is not known what the directory %s is like", at)
+	case e.attributed:
+		return fmt.Sprintf("the directory %s has extended attributes in the base image", at)
 	case e.mode != made.mode:
 		return fmt.Sprintf("the directory %s has the mode %04o, and linking would make it %04o", at, e.mode, made.mode)
 	case e.owner != made.owner:
