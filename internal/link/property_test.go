@@ -23,59 +23,68 @@ import (
 // the image is the same.
 func TestLinkedIsTheSame(t *testing.T) {
 	linked := 0
-	if err := flag.Set("rapid.checks", "3000"); err != nil { // what goes wrong does so rarely
+	if err := flag.Set("rapid.checks", "10000"); err != nil { // what goes wrong does so rarely
 		t.Fatal(err)
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		w := drawWorld(t)
 		tars := rapid.SliceOfN(rapid.SliceOfN(rapid.Custom(w.drawEntry), 1, 5), 1, 3).Draw(t, "layers")
+		w.meet(tars)
 		steps := rapid.SliceOfN(rapid.Custom(w.drawStep), 1, 4).Draw(t, "steps")
 		if w.named {
 			tars[0] = append([]tar.Header{{Typeflag: tar.TypeDir, Name: "etc/", Mode: 0o755}, {Typeflag: tar.TypeReg, Name: "etc/passwd", Uname: user5, Size: int64(len(user5))}}, tars[0]...)
 		}
-		var c Chain
-		told := map[string][]Root{}
-		for i, s := range steps {
-			c.Steps = append(c.Steps, s.step(i+1, told))
-		}
-		tree, watch := NewTree(), NewWatch()
-		c.Watch(watch)
-		for _, layer := range tars {
-			files, err := layers.ReadFiles(bytes.NewReader(archived(t, layer)))
-			if err != nil {
-				return
-			}
-			tree.Add(watch.Of(files))
-		}
-		edits := map[int]Edit{}
-		for _, v := range c.Prove(tree, func(c Copied) ([]Root, bool) { return told[c.Path], c.Dir == "/known" }) {
-			if v.Why == "" {
-				edits[v.Line] = v.Edit
-				linked++
-			}
-		}
-		for _, overlaid := range []bool{true, false} {
-			base := fsys{}
-			for _, layer := range tars {
-				if base.unpack(layer, overlaid) != nil {
-					base = nil
-					break
-				}
-			}
-			if base == nil {
-				continue // there is no such image
-			}
-			plain, failed := build(base, steps, nil)
-			got, linkedFailed := build(base, steps, edits)
-			if failed != linkedFailed || failed == nil && !maps.Equal(plain, got) {
-				t.Fatalf("overlaid %t, linked are %v\nplain  %v %v\nlinked %v %v\non %v", overlaid, edits, failed, plain, linkedFailed, got, base)
-			}
+		n, differs := sameLinked(tars, steps)
+		if linked += n; differs != "" {
+			t.Fatal(differs)
 		}
 	})
-	t.Log("LINKED", linked)
 	if linked == 0 {
 		t.Error("no step was ever linked")
 	}
+}
+
+// sameLinked proves steps on layers, and tells how many are linked and how the image differs then.
+func sameLinked(tars [][]tar.Header, steps []tried) (linked int, differs string) {
+	var c Chain
+	told := map[string][]Root{}
+	for i, s := range steps {
+		c.Steps = append(c.Steps, s.step(i+1, told))
+	}
+	tree, watch := NewTree(), NewWatch()
+	c.Watch(watch)
+	for _, layer := range tars {
+		files, err := layers.ReadFiles(bytes.NewReader(archived(layer)))
+		if err != nil {
+			return 0, ""
+		}
+		tree.Add(watch.Of(files))
+	}
+	edits := map[int]Edit{}
+	for _, v := range c.Prove(tree, func(c Copied) ([]Root, bool) { return told[c.Path], c.Dir == "/known" }) {
+		if v.Why == "" {
+			edits[v.Line] = v.Edit
+			linked++
+		}
+	}
+	for _, overlaid := range []bool{true, false} {
+		base := fsys{}
+		for _, layer := range tars {
+			if base.unpack(layer, overlaid) != nil {
+				base = nil
+				break
+			}
+		}
+		if base == nil {
+			continue // there is no such image
+		}
+		plain, failed := build(base, steps, nil)
+		got, linkedFailed := build(base, steps, edits)
+		if failed != linkedFailed || failed == nil && !maps.Equal(plain, got) {
+			return linked, fmt.Sprintf("overlaid %t, linked are %v\nplain  %v %v\nlinked %v %v\non %v", overlaid, edits, failed, plain, linkedFailed, got, base)
+		}
+	}
+	return linked, ""
 }
 
 // The same user with two numbers.
@@ -105,6 +114,22 @@ func drawWorld(t *rapid.T) world {
 		w.paths = rapid.OneOf(w.paths, rapid.SampledFrom([]string{"/etc", "/etc/passwd"}))
 	}
 	return w
+}
+
+// meet has most hard links lead to what their layer has, and steps go where layers have something.
+func (w *world) meet(tars [][]tar.Header) {
+	var there []string
+	for _, layer := range tars {
+		for i, h := range layer {
+			if h.Typeflag == tar.TypeLink && i > 0 && layer[i-1].Typeflag != tar.TypeDir {
+				layer[i].Linkname = path.Clean("/" + layer[i-1].Name)
+			}
+			if at := path.Clean("/" + h.Name); at != "/" {
+				there = append(there, at, at)
+			}
+		}
+	}
+	w.paths = rapid.OneOf(w.paths, rapid.SampledFrom(append(there, "/a")))
 }
 
 // odds tells of something that happens once in some times.
@@ -147,7 +172,7 @@ func (w world) drawEntry(t *rapid.T) tar.Header {
 	return h
 }
 
-func archived(t *rapid.T, layer []tar.Header) []byte {
+func archived(layer []tar.Header) []byte {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for _, h := range layer {
@@ -157,7 +182,7 @@ func archived(t *rapid.T, layer []tar.Header) []byte {
 			h = tar.Header{Typeflag: h.Typeflag, Name: h.Name, PAXRecords: h.PAXRecords, Format: h.Format}
 		}
 		if err := w.WriteHeader(&h); err != nil {
-			t.Fatal(err)
+			panic(err)
 		}
 		if h.Size > 0 {
 			_, _ = w.Write([]byte(text))
@@ -202,6 +227,9 @@ func (w world) drawSource(t *rapid.T) source {
 	s := source{name: w.names.Draw(t, "name"), root: w.drawNode(t), in: map[string]node{}}
 	s.root.kind = rapid.SampledFrom([]byte{tar.TypeReg, tar.TypeDir, tar.TypeDir}).Draw(t, "root")
 	if s.root.kind == tar.TypeDir {
+		if w.named && odds(t, "names", 3) {
+			s.in["/etc"], s.in["/etc/passwd"] = node{kind: tar.TypeDir, mode: 0o755}, node{kind: tar.TypeReg, text: texts.Draw(t, "names")}
+		}
 		for range rapid.IntRange(0, 4).Draw(t, "files") {
 			at := w.paths.Draw(t, "in")
 			for dir := path.Dir(at); dir != "/"; dir = path.Dir(dir) {
@@ -246,7 +274,7 @@ func (s tried) step(line int, told map[string][]Root) Step {
 		if s.known {
 			c.Dir = "/known"
 		}
-		for _, source := range slices.Concat(s.from[i], s.left[i]) {
+		for _, source := range append(slices.Clone(s.from[i]), slices.Concat(s.left...)...) {
 			r := Root{Name: source.name, Directory: source.root.kind == tar.TypeDir}
 			for at, n := range source.in {
 				r.Below = append(r.Below, Below{at, n.kind == tar.TypeDir, n.kind == tar.TypeSymlink, n.attrs != 0})
