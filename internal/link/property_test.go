@@ -80,7 +80,7 @@ func sameLinked(tars [][]tar.Header, steps []tried) (linked int, differs string)
 		}
 		plain, failed := build(base, steps, nil)
 		got, linkedFailed := build(base, steps, edits)
-		if failed != linkedFailed || failed == nil && !maps.Equal(plain, got) {
+		if (failed == nil) != (linkedFailed == nil) || failed == nil && !maps.Equal(plain, got) {
 			return linked, fmt.Sprintf("overlaid %t, linked are %v\nplain  %v %v\nlinked %v %v\non %v", overlaid, edits, failed, plain, linkedFailed, got, base)
 		}
 	}
