@@ -24,16 +24,24 @@ func TestCopied(t *testing.T) {
 		write(t, filepath.Join(dir, name), name)
 	}
 	write(t, filepath.Join(dir, ".dockerignore"), "*.md\n")
-	if err := os.Symlink("dir", filepath.Join(dir, "link")); err != nil {
-		t.Fatal(err)
+	beside := filepath.Join(t.TempDir(), "b*[") // of which the name is no pattern
+	for from, to := range map[string]string{filepath.Join(dir, "link"): "dir", beside: dir} {
+		if err := os.Symlink(to, from); err != nil {
+			t.Fatal(err)
+		}
 	}
 	job := &plan.Job{}
 	job.Options.Inputs = build.Inputs{ContextPath: dir, DockerfilePath: filepath.Join(dir, "Dockerfile")}
+	through := &plan.Job{}
+	through.Options.Inputs = build.Inputs{ContextPath: beside, DockerfilePath: filepath.Join(dir, "Dockerfile")}
 	for _, tt := range []struct {
 		copied link.Copied
 		want   string // names, with what is below them
 		known  bool
 	}{
+		{link.Copied{Dir: beside, Path: "/"}, "/ .dockerignore a.txt b.txt dir/ dir/sub/ dir/sub/x ignored.md link", true},
+		{link.Copied{Dir: beside, Path: "/*.txt", Wildcard: true}, "a.txt b.txt", true},
+		{link.Copied{Dir: dir, Path: `/\[a].txt`, Wildcard: true}, "", false},
 		{link.Copied{Dir: dir, Path: "/a.txt"}, "a.txt", true},
 		{link.Copied{Dir: dir, Path: "/dir"}, "dir/ sub/ sub/x", true},
 		{link.Copied{Dir: dir, Path: "/*.txt", Wildcard: true}, "a.txt b.txt", true},
@@ -43,7 +51,11 @@ func TestCopied(t *testing.T) {
 		{link.Copied{Dir: dir, Path: "/none"}, "", false},
 		{link.Copied{Dir: filepath.Join(dir, "dir"), Path: "/s*", Wildcard: true}, "", false}, // of another context
 	} {
-		roots, known := builder.Copied(job, tt.copied)
+		of := job
+		if tt.copied.Dir == beside {
+			of = through
+		}
+		roots, known := builder.Copied(of, tt.copied)
 		var names []string
 		for _, r := range roots {
 			if r.Directory {

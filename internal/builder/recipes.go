@@ -3,9 +3,11 @@ package builder
 import (
 	"context"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/containerd/continuity/sysx"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/pb"
@@ -62,38 +64,48 @@ func (a *answer) recipes(ctx context.Context) (map[string]Recipe, error) {
 }
 
 // Copied tells what a step of a job's build copies of a directory of this machine: that, and
-// what is left out of it by a .dockerignore file. It does not tell of large directories, nor
-// where links stand on the way.
+// what is left out of it by a .dockerignore file or a pattern. It does not tell of large
+// directories, nor where links stand on the way.
 func Copied(job *plan.Job, c link.Copied) ([]link.Root, bool) {
-	at := filepath.Join(c.Dir, filepath.Clean("/"+c.Path))
+	dir, err := filepath.EvalSymlinks(c.Dir) // as BuildKit does
+	if err != nil {
+		return nil, false
+	}
 	if !c.Wildcard {
-		root, ok := rootAt(c.Dir, at)
+		root, ok := rootAt(dir, filepath.Join(dir, filepath.Clean("/"+c.Path)))
 		return []link.Root{root}, ok
 	}
-	if dir, err := filepath.Abs(job.Options.Inputs.ContextPath); err != nil || dir != c.Dir {
+	if context, err := filepath.Abs(job.Options.Inputs.ContextPath); err != nil || context != c.Dir {
 		return nil, false // what is left out of it is not known
 	}
 	matcher, err := patternmatcher.New(ignoredOf(job).patterns)
-	if err != nil {
+	if err != nil || matcher.Exclusions() {
 		return nil, false
 	}
-	matches, err := filepath.Glob(at)
-	if err != nil {
-		return nil, false
-	}
-	d := digester{dir: c.Dir, matcher: matcher}
+	matches, ok := matching(dir, c.Path)
+	d := digester{dir: dir, matcher: matcher}
 	var roots []link.Root
 	for _, match := range matches {
 		if d.leavesOut(match) {
 			continue
 		}
-		root, ok := rootAt(c.Dir, match)
-		if !ok {
-			return nil, false
-		}
-		roots = append(roots, root)
+		root, known := rootAt(dir, match)
+		roots, ok = append(roots, root), ok && known
 	}
-	return roots, !matcher.Exclusions()
+	return roots, ok
+}
+
+// matching are the paths in a directory that a pattern matches. Of one with a backslash it is
+// not told: BuildKit takes some of them for names.
+func matching(dir, pattern string) (matches []string, ok bool) {
+	if strings.Contains(pattern, `\`) {
+		return nil, false
+	}
+	names, err := fs.Glob(os.DirFS(dir), strings.TrimPrefix(filepath.Clean("/"+pattern), "/"))
+	for _, name := range names {
+		matches = append(matches, filepath.Join(dir, name))
+	}
+	return matches, err == nil
 }
 
 // rootAt reads what is at a path in a directory.
@@ -112,8 +124,12 @@ func rootAt(dir, at string) (root link.Root, ok bool) {
 		case len(root.Below) == mostFiles:
 			return errNotTold
 		}
-		in := strings.TrimPrefix(path, at)
-		root.Below = append(root.Below, link.Below{Path: filepath.ToSlash(in), Directory: e.IsDir(), Symlink: e.Type()&fs.ModeSymlink != 0})
+		b := link.Below{Path: filepath.ToSlash(strings.TrimPrefix(path, at)), Directory: e.IsDir(), Symlink: e.Type()&fs.ModeSymlink != 0}
+		if b.Directory {
+			attributes, err := sysx.LListxattr(path)
+			b.Attributed = err != nil || len(attributes) > 0
+		}
+		root.Below = append(root.Below, b)
 		return nil
 	})
 	return root, err == nil

@@ -43,6 +43,13 @@ var linkBase = []tar.Header{
 	{Name: "app/a.txt", Mode: 0o600, Uid: 7},
 	{Name: "app/sub/", Mode: 0o700, Uid: 8},
 	{Name: "app/other", Linkname: "a.txt", Mode: 0o777},
+	{Name: "held/", Mode: 0o755},
+	{Name: "held/read.md/", Mode: 0o755},
+	{Name: "held/read.md/kept/", Mode: 0o755},
+	{Name: "app/hard", Linkname: "app/other", Typeflag: tar.TypeLink},
+	{Name: "late/", Mode: 0o755},
+	{Name: "late/-sub/", Mode: 0o700, Uid: 5},
+	{Name: "late/.wh..wh..opq"},
 }
 
 var linkTexts = map[string]string{
@@ -70,13 +77,18 @@ var linkCases = map[string]struct {
 	"onbuild":    {"FROM TRIGGERS\nCOPY dir /o2/x", map[string]string{"TRIGGERS": "ONBUILD copies", "/o2/x": ""}},
 	"ownonbuild": {"FROM BASE\nONBUILD COPY a.txt /b1\nCOPY a.txt /b2", map[string]string{"/b2": ""}},
 	"archives":   {"FROM BASE\nADD archive.tar /a1/\nADD archive.tar /app/\nADD dir /a2", map[string]string{"/a1/": "", "archive.tar /app/": "not known what is copied", "/a2": ""}},
-	"stages":     {"FROM BASE AS make\nRUN mkdir -p /out/x && ln -s x /out/y\nCOPY a.txt /out/z\nFROM BASE\nCOPY --from=make /out /m1\nCOPY --from=make /out /usr/empty\nCOPY --from=make /out/x /usr/empty/\nCOPY --from=make /out/y /var/", map[string]string{"/m1": "", "/out /usr/empty": "file or a directory", "/out/x /usr/empty/": "not known what stands", "/out/y /var/": "has files already"}},
+	"stages":     {"FROM BASE AS make\nRUN mkdir -p /out/x && ln -s x /out/y\nCOPY a.txt /out/z\nFROM BASE\nCOPY --from=make /out /m1\nCOPY --from=make /out /usr/empty\nCOPY --from=make /out/x /usr/empty/\nCOPY --from=make /out/y /var/", map[string]string{"/m1": "", "/out /usr/empty": "file or a directory", "/out/x /usr/empty/": "has files already", "/out/y /var/": "has files already"}},
 	"below":      {"FROM BASE AS first\nCOPY a.txt /below\nFROM first\nCOPY a.txt /c2", map[string]string{"/below": "another stage", "/c2": ""}},
 	"later":      {"FROM BASE\nCOPY a.txt /l1\nRUN cat /l1 > /l2\nCOPY a.txt /l3", map[string]string{"/l1": "a RUN stands", "/l3": "a RUN stands"}},
 	"documents":  {"FROM BASE\nCOPY <<EOF /d1/text\nCOPY a b\nEOF\ncopy --exclude=*.md dir /d2/\nCOPY --parents dir/./sub/x.txt /d3/\nCOPY --chmod=700 a.txt /d4", map[string]string{"/d1/text": "", "/d2/": "", "/d3/": "", "/d4": "--chmod"}},
 	"two":        {"FROM BASE\nCOPY --chown=9 a.txt /p/1\nCOPY a.txt /p/2\nCOPY --chown=9 a.txt b.txt /p/", map[string]string{"/p/1": "", "/p/2": "belongs to 9:9", "b.txt /p/": ""}},
 	"already":    {"FROM BASE\nCOPY --link a.txt /tmp/linked\nCOPY a.txt /tmp/q", map[string]string{"/tmp/q": ""}},
 	"syntax":     {"# syntax=docker/dockerfile:1.7\nFROM BASE\nCOPY --chown=agent:crew dir /f1", map[string]string{"/f1": ""}},
+	"left-out":   {"FROM BASE\nCOPY --exclude=read.md dir /held/\nCOPY a.txt /held/read.md", map[string]string{"--exclude=read.md dir /held/": "directory, and a file", "a.txt /held/read.md": "not known"}},
+	"readmitted": {"FROM BASE\nCOPY --exclude=sub --exclude=!sub/x.txt dir /app/", map[string]string{"--exclude=!sub/x.txt dir /app/": "not known what is copied"}},
+	"hard":       {"FROM BASE\nCOPY b.txt /app/hard", map[string]string{"/app/hard": "/app/hard is a link"}},
+	"late":       {"FROM BASE\nCOPY a.txt /late/-sub/a.txt", map[string]string{"/late/-sub/a.txt": "mode 0700"}},
+	"own-names":  {"FROM BASE\nCOPY --chown=agent names a.txt /", map[string]string{"names a.txt /": "not known"}},
 	"scratch":    {"FROM scratch\nCOPY a.txt /", nil},
 }
 
@@ -89,7 +101,7 @@ func TestAutoLinkMakesTheSameImages(t *testing.T) {
 	for name, c := range linkCases {
 		dir := "cases/" + name + "/"
 		w.write(dir+"Dockerfile", bases.Replace(c.dockerfile)+"\n")
-		for file, text := range map[string]string{"a.txt": "a\n", "b.txt": "b\n", "dir/d.txt": "d\n", "dir/read.md": "m\n", "dir/sub/x.txt": "x\n"} {
+		for file, text := range map[string]string{"a.txt": "a\n", "b.txt": "b\n", "dir/d.txt": "d\n", "dir/read.md": "m\n", "dir/sub/x.txt": "x\n", "names/etc/passwd": "agent:x:7:7::/:/bin/sh\n"} {
 			w.write(dir+file, text)
 		}
 		w.write(dir+"archive.tar", string(archiveOf(t, []tar.Header{{Name: "u/", Mode: 0o711, Uid: 3}, {Name: "u/v", Linkname: "w", Mode: 0o777}}, map[string]string{"u/w": "w\n"})))
@@ -205,6 +217,7 @@ func archiveOf(t *testing.T, headers []tar.Header, texts map[string]string) []by
 	archive := tar.NewWriter(&b)
 	for _, h := range headers {
 		switch {
+		case h.Typeflag != 0:
 		case strings.HasSuffix(h.Name, "/"):
 			h.Typeflag = tar.TypeDir
 		case h.Linkname != "":
@@ -301,6 +314,9 @@ func (i *flatImage) unpack(l v1.Layer) error {
 			return err
 		}
 		at := path.Clean("/" + h.Name)
+		if path.Base(at) == ".wh..wh..opq" {
+			continue // below the base's layer that has one nothing is
+		}
 		if strings.HasPrefix(path.Base(at), ".wh.") {
 			return fmt.Errorf("%s: nothing is removed here", at)
 		}

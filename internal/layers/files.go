@@ -5,9 +5,7 @@ import (
 	"bufio"
 	"compress/gzip"
 	"errors"
-	"fmt"
 	"io"
-	"path"
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
@@ -18,7 +16,6 @@ type FileKind uint8
 
 // The kinds of entries.
 const (
-	// Regular is a file, a hard link, a device, and whatever else is neither of these:
 	Regular FileKind = iota
 	Directory
 	Symlink
@@ -28,6 +25,9 @@ const (
 	// in a directory.
 	Removed
 	Emptied
+	// Unknown is anything or nothing, and so is all below it: what the layer says depends on
+	// other layers, or is unpacked in one way by some and in another way by others.
+	Unknown
 )
 
 // File is what a layer says of one path.
@@ -41,7 +41,8 @@ type File struct {
 	Attributed bool
 }
 
-// Files are the files of a layer, in the order in which they are unpacked.
+// Files are the files of a layer, in the order in which they are unpacked. What is removed
+// or emptied is what lower layers have, wherever that stands in the list.
 type Files struct {
 	List []File
 	// Texts are the contents of those that name users and groups, by their paths.
@@ -61,12 +62,6 @@ const (
 	mostFiles = 2_000_000
 )
 
-const (
-	whiteout = ".wh."
-	opaque   = ".wh..wh..opq"
-	xattr    = "SCHILY.xattr."
-)
-
 // ReadFiles reads which files a layer has: a tar archive, as it is or compressed with
 // gzip or zstd. It reads to the end.
 func ReadFiles(r io.Reader) (Files, error) {
@@ -76,7 +71,7 @@ func ReadFiles(r io.Reader) (Files, error) {
 	}
 	defer plain.Close()
 	archive := tar.NewReader(plain)
-	l := lister{files: Files{Texts: map[string][]byte{}}, told: map[string]bool{"/": true}}
+	l := newLister()
 	for {
 		header, err := archive.Next()
 		if errors.Is(err, io.EOF) {
@@ -111,65 +106,4 @@ func decompress(r *bufio.Reader) (io.ReadCloser, error) {
 		return d.IOReadCloser(), nil
 	}
 	return io.NopCloser(r), nil
-}
-
-// lister lists the entries of an archive.
-type lister struct {
-	files Files
-	told  map[string]bool // directories that are in the list
-}
-
-func (l *lister) add(h *tar.Header, content io.Reader) error {
-	if len(l.files.List) >= mostFiles {
-		return fmt.Errorf("the layer has more than %d files", mostFiles)
-	}
-	at := path.Clean("/" + h.Name)
-	dir, base := path.Split(at)
-	l.imply(path.Clean(dir))
-	f := File{Path: at, Mode: uint32(h.Mode & 0o7777), UID: h.Uid, GID: h.Gid}
-	switch {
-	case base == opaque:
-		f.Path, f.Kind = path.Clean(dir), Emptied
-	case strings.HasPrefix(base, whiteout):
-		f.Path, f.Kind = path.Join(dir, strings.TrimPrefix(base, whiteout)), Removed
-	case h.Typeflag == tar.TypeDir:
-		f.Kind = Directory
-		l.told[at] = true
-	case h.Typeflag == tar.TypeSymlink:
-		f.Kind = Symlink
-	case h.Typeflag == tar.TypeXGlobalHeader:
-		return nil
-	}
-	for name := range h.PAXRecords {
-		f.Attributed = f.Attributed || strings.HasPrefix(name, xattr)
-	}
-	if f.Kind != Directory {
-		delete(l.told, f.Path)
-	}
-	l.files.List = append(l.files.List, f)
-	return l.keep(at, h, content)
-}
-
-// imply adds the directories on the way to an entry that are not in the list yet.
-func (l *lister) imply(dir string) {
-	if l.told[dir] {
-		return
-	}
-	l.imply(path.Dir(dir))
-	l.told[dir] = true
-	l.files.List = append(l.files.List, File{Path: dir, Kind: Implied})
-}
-
-// keep keeps the content of what names users and groups.
-func (l *lister) keep(at string, h *tar.Header, content io.Reader) error {
-	if at != PasswdFile && at != GroupFile {
-		return nil
-	}
-	delete(l.files.Texts, at)
-	if h.Typeflag != tar.TypeReg || h.Size > mostText {
-		return nil
-	}
-	text, err := io.ReadAll(content)
-	l.files.Texts[at] = text
-	return err
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -80,6 +81,45 @@ func TestReadFiles(t *testing.T) {
 	}
 	if _, err := ReadFiles(bytes.NewReader([]byte("no archive at all, but as long as one would have to be"))); err == nil {
 		t.Error("nonsense is read")
+	}
+}
+
+// What a layer says of a path depends on how it is unpacked, or not.
+func TestWhatEntriesAre(t *testing.T) {
+	entry := func(kind byte, name string, to ...string) tar.Header {
+		return tar.Header{Typeflag: kind, Name: name, Linkname: strings.Join(to, "")}
+	}
+	for name, tt := range map[string]struct {
+		headers []tar.Header
+		want    []File
+	}{
+		"hard links": {[]tar.Header{entry(tar.TypeDir, "d"), entry(tar.TypeSymlink, "d/s", "/etc"), entry(tar.TypeReg, "d/f"), entry(tar.TypeLink, "h1", "d/s"), entry(tar.TypeLink, "h2", "./d/f"),
+			entry(tar.TypeLink, "h3", "/h1"), entry(tar.TypeLink, "h4", "lower"), entry(tar.TypeLink, "h5", "d/s/"), entry(tar.TypeLink, "h6", "d/../h1"), entry(tar.TypeLink, "h7", "d/s/x")},
+			[]File{{Path: "/d", Kind: Directory}, {Path: "/d/s", Kind: Symlink}, {Path: "/d/f"}, {Path: "/h1", Kind: Symlink}, {Path: "/h2"}, {Path: "/h3", Kind: Symlink}, {Path: "/h4", Kind: Unknown},
+				{Path: "/h5", Kind: Unknown}, {Path: "/h6", Kind: Unknown}, {Path: "/h7", Kind: Unknown}}},
+		"devices": {[]tar.Header{entry(tar.TypeChar, "c"), entry(tar.TypeFifo, "p")}, []File{{Path: "/c", Kind: Unknown}, {Path: "/p", Kind: Unknown}}},
+		"root":    {[]tar.Header{entry(tar.TypeReg, "./"), entry(tar.TypeSymlink, "/", "a"), entry(tar.TypeReg, "a/..")}, nil},
+		"twice": {[]tar.Header{entry(tar.TypeReg, "a"), entry(tar.TypeSymlink, "a", "b"), entry(tar.TypeDir, "a/"), entry(tar.TypeDir, "/a")},
+			[]File{{Path: "/a"}, {Path: "/a", Kind: Symlink}, {Path: "/a", Kind: Directory}, {Path: "/a", Kind: Unknown}, {Path: "/a", Kind: Directory}}},
+		"removed and put": {[]tar.Header{entry(tar.TypeReg, ".wh.a"), entry(tar.TypeReg, "a/b"), entry(tar.TypeReg, ".wh..wh..opq")},
+			[]File{{Path: "/a", Kind: Removed}, {Path: "/a", Kind: Implied}, {Path: "/a", Kind: Unknown}, {Path: "/a/b"}, {Path: "/", Kind: Emptied}, {Path: "/", Kind: Unknown}}},
+		"emptied late": {[]tar.Header{entry(tar.TypeReg, "a/b/c"), entry(tar.TypeReg, "a/b/.wh..wh..opq"), entry(tar.TypeReg, "a/.wh..wh..opq")},
+			[]File{{Path: "/a", Kind: Implied}, {Path: "/a/b", Kind: Implied}, {Path: "/a/b/c"}, {Path: "/a/b", Kind: Emptied}, {Path: "/a", Kind: Emptied}, {Path: "/a", Kind: Unknown}}},
+		"through what is no directory": {[]tar.Header{entry(tar.TypeDir, "a"), entry(tar.TypeDir, "a/b"), entry(tar.TypeSymlink, "a", "c"), entry(tar.TypeReg, "a/b/x")},
+			[]File{{Path: "/a", Kind: Directory}, {Path: "/a/b", Kind: Directory}, {Path: "/a", Kind: Symlink}, {Path: "/a", Kind: Unknown}, {Path: "/", Kind: Unknown}, {Path: "/a/b/x"}}},
+	} {
+		l := newLister()
+		for _, h := range tt.headers {
+			must(t, l.add(&h, strings.NewReader("")))
+		}
+		if !slices.Equal(l.files.List, tt.want) {
+			t.Errorf("%s: %+v\nwant %+v", name, l.files.List, tt.want)
+		}
+	}
+	for _, name := range []string{"d/.wh.", ".wh...", strings.Repeat("a/", 3000)} {
+		if err := newLister().add(&tar.Header{Name: name}, nil); err == nil {
+			t.Errorf("%.9s: it is believed", name)
+		}
 	}
 }
 

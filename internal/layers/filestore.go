@@ -36,16 +36,20 @@ func (s FileStore) Get(d digest.Digest) (files Files, ok bool) {
 		return Files{}, false
 	}
 	var kept keptFiles
-	if gob.NewDecoder(bufio.NewReader(zip)).Decode(&kept) != nil || kept.Digest != d {
+	if gob.NewDecoder(bufio.NewReader(zip)).Decode(&kept) != nil || kept.Digest != d || kept.Format != filesFormat {
 		return Files{}, false
 	}
 	_, err = io.Copy(io.Discard, zip) // the sum comes last
 	return kept.Files, err == nil
 }
 
+// filesFormat changes with what is said of layers: what was kept under another is not believed.
+const filesFormat = 2
+
 // keptFiles is the content of one file.
 type keptFiles struct {
 	Digest digest.Digest
+	Format int
 	Files  Files
 }
 
@@ -59,7 +63,7 @@ func (s FileStore) Put(d digest.Digest, files Files) error {
 	if err != nil {
 		return err
 	}
-	if err := gob.NewEncoder(zip).Encode(keptFiles{d, files}); err != nil {
+	if err := gob.NewEncoder(zip).Encode(keptFiles{d, filesFormat, files}); err != nil {
 		return err
 	}
 	if err := zip.Close(); err != nil {

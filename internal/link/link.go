@@ -57,7 +57,8 @@ type Copied struct {
 	// Path is what is taken of it, with a pattern or not.
 	Path     string
 	Wildcard bool
-	// contents tells that of a directory only what is in it is copied.
+	// contents tells that of a directory only what is in it is copied, and of a link what it
+	// leads to.
 	contents bool
 	// unpack tells that archives are unpacked, and partial that patterns choose.
 	unpack, partial bool
@@ -76,9 +77,13 @@ type Below struct {
 	Path      string
 	Directory bool
 	Symlink   bool
+	// Attributed tells that it may have extended attributes.
+	Attributed bool
 }
 
-// Contents tells what is copied: at least all of that. ok tells that it is known.
+// Contents tells what is copied: at most all of that. Anything may be left out of directories,
+// and of what a pattern names; another root is copied, or the step fails. ok tells that it is
+// known.
 type Contents func(Copied) (roots []Root, ok bool)
 
 // Read reads how the image of a definition is made. The Dockerfile tells which of its steps
@@ -255,8 +260,8 @@ func (ops operations) copyAction(o *pb.Op, f *pb.FileAction) (action, bool) {
 	}
 	a := action{dest: path.Clean("/" + c.Dest), chown: c.Owner, mode: c.Mode != -1 || c.ModeStr != ""}
 	a.slash = strings.HasSuffix(c.Dest, "/") || strings.HasSuffix(c.Dest, "/.") || a.dest == "/"
-	a.copy = &Copied{Path: c.Src, Wildcard: c.AllowWildcard && strings.ContainsAny(c.Src, `*?[\`), contents: c.DirCopyContents,
-		unpack: c.AttemptUnpackDockerCompatibility, partial: len(c.IncludePatterns) > 0}
+	a.copy = &Copied{Path: c.Src, Wildcard: c.AllowWildcard && strings.ContainsAny(c.Src, `*?[\`), contents: c.DirCopyContents && c.FollowSymlink,
+		unpack: c.AttemptUnpackDockerCompatibility, partial: len(c.IncludePatterns) > 0 || readmits(c.ExcludePatterns)}
 	from := ops[o.Inputs[f.SecondaryInput].Digest]
 	switch source := from.GetSource().GetIdentifier(); {
 	case strings.HasPrefix(source, local):
@@ -265,6 +270,12 @@ func (ops operations) copyAction(o *pb.Op, f *pb.FileAction) (action, bool) {
 		a.copy.Name = path.Base(c.Src)
 	}
 	return a, true
+}
+
+// readmits tells whether patterns take in again what others leave out: then directories on the
+// way to that are copied in a way of their own.
+func readmits(patterns []string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool { return strings.HasPrefix(strings.TrimSpace(p), "!") })
 }
 
 // isDocument tells whether an operation makes one file and nothing else, as one does for a

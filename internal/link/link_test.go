@@ -27,6 +27,7 @@ var base = []layers.Files{
 		dir("/usr", 0o755), dir("/usr/bin", 0o755), of(layers.Regular, "/usr/bin/tool"), of(layers.Symlink, "/bin"),
 		dir("/tmp", 0o1777), dir("/gone", 0o700), dir("/emptied", 0o755), of(layers.Regular, "/emptied/file"), of(layers.Symlink, "/now"),
 		{Path: "/acl", Kind: layers.Directory, Mode: 0o755, Attributed: true}, dir("/own", 0o755, 5, 6), dir("/turned", 0o755), of(layers.Symlink, "/turned/link"),
+		dir("/app", 0o755), of(layers.Symlink, "/app/link"),
 	}, Texts: map[string][]byte{"/etc/passwd": []byte("root:x:0:0::/:\nme:x:5:6::/:\n"), "/etc/group": []byte("us:x:6:\n")}},
 	{List: []layers.File{of(layers.Removed, "/gone"), of(layers.Emptied, "/emptied"), dir("/now", 0o755), of(layers.Symlink, "/turned")}},
 }
@@ -40,6 +41,14 @@ func inContext(c link.Copied) ([]link.Root, bool) {
 		return []link.Root{{Name: "dir", Directory: true, Below: []link.Below{{Path: "bin", Directory: true}, {Path: "bin/tool"}, {Path: "link", Symlink: true}}}}, true
 	case "/*":
 		return []link.Root{{Name: "file"}, {Name: "dir", Directory: true}}, true
+	case "/conf": // any of which may be left out
+		return []link.Root{{Name: "conf", Directory: true, Below: []link.Below{{Path: "dir"}, {Path: "link"}, {Path: "file"}}}}, true
+	case "/attributed":
+		return []link.Root{{Name: "attributed", Directory: true, Below: []link.Below{{Path: "bin", Directory: true, Attributed: true}}}}, true
+	case "/passwd":
+		return []link.Root{{Name: "passwd"}}, true
+	case "/etc":
+		return []link.Root{{Name: "etc", Directory: true, Below: []link.Below{{Path: "etc", Directory: true}, {Path: "etc/passwd"}}}}, true
 	case "/none*":
 		return nil, true
 	}
@@ -89,7 +98,7 @@ func TestProve(t *testing.T) {
 		{"COPY --chown=5:6 file /own/new\nCOPY --chown=5 file /own/new\nCOPY --chown=me:us file /own/new\nCOPY --chown=me file /own/new", []string{"", "belongs to 5:6", "", ""}},
 		{"COPY --chown=them file /new\nCOPY --chown=5:them file /new2", []string{"no user them", "no group them"}},
 		{"COPY file /gone/x/new\nCOPY file /gone/x/", []string{"", ""}},
-		{"COPY --from=other /x /emptied/\nCOPY --from=other /y /emptied/", []string{"", "not known what stands at /emptied"}},
+		{"COPY --from=other /x /emptied/\nCOPY --from=other /y /emptied/", []string{"", "has files already"}},
 		{"COPY --from=other /x /y /emptied/\nCOPY --from=other /x /y /absent/", []string{"", ""}},
 		{"COPY --from=other /x /usr/bin/", []string{"has files already"}},
 		{"COPY --from=other /x /usr/bin", []string{"may be a file or a directory"}},
@@ -115,6 +124,13 @@ func TestProve(t *testing.T) {
 		{"WORKDIR /bin/sub\nCOPY file /usr/x", []string{"not known what stands at /usr"}},
 		{"RUN true\nCOPY file /x", []string{"a RUN stands"}},
 		{"COPY file /x\nRUN true", []string{"a RUN stands"}},
+		{"COPY conf /app/\nCOPY file /app/link\nCOPY file /app/dir", []string{"", "not known what stands at /app/link", "not known what stands at /app"}},
+		{"COPY conf /fresh/\nCOPY file /fresh/file\nCOPY dir /fresh/dir", []string{"", "", "/fresh/dir is a file"}},
+		{"COPY --exclude=bin --exclude=!bin/tool dir /usr/", []string{"not known what is copied"}},
+		{"COPY attributed /fresh/\nCOPY dir /fresh/", []string{"", "not known what stands at /fresh/bin"}},
+		{"COPY --chown=me passwd file /etc/\nCOPY --chown=me file file /own/", []string{"belongs to 0:0", "/etc/passwd of the base image is not known"}},
+		{"COPY --chown=me:us etc file /\nCOPY --chown=me file file /x/", []string{"/etc/passwd of the base image is not known", "/etc/passwd of the base image is not known"}},
+		{"COPY --from=other /x /q/\nCOPY --chown=5 file /q/x/new/y\nCOPY file /etc/new/z", []string{"", "not known", "not known what stands at /etc"}},
 		{"COPY --link file /tmp/x\nCOPY file /tmp/y", []string{""}},
 		{"COPY --chown=7 file /p/1\nCOPY file /p/2", []string{"", "belongs to 7:7"}},
 		{"COPY file /etc/passwd\nCOPY --chown=me file /x", []string{"", "/etc/passwd of the base image is not known"}},

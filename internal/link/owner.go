@@ -63,7 +63,7 @@ func ownerOf(chown *pb.ChownOpt, t *Tree) (o Owner, named bool, why string) {
 // namesOf returns the first that is found in a file of users or groups; nil for none.
 func namesOf(t *Tree, file string, find func([]byte) ([]Owner, error)) (*Owner, string) {
 	text := t.get(file).text
-	if t.get(path.Dir(file)).kind != directory || text == nil {
+	if t.get(path.Dir(file)).may != directory || text == nil {
 		return nil, fmt.Sprintf("%s of the base image is not known", file)
 	}
 	found, err := find(text)

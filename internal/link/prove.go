@@ -51,16 +51,16 @@ func (c *Chain) Prove(t *Tree, contents Contents) (verdicts []Verdict) {
 
 // prove tells whether a step can be linked, and has the tree be as it leaves it. All that one
 // step copies goes to the same place, in the same order with a link and without: what is there
-// before is what counts.
+// before is what counts. But names are looked up anew for each thing that is copied.
 func (s *Step) prove(t *Tree, contents Contents) Verdict {
 	v := Verdict{Line: s.Line, Why: s.Keeps, Edit: Edit{Line: s.Line}, op: s.op}
 	var leave []func()
 	for _, a := range s.actions {
 		owner, named, why := ownerOf(a.chown, t)
-		made := entry{kind: directory, meta: why == "" && !a.mode, mode: madeMode, owner: owner}
+		made := entry{may: directory, meta: why == "" && !a.mode, mode: madeMode, owner: owner}
 		if a.copy == nil {
 			made.mode = a.made
-			t.mkdir(a.dest, made)
+			t.mkdir(a.dest, made, true)
 			continue
 		}
 		if named {
@@ -73,7 +73,14 @@ func (s *Step) prove(t *Tree, contents Contents) Verdict {
 		v.Why = cmp.Or(v.Why, why)
 		leave = append(leave, func() { a.leave(t, s.Linked, made, roots, known) })
 	}
-	for _, done := range leave {
+	for i, done := range leave {
+		if v.Edit.Owner != nil && i > 0 {
+			owner, _, why := ownerOf(s.actions[i].chown, t)
+			if why == "" && owner != *v.Edit.Owner {
+				why = "what it copies changes the numbers of its owner's name"
+			}
+			v.Why = cmp.Or(v.Why, why)
+		}
 		done()
 	}
 	return v
@@ -113,10 +120,10 @@ func (c *Copied) roots(contents Contents) (roots []Root, known bool) {
 
 // prove returns why a copy cannot be linked; empty where it can be.
 func (a *action) prove(t *Tree, owner Owner, roots []Root, known bool) string {
-	made := entry{kind: directory, meta: true, mode: madeMode, owner: owner}
+	made := entry{may: directory, meta: true, mode: madeMode, owner: owner}
 	for _, dir := range ways(a.dest) {
 		e := t.get(dir)
-		if e.kind == absent {
+		if e.may == absent {
 			break
 		}
 		if why := e.differs(dir, made); why != "" {
@@ -127,11 +134,9 @@ func (a *action) prove(t *Tree, owner Owner, roots []Root, known bool) string {
 		return fmt.Sprintf("it is not known whether anything matches %s", a.copy.Path)
 	}
 	e := t.get(a.dest)
-	switch e.kind {
-	case absent:
+	switch e.solid() {
+	case 0:
 		return ""
-	case unknown:
-		return e.differs(a.dest, made)
 	case file:
 		if known && !a.slash && len(roots) == 1 && !roots[0].Directory {
 			return ""
@@ -168,16 +173,16 @@ func ways(p string) (dirs []string) {
 // differs is why what stands at a path is not the directory that a linked step makes there.
 func (e *entry) differs(at string, made entry) string {
 	switch {
-	case e.kind == unknown:
-		return fmt.Sprintf("it is not known what stands at %s", at)
-	case e.kind == symlink:
+	case e.solid() == symlink:
 		return fmt.Sprintf("%s is a link in the base image", at)
-	case e.kind == file:
+	case e.solid() == file:
 		return fmt.Sprintf("%s is a file in the base image", at)
-	case e.attributed:
-		return fmt.Sprintf("the directory %s has extended attributes in the base image", at)
+	case e.solid() != directory:
+		return fmt.Sprintf("it is not known what stands at %s", at)
 	case !e.meta:
 		return fmt.Sprintf("it is not known what the directory %s is like", at)
+	case e.attributed:
+		return fmt.Sprintf("the directory %s has extended attributes in the base image", at)
 	case e.mode != made.mode:
 		return fmt.Sprintf("the directory %s has the mode %04o, and linking would make it %04o", at, e.mode, made.mode)
 	case e.owner != made.owner:
@@ -204,80 +209,18 @@ func (a *action) meets(t *Tree, r Root) string {
 
 // clash is why a file or a directory cannot be put at a path: what is there is the other.
 func (t *Tree) clash(at string, isDirectory bool) string {
-	switch e := t.get(at); {
-	case e.kind == absent, e.kind == directory && isDirectory && !e.attributed, (e.kind == file || e.kind == symlink) && !isDirectory:
+	e := t.get(at)
+	fits := file | symlink
+	if isDirectory {
+		fits = directory
+	}
+	switch there := e.solid(); {
+	case there&^fits == 0 && !(isDirectory && e.attributed && there != 0):
 		return ""
-	case e.kind == unknown, e.kind == directory && isDirectory:
+	case there&fits != 0:
 		return fmt.Sprintf("it is not known what stands at %s", at)
-	case e.kind == directory:
-		return fmt.Sprintf("%s is a directory, and a file is copied there", at)
+	case isDirectory:
+		return fmt.Sprintf("%s is no directory, and one is copied there", at)
 	}
-	return fmt.Sprintf("%s is no directory, and one is copied there", at)
-}
-
-// mkdir makes a directory and those on the way to it that are not there.
-func (t *Tree) mkdir(p string, made entry) {
-	switch {
-	case p == "/":
-		return
-	case t.followed(p):
-		t.unknown["/"] = true
-		return
-	}
-	t.mkdir(path.Dir(p), made)
-	if t.get(p).kind == absent {
-		e := made
-		t.at[p] = &e
-	}
-}
-
-// leave notes what a copy leaves. made is what the directories are like that it makes.
-func (a *action) leave(t *Tree, linked bool, made entry, roots []Root, known bool) {
-	for _, dir := range ways(a.dest) {
-		if linked && t.get(dir).kind != unknown {
-			e := made
-			t.makeDirectory(dir, &e)
-		}
-	}
-	t.mkdir(path.Dir(a.dest), made)
-	if t.followed(a.dest) {
-		t.unknown["/"] = true
-	}
-	for _, r := range roots {
-		known = known && (r.Directory || a.slash || t.get(a.dest).kind != directory || linked)
-	}
-	if !known {
-		t.unknown[a.dest] = true
-		return
-	}
-	for _, r := range roots {
-		switch {
-		case r.Directory:
-			if linked {
-				e := made
-				t.makeDirectory(a.dest, &e)
-			}
-			t.mkdir(a.dest, made)
-			for _, b := range r.Below {
-				t.leave(path.Join(a.dest, b.Path), b)
-			}
-		case a.slash:
-			t.mkdir(a.dest, made)
-			t.put(path.Join(a.dest, r.Name), &entry{kind: file})
-		default:
-			t.put(a.dest, &entry{kind: file})
-		}
-	}
-}
-
-// leave notes what was copied to a path. It may not have been, where it was left out.
-func (t *Tree) leave(at string, b Below) {
-	switch {
-	case b.Directory:
-		t.makeDirectory(at, &entry{kind: directory})
-	case b.Symlink:
-		t.put(at, &entry{kind: symlink})
-	default:
-		t.put(at, &entry{kind: file})
-	}
+	return fmt.Sprintf("%s is a directory, and a file is copied there", at)
 }

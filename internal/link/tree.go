@@ -7,38 +7,46 @@ import (
 	"github.com/stoker-build/stoker/internal/layers"
 )
 
-// Tree is what is known of a file system: of some paths, and of the links. What is in none
-// of the layers is not there.
+// Tree is what is known of a file system: what may stand at paths. What is in none of the
+// layers is not there.
 type Tree struct {
 	at map[string]*entry
-	// unknown are paths of which, and of all below, nothing is known.
+	// unknown are paths below which nothing is known.
 	unknown map[string]bool
 }
 
-type kind uint8
+// kinds are all that may stand at a path.
+type kinds uint8
 
 const (
-	absent kind = iota
+	absent kinds = 1 << iota
 	directory
 	file
 	symlink
-	unknown
+
+	anything = absent | directory | file | symlink
 )
 
-// entry is what stands at a path. Its mode and owner count only where they are known.
+// entry is what may stand at a path. Its mode and owner are those of the directory that may
+// stand there, and count only where they are known.
 type entry struct {
-	kind       kind
+	may        kinds
 	meta       bool // mode and owner are known
 	mode       uint32
 	owner      Owner
-	attributed bool   // it has extended attributes
+	attributed bool   // it may have extended attributes
 	text       []byte // nil where it is not known
 }
+
+func (e *entry) has(k kinds) bool { return e.may&k != 0 }
+
+// solid is what may stand there if anything does.
+func (e *entry) solid() kinds { return e.may &^ absent }
 
 // NewTree returns an empty file system.
 func NewTree() *Tree { return &Tree{at: map[string]*entry{}, unknown: map[string]bool{}} }
 
-// Add puts a layer on top.
+// Add puts a layer on top. What that removes is what lower layers have.
 func (t *Tree) Add(l layers.Files) {
 	for _, f := range l.List {
 		switch f.Kind {
@@ -46,14 +54,21 @@ func (t *Tree) Add(l layers.Files) {
 			t.remove(f.Path)
 		case layers.Emptied:
 			t.empty(f.Path)
+		}
+	}
+	for _, f := range l.List {
+		switch f.Kind {
+		case layers.Removed, layers.Emptied:
 		case layers.Implied:
 			t.imply(f.Path)
 		case layers.Directory:
-			t.makeDirectory(f.Path, &entry{kind: directory, meta: true, mode: f.Mode, owner: Owner{f.UID, f.GID}, attributed: f.Attributed})
+			t.makeDirectory(f.Path, entry{may: directory, meta: true, mode: f.Mode, owner: Owner{f.UID, f.GID}, attributed: f.Attributed})
 		case layers.Symlink:
-			t.put(f.Path, &entry{kind: symlink})
+			t.put(f.Path, entry{may: symlink})
+		case layers.Regular:
+			t.put(f.Path, entry{may: file, text: l.Texts[f.Path]})
 		default:
-			t.put(f.Path, &entry{kind: file, text: l.Texts[f.Path]})
+			t.forget(f.Path)
 		}
 	}
 }
@@ -61,49 +76,85 @@ func (t *Tree) Add(l layers.Files) {
 // imply notes a directory of which a layer says nothing: what is unpacked into it goes
 // where a link leads that stands there.
 func (t *Tree) imply(p string) {
-	switch t.get(p).kind {
-	case absent:
-		t.at[p] = &entry{kind: directory}
-	case symlink, file:
-		t.unknown["/"] = true
+	switch e := t.get(p); {
+	case e.has(symlink | file):
+		t.forget("/")
+	case e.may == absent:
+		t.at[p] = &entry{may: directory}
 	}
 }
 
-// makeDirectory has a directory stand at a path, with what is in it already.
-func (t *Tree) makeDirectory(p string, e *entry) {
-	if t.get(p).kind == directory {
-		t.at[p] = e
-		return
+// makeDirectory has a directory stand at a path, with what is in it already. Extended
+// attributes may stay.
+func (t *Tree) makeDirectory(p string, e entry) {
+	before := t.get(p)
+	switch {
+	case !before.has(directory):
+		t.remove(p)
+	case before.may != directory:
+		t.doubt(p)
 	}
-	t.put(p, e)
+	e.attributed = e.attributed || before.has(directory) && before.attributed
+	t.at[p] = &e
 }
 
 // put has something stand at a path in place of all that stood there.
-func (t *Tree) put(p string, e *entry) {
+func (t *Tree) put(p string, e entry) {
 	t.remove(p)
-	t.at[p] = e
+	t.at[p] = &e
+}
+
+// maybe has something stand at a path, or not: then that is there which was.
+func (t *Tree) maybe(p string, k kinds, attributed bool) {
+	e := t.get(p)
+	if k == directory {
+		e.meta, e.attributed = false, e.has(directory) && e.attributed || attributed
+	} else if e.has(directory) {
+		t.doubt(p)
+	}
+	e.may, e.text = e.may|k, nil
+	t.at[p] = &e
+}
+
+// doubt notes that what is in a directory may not be there any more.
+func (t *Tree) doubt(p string) {
+	for below := range t.below(p) {
+		t.at[below].may |= absent
+	}
+}
+
+// forget notes that nothing is known of a path, nor of what is below it.
+func (t *Tree) forget(p string) {
+	t.unknown[p] = true
+	if p != "/" {
+		t.at[p] = &entry{may: anything, attributed: true}
+	}
 }
 
 func (t *Tree) remove(p string) {
-	if t.get(p).kind == directory {
-		t.empty(p)
-	}
+	t.empty(p)
 	delete(t.at, p)
 }
 
 // empty removes all that is in a directory.
 func (t *Tree) empty(p string) {
+	if e := t.get(p); !e.has(directory) {
+		return // there is nothing, and looking takes long
+	}
 	for below := range t.below(p) {
 		delete(t.at, below)
 	}
 }
 
-// get returns what stands at a path.
+// get returns what may stand at a path.
 func (t *Tree) get(p string) entry {
+	if p == "/" {
+		return entry{may: directory}
+	}
 	if len(t.unknown) > 0 {
-		for at := p; ; at = path.Dir(at) {
+		for at := path.Dir(p); ; at = path.Dir(at) {
 			if t.unknown[at] {
-				return entry{kind: unknown}
+				return entry{may: anything, attributed: true}
 			}
 			if at == "/" {
 				break
@@ -113,17 +164,14 @@ func (t *Tree) get(p string) entry {
 	if e := t.at[p]; e != nil {
 		return *e
 	}
-	if p == "/" {
-		return entry{kind: directory}
-	}
-	return entry{}
+	return entry{may: absent}
 }
 
-// followed tells whether a link stands at a path or on the way to it: what is put there
+// followed tells whether a link may stand at a path or on the way to it: what is put there
 // goes elsewhere.
 func (t *Tree) followed(p string) bool {
 	for ; p != "/"; p = path.Dir(p) {
-		if t.get(p).kind == symlink {
+		if e := t.get(p); e.has(symlink) {
 			return true
 		}
 	}
@@ -181,7 +229,7 @@ func (w *Watch) Of(l layers.Files) layers.Files {
 	}
 	out := layers.Files{Texts: l.Texts}
 	for _, f := range l.List {
-		if ways[f.Path] || f.Kind == layers.Symlink || f.Kind == layers.Implied || w.isBelow(f.Path) {
+		if ways[f.Path] || f.Kind == layers.Symlink || f.Kind == layers.Implied || f.Kind == layers.Unknown || w.isBelow(f.Path) {
 			out.List = append(out.List, f)
 		}
 	}
