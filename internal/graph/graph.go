@@ -168,9 +168,13 @@ func UponLayers(ref, digest string, layers []ID) Graph {
 func (g *Graph) addAnything(image Image) {
 	g.Images = append(g.Images, image)
 	if n := len(image.Layers); n > 0 {
-		top := image.Layers[n-1]
-		g.add(Vertex{ID: identify("any", top.String()), Kind: Any, Inputs: []ID{top}})
+		g.add(AnythingUpon(image.Layers[n-1]))
 	}
+}
+
+// AnythingUpon stands for whatever is built upon a vertex.
+func AnythingUpon(id ID) Vertex {
+	return Vertex{ID: identify("any", id.String()), Kind: Any, Inputs: []ID{id}}
 }
 
 // Lines returns the graph of a build of which no more is known than some lines of text:
