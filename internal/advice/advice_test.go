@@ -56,7 +56,7 @@ func given(t *testing.T, dockerfile string, bases int, change func(*plan.Spec)) 
 			if err != nil {
 				t.Fatal(err)
 			}
-			book.Take(job.Source.Name(), g)
+			book.Take(job.Source.Name(), g, job.Proved.AsWritten)
 			for _, v := range g.Vertices {
 				of[v.ID.String()] = append(of[v.ID.String()], job.Name)
 			}

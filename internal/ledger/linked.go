@@ -61,14 +61,14 @@ func (l *links) merge(id graph.ID, s *Step) {
 	image := l.steps[base].Text
 	l.add(image, graph.Vertex{ID: base, Kind: graph.Layer, Name: image}, graph.AnythingUpon(base))
 	if on[0] != base {
-		l.add(image, graph.Vertex{ID: on[0], Kind: graph.Step, Name: l.steps[on[0]].called(), Inputs: []graph.ID{base}}, graph.AnythingUpon(on[0]))
+		l.add(image, graph.Vertex{ID: on[0], Kind: graph.Step, Name: l.steps[on[0]].Called(), Inputs: []graph.ID{base}}, graph.AnythingUpon(on[0]))
 	}
 	for _, laid := range on[1:] {
 		if step := l.steps[laid]; step != nil && step.Kind == StepRun {
-			l.add(image, graph.Vertex{ID: laid, Kind: graph.Step, Name: step.called(), Results: []graph.Result{{Description: step.called()}}})
+			l.add(image, graph.Vertex{ID: laid, Kind: graph.Step, Name: step.Called(), Results: []graph.Result{{Description: step.Called()}}})
 		}
 	}
-	l.add(image, graph.Vertex{ID: id, Kind: graph.Step, Name: s.called(), Inputs: on, Results: []graph.Result{{Description: s.called(), On: on}}}, graph.AnythingUpon(id))
+	l.add(image, graph.Vertex{ID: id, Kind: graph.Step, Name: s.Called(), Inputs: on, Results: []graph.Result{{Description: s.Called(), On: on}}}, graph.AnythingUpon(id))
 }
 
 // base is the topmost layer of the image that the first of some vertices stands on.
@@ -103,5 +103,5 @@ func (l *links) add(image string, vertices ...graph.Vertex) {
 	}
 }
 
-// called is what the builder calls the step.
-func (s *Step) called() string { return cmp.Or(s.LinkedAs, s.Text) }
+// Called is what the builder calls the step.
+func (s *Step) Called() string { return cmp.Or(s.LinkedAs, s.Text) }

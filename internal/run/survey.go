@@ -230,7 +230,7 @@ func (r *run) learnGraph(t *task, g graph.Graph) {
 		t.known.parts.Join(g)
 		g = *t.known.parts
 	}
-	r.steps.Take(t.job.Source.Name(), g)
+	r.steps.Take(t.job.Source.Name(), g, t.job.Proved.AsWritten)
 	known := r.inherited(t, g)
 	defer r.settleHeir(t, known)
 	if !r.needs.Learn(t.number, g) {
