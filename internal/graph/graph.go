@@ -59,6 +59,8 @@ type Vertex struct {
 	Results []Result
 	// Size is a layer's compressed size in bytes; 0 where it is not known.
 	Size int64
+	// Merge tells of a step that it lays its inputs upon each other as they are.
+	Merge bool
 }
 
 // Result is one record that a vertex leaves in a builder's cache.

@@ -55,7 +55,7 @@ func nameOf(def *pb.Definition, op string) string {
 // comparison holds the operations of two definitions against each other.
 type comparison struct {
 	plain, linked operations
-	edits         map[string]Edit // by the digests of plain operations
+	edits         map[string]Edit   // by the digests of plain operations
 	found         map[string]string // of these, those that are linked, with the digests of their merges
 	known         map[[2]string]error
 }
