@@ -46,8 +46,9 @@ builder pulled under that tag before counts too, as far as its layers are known.
 A run counts as over: with --run, all its jobs' base images are given, whether
 the jobs were built, skipped, failed or cut short. Images that the jobs only
 copy from are no base images: name them with --image. What the run laid upon
-its base images by COPY --link, or had linked by itself, goes too, where the run
-ended and --state-dir remembers which records it made; no Dockerfile is read.
+its base images by COPY --link, or had linked by itself, goes too, as far as it
+is on record and --state-dir remembers which records that is; no Dockerfile is
+read.
 
 --format json needs --dry-run or --yes and writes an object:
   dry_run                  whether nothing was to be removed

@@ -131,9 +131,9 @@ func TestChanged(t *testing.T) {
 			t.Errorf("changed are %q, want %q", got, want)
 		}
 	}
-	book.Take("Dockerfile", g)
+	book.Take("Dockerfile", g, asWritten)
 	changed("RUN one 0 0", "RUN two 0 0")
-	book.Take("Dockerfile", g)
+	book.Take("Dockerfile", g, asWritten)
 	changed()
 	id := map[string]graph.ID{}
 	for _, s := range book.Steps(Seen{Jobs: func(graph.ID) int { return 1 }}) {
