@@ -56,7 +56,7 @@ func given(t *testing.T, dockerfile string, bases int, change func(*plan.Spec)) 
 			if err != nil {
 				t.Fatal(err)
 			}
-			book.Take(job.Source.Name(), g)
+			book.Take(job.Source.Name(), g, job.Proved.AsWritten)
 			for _, v := range g.Vertices {
 				of[v.ID.String()] = append(of[v.ID.String()], job.Name)
 			}
@@ -73,6 +73,34 @@ func given(t *testing.T, dockerfile string, bases int, change func(*plan.Spec)) 
 		}
 	}
 	return g
+}
+
+// What is linked by itself needs no advice; of what is not it is said why, and no patch is
+// given that may make another image.
+func TestAdviceOfCopiesThatLinkThemselves(t *testing.T) {
+	const dockerfile = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY a.txt /a\nCOPY a.txt /tmp/\n"
+	g := given(t, dockerfile, 2, nil)
+	g.Keeps = func(line int, text string) string {
+		if line == 4 && text == "COPY a.txt /tmp/" {
+			return "the directory /tmp has the mode 1777"
+		}
+		return ""
+	}
+	linked := given(t, strings.Replace(dockerfile, "COPY a.txt /a", "COPY --link a.txt /a", 1), 1, nil).Jobs[0].Source
+	for _, j := range g.Jobs {
+		plain := *j
+		j.Source, j.Proved = linked, &plan.Proved{Plain: &plain}
+	}
+	all := Of(g)
+	if len(all) != 1 || all[0].Line != 4 || all[0].Patch != "" || !strings.Contains(all[0].Text, "since the directory /tmp has the mode 1777") || len(all[0].Jobs) != 2 {
+		t.Errorf("advised is %+v", all)
+	}
+	// In one job nothing was linked.
+	g.Jobs[1].Source, g.Jobs[1].Proved = g.Jobs[1].Proved.Plain.Source, nil
+	all = Of(g)
+	if len(all) != 2 || all[0].Line != 4 || all[1].Line != 3 || len(all[1].Jobs) != 1 || !strings.Contains(all[1].Patch, "COPY --link a.txt /a") {
+		t.Errorf("advised is %+v", all)
+	}
 }
 
 // told are pieces of advice, a line for each.

@@ -41,17 +41,26 @@ func (f *file) copiesOf(st stage, jobs []*plan.Job) (all []Advice) {
 		if !is {
 			continue
 		}
+		plain := notLinked(i.first, jobs)
+		if len(plain) == 0 {
+			continue
+		}
 		owner := f.ownerAt(i.first)
-		a := Advice{File: f.name, Line: i.first, Jobs: names(jobs)}
+		a := Advice{File: f.name, Line: i.first, Jobs: names(plain)}
 		switch {
 		case owner != "":
 			a.Rule = OwnerByName
 			a.Text = fmt.Sprintf("the owner %s is given by name, which has to be looked up in each base image", owner)
 			a.Remedy = "give its number, such as --chown=1000:1000: then --link can be added, too"
 		case !link && alone:
-			a.Rule, a.Price = UnlinkedCopy, f.pull(jobs)
+			a.Rule, a.Price = UnlinkedCopy, f.pull(plain)
 			a.Text = "the stage only copies files, and without --link that pulls and unpacks each base image"
 			a.Remedy = "add --link: its layer is then made without the base image, and once for all of them"
+			if why := f.given.keeps(i); why != "" {
+				a.Text += "; it is not linked by itself, since " + why
+				a.Remedy = "copy to where that does not hold, such as a directory that the base image does not have; --link by hand may make another image"
+				break
+			}
 			a.Patch = f.patch(f.flagged(i.first, "--link"))
 		default:
 			continue
@@ -59,6 +68,45 @@ func (f *file) copiesOf(st stage, jobs []*plan.Job) (all []Advice) {
 		all = append(all, a)
 	}
 	return all
+}
+
+// notLinked are those of some jobs in which the copy in a line is not linked by itself.
+func notLinked(line int, jobs []*plan.Job) (plain []*plan.Job) {
+	links := map[*plan.Source]bool{}
+	for _, j := range jobs {
+		if _, known := links[j.Source]; !known && j.Proved != nil {
+			links[j.Source] = linksAt(j.Source, line)
+		}
+		if !links[j.Source] {
+			plain = append(plain, j)
+		}
+	}
+	return plain
+}
+
+// linksAt tells whether the copy in a line of a Dockerfile links.
+func linksAt(s *plan.Source, line int) bool {
+	stages, err := s.Stages()
+	if err != nil {
+		return false
+	}
+	for _, st := range stages {
+		for _, c := range st.Commands {
+			if at := c.Location(); len(at) > 0 && at[0].Start.Line == line {
+				link, _ := links(c)
+				return link
+			}
+		}
+	}
+	return false
+}
+
+// keeps is why a copy was not linked by itself; empty where nobody tells.
+func (g Given) keeps(i instruction) string {
+	if g.Keeps == nil {
+		return ""
+	}
+	return g.Keeps(i.first, fmt.Sprint(i.command))
 }
 
 // copiesOnly tells that a stage has copies, and no step that needs what is below them.

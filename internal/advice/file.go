@@ -38,14 +38,15 @@ type instruction struct {
 func filesOf(g Given) (files []*file) {
 	byName, sources := map[string]*file{}, map[string]*plan.Source{}
 	for _, j := range g.Jobs {
-		name := j.Source.Name()
+		source := sourceOf(j)
+		name := source.Name()
 		f := byName[name]
 		if f == nil {
-			f = newFile(j.Source, g)
-			byName[name], sources[name] = f, j.Source
+			f = newFile(source, g)
+			byName[name], sources[name] = f, source
 			files = append(files, f)
 		}
-		if string(sources[name].Dockerfile()) != string(j.Source.Dockerfile()) {
+		if string(sources[name].Dockerfile()) != string(source.Dockerfile()) {
 			f.stages = nil
 		}
 		f.jobs = append(f.jobs, j)
@@ -57,6 +58,14 @@ func filesOf(g Given) (files []*file) {
 		}
 	}
 	return slices.DeleteFunc(files, func(f *file) bool { return len(f.stages) == 0 })
+}
+
+// sourceOf is a job's Dockerfile as people have it, without what was linked by itself.
+func sourceOf(j *plan.Job) *plan.Source {
+	if j.Proved != nil {
+		return j.Proved.Plain.Source
+	}
+	return j.Source
 }
 
 func newFile(s *plan.Source, g Given) *file {

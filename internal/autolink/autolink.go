@@ -7,6 +7,7 @@ package autolink
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -116,6 +117,7 @@ type subject struct {
 	verdicts   map[string][]link.Verdict
 	edits      []link.Edit
 	linked     *plan.Job
+	written    map[string]string // as plan.Proved has it
 }
 
 func (l Linker) link(ctx context.Context, fit []*subject, bases *bases, r *report) {
@@ -283,7 +285,7 @@ func (l Linker) confirm(ctx context.Context, subjects []*subject, r *report) {
 // take has the job be built with its steps linked, as long as its base image is the same.
 func (s *subject) take() {
 	plain := *s.job
-	proved := plan.Proved{Plain: &plain}
+	proved := plan.Proved{Plain: &plain, Written: s.written}
 	for _, c := range s.chains {
 		proved.Images = append(proved.Images, c.Image)
 	}
@@ -296,14 +298,17 @@ func (s *subject) same(made map[string]builder.Recipe) error {
 	if len(made) != len(s.made) {
 		return fmt.Errorf("the builder tells of %d images, and of %d without links", len(made), len(s.made))
 	}
+	s.written = map[string]string{}
 	for platform, plain := range s.made {
 		linked := made[platform]
 		verdicts := slices.DeleteFunc(slices.Clone(s.verdicts[platform]), func(v link.Verdict) bool {
 			return !slices.ContainsFunc(s.edits, func(e link.Edit) bool { return e.Line == v.Line })
 		})
-		if err := link.Same(plain.Steps, linked.Steps, verdicts); err != nil {
+		written, err := link.Same(plain.Steps, linked.Steps, verdicts)
+		if err != nil {
 			return err
 		}
+		maps.Copy(s.written, written)
 		if err := link.SameConfig(plain.Config, linked.Config); err != nil {
 			return fmt.Errorf("the config: %w", err)
 		}

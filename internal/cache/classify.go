@@ -20,7 +20,8 @@ const (
 	// Exclusive: nobody else uses the builder. All that is new is the run's, and
 	// what the plan does not have is left over.
 	Exclusive
-	// Whole: all that stands on the plan's base images counts as the plan's.
+	// Whole: all that stands on the plan's base images counts as the plan's, and of steps
+	// what builds of Stoker's are known to have made.
 	Whole
 )
 
@@ -156,6 +157,8 @@ func (c *classifier) last(vertex int32) lastJob {
 // ours tells whether a record that is matched to vertices is the plan's.
 func (c *classifier) ours(i int, layer bool) bool {
 	switch {
+	case c.Owner == Whole:
+		return c.isUponImage(i) || c.sure[i] && !c.former[i]
 	case c.Owner != Shared, c.sure[i], c.own[i]:
 		return true
 	case layer && c.isPulledByRun(i):
@@ -164,6 +167,12 @@ func (c *classifier) ours(i int, layer bool) bool {
 		return false
 	}
 	return c.isFetched(i) || c.Imports && c.isImported(i)
+}
+
+// isUponImage tells whether the record at i is of a layer, or hangs on one, as against one
+// that may be what was linked.
+func (c *classifier) isUponImage(i int) bool {
+	return slices.ContainsFunc(c.of[i], func(v int32) bool { return c.shared.Kind(v) != graph.Step })
 }
 
 // isPulledByRun tells whether the record at i is a layer that the run has pulled for an

@@ -18,6 +18,9 @@ type Image struct {
 	// what it stood for when the builder pulled it. It is empty where nothing is
 	// known of the image.
 	Chains []graph.ImageLayers
+	// Linked is what a run is known to have laid upon it by COPY --link: that hangs on no
+	// layer of it.
+	Linked []graph.Vertex
 	// Needed says that a job is still to build on it.
 	Needed bool
 }
@@ -83,20 +86,22 @@ type ImageReport struct {
 	*Report
 	Images []Image // of the plan
 	others []Job   // images that are not of the plan and end within its layers
+	memory *Memory
 }
 
 // ClassifyImages judges records as Classify does, for a plan of which only the
 // base images are known. Every step that hangs on the topmost layers of these
-// images, and on no other image's, counts as the plan's.
+// images, and on no other image's, counts as the plan's. So does what was linked, as far as
+// the memory, which may be nil and is not changed, tells that runs of Stoker's made it.
 //
 // A layer that would be dead may be the topmost one of another image that was
 // pulled: then nothing stands on it, and only its name tells. Such a layer is
 // foreign, as are those below it. Ask returns how many layers the image of such a
 // name has; it is called for few names, so that it may ask a registry. What it
 // does not know is taken to end there. Explain is View's, and may be nil.
-func ClassifyImages(records []Record, images []Image, explain func(digest.Digest) ([]graph.ID, bool),
+func ClassifyImages(records []Record, images []Image, memory *Memory, explain func(digest.Digest) ([]graph.ID, bool),
 	ask func(Name) (layers int, known bool)) *ImageReport {
-	r := &ImageReport{Images: images}
+	r := &ImageReport{Images: images, memory: memory}
 	r.Report = Classify(r.view(records, explain))
 	if r.others = r.findOthers(ask); len(r.others) == 0 {
 		return r
@@ -110,7 +115,9 @@ func ClassifyImages(records []Record, images []Image, explain func(digest.Digest
 func (r *ImageReport) view(records []Record, explain func(digest.Digest) ([]graph.ID, bool)) View {
 	var jobs []Job
 	for _, image := range r.Images {
-		jobs = append(jobs, Job{Name: image.Ref, Graph: graph.Upon(image.Chains...)})
+		g := graph.Upon(image.Chains...)
+		g.Join(graph.Graph{Vertices: image.Linked})
+		jobs = append(jobs, Job{Name: image.Ref, Graph: g})
 	}
 	needs := NewNeeds(append(jobs, r.others...))
 	for i, image := range r.Images {
@@ -118,7 +125,15 @@ func (r *ImageReport) view(records []Record, explain func(digest.Digest) ([]grap
 			needs.Finish(i)
 		}
 	}
-	return View{Records: records, Needs: needs, Owner: Whole, Explain: explain}
+	v := View{Records: records, Needs: needs, Owner: Whole, Explain: explain}
+	if r.memory != nil {
+		v.Memory = NewMemory(r.memory.Known(), r.memory.Makings(), nil)
+		v.Before = make(map[string]struct{}, len(records))
+		for i := range records {
+			v.Before[records[i].ID] = struct{}{}
+		}
+	}
+	return v
 }
 
 // findOthers returns the images, as jobs, that end at a dead layer which

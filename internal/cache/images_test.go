@@ -55,7 +55,7 @@ func TestClassifyImages(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := ClassifyImages(tt.records, []Image{{Ref: a.Ref, Chains: []graph.ImageLayers{a}}}, nil, knowing(b, whole, rest))
+			r := ClassifyImages(tt.records, []Image{{Ref: a.Ref, Chains: []graph.ImageLayers{a}}}, nil, nil, knowing(b, whole, rest))
 			checkReport(t, r.Report)
 			if got := removable(r); got != tt.want {
 				t.Errorf("removes %q, want %q", got, tt.want)
@@ -78,7 +78,7 @@ func TestClassifyImagesInUse(t *testing.T) {
 	a := image("r/a:1", "os a")
 	records := append(stack("a", a), rec("run", "a1", "mount / from exec x"))
 	records[2].InUse = true
-	r := ClassifyImages(records, []Image{{Ref: a.Ref, Chains: []graph.ImageLayers{a}}}, nil, knowing())
+	r := ClassifyImages(records, []Image{{Ref: a.Ref, Chains: []graph.ImageLayers{a}}}, nil, nil, knowing())
 	images, _ := r.Shares(r.Pick(Policy{}))
 	want := []Kept{{"a running build uses what stands on it", Sum{2, 2}}, {"a running build uses it", Sum{1, 1}}}
 	if !slices.Equal(images[0].Keep, want) || images[0].Remove.Records != 0 {
@@ -93,7 +93,7 @@ func TestWhyIsTheSameInAnyOrder(t *testing.T) {
 	records := append(stack("a", a), rec("c", "a0", pulled(c)), rec("b", "a0", pulled(b)))
 	for range 2 {
 		slices.Reverse(records)
-		r := ClassifyImages(records, []Image{{Ref: a.Ref, Chains: []graph.ImageLayers{a}}}, nil, knowing(b, c))
+		r := ClassifyImages(records, []Image{{Ref: a.Ref, Chains: []graph.ImageLayers{a}}}, nil, nil, knowing(b, c))
 		own, _ := r.Shares(r.Pick(Policy{}))
 		if want := []Kept{{"r/b:1 has it too", Sum{1, 1}}}; !slices.Equal(own[0].Keep, want) {
 			t.Errorf("keeps %+v, want %+v", own[0].Keep, want)
@@ -106,7 +106,7 @@ func TestSharesAddUp(t *testing.T) {
 	a, b, c := image("r/a:1", "os env a"), image("r/b:1", "os env b"), image("r/c:1", "os c")
 	records := append(stack("a", a), rec("b", "a1", pulled(b)), rec("c", "a0", pulled(c)), rec("run", "b", "[2/2] RUN x"))
 	images := []Image{{Ref: a.Ref, Chains: []graph.ImageLayers{a}}, {Ref: b.Ref, Chains: []graph.ImageLayers{b}}, {Ref: "r/none:1"}}
-	r := ClassifyImages(records, images, nil, knowing())
+	r := ClassifyImages(records, images, nil, nil, knowing())
 	own, shared := r.Shares(r.Pick(Policy{}))
 	if own[0].All.Records != 3 || own[0].Remove.Records != 1 || own[1].All.Records != 4 || own[1].Remove.Records != 2 || own[2].All.Records != 0 {
 		t.Errorf("own %+v", own)
@@ -122,7 +122,7 @@ func TestSharesAddUp(t *testing.T) {
 func TestClassifyImagesForAPlan(t *testing.T) {
 	a, b := image("r/a:1", "os a"), image("r/b:1", "os b")
 	records := append(stack("a", a), rec("b", "a0", pulled(b)), rec("run", "b", "[2/2] RUN x"))
-	r := ClassifyImages(records, []Image{{Ref: a.Ref, Chains: []graph.ImageLayers{a}}, {Ref: b.Ref, Chains: []graph.ImageLayers{b}, Needed: true}}, nil, knowing())
+	r := ClassifyImages(records, []Image{{Ref: a.Ref, Chains: []graph.ImageLayers{a}}, {Ref: b.Ref, Chains: []graph.ImageLayers{b}, Needed: true}}, nil, nil, knowing())
 	want := map[string]State{"a0": Live, "a1": Dead, "b": Live, "run": Live}
 	for i, rec := range r.Records {
 		if r.Verdicts[i].State != want[rec.ID] {
@@ -143,7 +143,7 @@ func TestNames(t *testing.T) {
 func TestClassifyImagesOfAMovedTag(t *testing.T) {
 	old, now := image("r/a:1", "os old"), image("r/a:1", "os now")
 	records := append(stack("a", old), rec("now", "a0", pulled(now)), rec("run", "a1", run("x")), rec("b", "a0", pulled(image("r/b:1", "os b"))))
-	r := ClassifyImages(records, []Image{{Ref: "r/a:1", Chains: []graph.ImageLayers{now, old}}}, nil, knowing())
+	r := ClassifyImages(records, []Image{{Ref: "r/a:1", Chains: []graph.ImageLayers{now, old}}}, nil, nil, knowing())
 	checkReport(t, r.Report)
 	if got := removable(r); got != "run a1 now" {
 		t.Errorf("removes %q, want both and not what they share with r/b:1", got)
@@ -157,12 +157,12 @@ func TestClassifyImagesByExplainedNames(t *testing.T) {
 	explain := func(d digest.Digest) ([]graph.ID, bool) {
 		return graph.LayerIDs(other.Digests), d.String() == other.Digest
 	}
-	r := ClassifyImages(records, []Image{{Ref: a.Ref, Chains: []graph.ImageLayers{a}}}, explain, knowing(other))
+	r := ClassifyImages(records, []Image{{Ref: a.Ref, Chains: []graph.ImageLayers{a}}}, nil, explain, knowing(other))
 	checkReport(t, r.Report)
 	if got := removable(r); got != "" {
 		t.Errorf("removes %q, want nothing: a step stands on os that is of no image", got)
 	}
-	r = ClassifyImages(records[:1], []Image{{Ref: a.Ref, Chains: []graph.ImageLayers{a}}}, explain, knowing(other))
+	r = ClassifyImages(records[:1], []Image{{Ref: a.Ref, Chains: []graph.ImageLayers{a}}}, nil, explain, knowing(other))
 	if got := removable(r); got != "os" {
 		t.Errorf("removes %q, want os: the rest of the other image is gone", got)
 	}

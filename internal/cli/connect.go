@@ -13,6 +13,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/imageref"
+	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/recovery"
 	"github.com/stoker-build/stoker/internal/registry"
 	"github.com/stoker-build/stoker/internal/run"
@@ -120,4 +121,9 @@ func lateOf(b *builder.Builder) []run.Late {
 func (o builderOptions) registries(mirrors builder.Mirrors) (*registry.Client, error) {
 	return registry.New(registry.Options{Insecure: slices.Concat(mirrors.Plain, o.insecure), Mirrors: mirrors.Of, Credentials: o.credentials, Chains: filepath.Join(o.stateDir, "chains"),
 		Files: filepath.Join(o.stateDir, "files")})
+}
+
+// attributions keep which records of builders runs of Stoker's made.
+func (o builderOptions) attributions() ledger.Attributions {
+	return ledger.Attributions{Dir: filepath.Join(o.stateDir, "attributions")}
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/show"
 )
 
@@ -68,20 +67,22 @@ func runDu(ctx context.Context, o duOptions, streams Streams) error {
 	if err := checkFormat(o.format); err != nil {
 		return err
 	}
-	images, err := o.images.read(streams.In)
+	what, err := o.images.read(streams.In)
 	if err != nil {
 		return err
 	}
-	return o.builder.withCaches(ctx, streams.Err, images, o.images.platforms, func(caches []nodeCache) error {
+	return o.builder.withCaches(ctx, streams.Err, what, func(caches []nodeCache) error {
 		warnUnknown(streams.Err, caches)
 		return o.print(streams.Out, caches)
 	})
 }
 
-// withCaches connects to the builder, judges for images what its nodes hold, and
+// withCaches connects to the builder, judges what its nodes hold for what is named, and
 // does something with that.
-func (o builderOptions) withCaches(ctx context.Context, warn io.Writer, images []cache.Image, platforms []string,
-	do func([]nodeCache) error) (err error) {
+func (o builderOptions) withCaches(ctx context.Context, warn io.Writer, what named, do func([]nodeCache) error) (err error) {
+	if what.note != "" {
+		fmt.Fprintln(warn, what.note)
+	}
 	done, err := o.openState(warn)
 	if err != nil {
 		return err
@@ -93,7 +94,7 @@ func (o builderOptions) withCaches(ctx context.Context, warn io.Writer, images [
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
 	tellMissing(warn, b, isLeftOut)
-	caches, err := o.examine(ctx, b, images, platforms)
+	caches, err := o.examine(ctx, b, what)
 	if err != nil {
 		return err
 	}

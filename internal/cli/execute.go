@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/stoker-build/stoker/internal/builder"
@@ -31,7 +30,7 @@ func (o buildOptions) options(p *plan.Plan) run.Options {
 			Timeout: o.run.timeout, StallTimeout: o.run.stall, PostBuild: o.run.postBuild},
 		Assemble:     o.run.assemble.options(),
 		Registries:   run.RegistryOptions{Pause: o.run.regPause, Wait: o.run.regWait},
-		Attributions: ledger.Attributions{Dir: filepath.Join(o.builder.stateDir, "attributions")}, Order: run.Order(o.space.order), PullAhead: o.run.pullAhead, Space: o.space.options(),
+		Attributions: o.builder.attributions(), Order: run.Order(o.space.order), PullAhead: o.run.pullAhead, Space: o.space.options(),
 		Prune: o.prune.options(), Redact: o.redactor(p), Journal: journal.New(),
 	}
 	options.Took = ledger.ReadLearnedJobs(o.builder.stateDir, p.Kind())

@@ -39,8 +39,9 @@ counts from. Of variables the record has only a hash of each value.
 
 --format json writes an object with run, against (the earlier run), steps
 (distinct, ran, cached, seconds) and lines. Each line has file, line, text,
-steps, jobs, ran, cached, seconds, bytes, sizes_missing (for so many steps that
-ran it is not known what they take) and reasons (text, file, line, steps).`,
+linked_as (what it was built as, where it was linked by itself), steps, jobs,
+ran, cached, seconds, bytes, sizes_missing (for so many steps that ran it is not
+known what they take) and reasons (text, file, line, steps).`,
 		Example: `  stoker explain
   stoker explain stoker-out
   stoker explain monday tuesday`,

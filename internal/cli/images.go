@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/cache"
+	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/imageref"
 	"github.com/stoker-build/stoker/internal/inspect"
 	"github.com/stoker-build/stoker/internal/ledger"
@@ -36,9 +38,31 @@ func (o *imageOptions) addTo(cmd *cobra.Command) {
 // given tells whether any image is named.
 func (o imageOptions) given() bool { return len(o.refs) > 0 || o.list != "" || o.run != "" }
 
-// read returns the images, each once, with normalized references. Needed are
+// named is what a person names.
+type named struct {
+	images []cache.Image
+	linked map[string][]graph.Vertex // what the run has laid upon images, by their references without digests
+	note   string                    // what is not known; empty for none
+	// platforms are those that were built for; none for each node's own.
+	platforms []string
+}
+
+// read returns what is named, each image once, with normalized references. Needed are
 // those that are named themselves; those of a run are not, since it is over.
-func (o imageOptions) read(stdin io.Reader) ([]cache.Image, error) {
+func (o imageOptions) read(stdin io.Reader) (n named, err error) {
+	n.platforms = o.platforms
+	if n.images, err = o.readImages(stdin); err != nil || o.run == "" {
+		return n, err
+	}
+	steps, err := ledger.ReadSteps(o.run)
+	if errors.As(err, new(*ledger.NoStepsError)) {
+		n.note, err = err.Error()+"; what it laid upon its base images by COPY --link, or had linked by itself, is not looked for", nil
+	}
+	n.linked = ledger.LinkedUpon(steps)
+	return n, err
+}
+
+func (o imageOptions) readImages(stdin io.Reader) ([]cache.Image, error) {
 	var images imageSet
 	for _, ref := range o.refs {
 		if err := images.add(ref, true); err != nil {
@@ -113,8 +137,8 @@ type nodeCache struct {
 }
 
 // examine judges what a builder's nodes hold. Without platforms each node's own counts.
-func (o builderOptions) examine(ctx context.Context, b *builder.Builder, images []cache.Image, named []string) ([]nodeCache, error) {
-	platforms, err := platformutil.Parse(named)
+func (o builderOptions) examine(ctx context.Context, b *builder.Builder, what named) ([]nodeCache, error) {
+	platforms, err := platformutil.Parse(what.platforms)
 	if err != nil {
 		return nil, &flagError{fmt.Errorf("--platform: %w", err)}
 	}
@@ -124,7 +148,11 @@ func (o builderOptions) examine(ctx context.Context, b *builder.Builder, images 
 	}
 	var caches []nodeCache
 	for _, n := range b.Nodes() {
-		answer, err := inspect.Cache(ctx, n, inspect.Question{Images: images, Platforms: platforms, Registry: client})
+		memory, err := o.attributions().Read(n.ID())
+		if err != nil {
+			return nil, err
+		}
+		answer, err := inspect.Cache(ctx, n, inspect.Question{Images: what.images, Platforms: platforms, Linked: what.linked, Memory: memory, Registry: client})
 		if err != nil {
 			return nil, &runError{err}
 		}

@@ -39,13 +39,16 @@ before it was agreed to, on the terminal or with --yes.
 
 A layer that another image has too is kept, as long as anything of that image is
 in the cache. So is what running builds use, and what hangs on no base image:
-build contexts, cache mounts, content of COPY --link. What the images are made
-of is asked of their registries. Where a tag has moved or is gone, what the
+build contexts, cache mounts, content of COPY --link but for that of the run
+that --run names. What the images are made of is asked of their registries. Where a tag has moved or is gone, what the
 builder pulled under that tag before counts too, as far as its layers are known.
 
 A run counts as over: with --run, all its jobs' base images are given, whether
 the jobs were built, skipped, failed or cut short. Images that the jobs only
-copy from are no base images: name them with --image.
+copy from are no base images: name them with --image. What the run laid upon
+its base images by COPY --link, or had linked by itself, goes too, as far as it
+is on record and --state-dir remembers which records that is; no Dockerfile is
+read.
 
 --format json needs --dry-run or --yes and writes an object:
   dry_run                  whether nothing was to be removed
@@ -108,14 +111,14 @@ func runPrune(ctx context.Context, o pruneByHandOptions, streams Streams) error 
 	if err := o.check(streams.In); err != nil {
 		return err
 	}
-	images, err := o.images.read(streams.In)
+	what, err := o.images.read(streams.In)
 	if err != nil {
 		return err
 	}
-	for i := range images {
-		images[i].Needed = false
+	for i := range what.images {
+		what.images[i].Needed = false
 	}
-	return o.builder.withCaches(ctx, streams.Err, images, o.images.platforms, func(caches []nodeCache) error {
+	return o.builder.withCaches(ctx, streams.Err, what, func(caches []nodeCache) error {
 		var judged []prune.Cache
 		var nodes []sweep.Node
 		for _, c := range caches {

@@ -178,9 +178,9 @@ func TestOtherPlatforms(t *testing.T) {
 		file           string
 	}{
 		{"another", arm, "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY agent.txt /agent.txt\nWORKDIR /work\n"},
-		{"two", "linux/amd64," + arm, "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY agent.txt /agent.txt\n"},
+		{"two", "linux/amd64," + arm, "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY agent.txt /agent.txt\nWORKDIR /work\n"},
 		{"another with a stage of the builder's own", arm,
-			"ARG BASE_IMAGE\nFROM --platform=$BUILDPLATFORM ${BASE_IMAGE} AS make\nRUN echo made > /made\nFROM ${BASE_IMAGE}\nCOPY --from=make /made /made\n"},
+			"ARG BASE_IMAGE\nFROM --platform=$BUILDPLATFORM ${BASE_IMAGE} AS make\nRUN echo made > /made\nFROM ${BASE_IMAGE}\nCOPY --from=make /made /made\nWORKDIR /work\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -196,7 +196,7 @@ func TestOtherPlatforms(t *testing.T) {
 				refs = append(refs, labtest.Image(t, w.registry, lab.Image{Name: "example/only-arm:1", Platform: arm, LayerBytes: []int64{300_000}}).Ref)
 			}
 			w.list(refs...)
-			code, out := w.build(t.Context(), "--platform", tt.platform, "--prune", "completed", "--batch-size", "1", "--workers", "1", "--auto-link=false")
+			code, out := w.build(t.Context(), "--platform", tt.platform, "--prune", "completed", "--batch-size", "1", "--workers", "1")
 			w.checkSwept(code, out, len(refs), 0)
 			// What the last two jobs left may have been in use still.
 			if early := w.reclaimedEarly(); early < int64(len(refs)-2)*400_000 {

@@ -18,6 +18,8 @@ type Line struct {
 	File string `json:"file,omitempty"`
 	Line int    `json:"line,omitempty"`
 	Text string `json:"text"`
+	// LinkedAs is what it was built as, where it was linked by itself.
+	LinkedAs string `json:"linked_as,omitempty"`
 	// Steps is how many there are that differ in what they are made from, or in variables.
 	Steps   int     `json:"steps"`
 	Jobs    int     `json:"jobs"`
@@ -53,7 +55,7 @@ func Run(now, earlier []ledger.Step) []Line {
 		}
 		at := placeOf(step)
 		if lines[at] == nil {
-			lines[at] = &Line{File: step.File, Line: step.Line, Text: step.Text}
+			lines[at] = &Line{File: step.File, Line: step.Line, Text: step.Text, LinkedAs: step.LinkedAs}
 			reasons[at] = map[Cause]int{}
 			order = append(order, at)
 		}
@@ -142,6 +144,7 @@ var (
 	unlike    = Cause{Kind: New, Text: "the earlier run had no step like it"}
 	untold    = Cause{Kind: Untold, Text: "the files that it takes of the context are too many, or too large, to be compared"}
 	inserted  = Cause{Kind: Changed, Text: "a step was put in, or left out"}
+	relinked  = Cause{Kind: Changed, Text: "it was linked by itself in one of the two, and not in the other (--auto-link)"}
 	elsewhere = Cause{Kind: Other, Text: "it is made from something else"}
 )
 
@@ -159,7 +162,7 @@ func difference(was, is *ledger.Step) Cause {
 	switch {
 	case was.Kind != ledger.StepRun || is.Kind != ledger.StepRun:
 		return ofBases(was, is)
-	case was.Text != is.Text:
+	case was.Text != is.Text && was.Called() != is.Called():
 		return Cause{Kind: Changed, Text: "the line itself changed"}
 	}
 	if names := differing(was.Env, is.Env); len(names) > 0 {

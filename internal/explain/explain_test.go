@@ -46,6 +46,15 @@ func of(jobs ...[]ledger.Step) (all []ledger.Step) {
 	return all
 }
 
+// linked is a step that was linked by itself, and what lays it upon the base image.
+func linked(as, laid string) []ledger.Step {
+	steps := dockerfile("python:3", "sha256:1", "COPY")
+	upon := dockerfile("python:3", "sha256:1", "COPY")[1]
+	steps[1].LinkedAs, steps[1].On = as, nil
+	upon.ID, upon.LinkedAs, upon.On = "laid", laid, []string{steps[0].ID, steps[1].ID}
+	return append(steps, upon)
+}
+
 func cached(steps []ledger.Step) []ledger.Step {
 	for i := range steps {
 		steps[i].Ran, steps[i].Cached = 0, 1
@@ -86,6 +95,10 @@ func TestRun(t *testing.T) {
 			2: 1 step: the earlier run had no step like it`},
 		"files that nobody has read": {dockerfile("python:3", "sha256:1", "make src:"), dockerfile("python:3", "sha256:1", "make src:"), `
 			2: 1 step: the files that it takes of the context are too many, or too large, to be compared (since line 2)`},
+		"what was linked by itself": {linked("COPY --link a b", "LINK COPY --link a b"), dockerfile("python:3", "sha256:1", "COPY"), `
+			2: 1 step: it was linked by itself in one of the two, and not in the other (--auto-link) (since line 2)
+			2: 1 step: it was linked by itself in one of the two, and not in the other (--auto-link) (since line 2)`},
+		"what was linked by itself again": {cached(linked("COPY --link a b", "LINK COPY --link a b")), linked("COPY --link a b", "LINK COPY --link a b"), ""},
 		"within a run": {of(dockerfile("python:3", "sha256:1", "apt", "pip GIT_SHA=1"), dockerfile("python:3", "sha256:1", "apt", "pip GIT_SHA=2"),
 			dockerfile("ruby:3", "sha256:2", "apt", "pip GIT_SHA=2")), nil, `
 			3: 1 step: ARG or ENV GIT_SHA changed (since line 3), 1 step: another base image
@@ -126,6 +139,16 @@ ran  cached  time   bytes      step
 	}
 	if got, want := Headline(steps), "3 distinct steps, run 3 times in 1m30s, found in the cache 7 times"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// A step is told as the Dockerfile has it, also where it was built as another.
+func TestTextOfLinked(t *testing.T) {
+	told := Text(Run(linked("COPY --link a b", "LINK COPY --link a b"), nil))
+	for _, want := range []string{"RUN COPY (linked)\n", "RUN COPY (linked: laid upon its base image)\n"} {
+		if !strings.Contains(told, want) || strings.Contains(told, "--link") {
+			t.Errorf("%q is not told, or more:\n%s", want, told)
+		}
 	}
 }
 

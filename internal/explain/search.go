@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/stoker-build/stoker/internal/ledger"
 )
@@ -25,7 +26,19 @@ type place struct {
 	text string
 }
 
-func placeOf(s *ledger.Step) place { return place{s.File, s.Line, s.Text} }
+func placeOf(s *ledger.Step) place { return place{s.File, s.Line, textOf(s)} }
+
+// laid begins what the builder calls a step that lays a linked one upon an image.
+const laid = "LINK "
+
+// textOf is a step's text. What a step has laid upon an image is another step than that which
+// made it, also where both are one in the Dockerfile.
+func textOf(s *ledger.Step) string {
+	if strings.HasPrefix(s.LinkedAs, laid) {
+		return laid + s.Text
+	}
+	return s.Text
+}
 
 // spot is a place, upon a step.
 type spot struct {
@@ -66,7 +79,7 @@ func places(s *ledger.Step) []place {
 	if s.Line == 0 {
 		return []place{{text: string(s.Kind) + s.Text}, {text: string(s.Kind)}}
 	}
-	return []place{{file: s.File, text: s.Text}, {file: s.File, line: s.Line}}
+	return []place{{file: s.File, text: textOf(s)}, {file: s.File, line: s.Line}}
 }
 
 // first is what a step is made from first; empty for nothing.
@@ -236,7 +249,10 @@ func distance(a, b *ledger.Step) int {
 // cause is the first difference of a step and one of the pool, down what they are made from.
 func (s *search) cause(i, was int) Cause {
 	is, old := &s.now.steps[i], &s.pool.steps[was]
-	if len(is.On) != len(old.On) {
+	switch {
+	case is.Text == old.Text && is.Called() != old.Called():
+		return relinked.at(is)
+	case len(is.On) != len(old.On):
 		return elsewhere.at(is)
 	}
 	for n, id := range is.On {

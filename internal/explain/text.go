@@ -25,7 +25,7 @@ func Text(lines []Line) string {
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "ran\tcached\ttime\tbytes\tstep")
 	for _, l := range lines {
-		fmt.Fprintf(w, "%d\t%d\t%s\t%s\t%s:%d  %s\n", l.Ran, l.Cached, took(l.Seconds), l.size(), visible.Line(l.File), l.Line, text(l.Text))
+		fmt.Fprintf(w, "%d\t%d\t%s\t%s\t%s:%d  %s\n", l.Ran, l.Cached, took(l.Seconds), l.size(), visible.Line(l.File), l.Line, l.text())
 		for i, r := range l.Reasons {
 			if i == mostReasons {
 				fmt.Fprintf(w, "\t\t\t\t  and for %s more\n", plural.Of(len(l.Reasons)-i, "reason"))
@@ -36,6 +36,17 @@ func Text(lines []Line) string {
 	}
 	_ = w.Flush() // a strings.Builder never fails
 	return b.String()
+}
+
+// text is the line as the Dockerfile has it, and what was made of it.
+func (l Line) text() string {
+	switch {
+	case l.LinkedAs == "":
+		return text(l.Text)
+	case strings.HasPrefix(l.LinkedAs, laid):
+		return text(l.Text) + " (linked: laid upon its base image)"
+	}
+	return text(l.Text) + " (linked)"
 }
 
 // size is what a line's results take, as far as it is known.

@@ -59,6 +59,8 @@ type Vertex struct {
 	Results []Result
 	// Size is a layer's compressed size in bytes; 0 where it is not known.
 	Size int64
+	// Merge tells of a step that it lays its inputs upon each other as they are.
+	Merge bool
 }
 
 // Result is one record that a vertex leaves in a builder's cache.
@@ -168,9 +170,13 @@ func UponLayers(ref, digest string, layers []ID) Graph {
 func (g *Graph) addAnything(image Image) {
 	g.Images = append(g.Images, image)
 	if n := len(image.Layers); n > 0 {
-		top := image.Layers[n-1]
-		g.add(Vertex{ID: identify("any", top.String()), Kind: Any, Inputs: []ID{top}})
+		g.add(AnythingUpon(image.Layers[n-1]))
 	}
+}
+
+// AnythingUpon stands for whatever is built upon a vertex.
+func AnythingUpon(id ID) Vertex {
+	return Vertex{ID: identify("any", id.String()), Kind: Any, Inputs: []ID{id}}
 }
 
 // Lines returns the graph of a build of which no more is known than some lines of text:

@@ -16,6 +16,14 @@ func (s *Shared) Path(job int) []int32 {
 	return s.paths[job]
 }
 
+// PathWithout returns the vertices of a job but some. The caller must not change it.
+func (s *Shared) PathWithout(job int, without []ID) []int32 {
+	if len(without) == 0 {
+		return s.Path(job)
+	}
+	return slices.DeleteFunc(slices.Clone(s.Path(job)), func(v int32) bool { return slices.Contains(without, s.vertices[v].id) })
+}
+
 // JobsOf returns the jobs that have a vertex, in their order. The caller must not
 // change it.
 func (s *Shared) JobsOf(v int32) []int32 { return s.vertices[v].jobs }

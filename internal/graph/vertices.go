@@ -196,7 +196,7 @@ func (b *graphBuilder) merge(o operation, all []ID) *made {
 			flat = append(flat, id)
 		}
 	}
-	v := Vertex{ID: b.identity(o), Kind: Step, Name: o.name, Inputs: distinct(all)}
+	v := Vertex{ID: b.identity(o), Kind: Step, Name: o.name, Inputs: distinct(all), Merge: true}
 	b.merged[v.ID] = distinct(flat)
 	v.Results = []Result{{Description: Normalize(o.name), On: b.merged[v.ID]}}
 	b.add(v)

@@ -6,11 +6,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stoker-build/stoker/internal/cache"
+	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/registry"
 )
 
@@ -28,7 +30,11 @@ type Question struct {
 	// Platforms are those for which images were built on these; none means the
 	// node's own.
 	Platforms []ocispecs.Platform
-	Registry  *registry.Client
+	// Linked is what is known to be laid upon images, by their references without digests,
+	// and Memory tells which records runs of Stoker's made; nil for nothing.
+	Linked   map[string][]graph.Vertex
+	Memory   *cache.Memory
+	Registry *registry.Client
 }
 
 // Answer is what a node holds, judged for the images.
@@ -50,7 +56,11 @@ func Cache(ctx context.Context, n Node, q Question) (Answer, error) {
 	}
 	a := Answer{Images: slices.Clone(q.Images), Problems: make([]error, len(q.Images))}
 	f.fill(ctx, a)
-	a.Report = cache.ClassifyImages(records, a.Images, f.explain, func(name cache.Name) (int, bool) { return f.layers(ctx, name) })
+	for i := range a.Images {
+		name, _, _ := strings.Cut(a.Images[i].Ref, "@")
+		a.Images[i].Linked = q.Linked[name]
+	}
+	a.Report = cache.ClassifyImages(records, a.Images, q.Memory, f.explain, func(name cache.Name) (int, bool) { return f.layers(ctx, name) })
 	if ctx.Err() != nil {
 		return Answer{}, context.Cause(ctx)
 	}

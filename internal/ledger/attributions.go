@@ -33,7 +33,7 @@ const makingsKept = 24 * time.Hour
 // Open returns what is known of a daemon's records. What the memory learns from
 // then on is kept as it comes.
 func (a Attributions) Open(daemon string) (*cache.Memory, func() error, error) {
-	path := filepath.Join(a.Dir, strings.ReplaceAll(daemon, string(filepath.Separator), "-"))
+	path := a.path(daemon)
 	if err := os.MkdirAll(a.Dir, 0o700); err != nil {
 		return nil, nil, err
 	}
@@ -50,6 +50,23 @@ func (a Attributions) Open(daemon string) (*cache.Memory, func() error, error) {
 	}
 	log.memory = cache.NewMemory(known, made, log)
 	return log.memory, log.close, nil
+}
+
+// Read returns what is known of a daemon's records, and keeps nothing that is learned. Of a
+// daemon that has no name nothing is known.
+func (a Attributions) Read(daemon string) (*cache.Memory, error) {
+	if daemon == "" {
+		return cache.NewMemory(nil, nil, nil), nil
+	}
+	known, made, err := readAttributions(a.path(daemon))
+	if err != nil {
+		return nil, err
+	}
+	return cache.NewMemory(known, made, nil), nil
+}
+
+func (a Attributions) path(daemon string) string {
+	return filepath.Join(a.Dir, strings.ReplaceAll(daemon, string(filepath.Separator), "-"))
 }
 
 // attributionLog appends to a file. It implements the memory's keeper, which calls

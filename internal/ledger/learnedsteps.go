@@ -2,7 +2,7 @@ package ledger
 
 import "slices"
 
-// LearnedSteps are what earlier runs have seen of steps, by their texts.
+// LearnedSteps are what earlier runs have seen of steps, by what the builder calls them.
 type LearnedSteps map[string]LearnedStep
 
 // LearnedStep is what was seen of the steps of one text.
@@ -22,7 +22,7 @@ func (l LearnedSteps) Learn(steps []Step) {
 	of := map[string][]*Step{}
 	for i := range steps {
 		if s := &steps[i]; s.Kind == StepRun {
-			of[s.Text] = append(of[s.Text], s)
+			of[s.Called()] = append(of[s.Called()], s)
 		}
 	}
 	for text, all := range of {

@@ -51,10 +51,13 @@ const (
 type StepForm struct {
 	Kind StepKind `json:"kind"`
 	// Op is exec, copy, file or merge.
-	Op   string `json:"op,omitempty"`
-	Text string `json:"text"`
-	File string `json:"file,omitempty"`
-	Line int    `json:"line,omitempty"`
+	Op string `json:"op,omitempty"`
+	// Text is the step as the Dockerfile has it. LinkedAs is what it was built as, where it
+	// was linked by itself.
+	Text     string `json:"text"`
+	LinkedAs string `json:"linked_as,omitempty"`
+	File     string `json:"file,omitempty"`
+	Line     int    `json:"line,omitempty"`
 	// Env has a hash of the value of each variable, by which it can only be told whether
 	// two are the same.
 	Env map[string]string `json:"env,omitempty"`

@@ -144,7 +144,7 @@ func (s *Step) keeps(d *Dockerfile) string {
 func (s *Step) copies() bool { return len(s.actions) > 0 && s.actions[0].copy != nil }
 
 // BesideRun is why a step is not linked where a step of its chain may do anything.
-const BesideRun = "a RUN stands before or after it"
+const BesideRun = "a RUN stands before or after it: that needs the base image in any case, and what it leaves or reads is not known beforehand"
 
 // keepBesideRuns keeps what stands below or above a step that may do anything: what that
 // leaves, or reads, is not known before it has run.

@@ -82,14 +82,18 @@ func TestSame(t *testing.T) {
 		text := linked.Replace(strings.Replace(plain, tt.change, tt.by, 1))
 		text = strings.Replace(text, "ADD --link  --link=false", "ADD", 1)
 		to, toConfig := linktest.Definition(t, text)
-		if err := link.Same(from, to, all); (err == nil) != tt.same {
+		written, err := link.Same(from, to, all)
+		if before := written["LINK COPY --link --from=other --chown=5:6 a b /x/"]; tt.same && (len(written) != 4 || before != "COPY --from=other --chown=me:us a b /x/" || written["COPY --link --from=other --chown=5:6 a b /x/"] != before) {
+			t.Errorf("%s is changed: called are %q", tt.what, written)
+		}
+		if (err == nil) != tt.same {
 			t.Errorf("%s is changed: %v", tt.what, err)
 		}
 		if err := link.SameConfig(config, toConfig); (err == nil) != tt.config {
 			t.Errorf("%s is changed: the config: %v", tt.what, err)
 		}
 	}
-	if err := link.Same(from, from, all); err == nil {
+	if _, err := link.Same(from, from, all); err == nil {
 		t.Error("what is not linked is taken for linked")
 	}
 }

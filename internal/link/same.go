@@ -13,34 +13,50 @@ import (
 )
 
 // Same makes sure that a definition is another one with just some steps linked. The verdicts
-// are those of the steps that are to be.
-func Same(plain, linked *pb.Definition, verdicts []Verdict) error {
+// are those of the steps that are to be. It returns by what the linked steps are called now
+// what they were called before, which is how the Dockerfile has them.
+func Same(plain, linked *pb.Definition, verdicts []Verdict) (written map[string]string, err error) {
 	from, top, err := parse(plain)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	to, linkedTop, err := parse(linked)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c := comparison{plain: from, linked: to, edits: map[string]Edit{}, found: map[string]bool{}, known: map[[2]string]error{}}
+	c := comparison{plain: from, linked: to, edits: map[string]Edit{}, found: map[string]string{}, known: map[[2]string]error{}}
 	for _, v := range verdicts {
 		c.edits[v.op] = v.Edit
 	}
 	if err := c.same(top, linkedTop); err != nil {
-		return err
+		return nil, err
 	}
 	if len(c.found) != len(c.edits) {
-		return fmt.Errorf("%d of %d steps are linked", len(c.found), len(c.edits))
+		return nil, fmt.Errorf("%d of %d steps are linked", len(c.found), len(c.edits))
 	}
-	return nil
+	written = map[string]string{}
+	for was, merge := range c.found {
+		before := nameOf(plain, was)
+		written[nameOf(linked, merge)] = before
+		written[nameOf(linked, to[merge].Inputs[1].Digest)] = before
+	}
+	return written, nil
+}
+
+// nameOf is what a frontend calls an operation, without where it stands among others.
+func nameOf(def *pb.Definition, op string) string {
+	name := def.Metadata[op].GetDescription()["llb.customname"]
+	if _, rest, placed := strings.Cut(name, "] "); placed && strings.HasPrefix(name, "[") {
+		return rest
+	}
+	return name
 }
 
 // comparison holds the operations of two definitions against each other.
 type comparison struct {
 	plain, linked operations
-	edits         map[string]Edit // by the digests of plain operations
-	found         map[string]bool // of these, those that are linked
+	edits         map[string]Edit   // by the digests of plain operations
+	found         map[string]string // of these, those that are linked, with the digests of their merges
 	known         map[[2]string]error
 }
 
@@ -65,7 +81,7 @@ func (c *comparison) compare(a, b string) error {
 		return errDiffers
 	}
 	if e, is := c.edits[a]; is {
-		c.found[a] = true
+		c.found[a] = b
 		return c.isLink(x, y, e)
 	}
 	if !equalOps(x, y) {

@@ -72,6 +72,8 @@ type Job struct {
 	Number  int
 	Kind    string
 	Nothing bool // it needs none: its image is not built
+	// Unpulled are layers in its graph that are never pulled for it.
+	Unpulled []graph.ID
 }
 
 // Know takes what jobs do.
@@ -81,7 +83,7 @@ func (n *Node) Know(jobs []Job) {
 	n.Needs.Read(func(g *graph.Shared) {
 		n.space.book.Know(g)
 		for _, j := range jobs {
-			n.space.jobs[j.Number] = space.Job{Vertices: g.Path(j.Number), Kind: j.Kind, Nothing: j.Nothing}
+			n.space.jobs[j.Number] = space.Job{Vertices: g.PathWithout(j.Number, j.Unpulled), Kind: j.Kind, Nothing: j.Nothing}
 		}
 	})
 }

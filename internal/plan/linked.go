@@ -11,6 +11,17 @@ import (
 type Proved struct {
 	Images []string // by their digests
 	Plain  *Job
+	// Written has by what the builder calls these steps now what the Dockerfile has.
+	Written map[string]string
+}
+
+// AsWritten returns a step as the Dockerfile has it, by what the builder calls it; the same
+// where it was not linked.
+func (p *Proved) AsWritten(called string) string {
+	if p != nil && p.Written[called] != "" {
+		return p.Written[called]
+	}
+	return called
 }
 
 // Holds tells whether a job's build makes the same image as without links, by the images that

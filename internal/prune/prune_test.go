@@ -50,7 +50,7 @@ func judge(records []cache.Record, all []graph.ImageLayers, named ...cache.Image
 		}
 		return 0, false
 	}
-	return Cache{Node: "node", Report: cache.ClassifyImages(records, named, explain, ask), Problems: make([]error, len(named))}
+	return Cache{Node: "node", Report: cache.ClassifyImages(records, named, nil, explain, ask), Problems: make([]error, len(named))}
 }
 
 func named(images ...graph.ImageLayers) (list []cache.Image) {

@@ -48,7 +48,7 @@ func (r *run) ask(ctx context.Context, tasks []*task) *surveying {
 	watch := every.Interval(silentInterval, func() { r.anySilent(ctx) })
 	err := r.askNodes(ctx, jobs, func(job *plan.Job, g graph.Graph, err error) {
 		a := r.answerOf(job, g, err)
-		r.steps.Take(job.Source.Name(), g)
+		r.steps.Take(job.Source.Name(), g, job.Proved.AsWritten)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		t := of[job]

@@ -76,6 +76,19 @@ type Planned struct {
 	Steps []ledger.Step `json:"-"`
 }
 
+// Keeps tells why a step that copies, by its line and its text, is not linked in some job;
+// empty where it is in all, or nothing was found out.
+func (p Planned) Keeps(line int, text string) string {
+	i := slices.IndexFunc(p.Links, func(s autolink.Step) bool { return s.Why != "" && s.Line == line && s.Text == text })
+	if i < 0 { // what is said of whole jobs
+		i = slices.IndexFunc(p.Links, func(s autolink.Step) bool { return s.Why != "" && s.Text == "" })
+	}
+	if i < 0 {
+		return ""
+	}
+	return p.Links[i].Why
+}
+
 // Forecast tells what Run would do with the same options, and builds nothing.
 // It asks the registry, and the nodes if there are any; the ledger is not used. It tells
 // what the run would come to on some numbers of nodes, too, by a pace of earlier runs.

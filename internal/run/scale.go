@@ -37,7 +37,7 @@ func (r *run) scales(tasks []*task, nodes []int, pace ledger.Pace) []Scale {
 			}
 		}
 		for _, t := range tasks {
-			s.jobs = append(s.jobs, slices.Sorted(slices.Values(g.Path(t.number))))
+			s.jobs = append(s.jobs, slices.Sorted(slices.Values(g.PathWithout(t.number, t.known.unpulled))))
 		}
 	})
 	s.pace, s.workers = pace, r.Workers

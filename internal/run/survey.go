@@ -102,7 +102,7 @@ func (r *run) know(tasks []*task) {
 func (p *place) know(tasks []*task) {
 	jobs := make([]node.Job, len(tasks))
 	for i, t := range tasks {
-		jobs[i] = node.Job{Number: t.number, Kind: t.job.Kind}
+		jobs[i] = node.Job{Number: t.number, Kind: t.job.Kind, Unpulled: t.known.unpulled}
 	}
 	p.node.Know(jobs)
 }
@@ -127,6 +127,7 @@ type answer struct {
 	assembly  *assembly
 	byBuilder string
 	linked    bool
+	unpulled  []graph.ID
 }
 
 // isKnown tells whether it is known what the job does, or that it cannot be built.
@@ -146,7 +147,7 @@ func (r *run) answerOf(job *plan.Job, g graph.Graph, err error) answer {
 	}
 	if a.known {
 		a.assembly, a.byBuilder = r.recipes.assemblyOf(job, g)
-		a.linked = g.Linked != nil
+		a.linked, a.unpulled = g.Linked != nil, unpulled(job, &g)
 	}
 	return a
 }
@@ -155,6 +156,7 @@ func (r *run) answerOf(job *plan.Job, g graph.Graph, err error) answer {
 func (t *task) take(a answer) {
 	t.known.images, t.known.demands, t.known.parts, t.known.unreached = a.images, a.demands, a.parts, time.Time{}
 	t.known.assembly, t.known.byBuilder, t.known.linked = a.assembly, a.byBuilder, a.linked
+	t.known.unpulled = a.unpulled
 	if errors.Is(a.err, builder.ErrUnreachable) {
 		t.known.unreached = time.Now()
 	}
@@ -230,13 +232,16 @@ func (r *run) learnGraph(t *task, g graph.Graph) {
 		t.known.parts.Join(g)
 		g = *t.known.parts
 	}
-	r.steps.Take(t.job.Source.Name(), g)
+	r.steps.Take(t.job.Source.Name(), g, t.job.Proved.AsWritten)
 	known := r.inherited(t, g)
 	defer r.settleHeir(t, known)
 	if !r.needs.Learn(t.number, g) {
 		return
 	}
-	r.scheduler.call(func() { r.know([]*task{t}) }) // a node may have come late
+	r.scheduler.call(func() { // a node may have come late
+		t.known.unpulled = unpulled(t.job, &g)
+		r.know([]*task{t})
+	})
 	if len(t.known.images) == 0 || len(t.after) > 0 {
 		return // it was not known before, or another job has made it
 	}

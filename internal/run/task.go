@@ -57,6 +57,8 @@ type knowledge struct {
 	assembly  *assembly
 	byBuilder string
 	linked    bool // it only lays layers upon its base
+	// unpulled are the layers in its graph that are never pulled for it.
+	unpulled []graph.ID
 	// untold is why it is not known what the job does.
 	untold error
 }

@@ -46,8 +46,9 @@ func New(hide func(string) string) *Book {
 	return &Book{hide: hide, seed: maphash.MakeSeed(), forms: map[uint64]*ledger.StepForm{}, known: map[graph.ID]*entry{}}
 }
 
-// Take takes the steps of a job, by its Dockerfile's name and its graph.
-func (b *Book) Take(file string, g graph.Graph) {
+// Take takes the steps of a job, by its Dockerfile's name and its graph. Written tells, of
+// what the builder calls a step, how the Dockerfile has it.
+func (b *Book) Take(file string, g graph.Graph, written func(called string) string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for i := range g.Images {
@@ -59,7 +60,7 @@ func (b *Book) Take(file string, g graph.Graph) {
 			continue
 		}
 		if d, told := g.Detail(v.ID); told {
-			b.add(v.ID, b.formOf(v.Kind, file, &d), d.On)
+			b.add(v.ID, b.formOf(v.Kind, file, written(d.Text), &d), d.On)
 		}
 	}
 }
@@ -91,18 +92,21 @@ func (b *Book) note(id graph.ID, e *entry) {
 }
 
 // formOf returns the form of a step, which many have.
-func (b *Book) formOf(kind graph.Kind, file string, d *graph.Detail) *ledger.StepForm {
-	key := b.keyOf(kind, file, d)
+func (b *Book) formOf(kind graph.Kind, file, text string, d *graph.Detail) *ledger.StepForm {
+	key := b.keyOf(kind, file, text, d)
 	if b.forms[key] == nil {
-		b.forms[key] = b.newForm(kind, file, d)
+		b.forms[key] = b.newForm(kind, file, text, d)
 	}
 	return b.forms[key]
 }
 
-func (b *Book) newForm(kind graph.Kind, file string, d *graph.Detail) *ledger.StepForm {
-	f := &ledger.StepForm{Kind: ledger.StepRun, Op: string(d.Op), Text: b.hide(d.Text), Line: d.Line, Files: d.Files, Parts: map[string]string{}, Owner: b.hide(d.Owner)}
+func (b *Book) newForm(kind graph.Kind, file, text string, d *graph.Detail) *ledger.StepForm {
+	f := &ledger.StepForm{Kind: ledger.StepRun, Op: string(d.Op), Text: b.hide(text), Line: d.Line, Files: d.Files, Parts: map[string]string{}, Owner: b.hide(d.Owner)}
 	if kind == graph.Source {
 		f.Kind = ledger.StepSource
+	}
+	if text != d.Text {
+		f.LinkedAs = b.hide(d.Text)
 	}
 	if d.Line > 0 {
 		f.File = b.hide(file)
@@ -136,7 +140,7 @@ func (b *Book) hashOf(name, assignment string) string {
 }
 
 // keyOf is equal for details of the same form.
-func (b *Book) keyOf(kind graph.Kind, file string, d *graph.Detail) uint64 {
+func (b *Book) keyOf(kind graph.Kind, file, text string, d *graph.Detail) uint64 {
 	var h maphash.Hash
 	h.SetSeed(b.seed)
 	put := func(text string) {
@@ -144,7 +148,7 @@ func (b *Book) keyOf(kind graph.Kind, file string, d *graph.Detail) uint64 {
 		_ = h.WriteByte(0)
 	}
 	put(string(rune(kind)) + strconv.Itoa(d.Line))
-	for _, text := range []string{string(d.Op), file, d.Text, d.Owner} {
+	for _, text := range []string{string(d.Op), file, text, d.Text, d.Owner} {
 		put(text)
 	}
 	for _, texts := range [][]string{d.Env, d.Caches} {
