@@ -102,8 +102,10 @@ func (f *file) stage(st instructions.Stage) stage {
 }
 
 // names tells whether an instruction has a variable's name in it, in whatever way.
-func (i instruction) names(variable string) bool {
-	for rest := i.text; ; {
+func (i instruction) names(variable string) bool { return naming(i.text, variable) }
+
+func naming(text, variable string) bool {
+	for rest := text; ; {
 		at := strings.Index(rest, variable)
 		if at < 0 {
 			return false

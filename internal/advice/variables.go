@@ -1,18 +1,15 @@
 package advice
 
 import (
-	"crypto/sha256"
+	"cmp"
 	"fmt"
-	"io"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
 
-	"github.com/moby/buildkit/frontend/dockerfile/instructions"
-
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/plural"
 )
 
 // worthSeconds is how much a misplaced variable must cost, where that is known.
@@ -27,218 +24,203 @@ var readUnnamed = regexp.MustCompile(`^(PATH|HOME|USER|SHELL|TZ|LANG|LANGUAGE|LC
 var changing = regexp.MustCompile(`(^|_)(SHA|SHA1|SHA256|COMMIT|REVISION|REV|VCS_REF|GIT_REF|DATE|TIME|TIMESTAMP|BUILD_ID|BUILD_NUMBER|RUN_ID|RUN_NUMBER|CACHEBUST|CACHE_BUST)$`)
 
 // misplaced finds variables that differ from job to job, or from run to run, and stand
-// above steps that do not name them.
+// above steps that name neither them nor what is made of them.
 func (f *file) misplaced() (all []Advice) {
+	x := newFlux(f)
 	for _, st := range f.stages {
-		for _, name := range st.declared() {
-			if a, is := f.misplacedIn(st, name); is {
-				all = append(all, a)
+		for _, m := range x.moves(st) {
+			if !m.timed || m.unknown || m.seconds >= worthSeconds {
+				all = append(all, f.advised(m))
 			}
 		}
 	}
 	return all
 }
 
-// declared are the variables of a stage, each once.
-func (st stage) declared() (names []string) {
-	for _, i := range st.all {
-		for _, name := range sets(i.command) {
-			if !slices.Contains(names, name) && !readUnnamed.MatchString(name) {
-				names = append(names, name)
+// flux is what changes in a Dockerfile.
+type flux struct {
+	*file
+	// changes tells of each assignment whether what it gives differs from job to job, or from
+	// run to run, by what was seen of the steps between it and the next one of that variable.
+	changes map[assignment]change
+	// before is what changes as the Dockerfile is.
+	before fickle
+}
+
+func newFlux(f *file) *flux {
+	x := &flux{file: f, changes: map[assignment]change{}}
+	for _, st := range f.stages {
+		for n, i := range st.all {
+			for _, name := range sets(i.command) {
+				to := st.to
+				if next := slices.IndexFunc(st.all[n+1:], func(i instruction) bool { return slices.Contains(sets(i.command), name) }); next >= 0 {
+					to = st.all[n+1+next].first
+				}
+				c := x.seen(name, i.last, to)
+				c.byRun = c.byRun || isArg(i.command) && f.isGiven(name) && changing.MatchString(strings.ToUpper(name))
+				x.changes[assignment{i.first, name}] = c
 			}
 		}
 	}
-	return names
+	x.before = x.fickle(asWritten)
+	return x
 }
 
-// sets are the variables that an instruction declares.
-func sets(c instructions.Command) (names []string) {
-	switch c := c.(type) {
-	case *instructions.ArgCommand:
-		for _, arg := range c.Args {
-			names = append(names, arg.Key)
-		}
-	case *instructions.EnvCommand:
-		for _, e := range c.Env {
-			names = append(names, e.Key)
-		}
-	}
-	return names
-}
-
-func (f *file) misplacedIn(st stage, name string) (a Advice, is bool) {
-	byJob, byRun := f.changes(name)
-	move, below, movable := st.move(name)
-	if !byJob && !byRun || !movable {
-		return a, false
-	}
-	first := move[0].first
-	plain, without := f.keys(name)
-	affected := map[string][]*ledger.Step{}
-	var order []string
-	var spared []*ledger.Step
-	for _, s := range f.steps {
-		if s.Line <= first || s.Line > below || !without[s.ID].free || plain[s.ID].free {
+// seen tells how a variable changes in the steps between two lines. Two values in one job are
+// none: only steps of the same line are compared.
+func (x *flux) seen(name string, from, to int) (c change) {
+	values := map[int]string{}
+	for _, s := range x.steps {
+		hash, has := s.Env[name]
+		if !has || s.Line <= from || s.Line > to {
 			continue
 		}
-		if affected[s.Text] == nil {
-			order = append(order, s.Text)
+		if other, known := values[s.Line]; known && other != hash {
+			c.byJob = true
 		}
-		affected[s.Text] = append(affected[s.Text], s)
-		spared = append(spared, s)
+		values[s.Line] = hash
+		l := x.given.Learned[s.Called()]
+		was, had := l.Env[name]
+		c.byRun = c.byRun || slices.Contains(l.Varied, name) || had && was != hash
 	}
-	p := priceOf{learned: f.given.Learned}
-	for _, text := range order {
-		p.add(text, makings(affected[text], without, byJob, byRun))
+	return c
+}
+
+func (f *file) isGiven(name string) bool {
+	return slices.ContainsFunc(f.jobs, func(j *plan.Job) bool { return j.Options.BuildArgs[name] != "" })
+}
+
+// move is a group of instructions that can be moved, and what that spares.
+type move struct {
+	group
+	priceOf
+	byJob, byRun bool
+	makings      int
+	spared       []*ledger.Step
+}
+
+// moves are what can be moved of a stage, and spares something: what hangs on one variable,
+// or on several where that spares more than any of them alone, since the others would still change.
+func (x *flux) moves(st stage) (all []move) {
+	var roots, byRun, byJob []string
+	for _, name := range st.declared() {
+		c := change{}
+		for _, i := range st.all {
+			of := x.changes[assignment{i.first, name}]
+			c.byJob, c.byRun = c.byJob || of.byJob, c.byRun || of.byRun
+		}
+		if c.byRun {
+			byRun = append(byRun, name)
+		}
+		if c.byJob {
+			byJob = append(byJob, name)
+		}
+		if c.byRun || c.byJob {
+			roots = append(roots, name)
+		}
 	}
-	if len(spared) == 0 || p.timed && !p.unknown && p.seconds < worthSeconds {
-		return a, false
+	most := move{}
+	for _, name := range roots {
+		if m := x.moveOf(st, []string{name}); m.makings > 0 {
+			all = append(all, m)
+			most = dearest(most, m)
+		}
 	}
+	for _, together := range [][]string{byRun, byJob, roots} {
+		if len(together) < 2 {
+			continue
+		}
+		if m := x.moveOf(st, together); m.costs(most) > 0 {
+			all, most = []move{m}, m
+		}
+	}
+	return all
+}
+
+func dearest(a, b move) move {
+	if b.costs(a) > 0 {
+		return b
+	}
+	return a
+}
+
+// costs compares what two moves spare.
+func (m move) costs(other move) int {
+	return cmp.Or(cmp.Compare(m.seconds, other.seconds), cmp.Compare(m.makings, other.makings))
+}
+
+// moveOf tells what is spared where all is moved that hangs on some variables.
+func (x *flux) moveOf(st stage, roots []string) move {
+	m := move{group: st.group(roots), priceOf: priceOf{learned: x.given.Learned}}
+	if len(m.some) == 0 || x.isSet(st, m.names, m.some[0].first) {
+		return m
+	}
+	after := x.fickle(func(other stage) []instruction {
+		if other.from == st.from {
+			return m.reordered(st)
+		}
+		return other.all
+	})
+	with, without := x.standings(x.before, group{}), x.standings(after, m.group)
+	var order []string
+	of := map[string][]*ledger.Step{}
+	for _, s := range x.steps {
+		if of[s.Called()] == nil {
+			order = append(order, s.Called())
+		}
+		of[s.Called()] = append(of[s.Called()], s)
+	}
+	for _, called := range order {
+		m.spare(called, of[called], with, without)
+	}
+	return m
+}
+
+// spare adds what is spared of the steps of a text: makings of those that are others only
+// since the variables are, and in a later run all of those that are the same then.
+func (m *move) spare(called string, steps []*ledger.Step, with, without map[string]standing) {
+	were, are, again := map[key]int{}, map[key]int{}, map[key]bool{}
+	for _, s := range steps {
+		were[with[s.ID].key]++
+		are[without[s.ID].key]++
+		if without[s.ID].stays && !with[s.ID].stays {
+			again[without[s.ID].key] = true
+		}
+	}
+	for _, s := range steps {
+		if k := without[s.ID].key; again[k] || are[k] > were[with[s.ID].key] {
+			m.spared = append(m.spared, s)
+		}
+	}
+	makings := len(were) - len(are) + len(again)
+	m.byJob, m.byRun = m.byJob || len(were) > len(are), m.byRun || len(again) > 0
+	m.makings += makings
+	m.add(called, makings)
+}
+
+// advised tells people of a move.
+func (f *file) advised(m move) Advice {
 	when := "from run to run"
 	switch {
-	case byJob && byRun:
+	case m.byJob && m.byRun:
 		when = "from job to job and from run to run"
-	case byJob:
+	case m.byJob:
 		when = "from job to job"
 	}
-	lines := linesOf(spared)
-	a = Advice{Rule: MisplacedVariable, File: f.name, Line: first, Jobs: f.namesOf(spared), Price: p.price(),
-		Text: fmt.Sprintf("%s changes %s, and the steps below it that do not name it are run anew each time: %s", name, when, lines)}
-	a.Remedy = fmt.Sprintf("move %s below line %d", named(move), below)
-	a.Patch = f.patch(f.moved(move, below))
-	return a, true
-}
-
-// changes tells whether a variable differs between jobs, and whether between runs.
-func (f *file) changes(name string) (byJob, byRun bool) {
-	values := map[string]bool{}
-	for _, s := range f.steps {
-		hash, has := s.Env[name]
-		if !has {
-			continue
-		}
-		values[hash] = true
-		l := f.given.Learned[s.Text]
-		was, had := l.Env[name]
-		byRun = byRun || slices.Contains(l.Varied, name) || had && was != hash
+	changes, them := " changes ", "it"
+	if len(m.roots) > 1 {
+		changes, them = " change ", "them"
 	}
-	given := slices.ContainsFunc(f.jobs, func(j *plan.Job) bool { return j.Options.BuildArgs[name] != "" })
-	return len(values) > 1, byRun || given && changing.MatchString(strings.ToUpper(name))
-}
-
-// move returns the instructions of a stage that are about a variable and nothing else, and
-// the line below which they can stand: that before the first other one that names it, or
-// the stage's last step.
-func (st stage) move(name string) (some []instruction, below int, possible bool) {
-	for _, i := range st.all {
-		switch {
-		case len(some) == 0 && !slices.Contains(sets(i.command), name):
-			continue
-		case i.names(name) && isAbout(i, name):
-			some = append(some, i)
-			continue
-		case len(some) > 0 && i.names(name):
-			return some, below, below > some[0].first
-		}
-		if isStep(i.command) {
-			below = i.last
-		}
+	text := plural.And(m.roots) + changes + when + ", and the steps below " + them + " that "
+	if made := m.made(); len(made) > 0 {
+		text += "name neither " + them + " nor what is made of " + them + " (" + strings.Join(made, ", ") + ")"
+	} else {
+		text += "do not name " + them
 	}
-	return some, below, len(some) > 0 && below > some[0].first
-}
-
-// isAbout tells that an instruction sets one variable, or labels, and so can be moved with it.
-func isAbout(i instruction, name string) bool {
-	if _, is := i.command.(*instructions.LabelCommand); is {
-		return true
-	}
-	all := sets(i.command)
-	return len(all) == 1 && all[0] == name
-}
-
-func isStep(c instructions.Command) bool {
-	switch c.(type) {
-	case *instructions.RunCommand, *instructions.CopyCommand, *instructions.AddCommand, *instructions.WorkdirCommand:
-		return true
-	}
-	return false
-}
-
-// standing is what a step is, and whether that is whatever the variable is.
-type standing struct {
-	key  [sha256.Size]byte
-	free bool
-}
-
-// keys tell what all steps are, with a variable and without it where nothing names it.
-func (f *file) keys(name string) (with, without map[string]standing) {
-	with, without = map[string]standing{}, map[string]standing{}
-	forms, dropped := map[*ledger.StepForm]standing{}, map[*ledger.StepForm]standing{}
-	for i := range f.given.Steps {
-		s := &f.given.Steps[i]
-		if _, known := forms[s.StepForm]; !known {
-			in, is := f.at(s.Line)
-			forms[s.StepForm] = ofForm(s.StepForm, name, false)
-			dropped[s.StepForm] = ofForm(s.StepForm, name, is && s.File == f.name && !in.names(name))
-		}
-		with[s.ID] = standingOf(s, forms[s.StepForm], with)
-		without[s.ID] = standingOf(s, dropped[s.StepForm], without)
-	}
-	return with, without
-}
-
-// ofForm is how steps of a form stand by themselves.
-func ofForm(form *ledger.StepForm, name string, drop bool) (out standing) {
-	_, has := form.Env[name]
-	out.free = !has || drop
-	h := sha256.New()
-	for _, m := range []map[string]string{form.Env, form.Parts, form.Files} {
-		for _, k := range slices.Sorted(maps.Keys(m)) {
-			if !drop || k != name {
-				fmt.Fprintf(h, "%q=%q ", k, m[k])
-			}
-		}
-	}
-	copy(out.key[:], h.Sum(nil))
-	return out
-}
-
-// standingOf is how a step stands upon what it is made from.
-func standingOf(s *ledger.Step, form standing, known map[string]standing) standing {
-	out := standing{free: form.free}
-	h := sha256.New()
-	_, _ = h.Write(form.key[:]) // a hash takes all
-	if s.Kind != ledger.StepRun {
-		_, _ = io.WriteString(h, s.ID)
-	}
-	for _, on := range s.On {
-		below, is := known[on]
-		if !is {
-			_, _ = io.WriteString(h, on)
-			continue
-		}
-		out.free = out.free && below.free
-		_, _ = h.Write(below.key[:])
-	}
-	copy(out.key[:], h.Sum(nil))
-	return out
-}
-
-// makings is how many makings of a line's steps would be spared: those that are others only
-// since the variable is, and in a later run all.
-func makings(steps []*ledger.Step, without map[string]standing, byJob, byRun bool) int {
-	distinct := map[[sha256.Size]byte]bool{}
-	for _, s := range steps {
-		distinct[without[s.ID].key] = true
-	}
-	n := 0
-	if byJob {
-		n += len(steps) - len(distinct)
-	}
-	if byRun {
-		n += len(distinct)
-	}
-	return n
+	return Advice{Rule: MisplacedVariable, File: f.name, Line: m.some[0].first, Jobs: f.namesOf(m.spared), Price: m.price(),
+		Text:   text + " are run anew each time: " + linesOf(m.spared),
+		Remedy: fmt.Sprintf("move %s below line %d", named(m.some), m.below),
+		Patch:  f.patch(f.moved(m.some, m.below))}
 }
 
 // named says which instructions are meant.
@@ -247,7 +229,7 @@ func named(some []instruction) string {
 	for _, i := range some {
 		words = append(words, fmt.Sprintf("%s (line %d)", strings.ToUpper(i.command.Name()), i.first))
 	}
-	return strings.Join(words, " and ")
+	return plural.And(words)
 }
 
 // linesOf says where steps stand.

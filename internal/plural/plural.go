@@ -26,3 +26,12 @@ func Some(names []string, most int, between string) string {
 	}
 	return list
 }
+
+// And lists all of some names, as a sentence has them.
+func And(names []string) string {
+	last := len(names) - 1
+	if last < 1 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:last], ", ") + " and " + names[last]
+}

@@ -113,7 +113,7 @@ func (m Missing) String() string {
 	if len(m.Shards) == 1 {
 		word, verb = "shard", "is"
 	}
-	return fmt.Sprintf("%s %s of %d %s not among these runs: %d of %s", word, list(names), m.Of, verb, m.Jobs, plural.Of(m.AllJobs, "job"))
+	return fmt.Sprintf("%s %s of %d %s not among these runs: %d of %s", word, plural.And(names), m.Of, verb, m.Jobs, plural.Of(m.AllJobs, "job"))
 }
 
 // Group is jobs that ended in the same way.
@@ -165,13 +165,4 @@ func some(names []string) string {
 		shown = append(shown, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(shown, ", ")
-}
-
-// list joins words as a sentence does.
-func list(words []string) string {
-	if len(words) < 2 {
-		return strings.Join(words, "")
-	}
-	last := len(words) - 1
-	return strings.Join(words[:last], ", ") + " and " + words[last]
 }
