@@ -34,7 +34,17 @@ type sarifDriver struct {
 }
 
 type sarifRule struct {
-	ID string `json:"id"`
+	ID    string        `json:"id"`
+	Short *sarifMessage `json:"shortDescription,omitempty"`
+	Help  *sarifMessage `json:"help,omitempty"`
+}
+
+func newSarifRule(id string) sarifRule {
+	text, is := ruleTexts[id]
+	if !is {
+		return sarifRule{ID: id}
+	}
+	return sarifRule{id, &sarifMessage{text.finds}, &sarifMessage{text.help}}
 }
 
 // sarifInvocation has what stands in no file.
@@ -109,10 +119,10 @@ func (r *Report) SARIF(version, dir string, rewrite func(string) string) SARIF {
 
 // ruleOf returns the number of a rule, which is a new one where it is not known.
 func (d *sarifDriver) ruleOf(id string) int {
-	at := slices.Index(d.Rules, sarifRule{id})
+	at := slices.IndexFunc(d.Rules, func(r sarifRule) bool { return r.ID == id })
 	if at < 0 {
 		at = len(d.Rules)
-		d.Rules = append(d.Rules, sarifRule{id})
+		d.Rules = append(d.Rules, newSarifRule(id))
 	}
 	return at
 }

@@ -26,7 +26,10 @@ func TestSARIF(t *testing.T) {
 			Tool struct {
 				Driver struct {
 					Name  string
-					Rules []struct{ ID string }
+					Rules []struct {
+						ID                     string
+						ShortDescription, Help struct{ Text string }
+					}
 				}
 			}
 			Invocations []struct {
@@ -55,6 +58,11 @@ func TestSARIF(t *testing.T) {
 		t.Fatalf("%v\n%s", err, data)
 	}
 	run := log.Runs[0]
+	for _, r := range run.Tool.Driver.Rules {
+		if r.ShortDescription.Text == "" || r.Help.Text == "" {
+			t.Errorf("it is not said what %s finds, and what helps", r.ID)
+		}
+	}
 	var got []string
 	for _, r := range run.Results {
 		if id := run.Tool.Driver.Rules[r.RuleIndex].ID; id != r.RuleID {
@@ -82,6 +90,15 @@ func TestSARIF(t *testing.T) {
 	empty, err := json.Marshal(of(1, 0).SARIF("1", "/w", asIs))
 	if err != nil || !strings.Contains(string(empty), `"results":[]`) || strings.Contains(string(empty), "null") {
 		t.Errorf("nothing found: %v\n%s", err, empty)
+	}
+}
+
+// Each rule says what it finds, and what helps.
+func TestRuleTexts(t *testing.T) {
+	for _, kind := range kinds {
+		if text := ruleTexts[string(kind)]; text.finds == "" || text.help == "" {
+			t.Errorf("nothing is said of %s", kind)
+		}
 	}
 }
 
