@@ -7,6 +7,7 @@ import (
 	"hash"
 	"io/fs"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/moby/patternmatcher"
@@ -56,10 +57,15 @@ func readFiles(dir string, t graph.Taken, ignore ignored) map[string]string {
 		if linked(dir, root) {
 			return nil
 		}
+		directories := sha256.New()
 		err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
 			d.hash = sha256.New()
-			if err := d.visit(root, path, e, err); err != nil || e.IsDir() {
+			if err := d.visit(root, path, e, err); err != nil {
 				return err
+			}
+			if e.IsDir() {
+				_, _ = directories.Write(d.hash.Sum(nil)) // a hash takes all
+				return nil
 			}
 			note(digests, all, dir, path, d.hash)
 			return nil
@@ -67,6 +73,7 @@ func readFiles(dir string, t graph.Taken, ignore ignored) map[string]string {
 		if err != nil {
 			return nil
 		}
+		note(digests, all, dir, root+"/", directories)
 	}
 	if len(digests) > mostNamed {
 		return map[string]string{t.Path: shortDigest(all)}
@@ -74,11 +81,15 @@ func readFiles(dir string, t graph.Taken, ignore ignored) map[string]string {
 	return digests
 }
 
-// note adds a file that was read. What is left out of what is sent was not.
+// note adds a file that was read, or directories. What is left out of what is sent was not.
 func note(digests map[string]string, all hash.Hash, dir, path string, read hash.Hash) {
 	name, err := filepath.Rel(dir, path)
 	if digest := shortDigest(read); err == nil && digest != nothingRead {
-		digests[filepath.ToSlash(name)] = digest
+		name = filepath.ToSlash(name)
+		if strings.HasSuffix(path, "/") {
+			name += "/"
+		}
+		digests[name] = digest
 		fmt.Fprintln(all, name, digest)
 	}
 }

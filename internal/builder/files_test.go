@@ -37,7 +37,7 @@ func TestFiles(t *testing.T) {
 	read := func(taken graph.Taken) map[string]string { return newFiles().of(dir, taken, ignore) }
 	src, pattern, many := graph.Taken{Path: "/src"}, graph.Taken{Path: "/*.txt", Wildcard: true}, graph.Taken{Path: "/many"}
 	before, all := read(src), read(many)
-	if names := slices.Sorted(maps.Keys(before)); !slices.Equal(names, []string{"src/a.py", "src/b.py"}) {
+	if names := slices.Sorted(maps.Keys(before)); !slices.Equal(names, []string{"src/", "src/a.py", "src/b.py"}) {
 		t.Errorf("of a directory: %v", names)
 	}
 	if got := read(pattern); len(got) != 1 || got["other.txt"] == "" {
@@ -49,11 +49,22 @@ func TestFiles(t *testing.T) {
 	write("src/b.py", "changed")
 	write("src/left.out", "changed")
 	write("many/7", "changed")
-	if after := read(src); len(after) != 2 || after["src/a.py"] != before["src/a.py"] || after["src/b.py"] == before["src/b.py"] {
+	if after := read(src); len(after) != 3 || after["src/"] != before["src/"] || after["src/a.py"] != before["src/a.py"] || after["src/b.py"] == before["src/b.py"] {
 		t.Errorf("before %v, and after %v", before, after)
 	}
 	if read(many)["/many"] == all["/many"] {
 		t.Error("one of many files has changed, and that is not told")
+	}
+	// A directory without files is taken, too.
+	before = read(src)
+	if err := os.Mkdir(filepath.Join(dir, "src", "empty"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if after := read(src); after["src/"] == before["src/"] || after["src/a.py"] != before["src/a.py"] || len(after) != 3 {
+		t.Errorf("with a directory more: before %v, and after %v", before, after)
+	}
+	if got := read(graph.Taken{Path: "/src/empty"}); len(got) != 1 || got["src/empty/"] == "" {
+		t.Errorf("of an empty directory: %v", got)
 	}
 	if got := read(graph.Taken{Path: "/nowhere"}); got != nil {
 		t.Errorf("of what is not there: %v", got)

@@ -58,6 +58,9 @@ func questionOf(job *plan.Job) (question, error) {
 		}
 		q.opts["platform"] = strings.Join(names, ",")
 	}
+	if o.NoCache || len(o.NoCacheFilter) > 0 {
+		q.opts["no-cache"] = strings.Join(o.NoCacheFilter, ",")
+	}
 	if o.Pull {
 		q.opts["image-resolve-mode"] = pb.AttrImageResolveModeForcePull
 	}

@@ -134,6 +134,7 @@ const (
 	Changed  Kind = "changed"  // the Dockerfile
 	Gone     Kind = "gone"     // nothing differs
 	Repeated Kind = "repeated" // the very same step, in this run
+	Asked    Kind = "asked"    // the cache was not to be used
 	New      Kind = "new"      // nothing like it was there
 	Untold   Kind = "unknown"
 )
@@ -141,9 +142,10 @@ const (
 var (
 	gone      = Cause{Kind: Gone, Text: "the same step as in the earlier run: its result was not in the cache any more, or is on another builder"}
 	repeated  = Cause{Kind: Repeated, Text: "the same step more than once: its result was removed meanwhile, an attempt failed, or each node made its own"}
+	asked     = Cause{Kind: Asked, Text: "the cache was not to be used (--no-cache)"}
 	unlike    = Cause{Kind: New, Text: "the earlier run had no step like it"}
 	untold    = Cause{Kind: Untold, Text: "the files that it takes of the context are too many, or too large, to be compared"}
-	inserted  = Cause{Kind: Changed, Text: "a step was put in, or left out"}
+	inserted  = Cause{Kind: Changed, Text: "a step was put in, left out or moved"}
 	relinked  = Cause{Kind: Changed, Text: "it was linked by itself in one of the two, and not in the other (--auto-link)"}
 	elsewhere = Cause{Kind: Other, Text: "it is made from something else"}
 )
@@ -162,13 +164,16 @@ func difference(was, is *ledger.Step) Cause {
 	switch {
 	case was.Kind != ledger.StepRun || is.Kind != ledger.StepRun:
 		return ofBases(was, is)
-	case was.Text != is.Text && was.Called() != is.Called():
+	case was.Text != is.Text && was.Called() != is.Called() && !sameCommand(was, is):
 		return Cause{Kind: Changed, Text: "the line itself changed"}
 	}
 	if names := differing(was.Env, is.Env); len(names) > 0 {
 		return Cause{Kind: Variable, Text: "ARG or ENV " + list(names) + " changed"}
 	}
 	if names := differing(was.Files, is.Files); len(names) > 0 {
+		if files := slices.DeleteFunc(slices.Clone(names), isDirectory); len(files) > 0 {
+			names = files
+		}
 		return Cause{Kind: File, Text: ofFiles(names) + " changed"}
 	}
 	if names := differing(was.Parts, is.Parts); len(names) > 0 {
@@ -177,10 +182,22 @@ func difference(was, is *ledger.Step) Cause {
 	return elsewhere
 }
 
+// sameCommand tells that two RUN steps are the same in the Dockerfile: a builder calls them by
+// what their variables stand for.
+func sameCommand(was, is *ledger.Step) bool {
+	return was.Op == "exec" && is.Op == "exec" && was.Parts["command"] == is.Parts["command"]
+}
+
+// isDirectory tells of what is taken of the context: of a directory all that are in it have
+// one digest, beside those of the files.
+func isDirectory(name string) bool { return strings.HasSuffix(name, "/") }
+
 func ofFiles(names []string) string {
 	switch {
-	case len(names) == 1 && strings.Trim(names[0], "/") == "":
+	case len(names) == 1 && strings.Trim(names[0], "./") == "":
 		return "what is taken of the context"
+	case len(names) == 1 && isDirectory(names[0]):
+		return "directory " + names[0] + " in the context"
 	case len(names) == 1:
 		return "file " + names[0] + " in the context"
 	}

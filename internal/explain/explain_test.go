@@ -55,6 +55,18 @@ func linked(as, laid string) []ledger.Step {
 	return append(steps, upon)
 }
 
+// called has the last step be called by what its variables stand for.
+func called(steps []ledger.Step, text string) []ledger.Step {
+	steps[len(steps)-1].Text = text
+	return steps
+}
+
+// anew has a step be made anew.
+func anew(steps []ledger.Step, i int) []ledger.Step {
+	steps[i].NoCache, steps[i].Ran = true, 3
+	return steps
+}
+
 func cached(steps []ledger.Step) []ledger.Step {
 	for i := range steps {
 		steps[i].Ran, steps[i].Cached = 0, 1
@@ -90,7 +102,26 @@ func TestRun(t *testing.T) {
 		"a line more": {dockerfile("python:3", "sha256:1", "apt", "new", "pip GIT_SHA=1"), one(), `
 			2: 1 step: the same step as in the earlier run: its result was not in the cache any more, or is on another builder
 			3: 1 step: the line itself changed (since line 3)
-			4: 1 step: a step was put in, or left out (since line 3)`},
+			4: 1 step: a step was put in, left out or moved (since line 3)`},
+		"a variable in the text": {called(dockerfile("python:3", "sha256:1", "echo V=2"), "RUN echo 2"), called(dockerfile("python:3", "sha256:1", "echo V=1"), "RUN echo 1"), `
+			2: 1 step: ARG or ENV V changed (since line 2)`},
+		"lines that were swapped": {dockerfile("python:3", "sha256:1", "copy", "b", "a"), dockerfile("python:3", "sha256:1", "copy", "a", "b"), `
+			2: 1 step: the same step as in the earlier run: its result was not in the cache any more, or is on another builder
+			3: 1 step: a step was put in, left out or moved (since line 3)
+			4: 1 step: a step was put in, left out or moved (since line 3)`},
+		"a line less": {dockerfile("python:3", "sha256:1", "b", "c"), dockerfile("python:3", "sha256:1", "a", "b", "c"), `
+			2: 1 step: a step was put in, left out or moved (since line 2)
+			3: 1 step: a step was put in, left out or moved (since line 2)`},
+		"directories": {dockerfile("python:3", "sha256:1", "copy d/:2 d/a:1"), dockerfile("python:3", "sha256:1", "copy d/:1 d/a:1"), `
+			2: 1 step: directory d/ in the context changed (since line 2)`},
+		"a file in a new directory": {dockerfile("python:3", "sha256:1", "copy d/:2 d/e/a:1"), dockerfile("python:3", "sha256:1", "copy d/:1"), `
+			2: 1 step: file d/e/a in the context changed (since line 2)`},
+		"the context's directories": {dockerfile("python:3", "sha256:1", "copy ./:2"), dockerfile("python:3", "sha256:1", "copy ./:1"), `
+			2: 1 step: what is taken of the context changed (since line 2)`},
+		"without the cache": {anew(one(), 2), one(), `
+			2: 1 step: the same step as in the earlier run: its result was not in the cache any more, or is on another builder
+			3: 1 step: the cache was not to be used (--no-cache)
+			4: 1 step: the cache was not to be used (--no-cache)`},
 		"what was not there": {dockerfile("python:3", "sha256:1", "apt"), dockerfile("python:3", "sha256:1"), `
 			2: 1 step: the earlier run had no step like it`},
 		"files that nobody has read": {dockerfile("python:3", "sha256:1", "make src:"), dockerfile("python:3", "sha256:1", "make src:"), `

@@ -136,6 +136,9 @@ func (s *search) causes(step *ledger.Step) (all []Cause) {
 		return nil
 	}
 	i := s.now.byID[step.ID]
+	if s.asked(i) {
+		return []Cause{asked}
+	}
 	_, known := s.same(i)
 	near := s.near(i)
 	switch {
@@ -174,6 +177,15 @@ func (s *search) doubt(i int) bool {
 	return slices.ContainsFunc(step.On, func(id string) bool {
 		on, known := s.now.byID[id]
 		return known && s.doubt(on)
+	})
+}
+
+// asked tells that a step, or one that it is made from, was to be made anew.
+func (s *search) asked(i int) bool {
+	step := &s.now.steps[i]
+	return step.NoCache || slices.ContainsFunc(step.On, func(id string) bool {
+		on, known := s.now.byID[id]
+		return known && s.asked(on)
 	})
 }
 
@@ -261,7 +273,10 @@ func (s *search) cause(i, was int) Cause {
 		if !known || !knew || s.now.keys[on] == s.pool.keys[before] {
 			continue
 		}
-		if a, b := &s.now.steps[on], &s.pool.steps[before]; a.Kind == ledger.StepRun && a.Text != b.Text && s.near(on) != before {
+		if a, b := &s.now.steps[on], &s.pool.steps[before]; (a.Kind == ledger.StepRun || b.Kind == ledger.StepRun) && a.Text != b.Text && s.near(on) != before {
+			if _, same := s.same(on); same || a.Kind != ledger.StepRun {
+				return inserted.at(is) // right above it
+			}
 			return inserted.at(a)
 		}
 		return s.cause(on, before)

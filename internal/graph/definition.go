@@ -20,6 +20,7 @@ type operation struct {
 	// reported is the digest that a builder's progress has for it.
 	reported digest.Digest
 	name     string
+	noCache  bool // it is to be made anew each time
 	op       *pb.Op
 }
 
@@ -41,7 +42,7 @@ func ParseDefinition(def *pb.Definition) (*Definition, error) {
 			continue
 		}
 		if m := def.Metadata[o.digest]; m != nil {
-			o.name = m.Description["llb.customname"]
+			o.name, o.noCache = m.Description["llb.customname"], m.IgnoreCache
 		}
 		d.ops = append(d.ops, o)
 	}

@@ -35,6 +35,8 @@ type Detail struct {
 	Owner string
 	// Caches are the paths of its cache mounts.
 	Caches []string
+	// NoCache says that it was asked to be made anew.
+	NoCache bool
 }
 
 // Op is what an operation does.
@@ -89,7 +91,7 @@ func (d *Definition) lineIn(dockerfile []byte, op string) int {
 }
 
 func (b *graphBuilder) detail(d *Definition, o operation) Detail {
-	out := Detail{Text: Normalize(o.name), Line: d.lineIn(b.Dockerfile, o.digest), Parts: map[string]string{}}
+	out := Detail{Text: Normalize(o.name), Line: d.lineIn(b.Dockerfile, o.digest), NoCache: o.noCache, Parts: map[string]string{}}
 	for i, in := range o.op.Inputs {
 		m := b.of[in.Digest]
 		if m == nil {

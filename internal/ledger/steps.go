@@ -33,6 +33,8 @@ type Step struct {
 	Seconds float64 `json:"seconds"`
 	// Bytes is what its result takes in a cache; nil where that was not seen.
 	Bytes *int64 `json:"bytes,omitempty"`
+	// NoCache says that it was not to be taken from the cache (--no-cache).
+	NoCache bool `json:"no_cache,omitempty"`
 	// Names are those of the jobs that have it; only in a forecast.
 	Names []string `json:"-"`
 }

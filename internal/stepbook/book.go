@@ -37,6 +37,8 @@ type entry struct {
 	done   []time.Time // when each making was
 	took   time.Duration
 	cached int
+	// noCache says that it was not to be taken from the cache.
+	noCache bool
 
 	changed bool
 }
@@ -60,7 +62,7 @@ func (b *Book) Take(file string, g graph.Graph, written func(called string) stri
 			continue
 		}
 		if d, told := g.Detail(v.ID); told {
-			b.add(v.ID, b.formOf(v.Kind, file, written(d.Text), &d), d.On)
+			b.add(v.ID, b.formOf(v.Kind, file, written(d.Text), &d), d.On).noCache = d.NoCache
 		}
 	}
 }
@@ -77,11 +79,12 @@ func (b *Book) takeImage(image *graph.Image) {
 	b.add(top, &ledger.StepForm{Kind: ledger.StepBase, Text: b.hide(name), Digest: image.Digest}, nil)
 }
 
-func (b *Book) add(id graph.ID, form *ledger.StepForm, on []graph.ID) {
+func (b *Book) add(id graph.ID, form *ledger.StepForm, on []graph.ID) *entry {
 	e := &entry{form: form, on: on}
 	b.known[id] = e
 	b.order = append(b.order, id)
 	b.note(id, e)
+	return e
 }
 
 // note notes that more is known of a step.
@@ -223,7 +226,7 @@ func (b *Book) tell(ids []graph.ID, seen Seen) []ledger.Step {
 	all := make([]ledger.Step, 0, len(ids))
 	for _, id := range ids {
 		e := b.known[id]
-		s := ledger.Step{ID: id.String(), StepForm: e.form, Jobs: seen.Jobs(id), Ran: len(e.done), Cached: e.cached,
+		s := ledger.Step{ID: id.String(), StepForm: e.form, Jobs: seen.Jobs(id), Ran: len(e.done), Cached: e.cached, NoCache: e.noCache,
 			Seconds: float64(e.took.Milliseconds()) / 1000}
 		for _, on := range e.on {
 			s.On = append(s.On, on.String())

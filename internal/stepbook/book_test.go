@@ -58,7 +58,7 @@ func asWritten(called string) string { return strings.Replace(called, "COPY --li
 // nor enough of a hash to try values.
 func TestBook(t *testing.T) {
 	job := func(base, token string) graph.Graph {
-		return graphOf(t, image(base).AddEnv("VERSION", "1").AddEnv("API_TOKEN", token).Run(llb.Shlex("make x"), llb.WithCustomName("[2/3] RUN make x"), llb.User("me")).Root().
+		return graphOf(t, image(base).AddEnv("VERSION", "1").AddEnv("API_TOKEN", token).Run(llb.Shlex("make x"), llb.WithCustomName("[2/3] RUN make x"), llb.User("me"), llb.IgnoreCache).Root().
 			File(llb.Copy(llb.Local("context"), "a", "b", llb.WithUser("agent")), llb.WithCustomName("[3/3] COPY --link a b")))
 	}
 	b := New(redact.New("hunter2secret").String)
@@ -86,7 +86,7 @@ func TestBook(t *testing.T) {
 	var told []string
 	forms := map[*ledger.StepForm]bool{}
 	for _, s := range all {
-		told = append(told, fmt.Sprintf("%s %s %s on %d ran %d cached %d %gs owner %q%s", s.Kind, s.Op, s.Text, len(s.On), s.Ran, s.Cached, s.Seconds, s.Owner, s.LinkedAs))
+		told = append(told, fmt.Sprintf("%s %s %s on %d ran %d cached %d %gs owner %q%s anew %t", s.Kind, s.Op, s.Text, len(s.On), s.Ran, s.Cached, s.Seconds, s.Owner, s.LinkedAs, s.NoCache))
 		if s.Op == string(graph.Exec) {
 			forms[s.StepForm] = true
 			if len(s.Env["VERSION"]) != 8 || len(s.Env["API_TOKEN"]) != 4 || s.Parts["user"] != "me" {
@@ -95,12 +95,12 @@ func TestBook(t *testing.T) {
 		}
 	}
 	want := []string{
-		`base  docker.io/library/one:latest on 0 ran 0 cached 0 0s owner ""`,
-		`step exec RUN make x on 1 ran 1 cached 1 2s owner ""`,
-		`step copy COPY a b on 1 ran 0 cached 0 0s owner "agent"COPY --link a b`,
-		`base  docker.io/library/two:latest on 0 ran 0 cached 0 0s owner ""`,
-		`step exec RUN make x on 1 ran 0 cached 0 0s owner ""`,
-		`step copy COPY a b on 1 ran 0 cached 0 0s owner "agent"COPY --link a b`,
+		`base  docker.io/library/one:latest on 0 ran 0 cached 0 0s owner "" anew false`,
+		`step exec RUN make x on 1 ran 1 cached 1 2s owner "" anew true`,
+		`step copy COPY a b on 1 ran 0 cached 0 0s owner "agent"COPY --link a b anew false`,
+		`base  docker.io/library/two:latest on 0 ran 0 cached 0 0s owner "" anew false`,
+		`step exec RUN make x on 1 ran 0 cached 0 0s owner "" anew true`,
+		`step copy COPY a b on 1 ran 0 cached 0 0s owner "agent"COPY --link a b anew false`,
 	}
 	steps := told[:0]
 	for _, text := range told {
