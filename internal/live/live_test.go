@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -38,6 +39,12 @@ func serve(t *testing.T, run *Run) *Server {
 	}
 	t.Cleanup(func() { s.Close() })
 	return s
+}
+
+// addressOf is where a server can be asked on this machine.
+func addressOf(s *Server) string {
+	_, port, _ := net.SplitHostPort(s.at.String())
+	return net.JoinHostPort("127.0.0.1", port)
 }
 
 func get(t *testing.T, address string) (int, string, http.Header) {
@@ -152,7 +159,7 @@ func TestWhoMayLook(t *testing.T) {
 	run, _ := runOf(t, "a")
 	s := serve(t, run)
 	request := func(s *Server, path, host, method string) int {
-		r, err := http.NewRequest(method, "http://"+s.address()+path, nil)
+		r, err := http.NewRequest(method, "http://"+addressOf(s)+path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,7 +202,7 @@ func TestWhoMayLook(t *testing.T) {
 	if !strings.Contains(open.URL(), "?token="+open.token) || len(open.token) < 20 {
 		t.Errorf("the address is %s", open.URL())
 	}
-	answer, err := http.Get("http://" + open.address() + "/?token=" + open.token)
+	answer, err := http.Get("http://" + addressOf(open) + "/?token=" + open.token)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +238,7 @@ func TestAStalledViewer(t *testing.T) {
 func TestAddresses(t *testing.T) {
 	run, _ := runOf(t, "a")
 	s := serve(t, run)
-	for _, address := range []string{"8080", "", "127.0.0.1", s.address(), "256.0.0.1:1", "127.0.0.1:99999"} {
+	for _, address := range []string{"8080", "", "127.0.0.1", addressOf(s), "256.0.0.1:1", "127.0.0.1:99999"} {
 		if other, err := Serve(address, run); err == nil {
 			other.Close()
 			t.Errorf("%q is served", address)

@@ -109,12 +109,6 @@ func cause(err error) error {
 // URL is where the page is.
 func (s *Server) URL() string { return s.url }
 
-// address is where it listens.
-func (s *Server) address() string {
-	_, port, _ := net.SplitHostPort(s.at.String())
-	return net.JoinHostPort("127.0.0.1", port)
-}
-
 // Close tells viewers that the run has ended, and ends.
 func (s *Server) Close() error {
 	close(s.ended)
