@@ -120,7 +120,7 @@ func buildPlan(ctx context.Context, p *plan.Plan, o buildOptions, streams Stream
 	if err := o.checkWrites(p); err != nil {
 		return err
 	}
-	if err := o.input.prepareFiles(p); err != nil {
+	if err := errors.Join(o.input.prepareFiles(p), o.run.prepareMetrics()); err != nil {
 		return err
 	}
 	return execute(ctx, p, o, streams)

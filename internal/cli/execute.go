@@ -123,11 +123,13 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	if err != nil {
 		return err
 	}
+	endMetrics := o.run.writeMetrics(options.Journal)
 	shown := show.Attach(options.Journal, view)
 	summary, err := run.Run(ctx, options)
 	stopServing()
 	o.learn(p, summary, record.Entries())
 	err = errors.Join(err, shown.Close(), o.input.writeFiles(p, record.Entries()))
+	endMetrics(streams.Err)
 	if err := showPage(record, o.run.outputDir); err != nil {
 		fmt.Fprintf(streams.Err, "warning: there is no %s: %s\n", ledger.PageFile, err)
 	}

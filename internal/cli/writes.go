@@ -18,7 +18,7 @@ func (o buildOptions) checkWrites(p *plan.Plan) error {
 	if err := o.run.checkStdout(p); err != nil {
 		return err
 	}
-	builds, reports := p.Writes(), o.input.reports(p)
+	builds, reports := p.Writes(), append(o.input.reports(p), o.run.metricsFiles()...)
 	all := slices.Concat(builds, reports)
 	if err := o.run.checkRecord(all); err != nil {
 		return err

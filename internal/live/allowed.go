@@ -4,6 +4,7 @@ import (
 	"crypto/subtle"
 	"net"
 	"net/http"
+	"strings"
 )
 
 // cookie keeps the token, so that it need not stay in the address.
@@ -29,6 +30,9 @@ func (s *Server) allowed(w http.ResponseWriter, r *http.Request) bool {
 		return true
 	}
 	if c, err := r.Cookie(cookie); err == nil && same(c.Value) {
+		return true
+	}
+	if scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") && same(token) {
 		return true
 	}
 	http.Error(w, "a token is needed: open the address that stoker has printed", http.StatusUnauthorized)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/metrics"
 	"github.com/stoker-build/stoker/internal/page"
 	"github.com/stoker-build/stoker/internal/report"
 	"github.com/stoker-build/stoker/internal/timeline"
@@ -24,17 +25,20 @@ type Run struct {
 	logs    map[string]string // of the last attempts, by jobs' names
 	ended   bool
 	changes int // how many events there were
+
+	metrics *metrics.Run
 }
 
 // NewRun is a run by its record, of which no event was told yet.
 func NewRun(record ledger.Record) *Run {
-	r := &Run{record: record, logs: map[string]string{}}
+	r := &Run{record: record, logs: map[string]string{}, metrics: metrics.New()}
 	r.record.Summary = nil
 	return r
 }
 
 // Apply takes in an event.
 func (r *Run) Apply(at time.Time, e journal.Event) {
+	r.metrics.Apply(at, e)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.changes++

@@ -125,6 +125,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /{$}", s.servePage)
 	mux.HandleFunc("GET /events", s.serveEvents)
 	mux.HandleFunc("GET /log", s.serveLog)
+	mux.Handle("GET /metrics", serveMetrics(s.run.metrics.Handler()))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", page.Policy()+"; frame-ancestors 'none'")
@@ -146,6 +147,15 @@ func (s *Server) servePage(w http.ResponseWriter, _ *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	answer(w, whole)
+}
+
+// serveMetrics answers scrapes, in bounded time.
+func serveMetrics(scrape http.Handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(patience)); err == nil {
+			scrape.ServeHTTP(w, r)
+		}
+	}
 }
 
 // serveEvents tells one viewer what is new, until it goes or the run ends.
