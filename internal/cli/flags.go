@@ -154,28 +154,27 @@ const defaultOutputDir = "stoker-out"
 //
 // Large: a field for each flag.
 type runOptions struct {
-	outputDir  string
-	workers    int
-	retries    int
-	retryStep  int
-	retryDelay time.Duration
-	regPause   time.Duration
-	regWait    time.Duration
-	timeout    time.Duration
-	stall      time.Duration
-	maxFail    failuresFlag
-	failFast   bool
-	force      bool
-	dryRun     bool
-	resume     bool
-	fresh      bool
-	recover    bool
-	recoverGap time.Duration
-	recoverBy  string
-	postBuild  string
-	progress   string
-	listen     string
-	// metricsFile is that of --metrics-textfile.
+	outputDir   string
+	workers     int
+	retries     int
+	retryStep   int
+	retryDelay  time.Duration
+	regPause    time.Duration
+	regWait     time.Duration
+	timeout     time.Duration
+	stall       time.Duration
+	maxFail     failuresFlag
+	failFast    bool
+	force       bool
+	dryRun      bool
+	resume      bool
+	fresh       bool
+	recover     bool
+	recoverGap  time.Duration
+	recoverBy   string
+	postBuild   string
+	progress    string
+	listen      string
 	metricsFile string
 	quiet       bool
 	checkFirst  bool
