@@ -85,7 +85,8 @@ func TestFailuresAreIsolated(t *testing.T) {
 %[5]s) sleep 4 & ;;
 esac`, flaky, w.path("flaked"), stalling, w.path("stalled"), leaving)
 
-	code, out := w.build(t.Context(), "--retries", "1", "--stall-timeout", "5s", "--post-build", hook)
+	code, out := w.build(t.Context(), "--retries", "1", "--stall-timeout", "5s", "--post-build", hook,
+		"--batch-size", "3", "--prune", "completed", "--metrics-textfile", w.path("run.prom"))
 	if code != ExitFailed {
 		t.Fatalf("exit code %d, want %d\n%s", code, ExitFailed, out)
 	}
@@ -147,6 +148,7 @@ esac`, flaky, w.path("flaked"), stalling, w.path("stalled"), leaving)
 	if code, out := runStoker(t.Context(), "report", w.path("out")); code != ExitFailed || !strings.HasPrefix(out, "7 jobs: 5 built, 0 skipped, 2 failed\n") {
 		t.Errorf("the report: exit code %d\n%s", code, out)
 	}
+	w.checkNumbers("run.prom", out)
 }
 
 // The second interrupt is the process's own to handle; this is the first.

@@ -180,6 +180,7 @@ func TestWhoMayLook(t *testing.T) {
 		{"/", "[::1]:8080", "GET", http.StatusOK},
 		{"/", "evil.example", "GET", http.StatusForbidden},
 		{"/log", "evil.example:80", "GET", http.StatusForbidden},
+		{"/metrics", "evil.example:80", "GET", http.StatusForbidden},
 		{"/", "localhost", "POST", http.StatusMethodNotAllowed},
 		{"/else", "localhost", "GET", http.StatusNotFound},
 	} {
@@ -198,6 +199,25 @@ func TestWhoMayLook(t *testing.T) {
 	}
 	if code := request(open, "/?token=wrong", "anywhere", "GET"); code != http.StatusUnauthorized {
 		t.Errorf("with a wrong token: %d", code)
+	}
+	for authorization, want := range map[string]int{
+		"": http.StatusUnauthorized, "Bearer wrong": http.StatusUnauthorized, "Basic " + open.token: http.StatusUnauthorized,
+		"Bearer " + open.token: http.StatusOK, "bearer " + open.token: http.StatusOK,
+	} {
+		scrape, err := http.NewRequest(http.MethodGet, "http://"+open.address()+"/metrics", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		scrape.Header.Set("Authorization", authorization)
+		answer, err := http.DefaultClient.Do(scrape)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if got := answer.StatusCode; got != want || (got == http.StatusOK) != strings.Contains(string(text), "stoker_jobs_planned 1\n") {
+			t.Errorf("a scraper with %q: %d, want %d\n%s", authorization, got, want, text)
+		}
 	}
 	if !strings.Contains(open.URL(), "?token="+open.token) || len(open.token) < 20 {
 		t.Errorf("the address is %s", open.URL())
