@@ -56,18 +56,18 @@ func (o runOptions) writeMetrics(j *journal.Journal) (end func(w io.Writer)) {
 	stop := every.Interval(metricsInterval, func() {
 		if err := write(); err != nil && !said {
 			said = true
-			j.Tell(journal.Warning{Message: noMetrics(err)})
+			j.Tell(journal.Warning{Message: o.noMetrics(err)})
 		}
 	})
 	return func(w io.Writer) {
 		stop()
 		_ = told.Close(show.Patience)
 		if err := write(); err != nil && !said {
-			fmt.Fprintf(w, "warning: %s\n", noMetrics(err))
+			fmt.Fprintf(w, "warning: %s\n", o.noMetrics(err))
 		}
 	}
 }
 
-func noMetrics(err error) string {
-	return fmt.Sprintf("%s: the numbers of this run are not written: %s", metricsFlag, err)
+func (o runOptions) noMetrics(err error) string {
+	return fmt.Sprintf("%s: the numbers of this run could not be written into %q: %s", metricsFlag, o.metricsFile, err)
 }

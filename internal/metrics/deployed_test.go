@@ -165,7 +165,7 @@ func TestDocumented(t *testing.T) {
 		if !there {
 			t.Errorf("%s does not tell of %s", docsPath, name)
 		}
-		told := regexp.MustCompile("\\w+").FindAllString(row, -1)
+		told := regexp.MustCompile(`\w+`).FindAllString(row, -1)
 		if own := len(labels[name]) - 2; len(told) != own || slices.ContainsFunc(told, func(l string) bool { return !labels[name][l] }) {
 			t.Errorf("%s has of %s the labels %q, want %v", docsPath, name, told, labels[name])
 		}

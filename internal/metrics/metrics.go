@@ -136,7 +136,7 @@ func newWhole(m maker) whole {
 	return whole{
 		info:         m.gauge("run_info", "The run, by the directory of its record.", "output_dir"),
 		began:        m.gauge("run_start_time_seconds", "When the run began."),
-		latest:       m.gauge("run_latest_event_time_seconds", "When the latest event of the run was; nodes are sampled every 10 seconds at least."),
+		latest:       m.gauge("run_latest_event_time_seconds", "When the latest event of the run was; nodes are sampled every 10 seconds at least until the last job has ended."),
 		ended:        m.gauge("run_end_time_seconds", "When the run ended; absent while it goes on."),
 		batches:      m.gauge("batches_planned", "Batches of the run's plan."),
 		stopping:     m.gauge("run_stopping", "1 once no new job is started, 0 before."),
