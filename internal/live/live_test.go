@@ -204,7 +204,7 @@ func TestWhoMayLook(t *testing.T) {
 		"": http.StatusUnauthorized, "Bearer wrong": http.StatusUnauthorized, "Basic " + open.token: http.StatusUnauthorized,
 		"Bearer " + open.token: http.StatusOK, "bearer " + open.token: http.StatusOK,
 	} {
-		scrape, err := http.NewRequest(http.MethodGet, "http://"+open.address()+"/metrics", nil)
+		scrape, err := http.NewRequest(http.MethodGet, "http://"+addressOf(open)+"/metrics", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
