@@ -131,6 +131,7 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	if err := showPage(record, o.run.outputDir); err != nil {
 		fmt.Fprintf(streams.Err, "warning: there is no %s: %s\n", ledger.PageFile, err)
 	}
+	keepTrace(record, o.run.outputDir, streams.Err)
 	if err := appendStepSummary(summary); err != nil {
 		fmt.Fprintf(streams.Err, "warning: the summary is not on the job's page: %s\n", err)
 	}
