@@ -43,13 +43,7 @@ func micros(at time.Time) int64 { return at.UnixMicro() }
 const mostRunes = 200
 
 // text is a text from outside as it may be shown.
-func text(s string) string {
-	runes := []rune(visible.Line(s))
-	if len(runes) > mostRunes {
-		return string(runes[:mostRunes]) + "…"
-	}
-	return string(runes)
-}
+func text(s string) string { return visible.Head(s, mostRunes) }
 
 // file writes events one by one; after an error, nothing.
 type file struct {

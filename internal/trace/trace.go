@@ -15,7 +15,7 @@ import (
 
 // detailBytes is how large a file may be before steps and samples are left out of it:
 // viewers load the whole of one.
-const detailBytes = 64 << 20
+const detailBytes = 48 << 20
 
 // Trace writes a file as it is told events, one run after the other. It keeps of a job's
 // attempts and steps only what a worker is at, so that jobs stand in the file in the order
@@ -97,13 +97,14 @@ func (t *Trace) LeftOut() string {
 	return fmt.Sprintf("%d of the steps and samples are left out: the file would be too large for viewers", t.leftOut)
 }
 
-// detail writes an event that can be done without.
-func (t *Trace) detail(e event) {
-	if t.file.written >= t.most {
-		t.leftOut++
-		return
+// hasRoom tells whether there is room for so many events that can be done without, and
+// notes that they are left out where there is not.
+func (t *Trace) hasRoom(details int) bool {
+	if t.file.written < t.most {
+		return true
 	}
-	t.file.write(e)
+	t.leftOut += details
+	return false
 }
 
 // finish writes a job that is on record. One that no worker had is but a moment.
@@ -142,8 +143,11 @@ func (t *Trace) leave(name string, e *ledger.Entry) {
 	t.file.write(complete("job", name, s.From, to, on, args))
 	for _, a := range j.attempts {
 		t.file.write(complete("attempt", fmt.Sprintf("attempt %d", a.number), a.from, a.to, on, a.args))
+		if !t.hasRoom(len(a.steps)) {
+			continue
+		}
 		for _, p := range a.steps {
-			t.detail(complete("step", p.name, p.from, p.to, on, nil))
+			t.file.write(complete("step", p.name, p.from, p.to, on, nil))
 		}
 	}
 }
@@ -239,9 +243,12 @@ func (t *Trace) beside(cat, name, id string, from, to time.Time, on thread, args
 
 // sample writes how full a node was. What is not known is left out.
 func (t *Trace) sample(at time.Time, s journal.Sampled) {
+	if !t.hasRoom(1) {
+		return
+	}
 	on := t.threads.node(s.Node)
 	count := func(name string, args map[string]any) {
-		t.detail(event{Name: name, Ph: counter, TS: micros(at), thread: on, Args: args})
+		t.file.write(event{Name: name, Ph: counter, TS: micros(at), thread: on, Args: args})
 	}
 	if s.Bound != "" && !s.Unknown {
 		count("disk (bytes)", map[string]any{"used": s.UsedBytes, "promised": s.ReservedBytes})
