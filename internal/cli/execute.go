@@ -67,7 +67,10 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	defer done()
 	options := o.options(p)
 	o.builder.credentials.Secret = options.Redact.Add
-	b, err := o.builder.connect(ctx, streams.Err, p.Registries())
+	spans, stopTelemetry := startTelemetry(streams.Version, options.Journal, options.Redact, streams.Err)
+	defer stopTelemetry()
+	options.Traced = spans.Build
+	b, err := o.builder.connect(spans.Connect(ctx), streams.Err, p.Registries())
 	if err != nil {
 		return err
 	}

@@ -4,9 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/redact"
+	"github.com/stoker-build/stoker/internal/show"
+	"github.com/stoker-build/stoker/internal/telemetry"
 	"github.com/stoker-build/stoker/internal/trace"
 )
 
@@ -48,5 +52,28 @@ func keepTrace(record *ledger.Ledger, dir string, w io.Writer) {
 		fmt.Fprintf(w, "warning: there is no %s: %s\n", ledger.TraceFile, err)
 	case leftOut != "":
 		fmt.Fprintf(w, "note: %s: %s\n", ledger.TraceFile, leftOut)
+	}
+}
+
+// telemetryPatience is how long a collector may take for the last spans of a run.
+const telemetryPatience = 5 * time.Second
+
+// startTelemetry has spans of a run sent where OpenTelemetry's variables ask for that, and
+// says why they are not. It returns nil for not at all, and what ends it.
+func startTelemetry(version string, j *journal.Journal, secrets *redact.Redactor, w io.Writer) (spans *telemetry.Telemetry, stop func()) {
+	warn := func(err error) { fmt.Fprintf(w, "warning: OpenTelemetry: %s\n", secrets.String(err.Error())) }
+	spans, err := telemetry.FromEnv(version)
+	if err != nil {
+		warn(err)
+	}
+	if spans == nil {
+		return nil, func() {}
+	}
+	told := j.Subscribe(pageQueue, spans.Apply)
+	return spans, func() {
+		_ = told.Close(show.Patience)
+		if err := spans.Close(telemetryPatience); err != nil {
+			warn(err)
+		}
 	}
 }
