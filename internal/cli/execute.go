@@ -67,7 +67,10 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	defer done()
 	options := o.options(p)
 	o.builder.credentials.Secret = options.Redact.Add
-	b, err := o.builder.connect(ctx, streams.Err, p.Registries())
+	spans, stopTelemetry := startTelemetry(streams.Version, options.Journal, options.Redact, streams.Err)
+	defer stopTelemetry()
+	options.Traced = spans.Build
+	b, err := o.builder.connect(spans.Connect(ctx), streams.Err, p.Registries())
 	if err != nil {
 		return err
 	}
@@ -133,6 +136,7 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	if err := showPage(record, o.run.outputDir); err != nil {
 		fmt.Fprintf(streams.Err, "warning: there is no %s: %s\n", ledger.PageFile, err)
 	}
+	keepTrace(record, o.run.outputDir, streams.Err)
 	if err := appendStepSummary(summary); err != nil {
 		fmt.Fprintf(streams.Err, "warning: the summary is not on the job's page: %s\n", err)
 	}

@@ -81,11 +81,6 @@ func writePage(r reported, w io.Writer) error {
 
 // timelineOf reads what a run did over time.
 func timelineOf(dir string) (*timeline.Run, error) {
-	events, err := ledger.OpenEvents(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer events.Close()
 	run := &timeline.Run{}
-	return run, journal.Replay(events, run.Apply)
+	return run, replayOf(dir, run.Apply)
 }

@@ -38,6 +38,14 @@ var reportFormats = []reportFormat{
 		return errors.Join(err, writeText(w, text))
 	}},
 	{"html", writePage},
+	{"trace", func(r reported, w io.Writer) error {
+		var dirs []string
+		for _, record := range r.records {
+			dirs = append(dirs, record.Dir)
+		}
+		_, err := writeTrace(dirs, w)
+		return err
+	}},
 	{"junit", func(r reported, w io.Writer) error {
 		data, err := r.JUnit()
 		return errors.Join(err, writeText(w, string(data)))
@@ -89,6 +97,9 @@ together, where wall_clock_seconds is from the first start to the last end, and:
 drawings of disk, cache and workers over time; a run writes it at its end as
 report.html.
 
+--format trace writes what each worker did when for chrome://tracing and
+ui.perfetto.dev; a run writes it at its end as trace.json.
+
 Exit codes: 0 all jobs are built or were there; 1 some failed, are left, or
 belong to shards that are missing; 2 a record cannot be read.`,
 		Example: `  stoker report stoker-out/1 stoker-out/2
@@ -106,7 +117,7 @@ belong to shards that are missing; 2 a record cannot be read.`,
 			return runReport(args, o, streams)
 		},
 	}
-	cmd.Flags().StringVar(&o.format, "format", reportFormats[0].name, "how to print: text, json, markdown, csv, html or junit")
+	cmd.Flags().StringVar(&o.format, "format", reportFormats[0].name, "how to print: text, json, markdown, csv, html, trace or junit")
 	cmd.Flags().BoolVar(&o.archived, "archived", false, "tell of archived runs, too")
 	cmd.Flags().StringVar(&o.refs, "refs", "", "write the references of all images to `FILE`, as refs.json has those of one run")
 	_ = cmd.RegisterFlagCompletionFunc("format", oneOfThese(formatNames()...)) // the first for this flag
@@ -123,7 +134,7 @@ func formatNames() (names []string) {
 func runReport(dirs []string, o reportOptions, streams Streams) error {
 	at := slices.IndexFunc(reportFormats, func(f reportFormat) bool { return f.name == o.format })
 	if at < 0 {
-		return &flagError{fmt.Errorf("--format %q: use text, json, markdown, csv, html or junit", o.format)}
+		return &flagError{fmt.Errorf("--format %q: use text, json, markdown, csv, html, trace or junit", o.format)}
 	}
 	records, err := recordsIn(dirs, o.archived)
 	if err != nil {

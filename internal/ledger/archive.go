@@ -11,7 +11,7 @@ import (
 
 // runFiles are what a run leaves, in the order in which it is archived: while
 // the last of them are there, the rest is known to belong to an earlier run.
-var runFiles = []string{LogsDir, EventsFile, SummaryFile, MarkdownFile, RefsFile, PageFile, StepsFile, ManifestFile, RunFile}
+var runFiles = []string{LogsDir, EventsFile, SummaryFile, MarkdownFile, RefsFile, PageFile, TraceFile, StepsFile, ManifestFile, RunFile}
 
 // present returns those of the runFiles that are in a directory.
 func present(dir string) ([]string, error) {

@@ -133,6 +133,26 @@ func replaceFile(path string, data []byte) error {
 	return syncDir(filepath.Dir(path))
 }
 
+// replaceFileBy is replaceFile for what is too large to be held: it is written beside, and
+// takes the name once it is whole.
+func replaceFileBy(path string, write func(io.Writer) error) error {
+	part := path + ".part" // that of a run that was killed is written over
+	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(write(f), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(part))
+	}
+	if err := os.Rename(part, path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
 // syncDir makes the names in a directory last. Windows has no call for that.
 func syncDir(dir string) error {
 	if runtime.GOOS == "windows" {

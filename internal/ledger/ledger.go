@@ -28,6 +28,7 @@ const (
 	MarkdownFile = "summary.md"
 	RefsFile     = "refs.json"
 	PageFile     = "report.html"
+	TraceFile    = "trace.json"
 	StepsFile    = "steps.jsonl"
 	RunFile      = "run.json"
 	LockFile     = "stoker.lock"
@@ -194,6 +195,11 @@ func (l *Ledger) Finish(s Summary) (Summary, error) {
 
 // Show writes report.html, replaced as a whole.
 func (l *Ledger) Show(page []byte) error { return replaceFile(filepath.Join(l.dir, PageFile), page) }
+
+// WriteTrace has trace.json written, replaced as a whole.
+func (l *Ledger) WriteTrace(write func(io.Writer) error) error {
+	return replaceFileBy(filepath.Join(l.dir, TraceFile), write)
+}
 
 // Close closes the files and gives the directory free.
 func (l *Ledger) Close() error {

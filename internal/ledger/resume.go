@@ -75,7 +75,7 @@ func (l *Ledger) reopen(before *earlier) error {
 			return err
 		}
 	}
-	for _, name := range []string{SummaryFile, MarkdownFile, RefsFile, PageFile} {
+	for _, name := range []string{SummaryFile, MarkdownFile, RefsFile, PageFile, TraceFile} {
 		if err := os.Remove(filepath.Join(l.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

@@ -78,6 +78,7 @@ type attempter interface {
 // building is the innermost: the build itself.
 type building struct {
 	builder Builder
+	traced  func(ctx context.Context, job string, attempt int) context.Context
 	redact  *redact.Redactor
 	journal *journal.Journal
 }
@@ -87,7 +88,7 @@ func (b building) attempt(ctx context.Context, a *attempt) error {
 	if err := a.ask.reach(ctx); err != nil {
 		return redacted(b.redact, err)
 	}
-	result, err := b.builder.Build(ctx, a.on, a.job, a.log, builder.Watch{
+	result, err := b.builder.Build(b.traced(ctx, a.job.Name, a.number), a.on, a.job, a.log, builder.Watch{
 		NoCache: a.noCache,
 		Alive:   a.alive,
 		Step: func(step string) {

@@ -109,6 +109,9 @@ type Options struct {
 	Ledger *ledger.Ledger
 	// Journal is told what happens. Secrets are taken out of it.
 	Journal *journal.Journal
+	// Traced returns the context for the build of a job's attempt, by which a trace knows
+	// it; nil for ctx itself.
+	Traced func(ctx context.Context, job string, attempt int) context.Context
 	// Redact takes secrets out of all that is logged, told or kept on record.
 	Redact *redact.Redactor
 

@@ -146,6 +146,9 @@ func newRun(opt Options) *run {
 	if opt.Journal == nil {
 		opt.Journal = journal.New()
 	}
+	if opt.Traced == nil {
+		opt.Traced = func(ctx context.Context, _ string, _ int) context.Context { return ctx }
+	}
 	opt.Space.Common = space.NewCommon()
 	known := make(chan struct{})
 	r := &run{Options: opt, started: time.Now(), cancel: func(error) {},
@@ -157,7 +160,7 @@ func newRun(opt Options) *run {
 		r.accounts.batches[opt.Plan.Batch(i)-1].open++
 	}
 	r.recipes = newRecipes(opt.Assemble, r.warn, r.freeAssembled)
-	build := building{opt.Builder, opt.Redact, opt.Journal}
+	build := building{opt.Builder, opt.Traced, opt.Redact, opt.Journal}
 	make := assembling{newAttended(build), r.recipes, opt.Redact, opt.Journal}
 	r.attempts = logged{limited{watched{hooked{make, opt.PostBuild}, opt.StallTimeout}, opt.Timeout}, opt.Ledger, opt.Redact, opt.Journal}
 	return r

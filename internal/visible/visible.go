@@ -16,6 +16,15 @@ import (
 // breaks and tabs become blanks, bytes that are not UTF-8 become U+FFFD.
 func Line(s string) string { return strings.TrimSpace(Text(s)) }
 
+// Head is Line of the beginning of a text that may be long, with at most so many runes.
+func Head(s string, most int) string {
+	runes := []rune(Line(s[:min(len(s), 8*most)])) // of which sequences may take some
+	if len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return string(runes)
+}
+
 // Text is Line for text of which the blanks at its ends count.
 func Text(s string) string {
 	return strings.Map(func(r rune) rune {
