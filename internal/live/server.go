@@ -158,17 +158,24 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	v := viewer{w: w, control: http.NewResponseController(w), shown: map[string]string{}}
 	v.rows, _ = strconv.Atoi(r.URL.Query().Get("rows"))
 	w.Header().Set("Content-Type", "text/event-stream")
+	of := r.URL.Query().Get("run")
 	ticker := time.NewTicker(glance)
 	defer ticker.Stop()
 	for {
+		if s.run.name() != of {
+			_ = v.send("again", true)
+			return
+		}
 		_, ended := s.run.changed() // before it is told, so that the end is
 		if err := s.tell(&v); err != nil {
 			return
 		}
-		if ended {
-			_ = v.send("end", true)
-			return
+		if ended && !v.ended {
+			if err := v.send("end", !s.run.followed); err != nil || !s.run.followed {
+				return
+			}
 		}
+		v.ended = ended
 		select {
 		case <-r.Context().Done():
 			return
@@ -204,6 +211,7 @@ type viewer struct {
 	control *http.ResponseController
 	rows    int
 	shown   map[string]string
+	ended   bool // which it was told
 }
 
 func (v *viewer) send(kind string, data any) error {

@@ -107,7 +107,9 @@ func viewOf(d Data) view {
 	r.Open = nil // what goes on, and what waits, is told elsewhere
 	v.Jobs = rows(r)
 	for _, run := range d.Runs {
-		v.Now = nowOf(run.Run)
+		if !d.Live.Over {
+			v.Now = nowOf(run.Run)
+		}
 	}
 	return v
 }
