@@ -45,9 +45,8 @@ type Server struct {
 
 	mu      sync.Mutex // guards what follows
 	viewers int
-	made    int               // the changes that the parts are made of
-	glanced time.Time         // when the small parts were made
-	drawn   time.Time         // when the large parts were
+	small   made              // the parts that are made often
+	large   made              // those that are made seldom
 	parts   map[string]string // as they were made last
 }
 
@@ -263,15 +262,18 @@ func (s *Server) make() (map[string]string, error) {
 	defer s.mu.Unlock()
 	n, ended := s.run.changed()
 	now := time.Now()
-	if s.parts != nil && (n == s.made || !ended && now.Sub(s.glanced) < glance*9/10) {
+	var names []string
+	if n != s.small.of && (ended || now.Sub(s.small.at) >= glance*9/10) {
+		s.small = made{n, now}
+		names = append(names, "head", "now")
+	}
+	if n != s.large.of && (ended || now.Sub(s.large.at) >= drawing) {
+		s.large = made{n, now}
+		names = append(names, "failures", "over-time", "time")
+	}
+	if len(names) == 0 {
 		return s.parts, nil
 	}
-	names := []string{"head", "now"}
-	if ended || now.Sub(s.drawn) >= drawing {
-		names = append(names, "failures", "over-time", "time")
-		s.drawn = now
-	}
-	s.glanced = now
 	fresh, err := s.run.parts(names...)
 	if err != nil {
 		return nil, err
@@ -281,8 +283,14 @@ func (s *Server) make() (map[string]string, error) {
 		parts = map[string]string{}
 	}
 	maps.Copy(parts, fresh)
-	s.parts, s.made = parts, n
+	s.parts = parts
 	return parts, nil
+}
+
+// made is of which changes parts are, and when they were made.
+type made struct {
+	of int
+	at time.Time
 }
 
 // answer sends an answer, in bounded time.
