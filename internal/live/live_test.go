@@ -104,7 +104,7 @@ func TestFollow(t *testing.T) {
 	run.Apply(time.Now(), journal.JobFinished{Entry: ledger.Entry{Name: "a", Status: ledger.Built, Time: ledger.Time{Time: time.Now()}}})
 	var rows []string
 	told(t, events, "rows", &rows)
-	if len(rows) != 1 || !strings.Contains(rows[0], "<td>a</td>") {
+	if len(rows) != 1 || !strings.Contains(rows[0], ">a</td>") {
 		t.Errorf("rows %q", rows)
 	}
 	run.Apply(time.Now(), journal.RunFinished{Summary: ledger.Summary{Total: 2, Built: 1, Unfinished: 1}})
