@@ -83,7 +83,7 @@ func TestFollow(t *testing.T) {
 	if code, body, _ := get(t, s.URL()); code != http.StatusOK || !strings.Contains(body, `data-rows="0"`) || !strings.Contains(body, "0 of 2 images are there so far") {
 		t.Fatalf("the page: %d\n%s", code, body)
 	}
-	answer, err := http.Get(s.URL() + "events?rows=0&run="+run.name())
+	answer, err := http.Get(s.URL() + "events?rows=0&run=" + run.name())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +220,7 @@ func TestAStalledViewer(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		stalled, err := http.Get(s.URL() + "events?rows=0&run="+run.name())
+		stalled, err := http.Get(s.URL() + "events?rows=0&run=" + run.name())
 		if err != nil {
 			t.Fatal(err)
 		}

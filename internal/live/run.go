@@ -29,7 +29,7 @@ type Run struct {
 	places  map[string]int    // of jobs in the record's entries, by their names
 	logs    map[string]string // of the last attempts, by jobs' names
 	ended   bool
-	changes int // how many events there were
+	changes int   // how many events there were
 	begun   int64 // names what is known since it was begun anew
 }
 
