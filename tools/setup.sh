@@ -5,7 +5,8 @@
 #   setup.sh build      what stoker runs: buildkitd and buildctl (tools/go.mod), runc
 #   setup.sh registry   what the registry of "make registry" needs
 #   setup.sh            all of it, and what tests and the demo need: two versions of the
-#                       Dockerfile frontend (tools/go.mod, tools/dockerfile-1.7/go.mod)
+#                       Dockerfile frontend (tools/go.mod, tools/dockerfile-1.7/go.mod),
+#                       a browser and axe-core
 #   setup.sh bench      all of it, and what the benchmarks and the tests of bake are compared
 #                       with: buildx (tools/buildx/go.mod)
 set -eu
@@ -45,6 +46,8 @@ need_to_test() {
 	need mount mount
 	need git git
 	need dockerd docker.io
+	need chromium chromium
+	need npm npm
 }
 
 # build_once NAME VERSIONS COMMAND...: runs a command that makes programs of what the file
@@ -74,6 +77,20 @@ buildx() {
 	(cd tools/buildx && go build -trimpath -o ../../.tools/bin/ github.com/docker/buildx/cmd/buildx)
 }
 
+# What looks for faults in pages that keep people out.
+axe_version=4.14.1
+axe_sum=29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
+
+axe() {
+	if echo "$axe_sum  .tools/axe.min.js" | sha256sum --check --status 2>/dev/null; then return; fi
+	echo "fetching axe-core $axe_version"
+	mkdir -p .tools/axe
+	(cd .tools/axe && npm pack --silent "axe-core@$axe_version" >/dev/null && tar -xzf "axe-core-$axe_version.tgz")
+	echo "$axe_sum  .tools/axe/package/axe.min.js" | sha256sum --check --quiet
+	mv .tools/axe/package/axe.min.js .tools/axe.min.js
+	rm -r .tools/axe
+}
+
 case "$what" in
 build)
 	# Who builds elsewhere needs nothing of the machine: stoker itself says what it lacks.
@@ -92,6 +109,7 @@ all | bench)
 	build_once buildkit tools/go.mod buildkit
 	build_once frontend tools/go.mod frontend tools dockerfile-frontend
 	build_once frontend-1.7 tools/dockerfile-1.7/go.mod frontend tools/dockerfile-1.7 dockerfile-frontend-1.7
+	axe
 	if [ "$what" = bench ]; then build_once buildx tools/buildx/go.mod buildx; fi
 	;;
 *)

@@ -206,7 +206,7 @@ func (o *runOptions) addTo(f *pflag.FlagSet) {
 	f.StringVar(&o.recoverBy, "recover-lock", "", "`FILE` by which processes that share a builder take turns at mending it (default one below --state-dir)")
 	f.StringVar(&o.postBuild, "post-build", "", "shell `CMD` to run after each built image; STOKER_IMAGE_{NAME,TAG,TAGS,DIGEST,BASE} tell it which")
 	f.StringVar(&o.progress, "progress", string(show.ModeAuto), "how to show progress: auto, tty, plain, json or quiet")
-	f.StringVar(&o.listen, "listen", "", "serve a page that follows the run at `ADDRESS`, such as 127.0.0.1:8080; other machines need the token of its address")
+	addListen(f, &o.listen)
 	f.StringVar(&o.metricsFile, "metrics-textfile", "", "keep the numbers of the run in `FILE`, for the textfile collector of Prometheus' node_exporter")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "short for --progress quiet")
 	o.assemble.addTo(f)

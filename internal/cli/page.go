@@ -6,6 +6,8 @@ import (
 	"io"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"github.com/stoker-build/stoker/internal/explain"
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
@@ -31,6 +33,10 @@ func showPage(record *ledger.Ledger, dir string) error {
 		return err
 	}
 	return record.Show(page.Bytes())
+}
+
+func addListen(f *pflag.FlagSet, address *string) {
+	f.StringVar(address, "listen", "", "serve a page that follows the run at `ADDRESS`, such as 127.0.0.1:8080; other machines need the token of its address")
 }
 
 // pageQueue is how many events may wait to be taken in for a page.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,11 +13,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/live"
 	"github.com/stoker-build/stoker/internal/show"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 func newStatus(streams Streams) *cobra.Command {
-	var format string
+	var format, listen string
 	cmd := &cobra.Command{
 		Use:   "status [DIR]",
 		Short: "Show how a run stands, from another terminal",
@@ -26,7 +29,9 @@ what runs now, what waits, and what failed for which reason.
 DIR is the run's --output-dir, by default stoker-out. The run is not disturbed:
 only its files are read. A finished, stopped or archived run is shown as well.
 
-"watch stoker status" shows it again and again.
+"watch stoker status" shows it again and again. With --listen, a page in the
+browser follows the run until you press Ctrl-C, also one that has ended and is
+gone on with.
 
 --format json writes an object; what is not known is null or left out:
   dir, host, pid           where the run is
@@ -47,7 +52,8 @@ only its files are read. A finished, stopped or archived run is shown as well.
 
 Exit codes: 0 a run was found, however it stands; 2 there is none.`,
 		Example: `  stoker status
-  stoker status --format json stoker-out`,
+  stoker status --format json stoker-out
+  stoker status --listen 127.0.0.1:8080 stoker-out`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return &flagError{fmt.Errorf("one output directory at most, got %s", strings.Join(args, " "))}
@@ -56,15 +62,22 @@ Exit codes: 0 a run was found, however it stands; 2 there is none.`,
 		},
 		ValidArgsFunction: completeRun,
 		SuggestFor:        []string{"ps", "top", "ls", "list", "show", "progress"},
-		RunE: func(_ *cobra.Command, args []string) error {
-			dir := ""
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dir := defaultOutputDir
 			if len(args) > 0 {
-				dir = args[0]
+				dir = cmp.Or(args[0], dir)
 			}
-			return runStatus(cmp.Or(dir, defaultOutputDir), format, streams)
+			if listen == "" {
+				return runStatus(dir, format, streams)
+			}
+			if cmd.Flags().Changed("format") {
+				return &flagError{errors.New("--listen serves a page, and --format prints: give one of them")}
+			}
+			return serveStatus(cmd.Context(), dir, listen, streams)
 		},
 	}
 	addFormat(cmd, &format)
+	addListen(cmd.Flags(), &listen)
 	return cmd
 }
 
@@ -86,11 +99,8 @@ func runStatus(dir, format string, streams Streams) error {
 
 func statusIn(dir string) (show.Status, error) {
 	record, err := ledger.Look(dir)
-	if noRun := (*ledger.NoRunError)(nil); errors.As(err, &noRun) {
-		return show.Status{}, fmt.Errorf("%w: name the --output-dir of one", err)
-	}
 	if err != nil {
-		return show.Status{}, err
+		return show.Status{}, withoutRun(err)
 	}
 	events, err := ledger.OpenEvents(dir)
 	if err != nil {
@@ -99,4 +109,26 @@ func statusIn(dir string) (show.Status, error) {
 	defer events.Close()
 	host, _ := os.Hostname()
 	return show.StatusOf(record, events, host, time.Now())
+}
+
+// serveStatus serves the page of the run in a directory until ctx is done.
+func serveStatus(ctx context.Context, dir, address string, streams Streams) error {
+	follower, err := live.Open(dir)
+	if err != nil {
+		return withoutRun(err)
+	}
+	server, err := live.Serve(address, follower.Run())
+	if err != nil {
+		return &flagError{fmt.Errorf("--listen %w", err)}
+	}
+	fmt.Fprintf(streams.Out, "the run in %s can be followed at %s until you press Ctrl-C\n", visible.Line(dir), server.URL())
+	return errors.Join(follower.Follow(ctx), server.Close())
+}
+
+// withoutRun says what to do where there is no run.
+func withoutRun(err error) error {
+	if noRun := (*ledger.NoRunError)(nil); errors.As(err, &noRun) {
+		return fmt.Errorf("%w: name the --output-dir of one", err)
+	}
+	return err
 }

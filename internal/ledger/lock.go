@@ -41,8 +41,8 @@ func takeLock(dir string) (*flock.Flock, error) {
 	return lock, nil
 }
 
-// writing tells whether a run is writing into a directory now.
-func writing(dir string) (bool, error) {
+// Held tells whether a run is writing into a directory now.
+func Held(dir string) (bool, error) {
 	path := filepath.Join(dir, LockFile)
 	if err := checkFile(path); errors.Is(err, fs.ErrNotExist) {
 		return false, nil

@@ -45,7 +45,7 @@ func (e *NoRunError) Error() string {
 func Look(dir string) (Record, error) {
 	r := Record{Dir: dir}
 	var err error
-	if r.Writing, err = writing(dir); err != nil {
+	if r.Writing, err = Held(dir); err != nil {
 		return r, err
 	}
 	if r.Run, err = readRun(dir); errors.Is(err, fs.ErrNotExist) {

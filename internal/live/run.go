@@ -4,7 +4,10 @@ package live
 
 import (
 	"bytes"
+	"net/http"
 	"os"
+	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -19,37 +22,97 @@ import (
 // Run is what is known of a run, from its record when it began and from its events since.
 // Its methods may be called concurrently.
 type Run struct {
+	followed bool // by what another process writes: it may be gone on with
+
 	mu      sync.Mutex // guards what follows
 	record  ledger.Record
+	before  []ledger.Entry // those that the record had
 	events  timeline.Run
+	places  map[string]int    // of jobs in the record's entries, by their names
 	logs    map[string]string // of the last attempts, by jobs' names
 	ended   bool
-	changes int // how many events there were
-
+	changes int   // how many events there were
+	begun   int64 // names what is known since it was begun anew
 	metrics *metrics.Run
 }
 
 // NewRun is a run by its record, of which no event was told yet.
 func NewRun(record ledger.Record) *Run {
-	r := &Run{record: record, logs: map[string]string{}, metrics: metrics.New()}
-	r.record.Summary = nil
+	r := &Run{}
+	r.begin(record)
 	return r
+}
+
+// begin forgets what was known, and knows what a record says.
+func (r *Run) begin(record ledger.Record) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.record, r.before, r.events, r.logs, r.ended = record, record.Entries, timeline.Run{}, map[string]string{}, false
+	r.record.Summary = nil
+	for _, e := range record.Entries {
+		if e.LogPath != nil {
+			r.logs[e.Name] = *e.LogPath
+		}
+	}
+	r.metrics = metrics.New()
+	r.changes++
+	r.begun = time.Now().UnixNano()
+	r.restore()
+}
+
+// numbers answers scrapes with the run's numbers.
+func (r *Run) numbers() http.Handler {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.metrics.Handler()
+}
+
+// restore has the entries be those that the record had.
+func (r *Run) restore() {
+	r.record.Entries, r.places = slices.Clone(r.before), map[string]int{}
+	for i, e := range r.record.Entries {
+		r.places[e.Name] = i
+	}
 }
 
 // Apply takes in an event.
 func (r *Run) Apply(at time.Time, e journal.Event) {
-	r.metrics.Apply(at, e)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.metrics.Apply(at, e)
 	r.changes++
 	r.events.Apply(at, e)
 	switch e := e.(type) {
+	case journal.RunStarted:
+		r.restore() // of what ended in an earlier run, the record knows what still counts
+		r.ended, r.record.Summary = false, nil
 	case journal.AttemptStarted:
 		r.logs[e.Job] = e.Log
 	case journal.JobFinished:
-		r.record.Entries = append(r.record.Entries, e.Entry)
+		r.add(e.Entry)
 	case journal.RunFinished:
 		r.record.Summary, r.record.Writing, r.ended = &e.Summary, false, true
+	}
+}
+
+// add takes in the end of a job, which the record may have had already.
+func (r *Run) add(e ledger.Entry) {
+	if i, known := r.places[e.Name]; known {
+		r.record.Entries[i] = e
+		return
+	}
+	r.places[e.Name] = len(r.record.Entries)
+	r.record.Entries = append(r.record.Entries, e)
+}
+
+// over ends a run of which no more is told: it has a summary, or nobody knows how it ended.
+func (r *Run) over(s *ledger.Summary) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.changes++
+	r.record.Writing, r.ended = false, true
+	if s != nil {
+		r.record.Summary = s
 	}
 }
 
@@ -58,6 +121,13 @@ func (r *Run) changed() (n int, ended bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.changes, r.ended
+}
+
+// name changes when all is begun anew: rows that were counted before count no more.
+func (r *Run) name() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return strconv.FormatInt(r.begun, 10)
 }
 
 // openLog opens the log of a job's last attempt; the error is an fs.ErrNotExist where there
@@ -107,6 +177,6 @@ func (r *Run) rows(first, most int) (rows []string, err error) {
 func (r *Run) data() page.Data {
 	return page.Data{
 		Report: report.Merge([]ledger.Record{r.record}), Runs: []page.Run{{Dir: r.record.Dir, Run: &r.events}}, Made: time.Now(),
-		Live: &page.Live{Events: "events", Rows: len(r.record.Entries)},
+		Live: &page.Live{Events: "events?run=" + strconv.FormatInt(r.begun, 10), Rows: len(r.record.Entries), Over: r.ended},
 	}
 }

@@ -45,9 +45,8 @@ type Server struct {
 
 	mu      sync.Mutex // guards what follows
 	viewers int
-	made    int               // the changes that the parts are made of
-	glanced time.Time         // when the small parts were made
-	drawn   time.Time         // when the large parts were
+	small   made              // the parts that are made often
+	large   made              // those that are made seldom
 	parts   map[string]string // as they were made last
 }
 
@@ -125,7 +124,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /{$}", s.servePage)
 	mux.HandleFunc("GET /events", s.serveEvents)
 	mux.HandleFunc("GET /log", s.serveLog)
-	mux.Handle("GET /metrics", serveMetrics(s.run.metrics.Handler()))
+	mux.HandleFunc("GET /metrics", s.serveMetrics)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", page.Policy()+"; frame-ancestors 'none'")
@@ -150,11 +149,9 @@ func (s *Server) servePage(w http.ResponseWriter, _ *http.Request) {
 }
 
 // serveMetrics answers scrapes, in bounded time.
-func serveMetrics(scrape http.Handler) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(patience)); err == nil {
-			scrape.ServeHTTP(w, r)
-		}
+func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) {
+	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(patience)); err == nil {
+		s.run.numbers().ServeHTTP(w, r)
 	}
 }
 
@@ -168,17 +165,24 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 	v := viewer{w: w, control: http.NewResponseController(w), shown: map[string]string{}}
 	v.rows, _ = strconv.Atoi(r.URL.Query().Get("rows"))
 	w.Header().Set("Content-Type", "text/event-stream")
+	of := r.URL.Query().Get("run")
 	ticker := time.NewTicker(glance)
 	defer ticker.Stop()
 	for {
+		if s.run.name() != of {
+			_ = v.send("again", true)
+			return
+		}
 		_, ended := s.run.changed() // before it is told, so that the end is
 		if err := s.tell(&v); err != nil {
 			return
 		}
-		if ended {
-			_ = v.send("end", true)
-			return
+		if ended && !v.ended {
+			if err := v.send("end", !s.run.followed); err != nil || !s.run.followed {
+				return
+			}
 		}
+		v.ended = ended
 		select {
 		case <-r.Context().Done():
 			return
@@ -214,6 +218,7 @@ type viewer struct {
 	control *http.ResponseController
 	rows    int
 	shown   map[string]string
+	ended   bool // which it was told
 }
 
 func (v *viewer) send(kind string, data any) error {
@@ -265,15 +270,18 @@ func (s *Server) make() (map[string]string, error) {
 	defer s.mu.Unlock()
 	n, ended := s.run.changed()
 	now := time.Now()
-	if s.parts != nil && (n == s.made || !ended && now.Sub(s.glanced) < glance*9/10) {
+	var names []string
+	if n != s.small.of && (ended || now.Sub(s.small.at) >= glance*9/10) {
+		s.small = made{n, now}
+		names = append(names, "head", "now")
+	}
+	if n != s.large.of && (ended || now.Sub(s.large.at) >= drawing) {
+		s.large = made{n, now}
+		names = append(names, "failures", "over-time", "time")
+	}
+	if len(names) == 0 {
 		return s.parts, nil
 	}
-	names := []string{"head", "now"}
-	if ended || now.Sub(s.drawn) >= drawing {
-		names = append(names, "failures", "over-time", "time")
-		s.drawn = now
-	}
-	s.glanced = now
 	fresh, err := s.run.parts(names...)
 	if err != nil {
 		return nil, err
@@ -283,8 +291,14 @@ func (s *Server) make() (map[string]string, error) {
 		parts = map[string]string{}
 	}
 	maps.Copy(parts, fresh)
-	s.parts, s.made = parts, n
+	s.parts = parts
 	return parts, nil
+}
+
+// made is of which changes parts are, and when they were made.
+type made struct {
+	of int
+	at time.Time
 }
 
 // answer sends an answer, in bounded time.

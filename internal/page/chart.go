@@ -99,9 +99,10 @@ func (c chart) SVG() (template.HTML, error) {
 	opt.Legend.Show = new(false)
 	opt.Padding = charts.NewBoxEqual(8)
 	opt.XAxis.Labels, opt.XAxis.LabelCount, opt.XAxis.BoundaryGap = c.times(), shownTimes, new(false)
-	opt.XAxis.LabelFontStyle.FontSize = 12
-	opt.YAxis = []charts.YAxisOption{{Min: new(0.0), ValueFormatter: c.format, LabelCount: 5, PreferNiceIntervals: new(true)}}
-	opt.YAxis[0].LabelFontStyle.FontSize = 12
+	opt.XAxis.LabelFontStyle.FontSize = 10
+	top, labels := scale(c.most())
+	opt.YAxis = []charts.YAxisOption{{Min: new(0.0), Max: &top, RangeValuePaddingScale: new(0.0), ValueFormatter: c.format, LabelCount: labels}}
+	opt.YAxis[0].LabelFontStyle.FontSize = 10
 	painter := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputSVG, Width: chartWidth, Height: chartHeight})
 	if err := painter.LineChart(opt); err != nil {
 		return "", fmt.Errorf("%s: %w", c.Title, err)
@@ -111,6 +112,38 @@ func (c chart) SVG() (template.HTML, error) {
 		return "", fmt.Errorf("%s: %w", c.Title, err)
 	}
 	return template.HTML(drawnColour.ReplaceAllStringFunc(string(drawing), named)), nil //nolint:gosec // of numbers alone
+}
+
+// most is the highest that the chart shows.
+func (c chart) most() (most float64) {
+	for i := range c.grid.N {
+		sum := 0.0
+		for _, l := range c.lines {
+			switch v := l.values[i]; {
+			case v == charts.GetNullValue():
+			case c.stacked:
+				sum += v
+			default:
+				sum = max(sum, v)
+			}
+		}
+		most = max(most, sum)
+	}
+	return most
+}
+
+// mostSteps is how many steps an axis has at most.
+const mostSteps = 5
+
+// scale is where an axis ends that shows so much, and how many numbers stand at it, which
+// are round: steps of 1, 2 or 5, or ten times as much, and so on.
+func scale(most float64) (top float64, labels int) {
+	step := 1.0
+	for i := 0; step*mostSteps < most; i++ {
+		step *= []float64{2, 2.5, 2}[i%3]
+	}
+	steps := max(math.Ceil(most/step), 1)
+	return step * steps, int(steps) + 1
 }
 
 // named is a colour's name in the style sheet.

@@ -41,6 +41,8 @@ type Live struct {
 	Events string
 	// Rows is how many jobs the page has that have ended.
 	Rows int
+	// Over tells that the run does not go on.
+	Over bool
 }
 
 // Run is one run over time.

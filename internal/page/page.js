@@ -62,7 +62,7 @@
   // follow shows what a run that goes on tells.
   function follow() {
     const link = document.getElementById("link");
-    let rows = Number(root.dataset.rows), ended = false;
+    let rows = Number(root.dataset.rows), ended = false, closed = false;
     const here = path => new URL(path, location.href);
     const from = here(root.dataset.live);
     from.searchParams.set("rows", rows);
@@ -78,9 +78,16 @@
         body.insertAdjacentHTML("beforeend", all.join(""));
         again.forEach(f => f());
       });
-      source.addEventListener("end", () => { ended = true; source.close(); link.textContent = "the run has ended"; });
+      // A run that another process may go on with is waited for.
+      source.addEventListener("end", e => {
+        ended = true;
+        closed = JSON.parse(e.data);
+        if (closed) source.close();
+        link.textContent = "the run has ended";
+      });
+      source.addEventListener("again", () => location.reload());
       source.onerror = () => {
-        if (ended) return;
+        if (closed) return;
         source.close();
         link.textContent = "the run does not answer: it has ended, or cannot be reached";
         setTimeout(() => { from.searchParams.set("rows", rows); source = new EventSource(from); listen(); }, 3000);

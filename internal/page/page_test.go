@@ -115,6 +115,17 @@ func TestLargePage(t *testing.T) {
 	}
 }
 
+func TestScale(t *testing.T) {
+	for _, c := range []struct {
+		most, top float64
+		labels    int
+	}{{0, 1, 2}, {1, 1, 2}, {3, 3, 4}, {5, 5, 6}, {6, 6, 4}, {21, 25, 6}, {54, 60, 4}, {1000, 1000, 6}, {4.5e9, 5e9, 6}} {
+		if top, labels := scale(c.most); top != c.top || labels != c.labels {
+			t.Errorf("an axis for %g ends at %g with %d numbers, want %g and %d", c.most, top, labels, c.top, c.labels)
+		}
+	}
+}
+
 func textOf(n *html.Node) string {
 	if n.Type == html.TextNode {
 		return n.Data

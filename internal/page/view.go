@@ -59,6 +59,8 @@ type runView struct {
 	Run
 	Heading string
 	Resumed string
+	// Nothing says why nothing is drawn, where nothing is.
+	Nothing string
 	Charts  []chart
 	Lanes   []lanes
 }
@@ -104,10 +106,15 @@ func viewOf(d Data) view {
 		v.Jobs = rows(r)
 		return v
 	}
+	if !d.Live.Over {
+		v.Notes = nil // it says that a run which goes on is told of no further
+	}
 	r.Open = nil // what goes on, and what waits, is told elsewhere
 	v.Jobs = rows(r)
 	for _, run := range d.Runs {
-		v.Now = nowOf(run.Run)
+		if !d.Live.Over {
+			v.Now = nowOf(run.Run)
+		}
 	}
 	return v
 }
@@ -156,7 +163,7 @@ func figures(d Data) []figure {
 	add(r.Failed, "failed", failedClass)
 	add(r.SkippedDependency, "not built: built on failed ones", failedClass)
 	add(r.Unfinished, "left", "left")
-	all = append(all, figure{duration(r.WallClockSeconds), "from start to end", ""})
+	all = append(all, took(d))
 	if r.ImagesPerHour > 0 {
 		all = append(all, figure{whole(r.ImagesPerHour), "images an hour", ""})
 	}
@@ -171,6 +178,20 @@ func figures(d Data) []figure {
 		all = append(all, figure{size(float64(*r.ReclaimedBytes)), "of cache swept", ""})
 	}
 	return all
+}
+
+// took is how long the runs took, or the one that goes on has taken.
+func took(d Data) figure {
+	if d.Live == nil || d.Live.Over {
+		return figure{duration(d.Report.WallClockSeconds), "from start to end", ""}
+	}
+	seconds := d.Report.WallClockSeconds
+	for _, run := range d.Runs {
+		if !run.Began.IsZero() {
+			seconds = max(seconds, run.Latest.Sub(d.Report.StartedAt.Time).Seconds())
+		}
+	}
+	return figure{duration(seconds), "so far", ""}
 }
 
 // peaks are the most that a run took of its disk, or of its cache.
@@ -204,13 +225,14 @@ func (v *view) failures(d Data) {
 }
 
 func runOf(run Run, several bool) runView {
-	r := runView{Run: run, Heading: "The run"}
+	r := runView{Run: run, Heading: "The run", Nothing: "Its events are not on record, so that it cannot be drawn."}
 	if several {
 		r.Heading = run.Dir
 	}
 	if run.Run == nil || run.Began.IsZero() {
 		return r
 	}
+	r.Nothing = "No job has ended, and how full the nodes are is not known yet."
 	if run.Start.Kept > 0 {
 		r.Resumed = fmt.Sprintf("It went on with an earlier run: %s had been finished, and are not drawn.", plural.Of(run.Start.Kept, "job"))
 	}
