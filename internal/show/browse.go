@@ -2,6 +2,7 @@ package show
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
@@ -38,7 +39,7 @@ func (v browsed) screen(head string, lines []string, hint string) string {
 	if v.note != "" {
 		hint = v.note
 	}
-	lines = append(lines, v.dim(hint))[:max(min(room+2, v.height), 1)]
+	lines = append(lines, v.dim(fitHint(hint, v.width)))[:max(min(room+2, v.height), 1)]
 	for i := range lines {
 		lines[i] = truncate(lines[i], v.width)
 	}
@@ -51,9 +52,23 @@ func (f frame) page() int { return max(f.height-2, 1) }
 func (v browsed) helpLines() []string {
 	lines := []string{""}
 	for _, k := range keysHelp {
-		lines = append(lines, "  "+v.bold(pad(k[0], 13))+" "+k[1])
+		name := v.bold(pad(k[0], 12)) + " "
+		for text := range strings.SplitSeq(ansi.Wrap(k[1], max(v.width-14, 10), ""), "\n") {
+			lines = append(lines, " "+name+text)
+			name = pad("", 13)
+		}
 	}
 	return lines
+}
+
+// fitHint leaves out what there is no room for: of what keys do the last but one first, as the
+// last tells of all.
+func fitHint(hint string, width int) string {
+	parts := strings.Split(hint, " · ")
+	for len(parts) > 2 && ansi.StringWidth(strings.Join(parts, " · ")) > width {
+		parts = slices.Delete(parts, len(parts)-2, len(parts)-1)
+	}
+	return truncate(strings.Join(parts, " · "), width)
 }
 
 func (v browsed) listHint(jobs []*bookedJob) string {

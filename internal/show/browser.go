@@ -29,19 +29,19 @@ type browser struct {
 
 // What keys do, as the help has it.
 var keysHelp = [][2]string{
-	{"j, k, arrows", "down and up, through jobs or through a log"},
+	{"j, k, arrows", "down and up"},
 	{"space, b", "a page down and up"},
-	{"g, G", "to the first and to the last"},
-	{"Enter", "opens a job: its steps, and its log as it grows"},
-	{"/", "shows only jobs with these words in name, state or reason"},
+	{"g, G", "the first and the last"},
+	{"Enter", "opens a job: its steps, its log"},
+	{"/", "finds jobs by words of name, state, reason"},
 	{"Esc, q", "back"},
-	{"?", "shows and hides this help"},
-	{"Ctrl-C", "stops the run: gently, and at the second time at once"},
+	{"?", "this help"},
+	{"Ctrl-C", "stops the run; a second one at once"},
 }
 
 const (
 	keysHint  = "j/k jobs · Enter opens · / finds · ? keys"
-	goesOn    = "The run goes on. Ctrl-C stops it, ? tells of all keys."
+	goesOn    = "The run goes on; Ctrl-C stops it."
 	nothingIs = "no job has begun yet"
 )
 

@@ -10,6 +10,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/stoker-build/stoker/internal/journal"
+	"github.com/stoker-build/stoker/internal/node"
 	"github.com/stoker-build/stoker/internal/visible"
 )
 
@@ -67,33 +68,51 @@ func (f frame) gauges() []string {
 // gauge is how full one node is: a bar as long as all that may be used, with a mark at the low
 // watermark, and figures. The bar's end is the high one.
 func (f frame) gauge(e journal.Sampled) []string {
-	name := joined(" ", f.nodeWord(f.nodeOf(e.Node)), visible.Line(e.Bound))
+	name := joined(" ", f.nodeWord(f.nodeOf(e.Node)), boundWord(e.Bound))
 	parts := partsText(e.Cache)
 	switch {
 	case e.Bound == "" && parts == "":
 		return nil
 	case e.Bound == "":
-		return []string{joined(" ", name, "cache: "+parts)}
+		return []string{joined(" ", name, f.dim(parts))}
 	case e.Unknown:
-		return []string{f.warn(name + ": how full it is cannot be read")}
+		return []string{f.warn(joined(" ", f.nodeWord(f.nodeOf(e.Node)), visible.Line(e.Bound)) + ": how full it is cannot be read")}
 	}
-	figures := size(e.UsedBytes)
-	if e.ReservedBytes > 0 {
-		figures += " + " + size(e.ReservedBytes) + " promised"
-	}
-	figures += " of " + size(e.HighBytes)
-	if e.LowBytes > 0 && e.LowBytes < e.HighBytes {
-		figures += ", low " + size(e.LowBytes)
-	}
-	name = shorten(name, f.width/3)
-	line := name + "  " + figures
-	if room := min(f.columns()-ansi.StringWidth(line)-1, widestGauge); room >= leastGauge {
-		line = name + " " + f.level(e, room) + " " + figures
+	line := name + " " + size(e.UsedBytes) + " of " + size(e.HighBytes)
+	for _, figures := range figuresOf(e) {
+		if room := min(f.columns()-ansi.StringWidth(name+figures)-2, widestGauge); room >= leastGauge {
+			line = name + " " + f.level(e, room) + " " + figures
+			break
+		}
 	}
 	if parts == "" {
 		return []string{line}
 	}
-	return flow([]string{line, f.dim(parts)}, "  ", f.width)
+	return flow([]string{line, f.dim(parts)}, " · ", f.width)
+}
+
+// figuresOf says what a gauge shows, in ever fewer words.
+func figuresOf(e journal.Sampled) []string {
+	used, high, low := size(e.UsedBytes), " of "+size(e.HighBytes), ""
+	if e.LowBytes > 0 && e.LowBytes < e.HighBytes {
+		low = ", low " + size(e.LowBytes)
+	}
+	if e.ReservedBytes == 0 {
+		return []string{used + high + low, used + high}
+	}
+	promised := " + " + size(e.ReservedBytes)
+	return []string{used + promised + " promised" + high + low, used + promised + high + low, used + promised + high, used + high}
+}
+
+// boundWord is a bound in a word: where the disk is matters to nobody who watches.
+func boundWord(bound string) string {
+	switch {
+	case strings.HasPrefix(bound, "the disk of "):
+		return "disk"
+	case bound == node.BudgetName:
+		return "budget"
+	}
+	return visible.Line(bound)
 }
 
 // level is the bar of a gauge: used, promised, free.
@@ -140,10 +159,18 @@ func partsText(p *journal.Parts) string {
 		name  string
 	}{{p.Live, "live"}, {p.Dead, "dead"}, {p.Foreign, "foreign"}, {p.LeftOver, "left over"}} {
 		if x.bytes > 0 {
-			parts = append(parts, fmt.Sprintf("%d%% %s", int(float64(x.bytes)*100/float64(all)+0.5), x.name))
+			parts = append(parts, percent(x.bytes, all)+" "+x.name)
 		}
 	}
-	return size(all) + " cache: " + strings.Join(parts, ", ")
+	return "cache " + size(all) + ": " + strings.Join(parts, ", ")
+}
+
+// percent is a share, of which a little is told from nothing.
+func percent(part, all int64) string {
+	if share := int(float64(part)*100/float64(all) + 0.5); share > 0 {
+		return fmt.Sprintf("%d%%", share)
+	}
+	return "<1%"
 }
 
 // waits tell how many jobs wait, and for what.

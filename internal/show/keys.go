@@ -42,8 +42,16 @@ func takeKeys(in *os.File) *keys {
 	k := &keys{in: in, back: back, resumed: make(chan os.Signal, 1)}
 	k.stopping, k.stop = context.WithCancel(context.Background())
 	notifyResumed(k.resumed)
+	taken.Store(k)
 	return k
 }
+
+// taken are the keys that this program takes: it has one terminal.
+var taken atomic.Pointer[keys]
+
+// GiveBack leaves the terminal's modes as they were found, if the live view has changed them: for
+// a program that leaves at once.
+func GiveBack() { taken.Load().giveBack() }
 
 // giveBack leaves the terminal as it was found.
 func (k *keys) giveBack() {
@@ -76,12 +84,21 @@ func (k *keys) tell(send func(tea.Msg)) {
 				return
 			}
 			if key, is := e.(uv.KeyPressEvent); is {
-				send(keyMsg(key.String()))
+				send(keyMsg(keyName(key)))
 			}
 		case <-k.stopping.Done():
 			return
 		}
 	}
+}
+
+// keyName is a key as browser knows it. The terminal turns Enter into a line's end, which is
+// Ctrl-J too.
+func keyName(key uv.KeyPressEvent) string {
+	if name := key.String(); name != "ctrl+j" {
+		return name
+	}
+	return "enter"
 }
 
 // again sets the modes after the program was stopped, which a shell has set otherwise.

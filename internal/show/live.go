@@ -49,7 +49,10 @@ func (f frame) String() string {
 	}
 	var last []string
 	if f.hint != "" && f.height >= 10 {
-		last = []string{f.dim(f.hint)}
+		last = []string{f.dim(fitHint(f.hint, f.width))}
+		if f.height >= 20 {
+			last = append([]string{""}, last...)
+		}
 	}
 	lines = append(lines, f.body(f.height-len(lines)-len(last))...)
 	lines = append(lines, make([]string, max(f.least-len(lines)-len(last), 0))...)
