@@ -138,9 +138,23 @@ func (v browsed) jobHeader(j *bookedJob) string {
 	return v.mark(j) + " " + v.bold(pad(shorten(j.name, room-2), room-2)) + right
 }
 
-// jobLines are a job's reason, its steps and its log. Of the steps the last are shown, and the
-// log takes what is left.
+// jobLines are a job's reason, its steps and its log, which takes what is left.
 func (v browsed) jobLines(j *bookedJob) []string {
+	lines := v.stepLines(j)
+	return append(lines, v.logLines(j, v.page()-len(lines))...)
+}
+
+// mostAbove is by how many lines one can go up in an opened job's log.
+func (v browsed) mostAbove() int {
+	j := v.book.byName[v.chosen]
+	if j == nil {
+		return 0
+	}
+	return max(len(v.log.lines)-(v.page()-len(v.stepLines(j))-1), 0)
+}
+
+// stepLines are a job's reason and the last of its steps.
+func (v browsed) stepLines(j *bookedJob) []string {
 	var lines []string
 	if j.reason != "" {
 		lines = append(lines, v.bad(shorten(j.reason, v.width)))
@@ -159,7 +173,7 @@ func (v browsed) jobLines(j *bookedJob) []string {
 		room := max(v.columns()-len(took)-1, 0)
 		lines = append(lines, pad(truncate(s.text, room), room)+" "+took)
 	}
-	return append(lines, v.logLines(j, v.page()-len(lines))...)
+	return lines
 }
 
 // logLines are a heading and as much of the log as there is room for.

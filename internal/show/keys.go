@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	tea "charm.land/bubbletea/v2"
 	uv "github.com/charmbracelet/ultraviolet"
 )
 
@@ -67,8 +66,8 @@ func (k *keys) giveBack() {
 	}
 }
 
-// tell tells each key until the terminal is given back.
-func (k *keys) tell(send func(tea.Msg)) {
+// tell tells each key until the terminal is given back, and when the program was stopped and goes on.
+func (k *keys) tell(press func(key string), goesOn func()) {
 	events := make(chan uv.Event)
 	go func() {
 		defer close(events)
@@ -78,13 +77,13 @@ func (k *keys) tell(send func(tea.Msg)) {
 		select {
 		case <-k.resumed:
 			k.again()
-			send(backMsg{})
+			goesOn()
 		case e, more := <-events:
 			if !more {
 				return
 			}
 			if key, is := e.(uv.KeyPressEvent); is {
-				send(keyMsg(keyName(key)))
+				press(keyName(key))
 			}
 		case <-k.stopping.Done():
 			return

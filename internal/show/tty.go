@@ -28,7 +28,8 @@ type tty struct {
 	feed  *feed
 	ended chan struct{}
 
-	keys *keys // nil where none are taken
+	press func(key string)
+	keys  *keys // nil where none are taken
 
 	// Written before ended is closed.
 	last model
@@ -51,9 +52,10 @@ func newTTY(out io.Writer, color bool, opts Options, more ...tea.ProgramOption) 
 	t.keys = takeKeys(opts.Keys)
 	first.browser.keys = t.keys != nil
 	program := tea.NewProgram(first, options...)
+	t.press = func(key string) { program.Send(keyMsg(key)) }
 	go t.run(program)
 	if t.keys != nil {
-		go t.keys.tell(program.Send)
+		go t.keys.tell(t.press, func() { program.Send(backMsg{}) })
 	}
 	return t
 }
@@ -186,7 +188,7 @@ func (m model) press(key string) (model, tea.Cmd) {
 		m.tallest = 0
 	}
 	if m.browser.spot == atJob {
-		m.browser.above = min(m.browser.above, max(len(m.log.lines)-1, 0))
+		m.browser.above = min(m.browser.above, m.browsed().mostAbove())
 		return m, m.readLog()
 	}
 	return m, nil
@@ -213,7 +215,7 @@ func (m model) draw() model {
 		return m
 	}
 	if m.browser.spot != atRun || m.browser.help {
-		m.drawn = browsed{frame: m.frame(), browser: m.browser, book: m.book, log: m.log}.String()
+		m.drawn = m.browsed().String()
 		return m
 	}
 	m.drawn = m.frame().String()
@@ -288,6 +290,10 @@ func (m model) View() tea.View {
 		v.SetContent(m.drawn)
 	}
 	return v
+}
+
+func (m model) browsed() browsed {
+	return browsed{frame: m.frame(), browser: m.browser, book: m.book, log: m.log}
 }
 
 // frame leaves one line of the terminal free for those that scroll by above.
