@@ -50,8 +50,11 @@ func fullness(e journal.Sampled) float64 {
 	return float64(e.UsedBytes+e.ReservedBytes) / float64(e.HighBytes)
 }
 
+// gauging draws how full nodes are, and what waits for them.
+type gauging struct{ frame }
+
 // gauges are how full the fullest nodes are, and what fills their caches.
-func (f frame) gauges() []string {
+func (f gauging) gauges() []string {
 	most := mostGauges
 	if f.height < 20 {
 		most = 1
@@ -67,7 +70,7 @@ func (f frame) gauges() []string {
 
 // gauge is how full one node is: a bar as long as all that may be used, with a mark at the low
 // watermark, and figures. The bar's end is the high one.
-func (f frame) gauge(e journal.Sampled) []string {
+func (f gauging) gauge(e journal.Sampled) []string {
 	name := joined(" ", f.nodeWord(f.nodeOf(e.Node)), boundWord(e.Bound))
 	parts := partsText(e.Cache)
 	switch {
@@ -116,7 +119,7 @@ func boundWord(bound string) string {
 }
 
 // level is the bar of a gauge: used, promised, free.
-func (f frame) level(e journal.Sampled, cells int) string {
+func (f gauging) level(e journal.Sampled, cells int) string {
 	at := func(bytes int64) int {
 		return min(max(int(float64(bytes)*float64(cells)/float64(max(e.HighBytes, 1))+0.5), 0), cells)
 	}
@@ -174,7 +177,7 @@ func percent(part, all int64) string {
 }
 
 // waits tell how many jobs wait, and for what.
-func (f frame) waits() []string {
+func (f gauging) waits() []string {
 	total := map[string]int{}
 	for _, e := range f.samples {
 		for reason, n := range e.Waiting {

@@ -35,7 +35,7 @@ func TestGauges(t *testing.T) {
 		{"nothing known", journal.Sampled{}, 80, ""},
 	} {
 		s := stateOf(told{0, runOf(3, 1)}, told{1, tt.e})
-		if got := strings.Join(frame{State: s, width: tt.width, height: 24}.gauges(), "\n"); got != tt.want {
+		if got := strings.Join(gauging{frame{State: s, width: tt.width, height: 24}}.gauges(), "\n"); got != tt.want {
 			t.Errorf("%s:\n%s\nwant\n%s", tt.name, got, tt.want)
 		}
 	}
@@ -52,10 +52,10 @@ func TestGaugesOfSeveralNodes(t *testing.T) {
 	}
 	events[0].event = begin
 	s := stateOf(events...)
-	if got := (frame{State: s, width: 60, height: 24}).gauges(); len(got) != 3 || !strings.HasPrefix(got[0], "d disk ") || !strings.HasPrefix(got[2], "b disk ") {
+	if got := (gauging{frame{State: s, width: 60, height: 24}}).gauges(); len(got) != 3 || !strings.HasPrefix(got[0], "d disk ") || !strings.HasPrefix(got[2], "b disk ") {
 		t.Errorf("on a high screen: %q", got)
 	}
-	if got := (frame{State: s, width: 60, height: 15}).gauges(); len(got) != 1 || !strings.HasPrefix(got[0], "d disk ") {
+	if got := (gauging{frame{State: s, width: 60, height: 15}}).gauges(); len(got) != 1 || !strings.HasPrefix(got[0], "d disk ") {
 		t.Errorf("on a low screen: %q", got)
 	}
 }
@@ -69,7 +69,7 @@ func TestGaugesFit(t *testing.T) {
 			if text := f.String(); ansi.StringWidth(strings.Split(text, "\n")[3]) > width {
 				t.Errorf("%d wide, %d used:\n%s", width, used, text)
 			}
-			if n := ansi.StringWidth(f.level(e, width)); n != width {
+			if n := ansi.StringWidth((gauging{f}).level(e, width)); n != width {
 				t.Errorf("a bar of %d cells has %d", width, n)
 			}
 		}
@@ -81,11 +81,11 @@ func TestWaits(t *testing.T) {
 		told{1, journal.Sampled{Node: "b", Waiting: map[string]int{"worker": 6, "registry": 1, "pause": 1, "image": 1, "node": 1}}})
 	f := frame{State: s, width: 150, height: 24}
 	want := "waiting: 1 for space, 1 for a registry, 1 for a node, 1 for their next attempt, 1 for another image, 11 for a worker, 2 for moon"
-	if got := strings.Join(f.waits(), "\n"); got != want {
+	if got := strings.Join((gauging{f}).waits(), "\n"); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	s.Apply(sec(2), journal.Stopping{Reason: "interrupted"})
-	if got := f.waits(); got != nil {
+	if got := (gauging{f}).waits(); got != nil {
 		t.Errorf("while it stops: %q", got)
 	}
 }

@@ -41,9 +41,9 @@ func (f frame) columns() int { return min(f.width, widest) }
 func (f frame) String() string {
 	lines := []string{f.header(), f.bar()}
 	lines = append(lines, f.numbers()...)
-	lines = append(lines, f.gauges()...)
+	lines = append(lines, gauging{f}.gauges()...)
 	lines = append(lines, f.space()...)
-	lines = append(lines, f.waits()...)
+	lines = append(lines, gauging{f}.waits()...)
 	for _, text := range f.awaited(f.now) {
 		lines = append(lines, f.warn(text))
 	}

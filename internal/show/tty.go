@@ -106,8 +106,6 @@ type backMsg struct{}
 type logMsg struct{ logTail }
 
 // model is the live view as Bubble Tea drives it.
-//
-// Large: the state, how it is drawn, and where a person is in it.
 type model struct {
 	palette
 	feed          *feed
