@@ -1,6 +1,7 @@
 package show
 
 import (
+	"errors"
 	"io"
 	"os"
 	"strings"
@@ -36,7 +37,7 @@ func (t logTail) again(path string) logTail {
 	from := max(info.Size()-tailBytes, 0)
 	data := make([]byte, info.Size()-from)
 	n, err := f.ReadAt(data, from)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return logTail{path: path, err: reason(err.Error())}
 	}
 	text := strings.TrimSuffix(string(data[:n]), "\n")
