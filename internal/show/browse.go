@@ -36,8 +36,11 @@ func (v browsed) screen(head string, lines []string, hint string) string {
 	room := v.page()
 	lines = append([]string{head}, lines[:min(len(lines), room)]...)
 	lines = append(lines, make([]string, max(room+1-len(lines), 0))...)
-	if v.note != "" {
+	switch {
+	case v.note != "":
 		hint = v.note
+	case v.stopping != "" && !v.typing:
+		hint = "stopping, Ctrl-C again quits at once · " + hint
 	}
 	lines = append(lines, v.dim(fitHint(hint, v.width)))[:max(min(room+2, v.height), 1)]
 	for i := range lines {

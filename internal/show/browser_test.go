@@ -83,6 +83,14 @@ func TestKeysGoThroughJobs(t *testing.T) {
 	}
 }
 
+// That a run stops is said wherever one looks.
+func TestStoppingIsSaidInLists(t *testing.T) {
+	m, _ := update(t, pressed(t, watched(t, "")), newsOf(false, told{60, journal.Stopping{Reason: "interrupted"}}))
+	if got := pressed(t, m, "j").View().Content; !strings.Contains(got, "stopping, Ctrl-C again quits at once") {
+		t.Errorf("the list is\n%s", got)
+	}
+}
+
 // A log is followed as it grows, and one that cannot be read says why.
 func TestOpenedLogGrows(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
