@@ -14,6 +14,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/cli"
 	"github.com/stoker-build/stoker/internal/run"
+	"github.com/stoker-build/stoker/internal/show"
 )
 
 // Set by the linker: version in releases, commit where Go itself notes none.
@@ -26,7 +27,10 @@ var (
 // the view has drawn below it.
 const showCursor = "\x1b[?25h\x1b[J\n"
 
-func main() {
+func main() { os.Exit(stoker()) }
+
+func stoker() int {
+	defer show.GiveBack() // a panic passes by here
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -39,9 +43,10 @@ func main() {
 		if term.IsTerminal(int(os.Stderr.Fd())) {
 			fmt.Fprint(os.Stderr, showCursor)
 		}
+		show.GiveBack()
 		os.Exit(cli.ExitInterrupted)
 	}()
-	os.Exit(cli.Main(ctx, version, os.Args[1:], cli.Streams{
+	return cli.Main(ctx, version, os.Args[1:], cli.Streams{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Program: os.Args[0], Commit: commit,
-	}))
+	})
 }

@@ -275,10 +275,12 @@ type (
 		Node string `json:"node"`
 		// Bound is what is nearest to be full; empty where nothing is bounded. Of it,
 		// UsedBytes are used, ReservedBytes promised to running jobs, and HighBytes the
-		// most that may be. Where it cannot be read, Unknown is set.
+		// most that may be; what makes room goes on until LowBytes are used. Where it cannot
+		// be read, Unknown is set.
 		Bound         string `json:"bound,omitempty"`
 		UsedBytes     int64  `json:"used_bytes"`
 		ReservedBytes int64  `json:"reserved_bytes"`
+		LowBytes      int64  `json:"low_bytes"`
 		HighBytes     int64  `json:"high_bytes"`
 		Unknown       bool   `json:"unknown,omitempty"`
 		// Cache is what the node's cache was made of when that was last looked at; nil

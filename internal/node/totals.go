@@ -99,7 +99,7 @@ func (n *Node) level() journal.Sampled {
 	for _, g := range a.bounds {
 		used := a.levels[g.name].last
 		if s.Bound == "" || g.limit.High-used < s.HighBytes-s.UsedBytes {
-			s.Bound, s.UsedBytes, s.HighBytes = g.name, used, g.limit.High
+			s.Bound, s.UsedBytes, s.LowBytes, s.HighBytes = g.name, used, g.limit.Low, g.limit.High
 		}
 		s.Unknown = s.Unknown || a.unread[g.name]
 	}

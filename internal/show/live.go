@@ -23,6 +23,8 @@ type frame struct {
 	// the renderer erase the whole frame, which flickers and, at the top of
 	// some terminals, leaves a copy in the scrollback.
 	least int
+	// hint is the last line, which tells of keys; empty for none.
+	hint string
 }
 
 const (
@@ -39,13 +41,22 @@ func (f frame) columns() int { return min(f.width, widest) }
 func (f frame) String() string {
 	lines := []string{f.header(), f.bar()}
 	lines = append(lines, f.numbers()...)
+	lines = append(lines, gauging{f}.gauges()...)
 	lines = append(lines, f.space()...)
+	lines = append(lines, gauging{f}.waits()...)
 	for _, text := range f.awaited(f.now) {
 		lines = append(lines, f.warn(text))
 	}
-	lines = append(lines, f.body(f.height-len(lines))...)
-	lines = append(lines, make([]string, max(f.least-len(lines), 0))...)
-	lines = lines[:min(len(lines), max(f.height, 1))]
+	var last []string
+	if f.hint != "" && f.height >= 10 {
+		last = []string{f.dim(fitHint(f.hint, f.width))}
+		if f.height >= 20 {
+			last = append([]string{""}, last...)
+		}
+	}
+	lines = append(lines, f.body(f.height-len(lines)-len(last))...)
+	lines = append(lines, make([]string, max(f.least-len(lines)-len(last), 0))...)
+	lines = append(lines[:min(len(lines), max(f.height-len(last), 1))], last...)
 	for i := range lines {
 		lines[i] = truncate(lines[i], f.width)
 	}

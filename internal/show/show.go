@@ -132,6 +132,11 @@ type Options struct {
 	Pushed map[string]bool
 	// Kept are finished jobs of an earlier run, whose images are results too.
 	Kept []ledger.Entry
+	// Jobs are those of the run, with what is known of them; none where nothing is.
+	Jobs []Expected
+	// Keys is the terminal from which a person's keys are taken, for the live view; nil for
+	// none. It is read only while this program is in its foreground.
+	Keys *os.File
 }
 
 // New makes the view of a mode that writes to out.

@@ -61,6 +61,9 @@ type State struct {
 	quiet       time.Time   // since when no job is at work; zero while one is
 	firstBegan  time.Time   // when the first job of all was begun
 	summary     *ledger.Summary
+
+	samples map[string]journal.Sampled // the latest of each node
+	outlook *outlook                   // what is known of single jobs; nil for nothing
 }
 
 // runningJob is a job that a worker has taken.
@@ -87,6 +90,7 @@ func (s *State) Apply(at time.Time, e journal.Event) {
 		s.surveying = ""
 		s.waited(e.Job)
 		s.job(at, e.Job).node = s.nodeOf(e.Node)
+		s.outlook.begin(visible.Line(e.Job), at)
 	case journal.AttemptStarted:
 		s.beginAttempt(at, e)
 	case journal.StepStarted:
@@ -117,6 +121,8 @@ func (s *State) Apply(at time.Time, e journal.Event) {
 		s.recover(at, e)
 	case journal.WorkersChanged:
 		s.setWorkers(e.Workers)
+	case journal.Sampled:
+		s.sampled(e)
 	case journal.SweepStarted:
 		s.sweeps = append(s.sweeps, runningSweep{e, at})
 	case journal.SweepFinished:
@@ -156,7 +162,7 @@ func surveyText(e journal.Surveying) string {
 func (s *State) begin(at time.Time, e journal.RunStarted) {
 	*s = State{
 		started: at, latest: at, total: e.Jobs, batches: e.Batches, workers: e.Workers,
-		outputDir: visible.Line(e.OutputDir), kept: e.Kept, batchesDone: e.KeptBatches,
+		outputDir: visible.Line(e.OutputDir), kept: e.Kept, batchesDone: e.KeptBatches, outlook: s.outlook,
 	}
 	for _, n := range e.Nodes {
 		s.nodes = append(s.nodes, visible.Line(n))
@@ -194,6 +200,7 @@ func (s *State) leave(name string) {
 
 func (s *State) finish(at time.Time, e ledger.Entry) {
 	name := visible.Line(e.Name)
+	s.outlook.end(name, at, !isSkipped(e))
 	s.leave(name)
 	s.quiet = time.Time{}
 	switch {
@@ -250,14 +257,26 @@ func (s *State) imagesPerHour(now time.Time) float64 {
 	return float64(s.built) / building
 }
 
-// left estimates how long the run still takes from the pace of the last builds.
+// left estimates how long the run still takes: from what is known of its single jobs, or else
+// from the pace of the last builds. There is no estimate once the run is stopping, nor while
+// nothing can run: nobody knows for how long.
+func (s *State) left(now time.Time) (time.Duration, bool) {
+	if s.stopping != "" || s.standsStill(now) {
+		return 0, false
+	}
+	if s.outlook != nil {
+		return s.outlook.left(now, s.workersNow())
+	}
+	return s.leftByPace(now)
+}
+
+// leftByPace estimates how long the run still takes from the pace of the last builds.
 // Skipped jobs take no time and tell nothing about it. There is no estimate
 // before each worker could finish a build, as the first to finish are the
-// quick ones, nor once the run is stopping, nor while nothing can run: nobody knows for
-// how long.
-func (s *State) left(now time.Time) (time.Duration, bool) {
+// quick ones.
+func (s *State) leftByPace(now time.Time) (time.Duration, bool) {
 	n := len(s.finishes)
-	if n == 0 || n < min(s.workersNow(), s.total) || s.stopping != "" || s.buildsBegan.IsZero() || s.standsStill(now) {
+	if n == 0 || n < min(s.workersNow(), s.total) || s.buildsBegan.IsZero() {
 		return 0, false
 	}
 	each := max(now.Sub(s.buildsBegan), 0) / time.Duration(n)

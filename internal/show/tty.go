@@ -28,6 +28,9 @@ type tty struct {
 	feed  *feed
 	ended chan struct{}
 
+	press func(key string)
+	keys  *keys // nil where none are taken
+
 	// Written before ended is closed.
 	last model
 	err  error
@@ -36,20 +39,30 @@ type tty struct {
 	closeErr  error
 }
 
-// newTTY starts the live view. It reads no input and handles no signal: the
-// terminal keeps its normal mode, and Ctrl-C reaches the program as SIGINT.
+// newTTY starts the live view. Bubble Tea reads no input and handles no signal: it would
+// take all modes of the terminal, and Ctrl-C with them, which shall reach the program as SIGINT.
+// Keys are read by a reader of the view's own.
 func newTTY(out io.Writer, color bool, opts Options, more ...tea.ProgramOption) *tty {
 	t := &tty{out: out, feed: newFeed(opts.Now), ended: make(chan struct{})}
 	options := append([]tea.ProgramOption{
 		tea.WithOutput(out), tea.WithInput(nil), tea.WithoutSignalHandler(), tea.WithFPS(framesPerSecond),
 	}, more...)
-	program := tea.NewProgram(newModel(t.feed, out, color), options...)
+	first := newModel(t.feed, out, color)
+	first.state.outlook = newOutlook(opts.Jobs)
+	t.keys = takeKeys(opts.Keys)
+	first.browser.keys = t.keys != nil
+	program := tea.NewProgram(first, options...)
+	t.press = func(key string) { program.Send(keyMsg(key)) }
 	go t.run(program)
+	if t.keys != nil {
+		go t.keys.tell(t.press, func() { program.Send(backMsg{}) })
+	}
 	return t
 }
 
 func (t *tty) run(program *tea.Program) {
 	defer close(t.ended)
+	defer t.keys.giveBack()
 	last, err := program.Run()
 	t.last, _ = last.(model)
 	t.err = err
@@ -73,81 +86,6 @@ func (t *tty) Close() error {
 	return t.closeErr
 }
 
-// feed hands events to the live view, which takes them once per frame. While the
-// terminal takes nothing, whoever adds more than a frame can have waits.
-type feed struct {
-	now    func() time.Time
-	closed chan struct{}
-
-	mu     sync.Mutex
-	events []observed
-	taken  chan struct{} // closed and replaced when the view takes the events
-}
-
-// frameEvents is how many events a frame can have.
-const frameEvents = 1000
-
-type observed struct {
-	at    time.Time
-	event journal.Event
-}
-
-func newFeed(now func() time.Time) *feed {
-	return &feed{now: now, closed: make(chan struct{}), taken: make(chan struct{})}
-}
-
-func (f *feed) add(at time.Time, e journal.Event) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for len(f.events) >= frameEvents && !f.isClosed() {
-		taken := f.taken
-		f.mu.Unlock()
-		select {
-		case <-taken:
-		case <-f.closed:
-		}
-		f.mu.Lock()
-	}
-	if !f.isClosed() {
-		f.events = append(f.events, observed{at, e})
-	}
-}
-
-func (f *feed) close() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if !f.isClosed() {
-		close(f.closed)
-	}
-}
-
-func (f *feed) isClosed() bool {
-	select {
-	case <-f.closed:
-		return true
-	default:
-		return false
-	}
-}
-
-// next waits for the time of the next frame and takes what has happened since
-// the one before.
-func (f *feed) next() tea.Msg {
-	timer := time.NewTimer(frameEvery)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-f.closed:
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	news := newsMsg{now: f.now(), events: f.events, last: f.isClosed()}
-	f.events = nil
-	close(f.taken)
-	f.taken = make(chan struct{})
-	return news
-}
-
 // newsMsg is what has happened between two frames. Nothing follows the last.
 type newsMsg struct {
 	now    time.Time
@@ -158,6 +96,15 @@ type newsMsg struct {
 // endMsg ends the view; the terminal shows all that came before it.
 type endMsg struct{}
 
+// keyMsg is a key that was pressed.
+type keyMsg string
+
+// backMsg tells that the program was stopped by Ctrl-Z and goes on.
+type backMsg struct{}
+
+// logMsg is the log of an opened job.
+type logMsg struct{ logTail }
+
 // model is the live view as Bubble Tea drives it.
 type model struct {
 	palette
@@ -166,13 +113,17 @@ type model struct {
 	now           time.Time
 	width, height int
 	tallest       int // frame at this size of the terminal
+	drawn         string
+	book          *jobBook // only Update may touch it
+	browser       browser
+	log           logTail
 	ended         bool
 }
 
 // newModel asks for the terminal's size itself: Bubble Tea tells it too, but
 // maybe only after the first news.
 func newModel(f *feed, out io.Writer, color bool) model {
-	m := model{palette: palette{color}, feed: f}
+	m := model{palette: palette{color}, feed: f, book: &jobBook{}}
 	m.width, m.height = sizeOf(out)
 	if m.width <= 0 || m.height <= 0 {
 		m.width, m.height = 80, 24
@@ -185,29 +136,89 @@ func (m model) Init() tea.Cmd { return m.feed.next }
 
 // Update implements tea.Model.
 func (m model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	var cmd tea.Cmd
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
 		m.width, m.height, m.tallest = msg.Width, msg.Height, 0
 	case newsMsg:
-		return m.take(msg)
+		m, cmd = m.take(msg)
+	case keyMsg:
+		m, cmd = m.press(string(msg))
+	case backMsg:
+		cmd = tea.ClearScreen
+	case logMsg:
+		m.log = msg.logTail
 	case endMsg:
 		m.ended = true
 		return m, tea.Quit
+	default:
+		return m, nil // nothing to draw
 	}
-	return m, nil
+	return m.draw(), cmd
 }
 
 // take folds news into the state. The commands run one after the other, and
 // the next news are taken after them, so that lines keep their order.
-func (m model) take(news newsMsg) (tea.Model, tea.Cmd) {
+func (m model) take(news newsMsg) (model, tea.Cmd) {
 	m.now = news.now
 	var cmds []tea.Cmd
 	for _, o := range news.events {
 		m.state.Apply(o.at, o.event)
+		m.book.apply(o.at, o.event)
 		cmds = append(cmds, m.permanent(o)...)
 	}
-	m.tallest = max(m.tallest, lipgloss.Height(m.frame().String()))
+	if read := m.readLog(); read != nil {
+		cmds = append(cmds, read)
+	}
 	return m, tea.Sequence(append(cmds, m.after(news)...)...)
+}
+
+// press does what a key stands for.
+func (m model) press(key string) (model, tea.Cmd) {
+	was := m.browser.spot
+	jobs := m.book.list(m.state.running, m.browser.filter)
+	m.browser = m.browser.press(key, jobs, m.frame().page())
+	if m.browser.typing || m.browser.filter == "" {
+		jobs = m.book.list(m.state.running, m.browser.filter)
+		m.browser.chosen = nameAt(jobs, m.browser.index(jobs))
+	}
+	if m.browser.spot == atRun && was != atRun {
+		m.tallest = 0
+	}
+	if m.browser.spot == atJob {
+		m.browser.above = min(m.browser.above, m.browsed().mostAbove())
+		return m, m.readLog()
+	}
+	return m, nil
+}
+
+// readLog reads what an opened job's log has to tell by now; nil where none is open.
+func (m model) readLog() tea.Cmd {
+	if m.browser.spot != atJob {
+		return nil
+	}
+	j, log := m.book.byName[m.browser.chosen], m.log
+	if j == nil {
+		return nil
+	}
+	path := j.log
+	return func() tea.Msg { return logMsg{log.again(path)} }
+}
+
+// draw draws what is to be seen. It is done once for each frame and key: the renderer asks for
+// it far more often.
+func (m model) draw() model {
+	m.drawn = ""
+	if m.state.started.IsZero() {
+		return m
+	}
+	if m.browser.spot != atRun || m.browser.help {
+		m.drawn = m.browsed().String()
+		return m
+	}
+	m.drawn = m.frame().String()
+	m.tallest = max(m.tallest, lipgloss.Height(m.drawn))
+	return m
 }
 
 // after is what follows news: more of them, or the end. The end waits until the
@@ -273,16 +284,24 @@ func (m model) room() int { return max(m.width-1, 10) }
 func (m model) View() tea.View {
 	var v tea.View
 	v.DisableBracketedPasteMode = true
-	if !m.ended && !m.state.started.IsZero() {
-		v.SetContent(m.frame().String())
+	if !m.ended {
+		v.SetContent(m.drawn)
 	}
 	return v
 }
 
+func (m model) browsed() browsed {
+	return browsed{frame: m.frame(), browser: m.browser, book: m.book, log: m.log}
+}
+
 // frame leaves one line of the terminal free for those that scroll by above.
 func (m model) frame() frame {
-	return frame{
+	f := frame{
 		palette: m.palette, State: &m.state, now: m.now,
-		width: m.width, height: max(m.height-1, 1), least: m.tallest,
+		width: m.width, height: max(m.height-1, 1), least: m.tallest, hint: m.browser.note,
 	}
+	if m.browser.keys && f.hint == "" {
+		f.hint = keysHint
+	}
+	return f
 }

@@ -1,0 +1,19 @@
+//go:build !linux && !darwin
+
+package show
+
+import (
+	"errors"
+	"os"
+	"time"
+)
+
+// Elsewhere no keys are taken.
+
+func inForeground(*os.File) bool { return false }
+
+func oneByOne(*os.File) (back func(), err error) { return nil, errors.ErrUnsupported }
+
+func readable(*os.File, time.Duration) (bool, error) { return false, errors.ErrUnsupported }
+
+func notifyResumed(chan<- os.Signal) {}
