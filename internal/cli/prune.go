@@ -40,8 +40,9 @@ before it was agreed to, on the terminal or with --yes.
 A layer that another image has too is kept, as long as anything of that image is
 in the cache. So is what running builds use, and what hangs on no base image:
 build contexts, cache mounts, content of COPY --link but for that of the run
-that --run names. What the images are made of is asked of their registries. Where a tag has moved or is gone, what the
-builder pulled under that tag before counts too, as far as its layers are known.
+that --run names. What the images are made of is asked of their registries.
+Where a tag has moved or is gone, what the builder pulled under that tag before
+counts too, as far as its layers are known.
 
 A run counts as over: with --run, all its jobs' base images are given, whether
 the jobs were built, skipped, failed or cut short. Images that the jobs only

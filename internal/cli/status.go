@@ -42,7 +42,8 @@ gone on with.
                            jobs, those that an earlier run built included
   images_per_hour          of this run
   left_seconds             about how long it will still take
-  running                  job, node (of several), attempt, doing and seconds of each
+  running                  job, node (of several), attempt, doing and seconds
+                           of each
   waiting_for_space        job, need and seconds of the next job
   reclaimed_bytes          what the sweeps removed
   failures                 those of one cause together: reason, jobs, and the
