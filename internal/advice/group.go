@@ -151,13 +151,16 @@ func sets(c instructions.Command) (names []string) {
 }
 
 // value is what an instruction gives to a variable, as it is written.
-type value struct{ name, text string }
+type value struct {
+	name, text string
+	declared   bool // an ARG's, without a value of its own
+}
 
 func values(c instructions.Command) (all []value) {
 	switch c := c.(type) {
 	case *instructions.ArgCommand:
 		for _, arg := range c.Args {
-			v := value{name: arg.Key}
+			v := value{name: arg.Key, declared: arg.Value == nil}
 			if arg.Value != nil {
 				v.text = *arg.Value
 			}
@@ -165,7 +168,7 @@ func values(c instructions.Command) (all []value) {
 		}
 	case *instructions.EnvCommand:
 		for _, e := range c.Env {
-			all = append(all, value{e.Key, e.Value})
+			all = append(all, value{name: e.Key, text: e.Value})
 		}
 	}
 	return all

@@ -44,7 +44,7 @@ func (x *flux) fickle(order func(stage) []instruction) fickle {
 		}
 		for _, i := range order(st) {
 			out[i.first] = maps.Clone(now)
-			i.passOn(out[i.first], now, x.changes)
+			x.passOn(i, out[i.first], now)
 		}
 		ends[st.from] = now
 	}
@@ -65,12 +65,14 @@ func (x *flux) guessed() (names []string) {
 
 // passOn notes what changes from run to run below an instruction. Each value of an ARG sees
 // those before it, and those of an ENV see none of each other.
-func (i instruction) passOn(above, below map[string]bool, changes map[assignment]change) {
+// An ARG without a value of its own that is not given one leaves the variable as it was
+// (dispatchArg in BuildKit's dockerfile2llb).
+func (x *flux) passOn(i instruction, above, below map[string]bool) {
 	if isArg(i.command) {
 		above = below
 	}
 	for _, v := range values(i.command) {
-		is := changes[assignment{i.first, v.name}].byRun
+		is := x.changes[assignment{i.first, v.name}].byRun || v.declared && !x.isGiven(v.name) && below[v.name]
 		for other, changes := range above {
 			is = is || changes && naming(v.text, other)
 		}

@@ -133,11 +133,7 @@ func TestOnThisMachine(t *testing.T) {
 // Docker's files are often not for the user who may use docker. The disk is then
 // seen by the nearest directory that is.
 func TestVisible(t *testing.T) {
-	dir, err := os.MkdirTemp("", "visible-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	dir := labtest.OnDisk(t) // what tests have in memory nobody else sees
 	volume := filepath.Join(dir, "docker/volumes/state/_data")
 	if err := os.MkdirAll(volume, 0o755); err != nil {
 		t.Fatal(err)

@@ -37,7 +37,8 @@ func TestWhoseStepItIs(t *testing.T) {
 		{"old", Shared, true, false, none, "foreign: another build's"},
 		{"old, at a moment of this run", Shared, true, false, here, "foreign: another build's"},
 		{"old and remembered", Shared, true, true, none, "dead: all its jobs are finished: one"},
-		{"whoever made it", Whole, true, false, none, "dead: all its jobs are finished: one"},
+		{"that nobody remembers, on base images", Whole, true, false, none, "foreign: another build's"},
+		{"remembered, on base images", Whole, true, true, none, "dead: all its jobs are finished: one"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			v := view(tt.owner, one)
