@@ -20,7 +20,7 @@ func TestSharedPrefix(t *testing.T) {
 	t.Parallel()
 	for _, owner := range []string{"shared", "exclusive"} {
 		t.Run(owner, func(t *testing.T) {
-			w := newWorkbench(t, small(1, 1))
+			w := newWorkbenchOnDisk(t, small(1, 1))
 			tally := labtest.Tally(t)
 			const jobs, tail = 12, 3 * mb
 			tasks, err := lab.WriteTasks(w.dir, lab.Tasks{Count: jobs, Base: w.bases[0].Ref, Variants: 3, VariantBytes: 2 * mb, TailBytes: tail, Tally: tally})
@@ -81,7 +81,7 @@ func (w *workbench) writeSameText(slow lab.Base) {
 // whether it was there before the run or came in its midst.
 func TestStrangersWithTheSameText(t *testing.T) {
 	t.Parallel()
-	w := newWorkbench(t, small(2, 3))
+	w := newWorkbenchOnDisk(t, small(2, 3))
 	before, during := w.bases[0].Ref, w.bases[1].Ref
 	w.writeSameText(w.bases[1])
 	if _, err := w.buildAsStranger(before); err != nil {
@@ -133,7 +133,7 @@ func TestStrangersWithTheSameText(t *testing.T) {
 // its own, and sweeps.
 func TestKilledRunIsSweptByTheNext(t *testing.T) {
 	t.Parallel()
-	w := newWorkbench(t, small(1, 8))
+	w := newWorkbenchOnDisk(t, small(1, 8))
 	w.writeSameText(w.bases[1])
 	if _, err := w.buildAsStranger(w.bases[7].Ref); err != nil {
 		t.Fatal(err)

@@ -9,8 +9,6 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/stoker-build/stoker/internal/journal"
-	"github.com/stoker-build/stoker/internal/lab"
-	"github.com/stoker-build/stoker/internal/lab/labtest"
 )
 
 // sameBase lists one base image under many names.
@@ -42,10 +40,7 @@ func (w *workbench) sameBase(names int) {
 // record does not show, are swept while the run goes on.
 func TestOneArgument(t *testing.T) {
 	t.Parallel()
-	w := newWorkbench(t, small(1, 1))
-	// In memory the steps follow each other too quickly: on a builder that others use,
-	// what was made within 0.4 s is held in doubt.
-	w.daemon = labtest.BuildkitdWith(t, lab.BuildkitdOptions{Root: labtest.OnDisk(t)}, w.registry)
+	w := newWorkbenchOnDisk(t, small(1, 1))
 	w.sameBase(24)
 	w.write("ctx/Dockerfile", `ARG BASE_IMAGE
 FROM ${BASE_IMAGE}

@@ -29,8 +29,21 @@ type workbench struct {
 
 func newWorkbench(t *testing.T, shape lab.Shape) *workbench {
 	t.Helper()
+	return workbenchWith(t, shape, lab.BuildkitdOptions{})
+}
+
+// newWorkbenchOnDisk is one whose daemon has its cache on disk. In memory steps of the same
+// text follow each other so quickly that, on a builder that others use, what one of them made
+// stays in doubt and is kept: those less than 0.4 s apart.
+func newWorkbenchOnDisk(t *testing.T, shape lab.Shape) *workbench {
+	t.Helper()
+	return workbenchWith(t, shape, lab.BuildkitdOptions{Root: labtest.OnDisk(t)})
+}
+
+func workbenchWith(t *testing.T, shape lab.Shape, o lab.BuildkitdOptions) *workbench {
+	t.Helper()
 	w := &workbench{t: t, dir: t.TempDir(), registry: labtest.Registry(t)}
-	w.daemon = labtest.Buildkitd(t, w.registry)
+	w.daemon = labtest.BuildkitdWith(t, o, w.registry)
 	w.fill(shape)
 	w.write("ctx/agent.txt", "agent\n")
 	w.write("ctx/Dockerfile", agentDockerfile)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -85,13 +86,14 @@ func TestBuildsWaitForNoSweep(t *testing.T) {
 		d.DeleteTakes = 24 * time.Hour
 		s := newStage(t, 4, 6, d)
 		s.Prune.Policy, s.Prune.Timeout = "completed", 48*time.Hour
-		var built time.Duration
+		var last atomic.Int64 // nanoseconds after the start
 		start := time.Now()
 		s.Fail = func(string, int) error {
-			built = time.Since(start)
+			last.Store(int64(time.Since(start)))
 			return nil
 		}
 		s.allBuilt(s.run(t.Context()), 1)
+		built := time.Duration(last.Load())
 		if swept := of[journal.SweepStarted](s); built > time.Hour || len(swept) == 0 {
 			t.Errorf("the last was built after %s, with %d sweeps", built, len(swept))
 		}
