@@ -85,7 +85,8 @@ type result struct {
 	status       ledger.Status
 	batch        int
 	began, ended time.Time
-	checked      time.Duration // how long the registry was asked
+	asked        time.Time     // when the registry was asked whether the image is there
+	checked      time.Duration // how long that took
 	built, after time.Duration // of the last attempt: the build, and the post-build command
 	build        builder.Result
 	skip         string // why it was skipped, or not; empty for neither
@@ -106,6 +107,12 @@ func (t *task) finish(status ledger.Status, reason error) {
 	t.result.status, t.result.reason, t.result.ended = status, reason, time.Now()
 }
 
+// checkedWithin is how long the registry was asked since the job began: it may be asked
+// while the job still waits for its turn.
+func (r *result) checkedWithin() time.Duration {
+	return min(max(r.asked.Add(r.checked).Sub(r.began), 0), r.checked)
+}
+
 // entry is the job's line of the manifest.
 func (t *task) entry() ledger.Entry {
 	r := &t.result
@@ -119,7 +126,7 @@ func (t *task) entry() ledger.Entry {
 	}
 	if t.tries.attempt > 0 {
 		e.Phases = new(t.tries.phases)
-		e.Phases.Check = e.RemoteCheckSeconds
+		e.Phases.Check = journal.Seconds(r.checkedWithin())
 		e.Phases.Wait = max(0, e.DurationSeconds-e.Phases.Seconds())
 		e.Phases.Round()
 	}
