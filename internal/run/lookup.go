@@ -148,7 +148,7 @@ func TagsExist(ctx context.Context, tags Registry, job *plan.Job) (digest string
 
 // skip ends a task whose image exists already.
 func (r *run) skip(ctx context.Context, t *task, l lookup) {
-	t.result.asked, t.result.checked = l.started, l.took
+	t.result.checked = check{l.started, l.took}
 	if l.err != nil {
 		t.result.skip = fmt.Sprintf("the registry did not say whether %s exists, so it is built: %s", t.job.Tags[0], l.err)
 	}

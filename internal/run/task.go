@@ -85,8 +85,7 @@ type result struct {
 	status       ledger.Status
 	batch        int
 	began, ended time.Time
-	asked        time.Time     // when the registry was asked whether the image is there
-	checked      time.Duration // how long that took
+	checked      check         // whether the registry has the image
 	built, after time.Duration // of the last attempt: the build, and the post-build command
 	build        builder.Result
 	skip         string // why it was skipped, or not; empty for neither
@@ -107,10 +106,16 @@ func (t *task) finish(status ledger.Status, reason error) {
 	t.result.status, t.result.reason, t.result.ended = status, reason, time.Now()
 }
 
-// checkedWithin is how long the registry was asked since the job began: it may be asked
-// while the job still waits for its turn.
-func (r *result) checkedWithin() time.Duration {
-	return min(max(r.asked.Add(r.checked).Sub(r.began), 0), r.checked)
+// check is one question to a registry.
+type check struct {
+	at   time.Time
+	took time.Duration
+}
+
+// since is how much of it was after a moment: a registry may be asked while the job still
+// waits for its turn.
+func (c check) since(moment time.Time) time.Duration {
+	return min(max(c.at.Add(c.took).Sub(moment), 0), c.took)
 }
 
 // entry is the job's line of the manifest.
@@ -121,12 +126,12 @@ func (t *task) entry() ledger.Entry {
 		Digest: r.build.Digest, Descriptor: r.build.Descriptor, ConfigDigest: r.build.ConfigDigest,
 		Status: r.status, Assembled: r.build.Assembled, Failure: r.failure, Batch: r.batch, Node: r.build.Node, AttemptCount: t.tries.counted(),
 		StartedAt: ledger.Time{Time: r.began}, FinishedAt: ledger.Time{Time: r.ended},
-		DurationSeconds: journal.Seconds(r.ended.Sub(r.began)), RemoteCheckSeconds: journal.Seconds(r.checked),
+		DurationSeconds: journal.Seconds(r.ended.Sub(r.began)), RemoteCheckSeconds: journal.Seconds(r.checked.took),
 		BuildSeconds: journal.Seconds(r.built), PostBuildSeconds: journal.Seconds(r.after), Timings: r.build.Timings,
 	}
 	if t.tries.attempt > 0 {
 		e.Phases = new(t.tries.phases)
-		e.Phases.Check = journal.Seconds(r.checkedWithin())
+		e.Phases.Check = journal.Seconds(r.checked.since(r.began))
 		e.Phases.Wait = max(0, e.DurationSeconds-e.Phases.Seconds())
 		e.Phases.Round()
 	}
