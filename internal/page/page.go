@@ -63,14 +63,13 @@ var pageScript string
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"duration": duration,
 	"size":     func(bytes int64) string { return size(float64(bytes)) },
-	"short":    func(v float64) string { return strings.TrimSuffix(fmt.Sprintf("%.1f", v), ".0") },
 	"policy":   Policy,
 	"style":    func() template.CSS { return template.CSS(pageStyle) }, //nolint:gosec // it is ours
 	"script":   func() template.JS { return template.JS(pageScript) },  //nolint:gosec // it is ours
 }).Parse(pageText))
 
 // Write writes the page.
-func Write(w io.Writer, d Data) error { return pageTemplate.ExecuteTemplate(w, "page", viewOf(d)) }
+func Write(w io.Writer, d Data) error { return pageTemplate.ExecuteTemplate(w, "page", view{d}) }
 
 // Policy is what browsers let the page do: run its own script, and ask whence it came.
 func Policy() string {
@@ -81,11 +80,10 @@ func Policy() string {
 
 // Parts are the parts of a page that change while a run goes on, by their names.
 func Parts(d Data, names ...string) (map[string]string, error) {
-	v := viewOf(d)
 	parts := map[string]string{}
 	for _, name := range names {
 		var b strings.Builder
-		if err := pageTemplate.ExecuteTemplate(&b, name, v); err != nil {
+		if err := pageTemplate.ExecuteTemplate(&b, name, view{d}); err != nil {
 			return nil, err
 		}
 		parts[name] = b.String()

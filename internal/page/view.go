@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,37 +22,19 @@ const (
 	shownRuns     = 8
 )
 
-// view is what the page's template prints.
-//
-// Large: a field for each part of the page.
-type view struct {
-	Data
-	Title, State, Answer string
-	Figures              []figure
-	Notes                []string
-	Failures             []failure
-	MoreFailures         int
-	Runs                 []runView
-	MoreRuns             int
-	Phases               []share
-	Legend               []part
-	Slowest              []slow
-	Costs                []explain.Line
-	Tree                 []branch
-	Jobs                 []row
-	// Now is what goes on, on a page that follows a run.
-	Now now
-}
+// view is what the page's template prints. Each part is made when the template asks for it:
+// of a page that follows a run, only some are made anew at a time.
+type view struct{ Data }
 
 // figure is a number that matters, with what it is.
 type figure struct{ Value, Name, Class string }
 
 // failure is a reason for which jobs have failed.
 type failure struct {
-	Reason, Place, Step, Log string
-	Count                    int
-	Jobs                     string
-	Tail                     []string
+	Reason, Step, Log string
+	Count             int
+	Jobs              string
+	Tail              []string
 }
 
 // runView is one run over time.
@@ -80,43 +63,80 @@ type slow struct {
 
 // row is a job in the table of all.
 type row struct {
-	Name, Status, Node, Digest, Why string
-	Seconds                         float64
-	Attempts                        int
-	Ended                           bool
+	Name, Status, Digest, Why string
+	Seconds                   float64
+	Attempts                  int
+	Ended                     bool
 }
 
-func viewOf(d Data) view {
-	r := d.Report
-	v := view{Data: d, Notes: r.Remarks(), Legend: legend(), Tree: tree(d.Steps), Costs: d.Lines[:min(len(d.Lines), shownLines)]}
-	v.State = stateOf(r)
-	v.Answer = answer(r)
-	v.Title = v.Answer
-	v.Figures = figures(d)
-	v.failures(d)
-	for _, run := range d.Runs[:min(len(d.Runs), shownRuns)] {
-		v.Runs = append(v.Runs, runOf(run, len(d.Runs) > 1))
+// follows tells whether the page is of a run that goes on.
+func (v view) follows() bool { return v.Live != nil && !v.Live.Over }
+
+// State is that of the runs.
+func (v view) State() string { return stateOf(v.Report) }
+
+// Answer says what a reader wants to know first.
+func (v view) Answer() string { return answer(v.Report) }
+
+// Notes are what a reader should know of the totals. Of a run that is followed they would
+// say that it is told of no further.
+func (v view) Notes() []string {
+	if v.follows() {
+		return nil
 	}
-	v.MoreRuns = len(d.Runs) - len(v.Runs)
-	if r.Phases != nil {
-		v.Phases = shares(partsOf(*r.Phases))
+	return v.Report.Remarks()
+}
+
+// Drawn are the runs that are drawn.
+func (v view) Drawn() (all []runView) {
+	for _, run := range v.Runs[:min(len(v.Runs), shownRuns)] {
+		all = append(all, runOf(run, len(v.Runs) > 1))
 	}
-	v.Slowest = slowest(r.Jobs)
-	if d.Live == nil {
-		v.Jobs = rows(r)
-		return v
+	return all
+}
+
+// Undrawn is how many runs are not.
+func (v view) Undrawn() int { return max(len(v.Runs)-shownRuns, 0) }
+
+// Phases is where the time of all jobs went.
+func (v view) Phases() []share {
+	if v.Report.Phases == nil {
+		return nil
 	}
-	if !d.Live.Over {
-		v.Notes = nil // it says that a run which goes on is told of no further
+	return shares(partsOf(*v.Report.Phases))
+}
+
+// Slowest are the jobs that took longest.
+func (v view) Slowest() []slow { return slowest(v.Report.Jobs) }
+
+// Costs are the dearest lines of the Dockerfiles.
+func (v view) Costs() []explain.Line { return v.Lines[:min(len(v.Lines), shownLines)] }
+
+// Tree is what the jobs share.
+func (v view) Tree() []branch { return tree(v.Steps) }
+
+// Jobs are all, but for those that go on or wait on a page that tells of these elsewhere.
+func (v view) Jobs() (all []row) {
+	for _, j := range v.Report.Jobs {
+		all = append(all, rowOf(j))
 	}
-	r.Open = nil // what goes on, and what waits, is told elsewhere
-	v.Jobs = rows(r)
-	for _, run := range d.Runs {
-		if !d.Live.Over {
-			v.Now = nowOf(run.Run)
+	if v.Live != nil {
+		return all
+	}
+	for _, o := range v.Report.Open {
+		all = append(all, row{Name: visible.Line(o.Name), Status: "left"})
+	}
+	return all
+}
+
+// Now is what goes on, on a page that follows a run.
+func (v view) Now() (n now) {
+	for _, run := range v.Runs {
+		if v.follows() {
+			n = nowOf(run.Run)
 		}
 	}
-	return v
+	return n
 }
 
 // stateOf is the state of the runs: that of the first which does not end as the others.
@@ -151,8 +171,9 @@ func answer(r report.Report) string {
 	return text + " " + verb + " there"
 }
 
-func figures(d Data) []figure {
-	r := d.Report
+// Figures are the numbers that matter.
+func (v view) Figures() []figure {
+	r := v.Report
 	all := []figure{{fmt.Sprint(r.Built), "built", "built"}}
 	add := func(n int, name, class string) {
 		if n > 0 {
@@ -163,12 +184,12 @@ func figures(d Data) []figure {
 	add(r.Failed, "failed", failedClass)
 	add(r.SkippedDependency, "not built: built on failed ones", failedClass)
 	add(r.Unfinished, "left", "left")
-	all = append(all, took(d))
+	all = append(all, v.took())
 	if r.ImagesPerHour > 0 {
 		all = append(all, figure{whole(r.ImagesPerHour), "images an hour", ""})
 	}
 	add(r.Assembled, "put together in the registry", "")
-	for _, run := range d.Runs {
+	for _, run := range v.Runs {
 		all = append(all, peaks(run)...)
 	}
 	if r.PullBytes != nil && *r.PullBytes > 0 {
@@ -181,14 +202,14 @@ func figures(d Data) []figure {
 }
 
 // took is how long the runs took, or the one that goes on has taken.
-func took(d Data) figure {
-	if d.Live == nil || d.Live.Over {
-		return figure{duration(d.Report.WallClockSeconds), "from start to end", ""}
+func (v view) took() figure {
+	seconds := v.Report.WallClockSeconds
+	if !v.follows() {
+		return figure{duration(seconds), "from start to end", ""}
 	}
-	seconds := d.Report.WallClockSeconds
-	for _, run := range d.Runs {
+	for _, run := range v.Runs {
 		if !run.Began.IsZero() {
-			seconds = max(seconds, run.Latest.Sub(d.Report.StartedAt.Time).Seconds())
+			seconds = max(seconds, run.Latest.Sub(v.Report.StartedAt.Time).Seconds())
 		}
 	}
 	return figure{duration(seconds), "so far", ""}
@@ -206,23 +227,27 @@ func peaks(run Run) []figure {
 	return nil
 }
 
-func (v *view) failures(d Data) {
-	groups := d.Report.FailureGroups
-	v.MoreFailures = max(len(groups)-shownFailures, 0)
-	for _, g := range groups[:len(groups)-v.MoreFailures] {
+// Failures are the reasons for which jobs have failed, those of most jobs first.
+func (v view) Failures() (all []failure) {
+	groups := v.Report.FailureGroups
+	for _, g := range groups[:min(len(groups), shownFailures)] {
 		common := g.Common()
-		f := failure{Reason: visible.Text(common.Reason()), Place: common.Place(), Step: visible.Line(common.Step), Log: g.LogPath, Count: g.Jobs}
+		f := failure{Reason: visible.Text(common.Reason()), Step: visible.Line(common.Step), Log: g.LogPath, Count: g.Jobs}
 		f.Jobs = strings.Join(g.Names(visible.Line), ", ")
 		tail := common.Output
-		if len(tail) == 0 && d.Tail != nil && g.LogPath != "" {
-			tail = d.Tail(g.LogPath)
+		if len(tail) == 0 && v.Tail != nil && g.LogPath != "" {
+			tail = v.Tail(g.LogPath)
 		}
 		for _, line := range tail[max(len(tail)-shownTail, 0):] {
 			f.Tail = append(f.Tail, visible.Text(line))
 		}
-		v.Failures = append(v.Failures, f)
+		all = append(all, f)
 	}
+	return all
 }
+
+// MoreFailures is how many reasons are not told.
+func (v view) MoreFailures() int { return max(len(v.Report.FailureGroups)-shownFailures, 0) }
 
 func runOf(run Run, several bool) runView {
 	r := runView{Run: run, Heading: "The run", Nothing: "Its events are not on record, so that it cannot be drawn."}
@@ -274,24 +299,9 @@ func shares(parts []part) (all []share) {
 	return all
 }
 
-func legend() (all []part) {
-	for _, g := range phaseGroups {
-		all = append(all, part{Class: g.Class, Name: g.Name})
-	}
-	return all
-}
-
 func slowest(jobs []report.Job) (all []slow) {
 	sorted := slices.Clone(jobs)
-	slices.SortStableFunc(sorted, func(a, b report.Job) int {
-		switch {
-		case a.DurationSeconds > b.DurationSeconds:
-			return -1
-		case a.DurationSeconds < b.DurationSeconds:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(sorted, func(a, b report.Job) int { return cmp.Compare(b.DurationSeconds, a.DurationSeconds) })
 	for _, j := range sorted {
 		if len(all) == shownSlowest || j.DurationSeconds <= 0 {
 			break
@@ -307,19 +317,9 @@ func slowest(jobs []report.Job) (all []slow) {
 	return all
 }
 
-func rows(r report.Report) (all []row) {
-	for _, j := range r.Jobs {
-		all = append(all, rowOf(j))
-	}
-	for _, o := range r.Open {
-		all = append(all, row{Name: visible.Line(o.Name), Status: "left"})
-	}
-	return all
-}
-
 func rowOf(j report.Job) row {
 	one := row{
-		Name: visible.Line(j.Name), Status: strings.ReplaceAll(string(j.Status), "_", " "), Node: visible.Line(j.Node), Digest: shortDigest(j.Digest),
+		Name: visible.Line(j.Name), Status: strings.ReplaceAll(string(j.Status), "_", " "), Digest: shortDigest(j.Digest),
 		Seconds: j.DurationSeconds, Attempts: j.AttemptCount, Ended: true,
 	}
 	switch {
