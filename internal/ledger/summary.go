@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -271,15 +272,7 @@ func Summarize(entries []Entry, planned int, started, finished time.Time) Summar
 			})
 		}
 	}
-	slices.SortStableFunc(s.Slowest, func(a, b SlowJob) int {
-		switch {
-		case a.DurationSeconds > b.DurationSeconds:
-			return -1
-		case a.DurationSeconds < b.DurationSeconds:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(s.Slowest, func(a, b SlowJob) int { return cmp.Compare(b.DurationSeconds, a.DurationSeconds) })
 	s.FailureGroups = Groups(s.FailedBuilds)
 	s.SkippedDependency = s.FailedDependencies.Jobs()
 	s.Slowest = s.Slowest[:min(len(s.Slowest), slowestCount)]
