@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -138,21 +137,11 @@ func (l Linker) link(ctx context.Context, fit []*subject, bases *bases, r *repor
 
 // ask asks how images are made, and returns those of which something may be linked.
 func (l Linker) ask(ctx context.Context, fit []*subject, r *report) []*subject {
-	of := map[*plan.Job]*subject{}
-	var jobs []*plan.Job
-	for _, s := range fit {
-		of[s.job] = s
-		jobs = append(jobs, s.job)
-	}
-	var mu sync.Mutex
-	err := l.Builder.Recipes(ctx, jobs, func(job *plan.Job, made map[string]builder.Recipe, err error) {
+	err := l.recipes(ctx, fit, func(s *subject) *plan.Job { return s.job }, func(s *subject, made map[string]builder.Recipe, err error) {
 		if err != nil {
 			return // the run will tell
 		}
-		err = of[job].read(made)
-		mu.Lock()
-		defer mu.Unlock()
-		if err != nil {
+		if err := s.read(made); err != nil {
 			r.job(err.Error())
 		}
 	})
@@ -166,6 +155,18 @@ func (l Linker) ask(ctx context.Context, fit []*subject, r *report) []*subject {
 		}
 		return hopeless
 	})
+}
+
+// recipes has the builder tell how the images of a job of each subject are made. What it tells
+// may be found by several goroutines at once.
+func (l Linker) recipes(ctx context.Context, subjects []*subject, job func(*subject) *plan.Job, found func(*subject, map[string]builder.Recipe, error)) error {
+	of := map[*plan.Job]*subject{}
+	var jobs []*plan.Job
+	for _, s := range subjects {
+		of[job(s)] = s
+		jobs = append(jobs, job(s))
+	}
+	return l.Builder.Recipes(ctx, jobs, func(job *plan.Job, made map[string]builder.Recipe, err error) { found(of[job], made, err) })
 }
 
 // read reads how the job's images are made.
@@ -257,20 +258,10 @@ func (s *subject) refuse(r *report, err error) {
 // confirm has the builder tell how the images are made by the changed Dockerfiles, and takes
 // these where that is the same with the steps linked.
 func (l Linker) confirm(ctx context.Context, subjects []*subject, r *report) {
-	of := map[*plan.Job]*subject{}
-	var jobs []*plan.Job
-	for _, s := range subjects {
-		of[s.linked] = s
-		jobs = append(jobs, s.linked)
-	}
-	var mu sync.Mutex
-	_ = l.Builder.Recipes(ctx, jobs, func(job *plan.Job, made map[string]builder.Recipe, err error) {
-		s := of[job]
+	_ = l.recipes(ctx, subjects, func(s *subject) *plan.Job { return s.linked }, func(s *subject, made map[string]builder.Recipe, err error) {
 		if err == nil {
 			err = s.same(made)
 		}
-		mu.Lock()
-		defer mu.Unlock()
 		if err != nil {
 			s.refuse(r, err)
 			return

@@ -4,15 +4,21 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/stoker-build/stoker/internal/link"
 	"github.com/stoker-build/stoker/internal/plural"
 )
 
-// report counts jobs of which the same is said.
-type report struct{ all map[Step]int }
+// report counts jobs of which the same is said. Its methods may be called concurrently.
+type report struct {
+	mu  sync.Mutex // guards all
+	all map[Step]int
+}
 
 func (r *report) add(s Step) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.all == nil {
 		r.all = map[Step]int{}
 	}
@@ -39,6 +45,8 @@ func (r *report) kept(s *subject) {
 
 // steps are sorted: those that are linked first, then by how many jobs it is about.
 func (r *report) steps() []Step {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	var steps []Step
 	for s, n := range r.all {
 		s.Jobs = n
