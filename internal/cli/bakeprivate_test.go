@@ -1,26 +1,21 @@
 package cli
 
 import (
-	"bytes"
 	"encoding/base64"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
-	"github.com/stoker-build/stoker/internal/lab"
 	"github.com/stoker-build/stoker/internal/lab/labtest"
 )
 
 // Bake files and contexts of a repository that is private are read with a token or a header of the environment, and the
 // secret goes no further. What is on this machine beside it is found as buildx finds it.
 func TestBakePrivate(t *testing.T) {
-	buildx, err := lab.FindBuildx()
-	labtest.Made(t, "find buildx", err)
 	w := newWorkbench(t, small(1, 1))
+	bake := w.bothBake() // before the directory is another: buildx is looked for from here
 	w.write("repo/docker-bake.hcl", `
 target "default" {
   tags = ["`+w.registry.Host()+`/private:1"]
@@ -52,8 +47,7 @@ target "mixed" {
 	w.write("here/more/Dockerfile", "FROM scratch\n")
 	w.write("here/Local", "FROM scratch\nCOPY own /local\n")
 	w.write("here/local.hcl", `target "default" { labels = { from = "here" } }`)
-	w.shell(`cd repo && git init -q -b main . && git add -A && git -c user.name=a -c user.email=a@b commit -qm one
-		git clone -q --bare . ../repo.git && git -C ../repo.git update-server-info`)
+	w.commit()
 	const token = "s3cret-of-the-repository"
 	files := http.FileServer(http.Dir(w.dir))
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -104,16 +98,10 @@ target "mixed" {
 		w.shell(`! grep -rqF '` + secret + `' out state`)
 	}
 	t.Setenv("BUILDX_BAKE_GIT_AUTH_TOKEN", token)
-	w.shell("export BUILDX_CONFIG=" + w.path("bx") + "; " + buildx + " create --name same --driver remote " + w.daemon.Addr())
 	for _, args := range []string{"--print " + git + " default part here file", "--print -f docker-bake.hcl -f cwd://local.hcl " + git, "--print -f cwd://local.hcl -f docker-bake.hcl " + git,
 		"--print -f cwd://local.hcl " + git, "--print " + git + " " + git + "other here", "--print -f cwd://local.hcl"} {
-		cmd := exec.CommandContext(t.Context(), buildx, append([]string{"bake", "--builder", "same"}, strings.Fields(args)...)...)
-		cmd.Env = append(os.Environ(), "BUILDX_CONFIG="+w.path("bx"))
-		want, err := cmd.Output()
-		var got bytes.Buffer
-		Main(t.Context(), "test", append([]string{"bake", "--builder", w.daemon.Addr(), "--state-dir", w.path("state")}, strings.Fields(args)...), Streams{In: strings.NewReader(""), Out: &got, Err: io.Discard})
-		if err != nil || got.String() != string(want) {
-			t.Errorf("%s prints\n%s\nbuildx prints\n%s\n%v", args, &got, want, err)
+		if want, got, err := bake(args); err != nil || got != want {
+			t.Errorf("%s prints\n%s\nbuildx prints\n%s\n%v", args, got, want, err)
 		}
 	}
 }

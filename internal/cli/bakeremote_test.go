@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,6 +23,31 @@ func (w *workbench) shell(command string) {
 	cmd.Dir = w.dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		w.t.Fatalf("%s: %v\n%s", command, err, out)
+	}
+}
+
+// commit makes a git repository of the directory repo, and repo.git of it, as servers of files need it.
+func (w *workbench) commit() {
+	w.t.Helper()
+	w.shell(`cd repo && git init -q -b main . && git add -A && git -c user.name=a -c user.email=a@b commit -qm one
+		git clone -q --bare . ../repo.git && git -C ../repo.git update-server-info`)
+}
+
+// bothBake returns a function that has buildx and Stoker bake with the same arguments on the workbench's daemon, and
+// returns what each prints, and how buildx failed.
+func (w *workbench) bothBake(both ...string) func(args string) (want, got string, err error) {
+	w.t.Helper()
+	buildx, err := lab.FindBuildx()
+	labtest.Made(w.t, "find buildx", err)
+	w.shell("export BUILDX_CONFIG=" + w.path("bx") + "; " + buildx + " create --name same --driver remote " + w.daemon.Addr())
+	return func(args string) (want, got string, err error) {
+		all := append(slices.Clone(both), strings.Fields(args)...)
+		cmd := exec.CommandContext(w.t.Context(), buildx, append([]string{"bake", "--builder", "same"}, all...)...)
+		cmd.Env = append(os.Environ(), "BUILDX_CONFIG="+w.path("bx"))
+		printed, err := cmd.Output()
+		var out bytes.Buffer
+		Main(w.t.Context(), "test", append([]string{"bake", "--builder", w.daemon.Addr(), "--state-dir", w.path("state")}, all...), Streams{In: strings.NewReader(""), Out: &out, Err: io.Discard})
+		return string(printed), out.String(), err
 	}
 }
 
@@ -80,8 +106,8 @@ target "above" {
 	w.write("repo/app/Above", "FROM below\nRUN true\n")
 	w.write("repo/app/own", "part\n")
 	w.write("repo/lib/own", "lib\n")
-	w.shell(`cd repo && git init -q -b main . && git add -A && git -c user.name=a -c user.email=a@b commit -qm one
-		git clone -q --bare . ../repo.git && git -C ../repo.git update-server-info && tar -czf ../repo.tar.gz * && tar -czf ../empty.tar.gz own`)
+	w.commit()
+	w.shell(`cd repo && tar -czf ../repo.tar.gz * && tar -czf ../empty.tar.gz own`)
 	archive := server.URL + "/repo.tar.gz"
 	git := server.URL + "/repo.git#main"
 	w.checkBakedArchive(archive)
@@ -125,17 +151,10 @@ target "above" {
 			}
 		}
 	}
-	buildx, err := lab.FindBuildx()
-	labtest.Made(t, "find buildx", err)
-	w.shell("export BUILDX_CONFIG=" + w.path("bx") + "; " + buildx + " create --name same --driver remote " + w.daemon.Addr())
+	bake := w.bothBake("--allow", "fs.read="+w.dir)
 	for _, args := range []string{"--print " + git, "--print --call check " + git + " part", "--call=check,format=json " + git + " whole", "--call outline " + git + " told whole", "--call targets " + git + " whole part"} {
-		cmd := exec.CommandContext(t.Context(), buildx, append([]string{"bake", "--builder", "same", "--allow", "fs.read=" + w.dir}, strings.Fields(args)...)...)
-		cmd.Env = append(os.Environ(), "BUILDX_CONFIG="+w.path("bx"))
-		want, _ := cmd.Output()
-		var got bytes.Buffer
-		Main(t.Context(), "test", append([]string{"bake", "--builder", w.daemon.Addr(), "--state-dir", w.path("state"), "--allow", "fs.read=" + w.dir}, strings.Fields(args)...), Streams{In: strings.NewReader(""), Out: &got, Err: io.Discard})
-		if got.String() != string(want) {
-			t.Errorf("%s prints\n%s\nbuildx prints\n%s", args, &got, want)
+		if want, got, _ := bake(args); got != want {
+			t.Errorf("%s prints\n%s\nbuildx prints\n%s", args, got, want)
 		}
 	}
 	code, out := w.bakeWith(t.Context(), "--call=check,format=json", git, "part")

@@ -65,8 +65,8 @@ func tree() *link.Tree {
 	return t
 }
 
-// whys are why the copies of the last stage of a Dockerfile are not linked, one for each.
-func whys(t *testing.T, dockerfile string, on *link.Tree) []string {
+// chain is how the last stage of a Dockerfile makes its image.
+func chain(t *testing.T, dockerfile string) link.Chain {
 	t.Helper()
 	d, err := link.Parse([]byte(dockerfile), "")
 	if err != nil {
@@ -77,6 +77,13 @@ func whys(t *testing.T, dockerfile string, on *link.Tree) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return c
+}
+
+// whys are why the copies of the last stage of a Dockerfile are not linked, one for each.
+func whys(t *testing.T, dockerfile string, on *link.Tree) []string {
+	t.Helper()
+	c := chain(t, dockerfile)
 	var out []string
 	for _, v := range c.Prove(on, inContext) {
 		out = append(out, v.Why)
@@ -160,15 +167,7 @@ func TestLayerThroughLink(t *testing.T) {
 // What is watched is enough to tell of a step.
 func TestWatch(t *testing.T) {
 	const dockerfile = "FROM base\nCOPY --from=other /x /emptied/\nCOPY --chown=me:us --from=other /x /own/\n"
-	d, err := link.Parse([]byte(dockerfile), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	def, _ := linktest.Definition(t, dockerfile)
-	c, err := link.Read(def, d)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := chain(t, dockerfile)
 	if !strings.HasSuffix(c.Image, "base:latest@"+linktest.Base.String()) {
 		t.Errorf("its base image is %s", c.Image)
 	}
