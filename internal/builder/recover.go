@@ -17,12 +17,15 @@ const (
 	// How often a private daemon is started again that ends at once: its cache
 	// may be broken beyond use.
 	maxStarts = 3
+	// A disk with less room than this is why a daemon ends at once, in bytes: BuildKit writes to
+	// its databases as it starts.
+	roomToStart = 4 << 20
 )
 
 // Recover returns when the node answers again. A private daemon that has ended is
 // started anew, on the same cache; one that hangs is ended first, but not sooner than
-// restartPause after it was started. Other nodes are booted, as docker buildx inspect
-// --bootstrap does. It must not be called concurrently for one node.
+// restartPause after it was started; while its disk is full, it is tried again and again.
+// Other nodes are booted, as docker buildx inspect --bootstrap does. It must not be called concurrently for one node.
 func (n *Node) Recover(ctx context.Context, restartPause time.Duration) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, recoverTimeout, fmt.Errorf("it did not answer for %s", recoverTimeout))
 	defer cancel()
@@ -41,7 +44,7 @@ func (n *Node) Recover(ctx context.Context, restartPause time.Duration) error {
 			return struct{}{}, err
 		}
 		err = private.Restart(ctx)
-		if ended := (*buildkitd.EndedError)(nil); errors.As(err, &ended) {
+		if ended := (*buildkitd.EndedError)(nil); errors.As(err, &ended) && hasRoom(private.Root()) {
 			if failedStarts++; failedStarts == maxStarts {
 				err = backoff.Permanent(err)
 			}
@@ -61,4 +64,10 @@ func (n *Node) boot(ctx context.Context) error {
 	defer cancel()
 	_, err := bootNode(ctx, n.node)
 	return err
+}
+
+// hasRoom tells whether a daemon with this root could write, as far as can be seen.
+func hasRoom(root string) bool {
+	disk, err := DiskOf(root)
+	return err != nil || disk.Free >= roomToStart
 }

@@ -31,6 +31,7 @@ func (n *Node) Recover(ctx context.Context) error {
 		return ErrNothingToMend
 	}
 	_, err := n.Recovery.Take(ctx, "", func(ctx context.Context) error {
+		n.disk.dropWhenTight() // no daemon starts on a full disk
 		return n.Daemon.Recover(ctx, n.Recovery.Interval)
 	})
 	if err != nil {
