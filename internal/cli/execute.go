@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/compression"
 	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
@@ -47,6 +48,9 @@ func (o buildOptions) askRegistries(options *run.Options, c *registry.Client) {
 	r := &options.Registries
 	r.Ask, r.LayerSizes, r.Limits = c.Ask, c.Sizes, c.Limits
 	options.Assemble.Images = c
+	options.Compressing = func(ctx context.Context, jobs []*plan.Job, done []ledger.Entry) *ledger.Compressing {
+		return compression.Try(ctx, c, jobs, done)
+	}
 	if !o.run.force {
 		r.Tags = c
 	}

@@ -89,6 +89,17 @@ func ReadFiles(r io.Reader) (Files, error) {
 	return l.files, err
 }
 
+// ReadPlain reads the beginning of a layer, which may be compressed with gzip or zstd, as it is
+// when it is not: as far as most bytes.
+func ReadPlain(r io.Reader, most int64) ([]byte, error) {
+	plain, err := decompress(bufio.NewReaderSize(r, 1<<16))
+	if err != nil {
+		return nil, err
+	}
+	defer plain.Close()
+	return io.ReadAll(io.LimitReader(plain, most))
+}
+
 // decompress tells by its first bytes how a layer is compressed.
 func decompress(r *bufio.Reader) (io.ReadCloser, error) {
 	magic, err := r.Peek(4)

@@ -45,6 +45,9 @@ func (s Summary) Markdown(links bool) string {
 	if shares := s.Phases.Shares(); len(shares) > 0 {
 		row("Of that", strings.Join(shares, ", "))
 	}
+	if text := s.Compressing.String(); text != "" {
+		row("Compression", text)
+	}
 	if built > 0 {
 		row("Mean of built", duration(s.AverageSeconds))
 		row("Median of built", duration(s.MedianSeconds))

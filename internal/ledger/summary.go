@@ -57,6 +57,8 @@ type Summary struct {
 
 	// Phases is where the time of all jobs went; nil where no entry tells.
 	Phases *Phases `json:"phases,omitempty"`
+	// Compressing is nil where nothing could be tried, or little be saved.
+	Compressing *Compressing `json:"compressing,omitempty"`
 
 	// Steps tells how often the jobs' steps were run; nil where that is not known.
 	Steps *Steps `json:"steps,omitempty"`

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"strconv"
@@ -65,4 +66,17 @@ func (c Compression) compress(exports []client.ExportEntry) []client.ExportEntry
 		maps.Copy(exports[i].Attrs, c)
 	}
 	return exports
+}
+
+// CompressedBy tells how new layers of a job's first image are compressed, as
+// ParseCompression reads it; gzip, as BuildKit does by itself, where nothing is said.
+func (j *Job) CompressedBy() string {
+	for _, e := range j.Options.Exports {
+		kind, level := cmp.Or(e.Attrs["compression"], "gzip"), e.Attrs["compression-level"]
+		if level != "" {
+			return kind + ":" + level
+		}
+		return kind
+	}
+	return "gzip"
 }

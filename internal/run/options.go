@@ -126,6 +126,8 @@ type Options struct {
 	// Assemble says which images are assembled in their registries.
 	Assemble AssembleOptions
 	Resume   ResumeOptions
+	// Compressing, when set, tries at the end what compressing otherwise would have taken.
+	Compressing func(ctx context.Context, jobs []*plan.Job, done []ledger.Entry) *ledger.Compressing
 	// Attributions are kept for later runs; nil for not at all.
 	Attributions node.Attributions
 	// Recovery gives turns at mending the builder; nil to mend nothing.

@@ -96,6 +96,9 @@ func (r *run) finish(ctx context.Context, t *tally) (ledger.Summary, error) {
 		}
 	}
 	s.Steps = r.keepSteps()
+	if r.Compressing != nil && ctx.Err() == nil {
+		s.Compressing = r.Compressing(ctx, r.Plan.Jobs, r.entries())
+	}
 	if err := r.Ledger.LogsInPlace(); err != nil {
 		r.warn("", "%s", err)
 	}

@@ -96,6 +96,9 @@ func (f finalText) pace() []string {
 		shares[0] = "  of the jobs' time: " + shares[0]
 		lines = append(lines, f.flow(shares)...)
 	}
+	if text := f.Compressing.String(); text != "" {
+		lines = append(lines, f.wrapped("  ", text)...)
+	}
 	return lines
 }
 
