@@ -102,6 +102,14 @@ func (e Entry) Cause() Failure {
 	return Failure{Class: e.ErrorClass, Message: deref(e.Error)}
 }
 
+// FailedJob tells why a job failed, without the tail of its log.
+func (e Entry) FailedJob() FailedJob {
+	return FailedJob{
+		Name: e.Name, BaseImage: e.BaseImage, Error: deref(e.Error),
+		AttemptCount: e.AttemptCount, Failure: e.Cause(), LogPath: deref(e.LogPath),
+	}
+}
+
 // Timings are what BuildKit's own progress told of an attempt: the seconds of
 // certain steps (steps that run side by side count once) and the step counts.
 type Timings struct {

@@ -268,10 +268,7 @@ func Summarize(entries []Entry, planned int, started, finished time.Time) Summar
 			s.SkipReasons[deref(e.SkipReason)]++
 		default:
 			s.Failed++
-			s.FailedBuilds = append(s.FailedBuilds, FailedJob{
-				Name: e.Name, BaseImage: e.BaseImage, Error: deref(e.Error),
-				AttemptCount: e.AttemptCount, Failure: e.Cause(), LogPath: deref(e.LogPath),
-			})
+			s.FailedBuilds = append(s.FailedBuilds, e.FailedJob())
 		}
 	}
 	slices.SortStableFunc(s.Slowest, func(a, b SlowJob) int { return cmp.Compare(b.DurationSeconds, a.DurationSeconds) })

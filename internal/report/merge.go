@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/stoker-build/stoker/internal/ledger"
-	"github.com/stoker-build/stoker/internal/plan"
 )
 
 // Merge makes one report of the records of runs.
@@ -62,20 +60,6 @@ type merger struct {
 	runs  []Run
 }
 
-// identity is that of a job: runs of several phases may have jobs of one name.
-func identity(j ledger.PlanJob) string {
-	parts := append([]string{j.Name}, slices.Sorted(slices.Values(j.Tags))...)
-	if len(j.Tags) == 0 {
-		parts = append(parts, j.Base)
-	}
-	return strings.Join(parts, "\x00")
-}
-
-// isUntold tells that a job failed before it was known what its image would be called.
-func isUntold(j ledger.PlanJob) bool {
-	return slices.ContainsFunc(j.Tags, func(tag string) bool { return strings.Contains(tag, plan.UnknownHash) })
-}
-
 // settle takes what is on record of jobs that nobody knew the names of for what became of
 // them in other runs.
 func (m *merger) settle() {
@@ -108,24 +92,17 @@ func (m *merger) of(p ledger.PlanJob, run string) *job {
 
 // add takes in a run.
 func (m *merger) add(r ledger.Record) {
-	planned := map[string]ledger.PlanJob{}
-	for _, p := range r.Run.Plan.Jobs {
-		planned[p.Name] = p
-		m.of(p, r.Dir)
-	}
 	tails := map[string][]string{}
 	if r.Summary != nil {
 		for _, f := range r.Summary.FailedBuilds {
 			tails[f.Name] = f.LogTail
 		}
 	}
-	for _, e := range r.Entries {
-		p, known := planned[e.Name]
-		if !known {
-			p = ledger.PlanJob{Name: e.Name, Base: e.BaseImage, Tags: e.Tags}
+	for _, own := range jobsOf(r) {
+		j := m.of(own.PlanJob, r.Dir)
+		if own.end != nil {
+			j.ends = append(j.ends, end{*own.end, r.Dir, tails[own.Name]})
 		}
-		j := m.of(p, r.Dir)
-		j.ends = append(j.ends, end{e, r.Dir, tails[e.Name]})
 	}
 	m.runs = append(m.runs, runOf(r))
 }
@@ -215,7 +192,7 @@ func (m *merger) report(records []ledger.Record) Report {
 	for i, f := range r.FailedBuilds {
 		r.FailedBuilds[i].LogTail = tails[f.LogPath]
 	}
-	r.nameFive()
+	r.FailureGroups = groupsOf(r.FailedBuilds)
 	r.addBytes(records)
 	r.Pace = ledger.PaceOf(counted, r.ForecastPullBytes)
 	return r
@@ -247,13 +224,14 @@ func (m *merger) span() (from, to time.Time) {
 	return from, to
 }
 
-// nameFive names more jobs of each group of failures than a run's own summary does.
-func (r *Report) nameFive() {
-	groups, names := ledger.GroupsWithNames(r.FailedBuilds)
+// groupsOf puts failures together by their causes, and names more jobs of each than a run's
+// own summary does.
+func groupsOf(failed []ledger.FailedJob) []ledger.FailureGroup {
+	groups, names := ledger.GroupsWithNames(failed)
 	for i := range groups {
 		groups[i].Examples = names[i][:min(len(names[i]), shownNames)]
 	}
-	r.FailureGroups = groups
+	return groups
 }
 
 // addBytes sums up what the runs tell of bytes and of time.

@@ -66,14 +66,19 @@ func (r Report) writeFailures(line func(string, ...any)) {
 		return
 	}
 	line("failed")
-	for _, g := range r.FailureGroups[:min(len(r.FailureGroups), shownReasons)] {
+	writeGroups(line, r.FailureGroups)
+}
+
+// writeGroups tells of failures by their reasons.
+func writeGroups(line func(string, ...any), groups []ledger.FailureGroup) {
+	for _, g := range groups[:min(len(groups), shownReasons)] {
 		line("  %s: %s", plural.Of(g.Jobs, "job"), g.Common().Reason())
 		line("    %s", strings.Join(g.Names(visible.Line), ", "))
 		if g.LogPath != "" {
 			line("    %s", g.LogPath)
 		}
 	}
-	if more := len(r.FailureGroups) - shownReasons; more > 0 {
+	if more := len(groups) - shownReasons; more > 0 {
 		line("  … and %s", plural.Of(more, "more reason"))
 	}
 }
