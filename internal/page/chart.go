@@ -33,12 +33,14 @@ const (
 	usedColour
 	promisedColour
 	highColour
+	aColour
+	bColour
 )
 
 var colourNames = map[colour]string{
 	inkColour: "muted", gridColour: "line", builtColour: "built", skippedColour: "skipped", failedColour: "failed",
 	liveColour: "live", deadColour: "dead", foreignColour: "foreign", leftColour: "left",
-	usedColour: "used", promisedColour: "promised", highColour: "high",
+	usedColour: "used", promisedColour: "promised", highColour: "high", aColour: "a", bColour: "b",
 }
 
 func (c colour) drawn() charts.Color { return charts.Color{R: uint8(c), G: 7, B: 77, A: 255} }
@@ -55,15 +57,17 @@ const (
 	shownTimes = 7
 )
 
-// chart is lines over a run's time.
+// chart is lines over a run's time, or bars of several runs.
 type chart struct {
 	Title string
 	// Note says in words what the lines show.
-	Note  string
-	grid  timeline.Grid
-	lines []line
-	// stacked lines stand upon each other.
+	Note string
+	// labels say what each value is of.
+	labels []string
+	lines  []line
+	// stacked lines stand upon each other, and so do bars.
 	stacked bool
+	bars    bool
 	format  func(float64) string
 }
 
@@ -82,29 +86,12 @@ func (c chart) Lines() []line { return c.lines }
 
 // SVG draws the chart.
 func (c chart) SVG() (template.HTML, error) {
-	var values [][]float64
-	theme := charts.ThemeOption{
-		BackgroundColor: charts.ColorTransparent, AxisStrokeColor: gridColour.drawn(),
-		AxisSplitLineColor: gridColour.drawn(), TextColor: inkColour.drawn(),
-	}
-	for _, l := range c.lines {
-		values = append(values, l.values)
-		theme.SeriesColors = append(theme.SeriesColors, l.colour.drawn())
-	}
-	opt := charts.NewLineChartOptionWithData(values)
-	opt.Theme = charts.MakeTheme(theme)
-	opt.StackSeries, opt.FillOpacity = new(c.stacked), math.MaxUint8
-	opt.Symbol.Shape = charts.SymbolNone
-	opt.LineStrokeWidth = 2
-	opt.Legend.Show = new(false)
-	opt.Padding = charts.NewBoxEqual(8)
-	opt.XAxis.Labels, opt.XAxis.LabelCount, opt.XAxis.BoundaryGap = c.times(), shownTimes, new(false)
-	opt.XAxis.LabelFontStyle.FontSize = 10
-	top, labels := scale(c.most())
-	opt.YAxis = []charts.YAxisOption{{Min: new(0.0), Max: &top, RangeValuePaddingScale: new(0.0), ValueFormatter: c.format, LabelCount: labels}}
-	opt.YAxis[0].LabelFontStyle.FontSize = 10
 	painter := charts.NewPainter(charts.PainterOptions{OutputFormat: charts.ChartOutputSVG, Width: chartWidth, Height: chartHeight})
-	if err := painter.LineChart(opt); err != nil {
+	draw := c.drawLines
+	if c.bars {
+		draw = c.drawBars
+	}
+	if err := draw(painter); err != nil {
 		return "", fmt.Errorf("%s: %w", c.Title, err)
 	}
 	drawing, err := painter.Bytes()
@@ -114,9 +101,64 @@ func (c chart) SVG() (template.HTML, error) {
 	return template.HTML(drawnColour.ReplaceAllStringFunc(string(drawing), named)), nil //nolint:gosec // of numbers alone
 }
 
+// theme are the colours of the chart and of its lines.
+func (c chart) theme() charts.ColorPalette {
+	theme := charts.ThemeOption{
+		BackgroundColor: charts.ColorTransparent, AxisStrokeColor: gridColour.drawn(),
+		AxisSplitLineColor: gridColour.drawn(), TextColor: inkColour.drawn(),
+	}
+	for _, l := range c.lines {
+		theme.SeriesColors = append(theme.SeriesColors, l.colour.drawn())
+	}
+	return charts.MakeTheme(theme)
+}
+
+func (c chart) values() (all [][]float64) {
+	for _, l := range c.lines {
+		all = append(all, l.values)
+	}
+	return all
+}
+
+func (c chart) drawLines(painter *charts.Painter) error {
+	opt := charts.NewLineChartOptionWithData(c.values())
+	opt.Theme = c.theme()
+	opt.StackSeries, opt.FillOpacity = new(c.stacked), math.MaxUint8
+	opt.Symbol.Shape = charts.SymbolNone
+	opt.LineStrokeWidth = 2
+	opt.Legend.Show = new(false)
+	opt.Padding = charts.NewBoxEqual(8)
+	opt.XAxis, opt.YAxis = c.labelAxis(), c.valueAxis()
+	opt.XAxis.BoundaryGap = new(false)
+	return painter.LineChart(opt)
+}
+
+func (c chart) drawBars(painter *charts.Painter) error {
+	opt := charts.NewBarChartOptionWithData(c.values())
+	opt.Theme = c.theme()
+	opt.StackSeries = new(c.stacked)
+	opt.Legend.Show = new(false)
+	opt.Padding = charts.NewBoxEqual(8)
+	opt.CategoryAxis, opt.ValueAxis = c.labelAxis(), c.valueAxis()
+	return painter.BarChart(opt)
+}
+
+func (c chart) labelAxis() charts.CategoryAxisOption {
+	axis := charts.CategoryAxisOption{Labels: c.labels, LabelCount: min(shownTimes, len(c.labels))}
+	axis.LabelFontStyle.FontSize = 10
+	return axis
+}
+
+func (c chart) valueAxis() []charts.ValueAxisOption {
+	top, labels := scale(c.most())
+	axis := charts.ValueAxisOption{Min: new(0.0), Max: &top, RangeValuePaddingScale: new(0.0), ValueFormatter: c.format, LabelCount: labels}
+	axis.LabelFontStyle.FontSize = 10
+	return []charts.ValueAxisOption{axis}
+}
+
 // most is the highest that the chart shows.
 func (c chart) most() (most float64) {
-	for i := range c.grid.N {
+	for i := range c.labels {
 		sum := 0.0
 		for _, l := range c.lines {
 			switch v := l.values[i]; {
@@ -152,9 +194,10 @@ func named(drawn string) string {
 	return "var(--" + colourNames[colour(n)] + ")" //nolint:gosec // one of ours
 }
 
-func (c chart) times() (all []string) {
-	for i := range c.grid.N {
-		all = append(all, clock(c.grid.At(i)))
+// times name the moments of a grid.
+func times(g timeline.Grid) (all []string) {
+	for i := range g.N {
+		all = append(all, clock(g.At(i)))
 	}
 	return all
 }
@@ -164,7 +207,7 @@ func done(r *timeline.Run) chart {
 	grid := r.Grid(pieces)
 	counts := r.Counts(grid)
 	c := chart{
-		Title: "Images over time", grid: grid, stacked: true, format: whole,
+		Title: "Images over time", labels: times(grid), stacked: true, format: whole,
 		Note: "How many jobs had ended at each moment, built, skipped and failed upon each other.",
 	}
 	for _, l := range []line{
@@ -182,7 +225,7 @@ func space(r *timeline.Run, node string) (all []chart) {
 	grid := r.Grid(pieces)
 	s := r.Space(node, grid)
 	cache := chart{
-		Title: "Cache", grid: grid, stacked: true, format: size,
+		Title: "Cache", labels: times(grid), stacked: true, format: size,
 		Note: "What the cache was made of, as seen at each sweep: live is needed by jobs that are not finished, dead by none; foreign is somebody else's, left over an earlier run's.",
 	}
 	for _, l := range []line{
@@ -194,7 +237,7 @@ func space(r *timeline.Run, node string) (all []chart) {
 		}
 	}
 	bound := chart{
-		Title: capital(s.Bound), grid: grid, format: size,
+		Title: capital(s.Bound), labels: times(grid), format: size,
 		Note: "What was used of it, what running jobs may still take, and the limit.",
 	}
 	for _, l := range []line{

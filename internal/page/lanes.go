@@ -138,8 +138,7 @@ type part struct {
 }
 
 // partsOf puts phases together, in the order in which a job goes through them.
-func partsOf(p ledger.Phases) (all []part) {
-	each := p.Each()
+func partsOf(each []ledger.Phase) (all []part) {
 	for _, g := range phaseGroups {
 		one := part{Class: g.Class, Name: g.Name}
 		for _, phase := range each {
@@ -171,7 +170,7 @@ func spanClass(s timeline.Span) string {
 
 // parts cuts a job's bar by its phases; those that are too narrow to be seen are left out.
 func parts(p ledger.Phases, whole bar) (all []bar) {
-	groups := partsOf(p)
+	groups := partsOf(p.Each())
 	total := 0.0
 	for _, g := range groups {
 		total += g.Seconds

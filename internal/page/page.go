@@ -4,7 +4,7 @@ package page
 
 import (
 	"crypto/sha256"
-	_ "embed"
+	"embed"
 	"encoding/base64"
 	"fmt"
 	"html/template"
@@ -21,6 +21,8 @@ import (
 // Data is what a page is made of.
 type Data struct {
 	Report report.Report
+	// Comparison is that of two runs with jobs in common; nil for others.
+	Comparison *report.Comparison
 	// Runs are those of the report whose events are known, in its order.
 	Runs []Run
 	// Lines are the lines of the Dockerfiles, the dearest first, as explain tells of them.
@@ -51,8 +53,8 @@ type Run struct {
 	*timeline.Run
 }
 
-//go:embed page.html
-var pageText string
+//go:embed *.html
+var pageTexts embed.FS
 
 //go:embed page.css
 var pageStyle string
@@ -66,7 +68,7 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"policy":   Policy,
 	"style":    func() template.CSS { return template.CSS(pageStyle) }, //nolint:gosec // it is ours
 	"script":   func() template.JS { return template.JS(pageScript) },  //nolint:gosec // it is ours
-}).Parse(pageText))
+}).ParseFS(pageTexts, "*.html"))
 
 // Write writes the page.
 func Write(w io.Writer, d Data) error { return pageTemplate.ExecuteTemplate(w, "page", view{d}) }

@@ -43,7 +43,6 @@
   }
 
   const filter = document.getElementById("filter"), shown = document.getElementById("shown");
-  filter.closest(".filter").hidden = false;
   const choose = () => {
     const wanted = filter.value.toLowerCase();
     let n = 0;
@@ -54,8 +53,11 @@
     }
     shown.textContent = wanted ? `${n} of ${rows.length}` : "";
   };
-  filter.addEventListener("input", choose);
-  again.push(choose);
+  if (filter) { // a page of jobs
+    filter.closest(".filter").hidden = false;
+    filter.addEventListener("input", choose);
+    again.push(choose);
+  }
 
   if (root.dataset.live) follow();
 

@@ -103,7 +103,7 @@ func (v view) Phases() []share {
 	if v.Report.Phases == nil {
 		return nil
 	}
-	return shares(partsOf(*v.Report.Phases))
+	return shares(partsOf(v.Report.Phases.Each()))
 }
 
 // Slowest are the jobs that took longest.
@@ -228,8 +228,10 @@ func peaks(run Run) []figure {
 }
 
 // Failures are the reasons for which jobs have failed, those of most jobs first.
-func (v view) Failures() (all []failure) {
-	groups := v.Report.FailureGroups
+func (v view) Failures() []failure { return v.failuresOf(v.Report.FailureGroups) }
+
+// failuresOf are the first of some reasons.
+func (v view) failuresOf(groups []ledger.FailureGroup) (all []failure) {
 	for _, g := range groups[:min(len(groups), shownFailures)] {
 		common := g.Common()
 		f := failure{Reason: visible.Text(common.Reason()), Step: visible.Line(common.Step), Log: g.LogPath, Count: g.Jobs}
@@ -288,15 +290,21 @@ func runOf(run Run, several bool) runView {
 }
 
 // shares tells the parts of a whole.
-func shares(parts []part) (all []share) {
-	total := 0.0
+func shares(parts []part) []share { return sharesOf(parts, secondsOf(parts)) }
+
+// sharesOf tells parts of what took so many seconds.
+func sharesOf(parts []part, whole float64) (all []share) {
 	for _, p := range parts {
-		total += p.Seconds
-	}
-	for _, p := range parts {
-		all = append(all, share{p, 100 * p.Seconds / total})
+		all = append(all, share{p, 100 * p.Seconds / whole})
 	}
 	return all
+}
+
+func secondsOf(parts []part) (sum float64) {
+	for _, p := range parts {
+		sum += p.Seconds
+	}
+	return sum
 }
 
 func slowest(jobs []report.Job) (all []slow) {
@@ -308,9 +316,7 @@ func slowest(jobs []report.Job) (all []slow) {
 		}
 		s := slow{Name: visible.Line(j.Name), Seconds: j.DurationSeconds}
 		if j.Phases != nil {
-			for _, p := range partsOf(*j.Phases) {
-				s.Parts = append(s.Parts, share{p, 100 * p.Seconds / sorted[0].DurationSeconds})
-			}
+			s.Parts = sharesOf(partsOf(j.Phases.Each()), sorted[0].DurationSeconds)
 		}
 		all = append(all, s)
 	}
