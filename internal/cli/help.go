@@ -22,7 +22,7 @@ var flagGroups = []struct {
 	{"How steps run", []string{"secret", "ssh", "network", "add-host", "allow", "pull", "no-cache", "no-cache-filter", "auto-link",
 		"cache-from", "cache-to", "shm-size", "ulimit", "resource", "cgroup-parent"}},
 	{"The run", []string{"workers", "order", "pull-ahead", "batch-size", "post-build", "dry-run", "print", "list", "plan", "call", "check", "check-only", "check-first", "fail-on", "nodes", "yes", "resume", "fresh"}},
-	{"Progress and results", []string{"progress", "quiet", "listen", "metrics-textfile", "output-dir", "format", "archived", "refs"}},
+	{"Progress and results", []string{"progress", "quiet", "listen", "metrics-textfile", "output-dir", "format", "archived", "history", "refs"}},
 	{"Failures", []string{"retries", "retries-step", "retry-delay", "registry-wait", "registry-pause", "timeout", "stall-timeout", "fail-fast", "max-failures",
 		"recover", "recover-interval", "recover-lock"}},
 	{"Builder", []string{"builder", "buildkitd", "buildkitd-config", "state-dir", "insecure-registry", "tlsdir", "tlscacert", "tlscert", "tlskey", "tlsservername"}},

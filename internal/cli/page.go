@@ -13,7 +13,6 @@ import (
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/live"
 	"github.com/stoker-build/stoker/internal/page"
-	"github.com/stoker-build/stoker/internal/report"
 	"github.com/stoker-build/stoker/internal/show"
 	"github.com/stoker-build/stoker/internal/timeline"
 )
@@ -29,7 +28,11 @@ func showPage(record *ledger.Ledger, dir string) error {
 	}
 	own.Writing = false // it is this process that holds it
 	var page bytes.Buffer
-	if err := writePage(reported{report.Merge([]ledger.Record{own}), []ledger.Record{own}}, &page); err != nil {
+	r, err := newReported([]ledger.Record{own}, true)
+	if err != nil {
+		return err
+	}
+	if err := writePage(r, &page); err != nil {
 		return err
 	}
 	return record.Show(page.Bytes())
@@ -66,14 +69,17 @@ func (o *runOptions) servePage(j *journal.Journal, w io.Writer) (stop func(), er
 }
 
 // writePage writes what is reported as a page.
-func writePage(r reported, w io.Writer) error {
-	d := page.Data{Report: r.Report, Made: time.Now(), Tail: func(log string) []string { return ledger.Tail(log, tailLines) }}
-	for _, record := range r.records {
-		run, err := timelineOf(record.Dir)
-		if err != nil {
-			return fmt.Errorf("the events of %s cannot be read: %w", record.Dir, err)
+func writePage(r *reported, w io.Writer) error {
+	seen := r.seen
+	if seen == nil {
+		var err error
+		if seen, err = seenOf(r.records); err != nil {
+			return err
 		}
-		d.Runs = append(d.Runs, page.Run{Dir: record.Dir, Run: run})
+	}
+	d := page.Data{Report: r.Report, Comparison: r.Comparison, Made: time.Now(), Tail: func(log string) []string { return ledger.Tail(log, tailLines) }}
+	for _, one := range seen {
+		d.Runs = append(d.Runs, page.Run{Dir: one.Dir, Run: one.Events})
 	}
 	if len(r.records) == 1 {
 		dir := r.records[0].Dir

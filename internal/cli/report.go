@@ -8,48 +8,51 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/page"
 	"github.com/stoker-build/stoker/internal/paths"
 	"github.com/stoker-build/stoker/internal/report"
+	"github.com/stoker-build/stoker/internal/show"
 )
 
 // reportFormat is a way to write a report.
 type reportFormat struct {
 	name  string
-	write func(reported, io.Writer) error
-}
-
-// reported is what is reported, and the records that it is made of.
-type reported struct {
-	report.Report
-	records []ledger.Record
+	write func(*reported, io.Writer) error
+	// history writes what several runs did one after another; nil where the format has
+	// no way to tell that.
+	history func(report.History, io.Writer) error
 }
 
 // reportFormats are all of them; the first is the default.
 var reportFormats = []reportFormat{
-	{"text", func(r reported, w io.Writer) error { return writeText(w, r.Text()) }},
-	{formatJSON, func(r reported, w io.Writer) error { return writeJSON(w, r.Report) }},
-	{"markdown", func(r reported, w io.Writer) error { return writeText(w, r.Markdown()) }},
-	{"csv", func(r reported, w io.Writer) error {
+	{"text", writeReportText, func(h report.History, w io.Writer) error { return writeText(w, h.Text(show.Width(w))) }},
+	{formatJSON, writeReportJSON, func(h report.History, w io.Writer) error { return writeJSON(w, h) }},
+	{"markdown", writeReportMarkdown, func(h report.History, w io.Writer) error { return writeText(w, h.Markdown()) }},
+	{"csv", func(r *reported, w io.Writer) error {
 		text, err := r.CSV()
 		return errors.Join(err, writeText(w, text))
+	}, func(h report.History, w io.Writer) error {
+		text, err := h.CSV()
+		return errors.Join(err, writeText(w, text))
 	}},
-	{"html", writePage},
-	{"trace", func(r reported, w io.Writer) error {
+	{"html", writePage, func(h report.History, w io.Writer) error { return page.WriteHistory(w, h, time.Now()) }},
+	{"trace", func(r *reported, w io.Writer) error {
 		var dirs []string
 		for _, record := range r.records {
 			dirs = append(dirs, record.Dir)
 		}
 		_, err := writeTrace(dirs, w)
 		return err
-	}},
-	{"junit", func(r reported, w io.Writer) error {
+	}, nil},
+	{"junit", func(r *reported, w io.Writer) error {
 		data, err := r.JUnit()
 		return errors.Join(err, writeText(w, string(data)))
-	}},
+	}, nil},
 }
 
 // refsFlag names the file for references.
@@ -59,6 +62,7 @@ const refsFlag = "--refs"
 type reportOptions struct {
 	format   string
 	archived bool
+	history  bool
 	refs     string
 }
 
@@ -92,6 +96,11 @@ together, where wall_clock_seconds is from the first start to the last end, and:
   unfinished_jobs          name, tags and run of planned jobs not on record
   jobs                     the line of the manifest of each job, with run (the
                            directory) and runs (in how many it ended)
+  comparison               of two runs with jobs in common: a and b (their
+                           figures), options that differ, phases of an image,
+                           built_in_both with changed_most, failed_in_a_only
+                           and failed_in_b_only; null is unknown
+With --history it is an object with runs: those fields of each, and its figures.
 
 --format html writes one page for browsers that needs nothing else, with
 drawings of disk, cache and workers over time; a run writes it at its end as
@@ -101,11 +110,14 @@ report.html.
 ui.perfetto.dev; a run writes it at its end as trace.json.
 
 Exit codes: 0 all jobs are built or were there; 1 some failed, are left, or
-belong to shards that are missing; 2 a record cannot be read.`,
+belong to shards that are missing; 2 a record cannot be read. With --history it
+is 0 where all records can be read.`,
 		Example: `  stoker report stoker-out/1 stoker-out/2
   stoker report --format junit stoker-out > report.xml
   stoker report --format html stoker-out > report.html
-  stoker report --refs refs.json bases finals`,
+  stoker report --refs refs.json bases finals
+  stoker report monday/stoker-out tuesday/stoker-out
+  stoker report --history stoker-out`,
 		SuggestFor: []string{"merge", "summary", "results"},
 		ValidArgsFunction: func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 			return completeRun(cmd, nil, typed) // of several
@@ -119,6 +131,7 @@ belong to shards that are missing; 2 a record cannot be read.`,
 	}
 	cmd.Flags().StringVar(&o.format, "format", reportFormats[0].name, "how to print: text, json, markdown, csv, html, trace or junit")
 	cmd.Flags().BoolVar(&o.archived, "archived", false, "tell of archived runs, too")
+	cmd.Flags().BoolVar(&o.history, "history", false, "tell of each run by itself, in the order of time, of archived ones too")
 	cmd.Flags().StringVar(&o.refs, "refs", "", "write the references of all images to `FILE`, as refs.json has those of one run")
 	_ = cmd.RegisterFlagCompletionFunc("format", oneOfThese(formatNames()...)) // the first for this flag
 	return cmd
@@ -136,11 +149,17 @@ func runReport(dirs []string, o reportOptions, streams Streams) error {
 	if at < 0 {
 		return &flagError{fmt.Errorf("--format %q: use text, json, markdown, csv, html, trace or junit", o.format)}
 	}
+	if o.history {
+		return runHistory(dirs, o, reportFormats[at], streams)
+	}
 	records, err := recordsIn(dirs, o.archived)
 	if err != nil {
 		return err
 	}
-	r := reported{report.Merge(records), records}
+	r, err := newReported(records, len(dirs) == 1)
+	if err != nil {
+		return err
+	}
 	if o.refs != "" {
 		if err := writeRefs(o.refs, r.Report); err != nil {
 			return err
