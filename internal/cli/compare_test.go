@@ -55,8 +55,8 @@ func TestReportOfTwoRuns(t *testing.T) {
 			t.Errorf("%v: %+v", c.args, got)
 		}
 		for _, f := range []report.Figures{got.A, got.B} {
-			if f.WallClock == nil || f.ImagesPerHour == nil || f.MedianSeconds == nil || f.PullBytes == nil || f.ReclaimedBytes == nil {
-				t.Errorf("of a run that has ended all is known, got %+v", f)
+			if f.WallClock == nil || f.ImagesPerHour == nil || f.MedianSeconds == nil || f.ReclaimedBytes == nil || f.PeakBytes == nil {
+				t.Errorf("of %s not all is known that is known of a run that has ended: %v %v %v %v %v", f.Dir, f.WallClock, f.ImagesPerHour, f.MedianSeconds, f.ReclaimedBytes, f.PeakBytes)
 			}
 		}
 		var names []string

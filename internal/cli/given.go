@@ -27,7 +27,7 @@ func givenIn(command string) map[string]string {
 		return nil
 	}
 	cmd, args, err := newRoot(Streams{}).Find(words[1:]) // after the program
-	if err != nil || cmd.ParseFlags(args) != nil {
+	if err != nil || !cmd.HasParent() || cmd.ParseFlags(args) != nil {
 		return nil
 	}
 	lookup := func(name string) (string, bool) {

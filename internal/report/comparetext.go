@@ -16,9 +16,7 @@ const lineWidth = 80
 // Text is the comparison for people, to follow the report.
 func (c Comparison) Text() string {
 	var b strings.Builder
-	line := func(format string, args ...any) {
-		b.WriteString(strings.TrimRight(visible.Text(fmt.Sprintf(format, args...)), " ") + "\n")
-	}
+	line := linesOf(&b)
 	line("comparison: %s", c.Common())
 	line("  A  %s", c.A.Dir)
 	line("  B  %s", c.B.Dir)

@@ -17,9 +17,7 @@ const shownReasons = 10
 // Text is the report for people.
 func (r Report) Text() string {
 	var b strings.Builder
-	line := func(format string, args ...any) {
-		b.WriteString(strings.TrimRight(visible.Text(fmt.Sprintf(format, args...)), " ") + "\n")
-	}
+	line := linesOf(&b)
 	if all := r.AllJobs(); all > r.Total {
 		line("%d of %s: %s", r.Total, plural.Of(all, "job"), r.counts())
 	} else {
@@ -59,6 +57,13 @@ func (r Report) Text() string {
 		}
 	}
 	return b.String()
+}
+
+// linesOf writes lines to a text, of which each is made visible by itself.
+func linesOf(b *strings.Builder) func(format string, args ...any) {
+	return func(format string, args ...any) {
+		b.WriteString(strings.TrimRight(visible.Text(fmt.Sprintf(format, args...)), " ") + "\n")
+	}
 }
 
 func (r Report) writeFailures(line func(string, ...any)) {
