@@ -55,6 +55,9 @@ const (
 	pieces = 240
 	// shownTimes is how many times stand below a chart.
 	shownTimes = 7
+	// widestBar is how much of its place a bar takes; of fewer than fewBars it takes less.
+	widestBar = 0.75
+	fewBars   = 16
 )
 
 // chart is lines over a run's time, or bars of several runs.
@@ -139,6 +142,7 @@ func (c chart) drawBars(painter *charts.Painter) error {
 	opt.StackSeries = new(c.stacked)
 	opt.Legend.Show = new(false)
 	opt.Padding = charts.NewBoxEqual(8)
+	opt.BarSize = min(widestBar, float64(len(c.labels))/fewBars)
 	opt.CategoryAxis, opt.ValueAxis = c.labelAxis(), c.valueAxis()
 	return painter.BarChart(opt)
 }

@@ -3,6 +3,7 @@ package page
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/go-analyze/charts"
@@ -31,7 +32,7 @@ func (v historyView) Charts() []chart {
 	medians := line{"median of built", liveColour, nil}
 	built, skipped, failed := line{Name: "built", colour: builtColour}, line{Name: "skipped", colour: skippedColour}, line{Name: "failed", colour: failedColour}
 	for _, f := range v.Runs {
-		labels = append(labels, f.Label())
+		labels = append(labels, v.label(f))
 		rates.values, medians.values = append(rates.values, orNull(f.ImagesPerHour)), append(medians.values, orNull(f.MedianSeconds))
 		built.values, skipped.values = append(built.values, float64(f.Built)), append(skipped.values, float64(f.Skipped))
 		failed.values = append(failed.values, float64(f.Failed))
@@ -41,6 +42,15 @@ func (v historyView) Charts() []chart {
 		{Title: "Median of built", Note: "Half of the images that a run built took longer.", labels: labels, bars: true, format: duration, lines: []line{medians}},
 		{Title: "Jobs", Note: "How the jobs of each run ended.", labels: labels, bars: true, stacked: true, format: whole, lines: []line{built, skipped, failed}},
 	}
+}
+
+// label is when a run began, briefly: its day, or where all are of one day its time.
+func (v historyView) label(f report.Figures) string {
+	day, clock, _ := strings.Cut(f.Label(), " ")
+	if last := v.Runs[len(v.Runs)-1]; v.Runs[0].StartedAt.YearDay() == last.StartedAt.YearDay() {
+		return clock
+	}
+	return day
 }
 
 func orNull(v *float64) float64 {
