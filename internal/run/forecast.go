@@ -74,6 +74,8 @@ type Planned struct {
 	Pace   *ledger.Pace `json:"pace,omitempty"`
 	// Steps are those of the jobs that are to be built, with their names.
 	Steps []ledger.Step `json:"-"`
+	// Bases are the images that they pull.
+	Bases []graph.Base `json:"-"`
 }
 
 // Keeps tells why a step that copies, by its line and its text, is not linked in some job;
@@ -112,7 +114,7 @@ func Forecast(ctx context.Context, opt Options, nodes []int, pace ledger.Pace) (
 	open := slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return !t.isOpen() })
 	r.scheduler.share(open)
 	r.look(ctx, tasks)
-	p := Planned{Batches: opt.Plan.Batches(), Workers: opt.Workers, Links: r.links, Steps: r.stepsOf(tasks)}
+	p := Planned{Batches: opt.Plan.Batches(), Workers: opt.Workers, Links: r.links, Steps: r.stepsOf(tasks), Bases: r.basesOf(open)}
 	r.tellTightest(&p)
 	if len(nodes) > 0 {
 		p.Scales, p.Pace = r.scales(open, nodes, pace), &pace
