@@ -13,7 +13,6 @@ import (
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/live"
 	"github.com/stoker-build/stoker/internal/page"
-	"github.com/stoker-build/stoker/internal/report"
 	"github.com/stoker-build/stoker/internal/show"
 	"github.com/stoker-build/stoker/internal/timeline"
 )
@@ -21,15 +20,36 @@ import (
 // tailLines is how many lines of a failed job's log a page shows.
 const tailLines = 20
 
-// showPage writes the page of a run that has just ended, and whose record is still open.
-func showPage(record *ledger.Ledger, dir string) error {
-	own, err := ledger.Look(dir)
-	if err != nil {
-		return err
+// tellRun writes what people read of a run that has just ended, and whose record is still open.
+func tellRun(record *ledger.Ledger, summary ledger.Summary, w io.Writer) {
+	warn := func(format string, err error) {
+		if err != nil {
+			fmt.Fprintf(w, "warning: "+format+"\n", err)
+		}
 	}
-	own.Writing = false // it is this process that holds it
+	own, err := reportOn(record)
+	if err == nil {
+		err = showPage(record, own)
+	}
+	warn("there is no "+ledger.PageFile+": %s", err)
+	drawing := own.drawing()
+	warn("there is no "+ledger.MarkdownFile+": %s", record.Tell(summary.Markdown(true, drawing)))
+	warn("the summary is not on the job's page: %s", appendStepSummary(summary.Markdown(false, drawing)))
+}
+
+// reportOn is the report of a run that this process holds.
+func reportOn(record *ledger.Ledger) (reported, error) {
+	own, err := ledger.Look(record.Dir())
+	if err != nil {
+		return reported{}, err
+	}
+	own.Writing = false
+	return reportOf([]ledger.Record{own}), nil
+}
+
+func showPage(record *ledger.Ledger, own reported) error {
 	var page bytes.Buffer
-	if err := writePage(reported{report.Merge([]ledger.Record{own}), []ledger.Record{own}}, &page); err != nil {
+	if err := writePage(own, &page); err != nil {
 		return err
 	}
 	return record.Show(page.Bytes())
@@ -68,12 +88,12 @@ func (o *runOptions) servePage(j *journal.Journal, w io.Writer) (stop func(), er
 // writePage writes what is reported as a page.
 func writePage(r reported, w io.Writer) error {
 	d := page.Data{Report: r.Report, Made: time.Now(), Tail: func(log string) []string { return ledger.Tail(log, tailLines) }}
-	for _, record := range r.records {
-		run, err := timelineOf(record.Dir)
-		if err != nil {
-			return fmt.Errorf("the events of %s cannot be read: %w", record.Dir, err)
-		}
-		d.Runs = append(d.Runs, page.Run{Dir: record.Dir, Run: run})
+	runs, err := r.runs()
+	if err != nil {
+		return err
+	}
+	for i, run := range runs {
+		d.Runs = append(d.Runs, page.Run{Dir: r.records[i].Dir, Run: run})
 	}
 	if len(r.records) == 1 {
 		dir := r.records[0].Dir

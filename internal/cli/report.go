@@ -8,12 +8,15 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/paths"
 	"github.com/stoker-build/stoker/internal/report"
+	"github.com/stoker-build/stoker/internal/sketch"
+	"github.com/stoker-build/stoker/internal/timeline"
 )
 
 // reportFormat is a way to write a report.
@@ -26,13 +29,44 @@ type reportFormat struct {
 type reported struct {
 	report.Report
 	records []ledger.Record
+	// runs are what the runs did over time, read once.
+	runs func() ([]*timeline.Run, error)
+}
+
+func reportOf(records []ledger.Record) reported {
+	return reported{report.Merge(records), records, sync.OnceValues(func() (runs []*timeline.Run, err error) {
+		for _, record := range records {
+			run, err := timelineOf(record.Dir)
+			if err != nil {
+				return nil, fmt.Errorf("the events of %s cannot be read: %w", record.Dir, err)
+			}
+			runs = append(runs, run)
+		}
+		return runs, nil
+	})}
+}
+
+// drawing is what the runs did over time, for Markdown; empty where that cannot be read.
+func (r reported) drawing() string {
+	if r.runs == nil {
+		return ""
+	}
+	runs, err := r.runs()
+	if err != nil {
+		return ""
+	}
+	var all []sketch.Run
+	for i, run := range runs {
+		all = append(all, sketch.Run{Name: r.records[i].Dir, Run: run})
+	}
+	return sketch.Markdown(all)
 }
 
 // reportFormats are all of them; the first is the default.
 var reportFormats = []reportFormat{
 	{"text", func(r reported, w io.Writer) error { return writeText(w, r.Text()) }},
 	{formatJSON, func(r reported, w io.Writer) error { return writeJSON(w, r.Report) }},
-	{"markdown", func(r reported, w io.Writer) error { return writeText(w, r.Markdown()) }},
+	{"markdown", func(r reported, w io.Writer) error { return writeText(w, r.Markdown(r.drawing())) }},
 	{"csv", func(r reported, w io.Writer) error {
 		text, err := r.CSV()
 		return errors.Join(err, writeText(w, text))
@@ -50,6 +84,7 @@ var reportFormats = []reportFormat{
 		data, err := r.JUnit()
 		return errors.Join(err, writeText(w, string(data)))
 	}},
+	{"github", writeAnnotations},
 }
 
 // refsFlag names the file for references.
@@ -100,6 +135,9 @@ report.html.
 --format trace writes what each worker did when for chrome://tracing and
 ui.perfetto.dev; a run writes it at its end as trace.json.
 
+--format github writes workflow commands: in a step of GitHub Actions each
+cause of failures is shown on the page of the run and beside its line.
+
 Exit codes: 0 all jobs are built or were there; 1 some failed, are left, or
 belong to shards that are missing; 2 a record cannot be read.`,
 		Example: `  stoker report stoker-out/1 stoker-out/2
@@ -117,11 +155,17 @@ belong to shards that are missing; 2 a record cannot be read.`,
 			return runReport(args, o, streams)
 		},
 	}
-	cmd.Flags().StringVar(&o.format, "format", reportFormats[0].name, "how to print: text, json, markdown, csv, html, trace or junit")
+	cmd.Flags().StringVar(&o.format, "format", reportFormats[0].name, "how to print: "+or(formatNames()))
 	cmd.Flags().BoolVar(&o.archived, "archived", false, "tell of archived runs, too")
 	cmd.Flags().StringVar(&o.refs, "refs", "", "write the references of all images to `FILE`, as refs.json has those of one run")
 	_ = cmd.RegisterFlagCompletionFunc("format", oneOfThese(formatNames()...)) // the first for this flag
 	return cmd
+}
+
+// or joins words of which one is to be chosen.
+func or(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 func formatNames() (names []string) {
@@ -134,13 +178,13 @@ func formatNames() (names []string) {
 func runReport(dirs []string, o reportOptions, streams Streams) error {
 	at := slices.IndexFunc(reportFormats, func(f reportFormat) bool { return f.name == o.format })
 	if at < 0 {
-		return &flagError{fmt.Errorf("--format %q: use text, json, markdown, csv, html, trace or junit", o.format)}
+		return &flagError{fmt.Errorf("--format %q: use %s", o.format, or(formatNames()))}
 	}
 	records, err := recordsIn(dirs, o.archived)
 	if err != nil {
 		return err
 	}
-	r := reported{report.Merge(records), records}
+	r := reportOf(records)
 	if o.refs != "" {
 		if err := writeRefs(o.refs, r.Report); err != nil {
 			return err
