@@ -94,6 +94,7 @@
       };
     };
     listen();
+    for (const e of document.querySelectorAll("#part-over-time .wide")) e.scrollLeft = e.scrollWidth; // to what is new, where a window is narrow
 
     // replace keeps how tables are sorted, what is open, what a reader has scrolled to, and what
     // has the focus.

@@ -84,7 +84,7 @@ func TestPage(t *testing.T) {
 		}
 	}
 	for id, want := range map[string]string{
-		"reclaimed": "500 MB", "to pull": "2 GB", "not pulled again": "700 MB", "pushed": unknown, "not made again": "30 MB",
+		"reclaimed": "500MB", "to pull": "2GB", "not pulled again": "700MB", "pushed": unknown, "not made again": "30MB",
 	} {
 		if got := amounts(doc)[id]; got != want {
 			t.Errorf("%s: %q, want %q", id, got, want)
@@ -128,7 +128,7 @@ func amounts(doc *html.Node) map[string]string {
 func TestForecast(t *testing.T) {
 	d := runOfJobs(10)
 	page := written(t, d)
-	if !strings.Contains(page, "stroke:var(--forecast)") || !strings.Contains(page, "7 GB at most") {
+	if !strings.Contains(page, "stroke:var(--forecast)") || !strings.Contains(page, "7GB at most") {
 		t.Error("the forecast is not drawn")
 	}
 	run := d.Runs[0]

@@ -53,7 +53,7 @@ var scenes = []scene{
 	}, nil},
 	{"pages", fragile(40), nil, []pages{{
 		line: watch,
-		live: slices.Concat(both("page-live", desktop, 1500), both("page-live-phone", browser.Phone, 1700)),
+		live: slices.Concat(both("page-live", desktop, 1900), both("page-live-phone", browser.Phone, 1700)),
 		left: slices.Concat(both("report", desktop, 2300), both("report-phone", browser.Phone, 1700)),
 	}}},
 }
