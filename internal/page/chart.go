@@ -97,6 +97,9 @@ func (c chart) SVG() (template.HTML, error) {
 	opt.StackSeries, opt.FillOpacity = new(c.stacked), math.MaxUint8
 	opt.Symbol.Shape = charts.SymbolNone
 	opt.LineStrokeWidth = 2
+	if c.stacked {
+		opt.LineStrokeWidth = 0.1 // areas: what is nothing has no line either
+	}
 	opt.Legend.Show = new(false)
 	opt.Padding = charts.NewBoxEqual(8)
 	opt.XAxis.Labels, opt.XAxis.LabelCount, opt.XAxis.BoundaryGap = c.times(), shownTimes, new(false)
