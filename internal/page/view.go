@@ -16,6 +16,7 @@ import (
 // How much of each the page shows.
 const (
 	shownFailures = 30
+	openFailures  = 3
 	shownTail     = 20
 	shownSlowest  = 20
 	shownLines    = 30
@@ -35,6 +36,8 @@ type failure struct {
 	Count             int
 	Jobs              string
 	Tail              []string
+	// Open has its last lines shown from the start.
+	Open bool
 }
 
 // runView is one run over time.
@@ -58,7 +61,9 @@ type share struct {
 type slow struct {
 	Name    string
 	Seconds float64
-	Parts   []share
+	// Most is the longest of its parts.
+	Most  part
+	Parts []share
 }
 
 // row is a job in the table of all.
@@ -192,12 +197,6 @@ func (v view) Figures() []figure {
 	for _, run := range v.Runs {
 		all = append(all, peaks(run)...)
 	}
-	if r.PullBytes != nil && *r.PullBytes > 0 {
-		all = append(all, figure{size(float64(*r.PullBytes)), "to pull, by the forecast", ""})
-	}
-	if r.ReclaimedBytes != nil {
-		all = append(all, figure{size(float64(*r.ReclaimedBytes)), "of cache swept", ""})
-	}
 	return all
 }
 
@@ -232,7 +231,7 @@ func (v view) Failures() (all []failure) {
 	groups := v.Report.FailureGroups
 	for _, g := range groups[:min(len(groups), shownFailures)] {
 		common := g.Common()
-		f := failure{Reason: visible.Text(common.Reason()), Step: visible.Line(common.Step), Log: g.LogPath, Count: g.Jobs}
+		f := failure{Reason: visible.Text(common.Reason()), Step: visible.Line(common.Step), Log: g.LogPath, Count: g.Jobs, Open: len(all) < openFailures}
 		f.Jobs = strings.Join(g.Names(visible.Line), ", ")
 		tail := common.Output
 		if len(tail) == 0 && v.Tail != nil && g.LogPath != "" {
@@ -310,6 +309,9 @@ func slowest(jobs []report.Job) (all []slow) {
 		if j.Phases != nil {
 			for _, p := range partsOf(*j.Phases) {
 				s.Parts = append(s.Parts, share{p, 100 * p.Seconds / sorted[0].DurationSeconds})
+				if p.Seconds > s.Most.Seconds {
+					s.Most = p
+				}
 			}
 		}
 		all = append(all, s)

@@ -13,6 +13,7 @@ import (
 	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/graph"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/node"
 	"github.com/stoker-build/stoker/internal/space"
@@ -167,6 +168,22 @@ func (r *run) look(ctx context.Context, tasks []*task) {
 		looking.Go(func() { r.outlooks[i] = p.node.Outlook(ctx, jobs, r.Workers) })
 	}
 	looking.Wait()
+}
+
+// tellForecasts tells what is expected of each node.
+func (r *run) tellForecasts() {
+	for i, o := range r.outlooks {
+		f := o.Forecast
+		if f.Jobs == 0 {
+			continue
+		}
+		e := journal.Forecast{Node: r.scheduler.places[i].node.Name(), PeakBytes: f.PeakBytes,
+			PullBytes: f.PullBytes, SharedBytes: f.SharedBytes, Jobs: f.Jobs, Curve: f.Curve}
+		if o.Tightest != nil {
+			e.Bound = o.Tightest.Bound
+		}
+		r.Journal.Tell(e)
+	}
 }
 
 // PreflightError says that there is too little space to begin with.
