@@ -74,7 +74,7 @@ bench: setup build ## Stoker beside other ways to do the same job
 	./tools/setup.sh bench
 	$(GO) run ./bench -stoker bin/stoker -out bench/out
 
-docs: setup build ## the pictures in docs/pictures, from real runs: some ten minutes
+docs: setup build ## the pictures in docs/pictures, from real runs: a quarter of an hour
 	$(GO) build -o .tools/bin/screens ./internal/lab/screens
 	.tools/bin/screens -stoker bin/stoker -out docs/pictures
 	$(GO) run ./bench -stoker bin/stoker -out bench/out -only disk

@@ -42,6 +42,8 @@ var benchmarks = []struct {
 	{"graphs", graphs},
 	{"large", large},
 	{"compression", compression},
+	{"viewers", viewers},
+	{"view", view},
 }
 
 // bench is what all benchmarks work with.
@@ -60,6 +62,13 @@ type bench struct {
 }
 
 func main() {
+	if seconds, err := strconv.Atoi(os.Getenv(viewEnv)); err == nil {
+		if err := showMadeUp(seconds); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:])
 	stop()

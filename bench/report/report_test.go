@@ -45,6 +45,7 @@ func TestUnits(t *testing.T) {
 		{Bytes, 5.123e9, "5.12 GB"},
 		{Count, 40, "40"},
 		{Ratio, 1.0456, "1.046"},
+		{Percent, 4.321, "4.32 %"},
 		{PerSecond, 12.04, "12.0"},
 		{PerSecond, 9.996, "10.0"},
 	} {

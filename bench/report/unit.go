@@ -15,6 +15,7 @@ const (
 	Count     Unit = "count"
 	Ratio     Unit = "ratio"
 	PerSecond Unit = "per second"
+	Percent   Unit = "percent"
 )
 
 // Format writes a value for people, to three digits.
@@ -31,6 +32,8 @@ func (u Unit) Format(v float64) string {
 		return strconv.FormatFloat(v, 'f', 0, 64)
 	case Ratio:
 		return strconv.FormatFloat(v, 'f', 3, 64)
+	case Percent:
+		return digits(v) + " %"
 	default:
 		return digits(v)
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/stoker-build/stoker/internal/cli"
+	"github.com/stoker-build/stoker/internal/process"
 	"github.com/stoker-build/stoker/internal/run"
 	"github.com/stoker-build/stoker/internal/show"
 )
@@ -44,6 +45,7 @@ func stoker() int {
 			fmt.Fprint(os.Stderr, showCursor)
 		}
 		show.GiveBack()
+		process.WakeAll()
 		os.Exit(cli.ExitInterrupted)
 	}()
 	return cli.Main(ctx, version, os.Args[1:], cli.Streams{

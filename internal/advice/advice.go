@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stoker-build/stoker/internal/bytesize"
+	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plan"
 )
@@ -27,6 +28,7 @@ const (
 	UnreadCache       Rule = "unread-cache"
 	Provenance        Rule = "provenance"
 	UnusedContext     Rule = "unused-context"
+	NearlySharedBases Rule = "nearly-shared-bases"
 )
 
 // Advice is something that makes the plan dearer than it has to be.
@@ -89,6 +91,7 @@ type Given struct {
 	Jobs    []*plan.Job
 	Steps   []ledger.Step // of all of them
 	Learned ledger.LearnedSteps
+	Bases   []graph.Base // that are pulled
 	// PullBytes is what is to be pulled for all of them, compressed; 0 is not known.
 	PullBytes int64
 	// Keeps tells why a copy, by its line and its text, was not linked by itself; empty for
@@ -108,6 +111,7 @@ func Of(g Given) []Advice {
 	all = append(all, g.unreadCaches()...)
 	all = append(all, g.unusedContexts()...)
 	all = append(all, g.provenance()...)
+	all = append(all, g.nearlyShared()...)
 	slices.SortStableFunc(all, func(a, b Advice) int { return compare(b.Price, a.Price) })
 	return all
 }

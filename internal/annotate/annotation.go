@@ -1,5 +1,6 @@
 // Package annotate writes the workflow commands by which a step of GitHub Actions shows
-// annotations, on the run's page and beside lines of files. It is pure.
+// annotations, on the run's page and beside lines of files, and keeps all else that is written
+// there from being taken for one. It is pure.
 package annotate
 
 import (
@@ -10,8 +11,11 @@ import (
 	"github.com/stoker-build/stoker/internal/visible"
 )
 
-// Most is how many of a step GitHub shows.
+// Most is how many of a level GitHub shows of a step.
 const Most = 10
+
+// longestText is how much of a text is kept, in runes: GitHub's runner cuts it at 4,096.
+const longestText = 4000
 
 // Annotation is an error or a warning beside a line of a file.
 type Annotation struct {
@@ -31,7 +35,25 @@ func (a Annotation) Command(workspace, dir string) string {
 	if file := below(workspace, dir, a.File); file != "" && a.Line > 0 {
 		properties = fmt.Sprintf("file=%s,line=%d,%s", property(visible.Line(file)), a.Line, properties)
 	}
-	return "::" + a.Level + " " + properties + "::" + data(a.Text)
+	return "::" + a.Level + " " + properties + "::" + data(cut(a.Text))
+}
+
+func cut(text string) string {
+	if runes := []rune(text); len(runes) > longestText {
+		return string(runes[:longestText]) + "…"
+	}
+	return text
+}
+
+// Commands are those of annotations, as many of a level as GitHub shows.
+func Commands(all []Annotation, workspace, dir string) (commands []string) {
+	count := map[string]int{}
+	for _, a := range all {
+		if count[a.Level]++; count[a.Level] <= Most {
+			commands = append(commands, a.Command(workspace, dir))
+		}
+	}
+	return commands
 }
 
 // below is a file's path from the workspace; empty where it is not in it.

@@ -25,6 +25,9 @@ const (
 
 // atItsMoment returns those of the vertices that were made when the record was,
 // and whether there are any.
+// Where it is told of steps of one text much later than they were done, a record's own making may not
+// be among them, and contest leaves it in doubt on a shared builder: to take in all makings within
+// reach would let a stranger's record stand in for one of them.
 func (a *attribution) atItsMoment(i int, among []int32) (nearest []int32, sure bool) {
 	if len(a.made) == 0 || a.lost[i] {
 		return nil, false

@@ -12,6 +12,7 @@ import (
 	"github.com/containerd/platforms"
 	"github.com/spf13/cobra"
 
+	"github.com/stoker-build/stoker/internal/annotate"
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/check"
 	"github.com/stoker-build/stoker/internal/examine"
@@ -226,13 +227,12 @@ func (t telling) write(w io.Writer, r *check.Report, rewrite func(string) string
 
 // annotateCheck has GitHub show what was found, where it runs the command.
 func annotateCheck(w io.Writer, r *check.Report, rewrite func(string) string) {
-	if os.Getenv("GITHUB_ACTIONS") != "true" {
+	if !onGitHub() {
 		return
 	}
 	dir, _ := os.Getwd() // files are only named by their paths without it
-	for _, a := range r.Annotations(rewrite) {
-		fmt.Fprintln(w, a.Command(os.Getenv("GITHUB_WORKSPACE"), dir))
-	}
+	// What it tells is on standard output, too.
+	_ = annotate.Print(w, annotate.Commands(r.Annotations(rewrite), os.Getenv("GITHUB_WORKSPACE"), dir)...)
 }
 
 // checkFirst ends a build before it begins where it would not end well.

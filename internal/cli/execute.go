@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"time"
@@ -137,13 +136,8 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	o.learn(p, summary, record.Entries())
 	err = errors.Join(err, shown.Close(), o.input.writeFiles(p, record.Entries()))
 	endMetrics(streams.Err)
-	if err := showPage(record, o.run.outputDir); err != nil {
-		fmt.Fprintf(streams.Err, "warning: there is no %s: %s\n", ledger.PageFile, err)
-	}
+	tellRun(record, summary, streams.Err)
 	keepTrace(record, o.run.outputDir, streams.Err)
-	if err := appendStepSummary(summary); err != nil {
-		fmt.Fprintf(streams.Err, "warning: the summary is not on the job's page: %s\n", err)
-	}
 	switch {
 	case err != nil && o.run.hasSaid(summary, err):
 		return &saidError{&runError{err}}
@@ -214,18 +208,4 @@ func outcome(ctx context.Context, s ledger.Summary) error {
 // hasSaid tells that what people see of a run's end has said an error, as its reason.
 func (o runOptions) hasSaid(s ledger.Summary, err error) bool {
 	return o.progress != string(show.ModeJSON) && s.Unfinished > 0 && err.Error() == s.StopReason
-}
-
-// appendStepSummary adds the summary to the page of a GitHub job.
-func appendStepSummary(s ledger.Summary) error {
-	path := os.Getenv("GITHUB_STEP_SUMMARY")
-	if path == "" {
-		return nil
-	}
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		return fmt.Errorf("GITHUB_STEP_SUMMARY: %w", err)
-	}
-	_, err = f.WriteString(s.Markdown(false))
-	return errors.Join(err, f.Close())
 }

@@ -20,19 +20,36 @@ import (
 // tailLines is how many lines of a failed job's log a page shows.
 const tailLines = 20
 
-// showPage writes the page of a run that has just ended, and whose record is still open.
-func showPage(record *ledger.Ledger, dir string) error {
-	own, err := ledger.Look(dir)
-	if err != nil {
-		return err
+// tellRun writes what people read of a run that has just ended, and whose record is still open.
+func tellRun(record *ledger.Ledger, summary ledger.Summary, w io.Writer) {
+	warn := func(format string, err error) {
+		if err != nil {
+			fmt.Fprintf(w, "warning: "+format+"\n", err)
+		}
 	}
-	own.Writing = false // it is this process that holds it
+	own, err := reportOn(record)
+	if err == nil {
+		err = showPage(record, own)
+	}
+	warn("there is no "+ledger.PageFile+": %s", err)
+	drawing := own.drawing()
+	warn("there is no "+ledger.MarkdownFile+": %s", record.Tell(summary.Markdown(true, drawing)))
+	warn("the summary is not on the job's page: %s", appendStepSummary(summary.Markdown(false, drawing)))
+}
+
+// reportOn is the report of a run that this process holds.
+func reportOn(record *ledger.Ledger) (reported, error) {
+	own, err := ledger.Look(record.Dir())
+	if err != nil {
+		return reported{}, err
+	}
+	own.Writing = false
+	return reportOf([]ledger.Record{own}, true), nil
+}
+
+func showPage(record *ledger.Ledger, own reported) error {
 	var page bytes.Buffer
-	r, err := newReported([]ledger.Record{own}, true)
-	if err != nil {
-		return err
-	}
-	if err := writePage(r, &page); err != nil {
+	if err := writePage(own, &page); err != nil {
 		return err
 	}
 	return record.Show(page.Bytes())
@@ -69,17 +86,18 @@ func (o *runOptions) servePage(j *journal.Journal, w io.Writer) (stop func(), er
 }
 
 // writePage writes what is reported as a page.
-func writePage(r *reported, w io.Writer) error {
-	seen := r.seen
-	if seen == nil {
-		var err error
-		if seen, err = seenOf(r.records); err != nil {
-			return err
-		}
+func writePage(r reported, w io.Writer) error {
+	runs, err := r.runs()
+	if err != nil {
+		return err
 	}
-	d := page.Data{Report: r.Report, Comparison: r.Comparison, Made: time.Now(), Tail: func(log string) []string { return ledger.Tail(log, tailLines) }}
-	for _, one := range seen {
-		d.Runs = append(d.Runs, page.Run{Dir: one.Dir, Run: one.Events})
+	compared, err := r.comparison()
+	if err != nil {
+		return err
+	}
+	d := page.Data{Report: r.Report, Comparison: compared, Made: time.Now(), Tail: func(log string) []string { return ledger.Tail(log, tailLines) }}
+	for i, run := range runs {
+		d.Runs = append(d.Runs, page.Run{Dir: r.records[i].Dir, Run: run})
 	}
 	if len(r.records) == 1 {
 		dir := r.records[0].Dir
@@ -94,5 +112,8 @@ func writePage(r *reported, w io.Writer) error {
 // timelineOf reads what a run did over time.
 func timelineOf(dir string) (*timeline.Run, error) {
 	run := &timeline.Run{}
-	return run, replayOf(dir, run.Apply)
+	if err := replayOf(dir, run.Apply); err != nil {
+		return nil, fmt.Errorf("the events of %s cannot be read: %w", dir, err)
+	}
+	return run, nil
 }

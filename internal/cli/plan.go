@@ -147,7 +147,7 @@ func forecast(ctx context.Context, p *plan.Plan, o buildOptions, nodes []int, fo
 	if err != nil {
 		return &runError{err}
 	}
-	found := advice.Of(advice.Given{Jobs: p.Jobs, Steps: planned.Steps, Learned: ledger.ReadLearnedSteps(o.builder.stateDir, p.Kind()), PullBytes: planned.Forecast.PullBytes, Keeps: planned.Keeps})
+	found := advice.Of(advice.Given{Jobs: p.Jobs, Steps: planned.Steps, Bases: planned.Bases, Learned: ledger.ReadLearnedSteps(o.builder.stateDir, p.Kind()), PullBytes: planned.Forecast.PullBytes, Keeps: planned.Keeps})
 	for i := range found {
 		found[i].Redact(options.Redact.String)
 	}

@@ -8,21 +8,18 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/stoker-build/stoker/internal/ledger"
-	"github.com/stoker-build/stoker/internal/page"
 	"github.com/stoker-build/stoker/internal/paths"
 	"github.com/stoker-build/stoker/internal/report"
-	"github.com/stoker-build/stoker/internal/show"
 )
 
 // reportFormat is a way to write a report.
 type reportFormat struct {
 	name  string
-	write func(*reported, io.Writer) error
+	write func(reported, io.Writer) error
 	// history writes what several runs did one after another; nil where the format has
 	// no way to tell that.
 	history func(report.History, io.Writer) error
@@ -30,29 +27,14 @@ type reportFormat struct {
 
 // reportFormats are all of them; the first is the default.
 var reportFormats = []reportFormat{
-	{"text", writeReportText, func(h report.History, w io.Writer) error { return writeText(w, h.Text(show.Width(w))) }},
-	{formatJSON, writeReportJSON, func(h report.History, w io.Writer) error { return writeJSON(w, h) }},
-	{"markdown", writeReportMarkdown, func(h report.History, w io.Writer) error { return writeText(w, h.Markdown()) }},
-	{"csv", func(r *reported, w io.Writer) error {
-		text, err := r.CSV()
-		return errors.Join(err, writeText(w, text))
-	}, func(h report.History, w io.Writer) error {
-		text, err := h.CSV()
-		return errors.Join(err, writeText(w, text))
-	}},
-	{"html", writePage, func(h report.History, w io.Writer) error { return page.WriteHistory(w, h, time.Now()) }},
-	{"trace", func(r *reported, w io.Writer) error {
-		var dirs []string
-		for _, record := range r.records {
-			dirs = append(dirs, record.Dir)
-		}
-		_, err := writeTrace(dirs, w)
-		return err
-	}, nil},
-	{"junit", func(r *reported, w io.Writer) error {
-		data, err := r.JUnit()
-		return errors.Join(err, writeText(w, string(data)))
-	}, nil},
+	{"text", writeReportText, writeHistoryText},
+	{formatJSON, writeReportJSON, writeHistoryJSON},
+	{"markdown", writeReportMarkdown, writeHistoryMarkdown},
+	{"csv", writeReportCSV, writeHistoryCSV},
+	{"html", writePage, writeHistoryPage},
+	{"trace", writeReportTrace, nil},
+	{"junit", writeReportJUnit, nil},
+	{"github", writeAnnotations, nil},
 }
 
 // refsFlag names the file for references.
@@ -109,6 +91,9 @@ report.html.
 --format trace writes what each worker did when for chrome://tracing and
 ui.perfetto.dev; a run writes it at its end as trace.json.
 
+--format github writes workflow commands: in a step of GitHub Actions each
+cause of failures is shown on the page of the run and beside its line.
+
 Exit codes: 0 all jobs are built or were there; 1 some failed, are left, or
 belong to shards that are missing; 2 a record cannot be read. With --history it
 is 0 where all records can be read.`,
@@ -129,12 +114,18 @@ is 0 where all records can be read.`,
 			return runReport(args, o, streams)
 		},
 	}
-	cmd.Flags().StringVar(&o.format, "format", reportFormats[0].name, "how to print: text, json, markdown, csv, html, trace or junit")
+	cmd.Flags().StringVar(&o.format, "format", reportFormats[0].name, "how to print: "+or(formatNames()))
 	cmd.Flags().BoolVar(&o.archived, "archived", false, "tell of archived runs, too")
 	cmd.Flags().BoolVar(&o.history, "history", false, "tell of each run by itself, in the order of time, of archived ones too")
 	cmd.Flags().StringVar(&o.refs, "refs", "", "write the references of all images to `FILE`, as refs.json has those of one run")
 	_ = cmd.RegisterFlagCompletionFunc("format", oneOfThese(formatNames()...)) // the first for this flag
 	return cmd
+}
+
+// or joins words of which one is to be chosen.
+func or(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 func formatNames() (names []string) {
@@ -147,7 +138,7 @@ func formatNames() (names []string) {
 func runReport(dirs []string, o reportOptions, streams Streams) error {
 	at := slices.IndexFunc(reportFormats, func(f reportFormat) bool { return f.name == o.format })
 	if at < 0 {
-		return &flagError{fmt.Errorf("--format %q: use text, json, markdown, csv, html, trace or junit", o.format)}
+		return &flagError{fmt.Errorf("--format %q: use %s", o.format, or(formatNames()))}
 	}
 	if o.history {
 		return runHistory(dirs, o, reportFormats[at], streams)
@@ -156,10 +147,7 @@ func runReport(dirs []string, o reportOptions, streams Streams) error {
 	if err != nil {
 		return err
 	}
-	r, err := newReported(records, len(dirs) == 1)
-	if err != nil {
-		return err
-	}
+	r := reportOf(records, len(dirs) == 1)
 	if o.refs != "" {
 		if err := writeRefs(o.refs, r.Report); err != nil {
 			return err

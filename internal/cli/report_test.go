@@ -85,7 +85,7 @@ func TestReport(t *testing.T) {
 	if code, out := runStoker(t.Context(), "report"); code != ExitUsage || !strings.Contains(out, "stoker-out/2 cannot be read") {
 		t.Errorf("a damaged record: exit code %d, %s", code, out)
 	}
-	if code, out := runStoker(t.Context(), "report", "--format", "yaml"); code != ExitUsage || !strings.Contains(out, "use text, json, markdown, csv, html, trace or junit") {
+	if code, out := runStoker(t.Context(), "report", "--format", "yaml"); code != ExitUsage || !strings.Contains(out, "use text, json, markdown, csv, html, trace, junit or github") {
 		t.Errorf("exit code %d, %s", code, out)
 	}
 }

@@ -48,6 +48,7 @@ type Streams struct {
 // Main runs the command line and returns the exit code. The cause with which
 // ctx is cancelled should be run.ErrInterrupted when a person asked to stop.
 func Main(ctx context.Context, version string, args []string, streams Streams) int {
+	streams = streams.guarded()
 	streams.Version, streams.args = versionsOf(version, buildInfo()).Version, args
 	root := newRoot(streams)
 	root.SetArgs(args)

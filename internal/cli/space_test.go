@@ -15,6 +15,7 @@ import (
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/lab"
 	"github.com/stoker-build/stoker/internal/lab/labtest"
+	"github.com/stoker-build/stoker/internal/ledger"
 )
 
 // newSmallDisk is a workbench whose daemon has its root on a real disk of its
@@ -77,18 +78,22 @@ func TestSmallDisk(t *testing.T) {
 	}
 }
 
-// When too little is reserved, the disk fills up. That costs no job an attempt.
+// When too little is reserved, the disk fills up, here while somebody else takes what is left
+// of it until that is so. That costs no job an attempt.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
-	w, _ := newSmallDisk(t, 280*mb, modest(1, 8), modestOwn+6*mb)
+	w, disk := newSmallDisk(t, 280*mb, modest(1, 8), modestOwn+6*mb)
+	filled := w.once("a step ran", ledger.EventsFile, `"type":"step_started"`, 1, func() error {
+		stop := every.Interval(20*time.Millisecond, func() { _ = disk.FillUp() }) // also what is freed meanwhile
+		err := w.until("the disk was full", ledger.EventsFile, `"type":"disk_full"`, 1)
+		stop()
+		return errors.Join(err, disk.Unfill())
+	})
 	code, out := w.build(t.Context(), "--workers", "4", "--job-size", "1MB", "--disk-high", "100", "--disk-low", "99")
-	if code != ExitOK {
-		t.Fatalf("exit code %d\n%s", code, out)
+	if err := filled(); err != nil || code != ExitOK {
+		t.Fatalf("exit code %d, %v\n%s", code, err, out)
 	}
 	full := events[journal.DiskFull](w, "disk_full")
-	if len(full) == 0 {
-		t.Fatal("the disk was never full, so that nothing was shown")
-	}
 	// A full disk may leave a broken cache behind, which does cost an attempt.
 	for _, e := range events[journal.AttemptFailed](w, "attempt_failed") {
 		if e.Class != string(builder.BrokenCache) {

@@ -1,8 +1,10 @@
 package docstest
 
 import (
+	"bytes"
 	"encoding/xml"
 	"errors"
+	"image/png"
 	"io"
 	"os"
 	"path/filepath"
@@ -63,6 +65,10 @@ func checkPicture(path string) error {
 	if len(data) > largestPicture {
 		errs = append(errs, errors.New("it is too large"))
 	}
+	if strings.HasSuffix(path, ".png") {
+		_, err := png.Decode(bytes.NewReader(data))
+		return errors.Join(append(errs, err, checkDark(path))...)
+	}
 	has, err := elements(data)
 	if err != nil {
 		return err
@@ -79,6 +85,16 @@ func checkPicture(path string) error {
 		errs = append(errs, errors.New("it is the same in light and dark"))
 	}
 	return errors.Join(errs...)
+}
+
+// checkDark tells where a picture of a page in light has no other in dark, or the other way.
+func checkDark(path string) error {
+	other, dark := strings.CutSuffix(path, "-dark.png")
+	if !dark {
+		other = strings.TrimSuffix(path, ".png") + "-dark"
+	}
+	_, err := os.Stat(other + ".png")
+	return err
 }
 
 // elements are the names of a document's elements.

@@ -42,7 +42,7 @@ func (e *examination) forecast(ctx context.Context, open []*plan.Job) {
 	for _, f := range demands(ctx, p.Jobs, planned.Jobs) {
 		e.add(f)
 	}
-	for _, a := range advice.Of(advice.Given{Jobs: p.Jobs, Steps: planned.Steps, Learned: e.Learned, PullBytes: planned.Forecast.PullBytes, Keeps: planned.Keeps}) {
+	for _, a := range advice.Of(advice.Given{Jobs: p.Jobs, Steps: planned.Steps, Bases: planned.Bases, Learned: e.Learned, PullBytes: planned.Forecast.PullBytes, Keeps: planned.Keeps}) {
 		e.add(advised(a))
 	}
 	for _, f := range fits(planned, e.PreflightFree, e.FreeForeign) {

@@ -106,3 +106,16 @@ func (s *Shared) Above(on int32) []int32 { return s.above.get(on, s.self) }
 // Chains returns the layers of the images that a digest stands for, bottom
 // first: those of several platforms where it is an index.
 func (s *Shared) Chains(digest string) [][]int32 { return s.chains[digest] }
+
+// Base is an image that jobs are built on.
+type Base struct {
+	Ref    string
+	Layers []BaseLayer // bottom first
+	Jobs   []string    // by their names
+}
+
+// BaseLayer is a layer with all below it.
+type BaseLayer struct {
+	ID   ID
+	Size int64 // compressed, in bytes; 0 where it is not known
+}

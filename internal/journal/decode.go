@@ -19,7 +19,7 @@ var kinds = func() map[string]reflect.Type {
 		RunStarted{}, JobStarted{}, AttemptStarted{}, StepStarted{}, AttemptFailed{}, Assembled{}, JobFinished{}, PullStarted{}, PullFinished{}, BatchFinished{},
 		Surveying{}, WaitingForSpace{}, DiskFull{}, BuilderLost{}, Recovered{}, WorkersChanged{}, SweepStarted{},
 		SweepFinished{}, Warning{}, Stopping{}, RunFinished{}, RegistryThrottled{}, RegistryAnswers{}, RegistryLimit{}, JobWaiting{},
-		Sampled{}, Lost{},
+		Forecast{}, Sampled{}, Lost{},
 	} {
 		types[e.Kind()] = reflect.TypeOf(e)
 	}

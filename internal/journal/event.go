@@ -270,6 +270,22 @@ type (
 		Error              string  `json:"error,omitempty"`
 	}
 
+	// Forecast tells how full a node is expected to become, and what it pulls, before most is
+	// built.
+	Forecast struct {
+		Node string `json:"node"`
+		// Bound is the tightest; empty where nothing is bounded.
+		Bound     string `json:"bound,omitempty"`
+		PeakBytes int64  `json:"peak_bytes"`
+		// PullBytes are the different layers' compressed bytes, SharedBytes those of layers
+		// that are not pulled again since several jobs share them.
+		PullBytes   int64 `json:"pull_bytes"`
+		SharedBytes int64 `json:"shared_bytes"`
+		// Curve is what is used as each of so many Jobs starts, thinned.
+		Jobs  int     `json:"jobs"`
+		Curve []int64 `json:"curve"`
+	}
+
 	// Sampled tells how full a node is, and how many jobs run there and wait for it.
 	Sampled struct {
 		Node string `json:"node"`

@@ -67,6 +67,9 @@ func (SweepStarted) Kind() string { return "sweep_started" }
 func (SweepFinished) Kind() string { return "sweep_finished" }
 
 // Kind implements Event.
+func (Forecast) Kind() string { return "forecast" }
+
+// Kind implements Event.
 func (Sampled) Kind() string { return "sampled" }
 
 // Kind implements Event.

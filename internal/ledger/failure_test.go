@@ -120,7 +120,7 @@ func TestGroupsOfMissingImages(t *testing.T) {
 func TestMarkdownOfOneFailureInSeveralFiles(t *testing.T) {
 	elsewhere := brokenStep
 	elsewhere.File = "task-2/Dockerfile"
-	got := Summarize([]Entry{failedEntry("job-1", brokenStep), failedEntry("job-2", elsewhere)}, 2, time.Now(), time.Now()).Markdown(true)
+	got := Summarize([]Entry{failedEntry("job-1", brokenStep), failedEntry("job-2", elsewhere)}, 2, time.Now(), time.Now()).Markdown(true, "")
 	for _, want := range []string{"#### 2 images: `Dockerfile:5: /bin/sh", "in `agent/Dockerfile:5` and others exited with code 127."} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is missing:\n%s", want, got)
@@ -131,7 +131,7 @@ func TestMarkdownOfOneFailureInSeveralFiles(t *testing.T) {
 func TestMarkdownOfFailures(t *testing.T) {
 	s := Summarize([]Entry{failedEntry("job-1", brokenStep), failedEntry("job-2", brokenStep)}, 2, time.Now(), time.Now())
 	for _, links := range []bool{true, false} {
-		got := s.Markdown(links)
+		got := s.Markdown(links, "")
 		for want, there := range map[string]bool{
 			"#### 2 images: `agent/Dockerfile:5: /bin/sh: nosuchcommand: not found`":      true,
 			"`RUN nosuchcommand --install` in `agent/Dockerfile:5` exited with code 127.": true,
@@ -158,7 +158,7 @@ func TestMarkdownIsBounded(t *testing.T) {
 	}
 	for _, entries := range [][]Entry{entries, entries[:600]} {
 		s := Summarize(entries, len(entries), time.Now(), time.Now())
-		got := s.Markdown(true)
+		got := s.Markdown(true, "")
 		if len(got) >= 64<<10 {
 			t.Errorf("%d bytes", len(got))
 		}

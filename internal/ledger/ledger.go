@@ -159,7 +159,7 @@ func (l *Ledger) ResumeBy(command string) {
 	l.run.ResumeCommand = command
 }
 
-// Finish writes summary.json, summary.md and refs.json, each replaced as a whole, and
+// Finish writes summary.json and refs.json, each replaced as a whole, and
 // returns the summary with the tails of the failed jobs' logs filled in. The run
 // counts as finished from then on, unless jobs are left that a later run can go
 // on with.
@@ -180,7 +180,6 @@ func (l *Ledger) Finish(s Summary) (Summary, error) {
 	}
 	err = errors.Join(
 		replaceFile(filepath.Join(l.dir, SummaryFile), append(data, '\n')),
-		replaceFile(filepath.Join(l.dir, MarkdownFile), []byte(s.Markdown(true))),
 		replaceFile(filepath.Join(l.dir, RefsFile), refs),
 	)
 	if err != nil {
@@ -195,6 +194,14 @@ func (l *Ledger) Finish(s Summary) (Summary, error) {
 
 // Show writes report.html, replaced as a whole.
 func (l *Ledger) Show(page []byte) error { return replaceFile(filepath.Join(l.dir, PageFile), page) }
+
+// Tell writes summary.md, replaced as a whole.
+func (l *Ledger) Tell(markdown string) error {
+	if err := l.manifest.inPlace(); err != nil {
+		return err
+	}
+	return replaceFile(filepath.Join(l.dir, MarkdownFile), []byte(markdown))
+}
 
 // WriteTrace has trace.json written, replaced as a whole.
 func (l *Ledger) WriteTrace(write func(io.Writer) error) error {

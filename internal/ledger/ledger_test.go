@@ -43,7 +43,7 @@ func TestSummarize(t *testing.T) {
 	if s.Slowest[0].Name != "f" || s.Slowest[1].Name != "b" || s.SkipReasons["remote_exists"] != 1 || s.FailedBuilds[0].Error != "exit code: 3" {
 		t.Errorf("summary %+v", s)
 	}
-	if page := s.Markdown(true); !strings.Contains(page, "\n1 tag exists already: `--force` builds it again; `{{.GraphHash}}` in a tag tells versions apart\n") {
+	if page := s.Markdown(true, ""); !strings.Contains(page, "\n1 tag exists already: `--force` builds it again; `{{.GraphHash}}` in a tag tells versions apart\n") {
 		t.Errorf("nobody sees why a job was skipped:\n%s", page)
 	}
 	s.TagsHashed = true
@@ -73,7 +73,7 @@ func TestSummarize(t *testing.T) {
 func TestMarkdownOfSpace(t *testing.T) {
 	for peak, want := range map[int64]bool{79: false, 80: true, 0: false} {
 		s := Summary{Space: &Space{Bound: "the disk", PeakBytes: peak << 20, HighBytes: 100 << 20}}
-		if got := s.Markdown(true); strings.Contains(got, "| Peak of the disk |") != want {
+		if got := s.Markdown(true, ""); strings.Contains(got, "| Peak of the disk |") != want {
 			t.Errorf("with a peak of %d%%: %s", peak, got)
 		}
 	}
@@ -101,6 +101,9 @@ func TestLedger(t *testing.T) {
 	}
 	s, err := l.Finish(Summarize(l.Entries(), 6, start, start.Add(time.Minute)))
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Tell(s.Markdown(true, "")); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.Close(); err != nil {

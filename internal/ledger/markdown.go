@@ -14,8 +14,9 @@ import (
 )
 
 // Markdown renders the summary for summary.md, with links to the logs, and for
-// GitHub's job summaries, from where no link leads to them.
-func (s Summary) Markdown(links bool) string {
+// GitHub's job summaries, from where no link leads to them. The drawing is a part of
+// its own, of what was done over time; empty for none.
+func (s Summary) Markdown(links bool, drawing string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "## Stoker: %s\n\n", s.headline())
 	if s.StopReason != "" && !s.Interrupted {
@@ -61,6 +62,7 @@ func (s Summary) Markdown(links bool) string {
 	if sp := s.Space; s.SpaceWasTight() {
 		row("Peak of "+oneLine(sp.Bound), sp.Text())
 	}
+	b.WriteString(drawing)
 	s.writeSlowest(&b)
 	s.writeAgain(&b)
 	s.writeUnswept(&b)

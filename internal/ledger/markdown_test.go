@@ -19,7 +19,7 @@ func TestMarkdownIsVisible(t *testing.T) {
 	for _, interrupted := range []bool{false, true} {
 		s.Interrupted = interrupted
 		for _, links := range []bool{false, true} {
-			page := strings.ReplaceAll(s.Markdown(links), "\n", "")
+			page := strings.ReplaceAll(s.Markdown(links, ""), "\n", "")
 			if visible.JSON(page) != page || strings.Contains(page, "title\x07") {
 				t.Errorf("%q", page)
 			}

@@ -51,6 +51,7 @@ func TestRecordThatIsTakenAway(t *testing.T) {
 				lost["an entry"] = l.Add(Entry{Name: "b", Status: Built})
 				_, lost["a log"] = l.CreateLog("b", 1)
 				_, lost["the summary"] = l.Finish(Summary{Total: 2})
+				lost["the summary for people"] = l.Tell("all")
 			} else {
 				lost["an event"] = l.Event([]byte("{}"))
 			}

@@ -51,7 +51,11 @@ func add(t *testing.T, l *Ledger, status Status, names ...string) {
 // finish ends a run of so many planned jobs in the regular way.
 func finish(t *testing.T, l *Ledger, planned int) {
 	t.Helper()
-	if _, err := l.Finish(Summarize(l.Entries(), planned, start, start.Add(time.Minute))); err != nil {
+	s, err := l.Finish(Summarize(l.Entries(), planned, start, start.Add(time.Minute)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Tell(s.Markdown(true, "")); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.Close(); err != nil {

@@ -34,6 +34,7 @@ type Run struct {
 	changes int   // how many events there were
 	begun   int64 // names what is known since it was begun anew
 	metrics *metrics.Run
+	steps   *steps
 }
 
 // NewRun is a run by its record, of which no event was told yet.
@@ -54,7 +55,7 @@ func (r *Run) begin(record ledger.Record) {
 			r.logs[e.Name] = *e.LogPath
 		}
 	}
-	r.metrics = metrics.New()
+	r.metrics, r.steps = metrics.New(), &steps{dir: record.Dir}
 	r.changes++
 	r.begun = time.Now().UnixNano()
 	r.restore()
@@ -139,21 +140,36 @@ func (r *Run) openLog(job string) (*os.File, error) {
 	return ledger.OpenLog(dir, path)
 }
 
-// page writes the whole page.
-func (r *Run) page() ([]byte, error) {
+// made makes something of all that the page is made of. Steps are read before, so that events
+// need not wait for that.
+func (r *Run) made(write func(page.Data) error) error {
+	r.mu.Lock()
+	steps, ended := r.steps, r.ended
+	r.mu.Unlock()
+	all, lines := steps.read(ended)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var b bytes.Buffer
 	d := r.data()
-	err := page.Write(&b, d)
+	if steps == r.steps { // else all is begun anew
+		d.Steps, d.Lines = all, lines
+	}
+	return write(d)
+}
+
+// page writes the whole page.
+func (r *Run) page() ([]byte, error) {
+	var b bytes.Buffer
+	err := r.made(func(d page.Data) error { return page.Write(&b, d) })
 	return b.Bytes(), err
 }
 
 // parts are parts of the page.
-func (r *Run) parts(names ...string) (map[string]string, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return page.Parts(r.data(), names...)
+func (r *Run) parts(names ...string) (parts map[string]string, err error) {
+	err = r.made(func(d page.Data) error {
+		parts, err = page.Parts(d, names...)
+		return err
+	})
+	return parts, err
 }
 
 // rows are the rows of the jobs that ended after the first so many, as far as most.
@@ -173,7 +189,7 @@ func (r *Run) rows(first, most int) (rows []string, err error) {
 	return rows, nil
 }
 
-// data is what the page is made of. The caller holds mu until the page is made.
+// data is what the page is made of, but for the steps. The caller holds mu until it is made.
 func (r *Run) data() page.Data {
 	return page.Data{
 		Report: report.Merge([]ledger.Record{r.record}), Runs: []page.Run{{Dir: r.record.Dir, Run: &r.events}}, Made: time.Now(),

@@ -277,7 +277,7 @@ func (s *Server) make() (map[string]string, error) {
 	}
 	if n != s.large.of && (ended || now.Sub(s.large.at) >= drawing) {
 		s.large = made{n, now}
-		names = append(names, "failures", "over-time", "time")
+		names = append(names, "failures", "over-time", "bytes", "time", "costs", "tree")
 	}
 	if len(names) == 0 {
 		return s.parts, nil

@@ -261,7 +261,7 @@ func (l line) lacksAny() (lacks bool) {
 // fitting returns whether bytes can be added within all bounds as they are used now. It is
 // not known where one cannot be read.
 func (a *room) fitting(ctx context.Context) (fits func(bytes int64) bool, known bool) {
-	gauges := a.all()
+	gauges, freed := a.all(), a.freed()
 	used := make([]int64, len(gauges))
 	for i, g := range gauges {
 		var err error
@@ -271,7 +271,7 @@ func (a *room) fitting(ctx context.Context) (fits func(bytes int64) bool, known 
 	}
 	return func(bytes int64) bool {
 		for i, g := range gauges {
-			if !g.limit.Fits(used[i], bytes, 0) {
+			if !g.limit.Fits(used[i], bytes, a.book.Freed()-freed) {
 				return false
 			}
 		}

@@ -125,6 +125,7 @@ func (s state) left() int64  { return max(s.limit.High-s.used, 0) }
 func (a *room) stateFor(ctx context.Context, job int) state {
 	var worst state
 	var unread string
+	freed := a.freed() // what ends while the bounds are read may not be in them yet
 	for _, g := range a.all() {
 		used, err := g.used(ctx)
 		if a.noteRead(g.name, err) && ctx.Err() == nil {
@@ -144,8 +145,14 @@ func (a *room) stateFor(ctx context.Context, job int) state {
 	defer a.mu.Unlock()
 	need, known := a.book.Need(a.jobs[job])
 	worst.need, worst.guessed = need, !known
-	worst.reserved, worst.running = a.book.Reserved()+a.book.Pulling(a.jobs[job]), a.book.Running()
+	worst.reserved, worst.running = a.book.Reserved()+a.book.Pulling(a.jobs[job])+a.book.Freed()-freed, a.book.Running()
 	return worst
+}
+
+func (a *room) freed() int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.book.Freed()
 }
 
 // tightest is the bound with the least room, nil for none that can be read, and what is

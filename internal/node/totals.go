@@ -159,9 +159,12 @@ func (n *Node) Outcome(ctx context.Context, o Outlook) *ledger.Space {
 	defer cancel()
 	ctx, stop := n.whileHeard(ctx)
 	defer stop()
-	g, _ := n.space.tightest(ctx)
+	g, used := n.space.tightest(ctx)
 	if g == nil {
 		return nil
+	}
+	for bound, bytes := range used {
+		n.space.noteUsed(bound, bytes)
 	}
 	at, known := o.of(g)
 	a := n.space

@@ -35,12 +35,13 @@ const (
 	highColour
 	aColour
 	bColour
+	forecastColour
 )
 
 var colourNames = map[colour]string{
 	inkColour: "muted", gridColour: "line", builtColour: "built", skippedColour: "skipped", failedColour: "failed",
 	liveColour: "live", deadColour: "dead", foreignColour: "foreign", leftColour: "left",
-	usedColour: "used", promisedColour: "promised", highColour: "high", aColour: "a", bColour: "b",
+	usedColour: "used", promisedColour: "promised", highColour: "high", aColour: "a", bColour: "b", forecastColour: "forecast",
 }
 
 func (c colour) drawn() charts.Color { return charts.Color{R: uint8(c), G: 7, B: 77, A: 255} }
@@ -129,6 +130,9 @@ func (c chart) drawLines(painter *charts.Painter) error {
 	opt.StackSeries, opt.FillOpacity = new(c.stacked), math.MaxUint8
 	opt.Symbol.Shape = charts.SymbolNone
 	opt.LineStrokeWidth = 2
+	if c.stacked {
+		opt.LineStrokeWidth = 0.1 // areas: what is nothing has no line either
+	}
 	opt.Legend.Show = new(false)
 	opt.Padding = charts.NewBoxEqual(8)
 	opt.XAxis, opt.YAxis = c.labelAxis(), c.valueAxis()
@@ -240,12 +244,14 @@ func space(r *timeline.Run, node string) (all []chart) {
 			cache.lines = append(cache.lines, l)
 		}
 	}
+	expected, note := forecast(r, node, s)
 	bound := chart{
 		Title: capital(s.Bound), labels: times(grid), format: size,
-		Note: "What was used of it, what running jobs may still take, and the limit.",
+		Note: "What was used of it, what running jobs may still take, and the limit." + note,
 	}
 	for _, l := range []line{
-		{"limit", highColour, known(s.High)}, {"with what running jobs may take", promisedColour, sum(s.Used, s.Promised)}, {"used", usedColour, known(s.Used)},
+		expected, {"limit", highColour, known(s.High)},
+		{"with what running jobs may take", promisedColour, sum(s.Used, s.Promised)}, {"used", usedColour, known(s.Used)},
 	} {
 		if anything(l.values) {
 			bound.lines = append(bound.lines, l)
@@ -257,6 +263,23 @@ func space(r *timeline.Run, node string) (all []chart) {
 		}
 	}
 	return all
+}
+
+// forecast is the line of what was expected to be used of a bound, and what to know of it. Of
+// runs that told only how much that was at most, it is straight.
+func forecast(r *timeline.Run, node string, s timeline.Space) (expected line, note string) {
+	expected = line{"forecast", forecastColour, known(s.Forecast)}
+	if f, told := r.Forecasts[node]; told && f.Bound == s.Bound {
+		return expected, fmt.Sprintf(" The forecast, made before most was built, is of what would be used once as many jobs had begun: %s at most.", size(float64(f.PeakBytes)))
+	}
+	if r.Summary == nil || r.Summary.Space == nil || len(r.Start.Nodes) > 1 || r.Summary.Space.Bound != s.Bound || r.Summary.Space.ForecastPeakBytes == 0 {
+		return expected, ""
+	}
+	expected.Name = "forecast of the most"
+	for i := range expected.values {
+		expected.values[i] = float64(r.Summary.Space.ForecastPeakBytes)
+	}
+	return expected, ""
 }
 
 // known are a line's values.

@@ -39,9 +39,8 @@ type fate struct {
 
 // failedOnce are the failures of one run alone.
 type failedOnce struct {
-	Run      string
-	Jobs     int
-	Failures []failure
+	failures
+	Jobs int
 }
 
 // Compared sets the two runs beside each other; nil where there are no two to compare.
@@ -57,11 +56,11 @@ func (v view) Compared() *compared {
 	c.PhasesA, c.PhasesB = sharesOf(a, longest), sharesOf(b, longest)
 	c.Fates = fates(c.Built)
 	for _, one := range []struct {
-		run  string
-		jobs []report.FailedOnce
-	}{{"A", c.FailedA}, {"B", c.FailedB}} {
+		id, title string
+		jobs      []report.FailedOnce
+	}{{"reasons-a", "Failed in A alone", c.FailedA}, {"reasons-b", "Failed in B alone", c.FailedB}} {
 		if len(one.jobs) > 0 {
-			c.Once = append(c.Once, failedOnce{one.run, len(one.jobs), v.failuresOf(report.FailureGroups(one.jobs))})
+			c.Once = append(c.Once, failedOnce{v.failuresOf(one.id, one.title, report.FailureGroups(one.jobs)), len(one.jobs)})
 		}
 	}
 	return c

@@ -171,10 +171,7 @@ func spanClass(s timeline.Span) string {
 // parts cuts a job's bar by its phases; those that are too narrow to be seen are left out.
 func parts(p ledger.Phases, whole bar) (all []bar) {
 	groups := partsOf(p.Each())
-	total := 0.0
-	for _, g := range groups {
-		total += g.Seconds
-	}
+	total := secondsOf(groups)
 	x := whole.X
 	for _, g := range groups {
 		b := whole

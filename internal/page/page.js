@@ -9,38 +9,38 @@
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", name);
   name();
 
-  const again = []; // what is done anew for rows that come later
-
   // Numbers sort by what they are, all else as people sort it.
   const value = (row, i) => { const cell = row.cells[i]; return cell.dataset.v ?? cell.textContent.trim(); };
   const order = new Intl.Collator(undefined, { numeric: true });
   const compare = (a, b) => { const x = Number(a), y = Number(b); return a !== "" && b !== "" && !isNaN(x) && !isNaN(y) ? x - y : order.compare(a, b); };
-  const sort = (table, i, way) => {
-    const body = table.tBodies[0], sign = way === "ascending" ? 1 : -1;
-    const rows = [...body.rows].map(r => [value(r, i), r]);
+  const sorted = {}; // by which column each table is, and which way, where a reader has chosen
+  const sort = table => {
+    const { column, way } = sorted[table.id], sign = way === "ascending" ? 1 : -1;
+    [...table.tHead.rows[0].cells].forEach((head, i) => { if (i === column) head.setAttribute("aria-sort", way); else head.removeAttribute("aria-sort"); });
+    const rows = [...table.tBodies[0].rows].map(r => [value(r, column), r]);
     rows.sort((a, b) => sign * compare(a[0], b[0]));
-    body.append(...rows.map(r => r[1]));
+    table.tBodies[0].append(...rows.map(r => r[1]));
   };
-  for (const table of document.querySelectorAll("table.sorts")) {
-    [...table.tHead.rows[0].cells].forEach((head, i) => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.append(...head.childNodes);
-      head.append(button);
-      button.addEventListener("click", () => {
-        const first = head.classList.contains("n") ? "descending" : "ascending";
-        const other = first === "ascending" ? "descending" : "ascending";
-        const way = head.getAttribute("aria-sort") === first ? other : first;
-        for (const h of table.tHead.rows[0].cells) h.removeAttribute("aria-sort");
-        head.setAttribute("aria-sort", way);
-        sort(table, i, way);
+  const sortable = within => {
+    for (const table of within.querySelectorAll("table.sorts")) {
+      [...table.tHead.rows[0].cells].forEach((head, column) => {
+        if (head.classList.contains("fixed")) return;
+        const button = document.createElement("button");
+        button.type = "button";
+        button.dataset.key = `${table.id} ${column}`;
+        button.append(...head.childNodes);
+        head.append(button);
+        button.addEventListener("click", () => {
+          const first = head.classList.contains("n") ? "descending" : "ascending";
+          const other = first === "ascending" ? "descending" : "ascending";
+          sorted[table.id] = { column, way: head.getAttribute("aria-sort") === first ? other : first };
+          sort(table);
+        });
       });
-    });
-    again.push(() => {
-      const i = [...table.tHead.rows[0].cells].findIndex(h => h.hasAttribute("aria-sort"));
-      if (i >= 0) sort(table, i, table.tHead.rows[0].cells[i].getAttribute("aria-sort"));
-    });
-  }
+      if (sorted[table.id]) sort(table);
+    }
+  };
+  sortable(document);
 
   const filter = document.getElementById("filter"), shown = document.getElementById("shown");
   const choose = () => {
@@ -56,7 +56,6 @@
   if (filter) { // a page of jobs
     filter.closest(".filter").hidden = false;
     filter.addEventListener("input", choose);
-    again.push(choose);
   }
 
   if (root.dataset.live) follow();
@@ -78,7 +77,8 @@
         const all = JSON.parse(e.data), body = document.getElementById("all").tBodies[0];
         rows += all.length;
         body.insertAdjacentHTML("beforeend", all.join(""));
-        again.forEach(f => f());
+        if (sorted.all) sort(document.getElementById("all"));
+        choose();
       });
       // A run that another process may go on with is waited for.
       source.addEventListener("end", e => {
@@ -96,15 +96,21 @@
       };
     };
     listen();
+    for (const e of document.querySelectorAll("#part-over-time .wide")) e.scrollLeft = e.scrollWidth; // to what is new, where a window is narrow
 
-    // replace keeps what a reader has scrolled to and what has the focus.
+    // replace keeps how tables are sorted, what is open, what a reader has scrolled to, and what
+    // has the focus.
     const replace = (part, html) => {
       if (!part) return;
       const at = [...part.querySelectorAll(".wide, pre")].map(e => [e.scrollLeft, e.scrollTop]);
-      const job = part.contains(document.activeElement) ? document.activeElement.dataset.job : undefined;
+      const open = new Map([...part.querySelectorAll("details")].map(e => [e.dataset.key, e.open]));
+      const key = e => e.dataset.job ?? e.dataset.key ?? (e.tagName === "SUMMARY" ? e.parentNode.dataset.key : e.getAttribute("aria-label"));
+      const focused = part.contains(document.activeElement) ? document.activeElement : undefined;
       part.innerHTML = html;
+      for (const e of part.querySelectorAll("details")) e.open = open.get(e.dataset.key) ?? e.open;
+      sortable(part);
       [...part.querySelectorAll(".wide, pre")].forEach((e, i) => { if (at[i]) [e.scrollLeft, e.scrollTop] = at[i]; });
-      if (job) [...part.querySelectorAll("button.log")].find(b => b.dataset.job === job)?.focus();
+      if (focused) [...part.querySelectorAll(focused.tagName)].find(e => key(e) === key(focused))?.focus({ preventScroll: true });
     };
 
     // A log is read on from where it was read to.

@@ -2,6 +2,7 @@ package page
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,7 @@ func runOfJobs(n int) Data {
 	at := began
 	tell := func(e journal.Event) { events.Apply(at, e) }
 	tell(journal.RunStarted{Jobs: n, Workers: 4, Nodes: []string{"node"}})
+	tell(journal.Forecast{Node: "node", Bound: "the disk", Jobs: n, PeakBytes: 7e9, PullBytes: 2e9, SharedBytes: 7e8, Curve: []int64{1e9, 7e9}})
 	var entries []ledger.Entry
 	for i := range n {
 		name := fmt.Sprintf("project__project-%d", i)
@@ -44,6 +46,7 @@ func runOfJobs(n int) Data {
 	}
 	run := ledger.RunRecord{JobCount: n, StartedAt: ledger.Time{Time: began}}
 	s := ledger.Summarize(entries, n, began, at)
+	s.Prune = &ledger.Prune{ReclaimedBytes: 5e8}
 	tell(journal.RunFinished{Summary: s})
 	record := ledger.Record{Dir: "out", Run: run, Entries: entries, Summary: &s}
 	return Data{
@@ -51,7 +54,7 @@ func runOfJobs(n int) Data {
 		Lines: []explain.Line{{File: "Dockerfile", Line: 3, Text: "RUN make", Ran: 3, Seconds: 4}},
 		Steps: []ledger.Step{
 			{ID: "1", StepForm: &ledger.StepForm{Kind: ledger.StepBase, Text: "debian:13"}, Jobs: 9},
-			{ID: "2", StepForm: &ledger.StepForm{Kind: ledger.StepRun, Text: "RUN apt-get update"}, Jobs: 9, Ran: 1, On: []string{"1"}},
+			{ID: "2", StepForm: &ledger.StepForm{Kind: ledger.StepRun, Text: "RUN apt-get update"}, Jobs: 9, Ran: 1, Cached: 3, Bytes: new(int64(1e7)), On: []string{"1"}},
 			{ID: "3", StepForm: &ledger.StepForm{Kind: ledger.StepRun, Text: "RUN only one"}, Jobs: 1, Ran: 1, On: []string{"2"}},
 		},
 	}
@@ -74,10 +77,17 @@ func TestPage(t *testing.T) {
 	}
 	text := textOf(doc)
 	for _, want := range []string{
-		"27 of 30 images are there", "3 jobs", "<script>alert(1)</script>", "make: *** </pre> error", "debian:13", "9 jobs, ran 1 ×", "RUN make", "project__project-29",
+		"27 of 30 images are there", "The last lines of its output", "<script>alert(1)</script>", "make: *** </pre> error", "debian:13", "9 jobs, ran 1 ×", "RUN make", "project__project-29",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page does not say %q", want)
+		}
+	}
+	for id, want := range map[string]string{
+		"reclaimed": "500MB", "to pull": "2GB", "not pulled again": "700MB", "pushed": unknown, "not made again": "30MB",
+	} {
+		if got := amounts(doc)[id]; got != want {
+			t.Errorf("%s: %q, want %q", id, got, want)
 		}
 	}
 	for _, no := range []string{"\x1b", "RUN only one", "%!", ">NaN", "ZgotmplZ"} {
@@ -97,6 +107,38 @@ func TestPage(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// amounts are what the page says of bytes, by their names.
+func amounts(doc *html.Node) map[string]string {
+	all := map[string]string{}
+	for _, section := range elements(doc, "section") {
+		names, values := elements(section, "dt"), elements(section, "dd")
+		if slices.ContainsFunc(section.Attr, func(a html.Attribute) bool { return a.Val == "bytes" }) {
+			for i, name := range names {
+				all[textOf(name)] = textOf(values[2*i]) // a note follows each
+			}
+		}
+	}
+	return all
+}
+
+// The forecast lies behind the curve of the disk. Of runs that told of the most alone, it is a line.
+func TestForecast(t *testing.T) {
+	d := runOfJobs(10)
+	page := written(t, d)
+	if !strings.Contains(page, "stroke:var(--forecast)") || !strings.Contains(page, "7GB at most") {
+		t.Error("the forecast is not drawn")
+	}
+	run := d.Runs[0]
+	run.Forecasts = nil
+	if page := written(t, d); strings.Contains(page, "stroke:var(--forecast)") {
+		t.Error("a forecast is drawn that nobody made")
+	}
+	run.Summary.Space = &ledger.Space{Bound: "the disk", ForecastPeakBytes: 7e9}
+	if page := written(t, d); !strings.Contains(page, "stroke:var(--forecast)") || !strings.Contains(page, "forecast of the most") {
+		t.Error("the forecast of the most is not drawn")
 	}
 }
 

@@ -15,6 +15,8 @@ const mostBranches = 300
 // branch is a step of the shared graph and what stands upon it. A step that several are
 // made into stands below the first of those that it is made from.
 type branch struct {
+	// Key tells it from others.
+	Key  string
 	Text string
 	// Place is where the Dockerfile has it.
 	Place string
@@ -48,7 +50,7 @@ func tree(steps []ledger.Step) []branch {
 				break
 			}
 			left--
-			b := branch{Jobs: s.Jobs, Ran: s.Ran, Bytes: s.Bytes, Base: s.Kind == ledger.StepBase}
+			b := branch{Key: s.ID, Jobs: s.Jobs, Ran: s.Ran, Bytes: s.Bytes, Base: s.Kind == ledger.StepBase}
 			if s.StepForm != nil {
 				b.Text = visible.Line(s.Text)
 				if s.Line > 0 {

@@ -15,11 +15,9 @@ import (
 
 // How much of each the page shows.
 const (
-	shownFailures = 30
-	shownTail     = 20
-	shownSlowest  = 20
-	shownLines    = 30
-	shownRuns     = 8
+	shownSlowest = 20
+	shownLines   = 30
+	shownRuns    = 8
 )
 
 // view is what the page's template prints. Each part is made when the template asks for it:
@@ -28,14 +26,6 @@ type view struct{ Data }
 
 // figure is a number that matters, with what it is.
 type figure struct{ Value, Name, Class string }
-
-// failure is a reason for which jobs have failed.
-type failure struct {
-	Reason, Step, Log string
-	Count             int
-	Jobs              string
-	Tail              []string
-}
 
 // runView is one run over time.
 type runView struct {
@@ -58,7 +48,9 @@ type share struct {
 type slow struct {
 	Name    string
 	Seconds float64
-	Parts   []share
+	// Most is the longest of its parts.
+	Most  part
+	Parts []share
 }
 
 // row is a job in the table of all.
@@ -192,12 +184,6 @@ func (v view) Figures() []figure {
 	for _, run := range v.Runs {
 		all = append(all, peaks(run)...)
 	}
-	if r.PullBytes != nil && *r.PullBytes > 0 {
-		all = append(all, figure{size(float64(*r.PullBytes)), "to pull, by the forecast", ""})
-	}
-	if r.ReclaimedBytes != nil {
-		all = append(all, figure{size(float64(*r.ReclaimedBytes)), "of cache swept", ""})
-	}
 	return all
 }
 
@@ -226,30 +212,6 @@ func peaks(run Run) []figure {
 	}
 	return nil
 }
-
-// Failures are the reasons for which jobs have failed, those of most jobs first.
-func (v view) Failures() []failure { return v.failuresOf(v.Report.FailureGroups) }
-
-// failuresOf are the first of some reasons.
-func (v view) failuresOf(groups []ledger.FailureGroup) (all []failure) {
-	for _, g := range groups[:min(len(groups), shownFailures)] {
-		common := g.Common()
-		f := failure{Reason: visible.Text(common.Reason()), Step: visible.Line(common.Step), Log: g.LogPath, Count: g.Jobs}
-		f.Jobs = strings.Join(g.Names(visible.Line), ", ")
-		tail := common.Output
-		if len(tail) == 0 && v.Tail != nil && g.LogPath != "" {
-			tail = v.Tail(g.LogPath)
-		}
-		for _, line := range tail[max(len(tail)-shownTail, 0):] {
-			f.Tail = append(f.Tail, visible.Text(line))
-		}
-		all = append(all, f)
-	}
-	return all
-}
-
-// MoreFailures is how many reasons are not told.
-func (v view) MoreFailures() int { return max(len(v.Report.FailureGroups)-shownFailures, 0) }
 
 func runOf(run Run, several bool) runView {
 	r := runView{Run: run, Heading: "The run", Nothing: "Its events are not on record, so that it cannot be drawn."}
@@ -317,6 +279,11 @@ func slowest(jobs []report.Job) (all []slow) {
 		s := slow{Name: visible.Line(j.Name), Seconds: j.DurationSeconds}
 		if j.Phases != nil {
 			s.Parts = sharesOf(partsOf(j.Phases.Each()), sorted[0].DurationSeconds)
+			for _, p := range s.Parts {
+				if p.Seconds > s.Most.Seconds {
+					s.Most = p.part
+				}
+			}
 		}
 		all = append(all, s)
 	}

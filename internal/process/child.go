@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"sync"
 	"time"
 )
 
@@ -18,12 +19,27 @@ type Child struct {
 	ended chan struct{}
 }
 
+// running has the children that have not ended, as its keys.
+var running sync.Map
+
+// WakeAll has all children go on that are stopped, for a process that ends at once: they are
+// asked to end then, and clear away what is theirs. To one that is still stopped the kernel may
+// send SIGHUP with that, which leaves it no time, or nothing that wakes it.
+func WakeAll() {
+	running.Range(func(child, _ any) bool {
+		wake(child.(*Child).cmd.Process)
+		return true
+	})
+}
+
 // Start starts a program that nobody has started yet, in a process group of its
 // own: a Ctrl-C at the terminal does not reach it. It is asked to end when this
 // process ends, however that comes about, and what it has started is killed with it.
 func Start(cmd *exec.Cmd) (*Child, error) {
 	c := &Child{cmd: cmd, ended: make(chan struct{})}
 	err := launch(cmd, func() {
+		running.Store(c, nil)
+		defer running.Delete(c)
 		endGroup(cmd.Process.Pid)
 		_ = cmd.Wait() // its ProcessState tells
 		close(c.ended)

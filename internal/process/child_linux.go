@@ -10,8 +10,10 @@ import (
 
 func askToEnd(p *os.Process) {
 	_ = p.Signal(syscall.SIGTERM)
-	_ = p.Signal(syscall.SIGCONT) // one that is stopped could not end
+	wake(p) // one that is stopped could not end
 }
+
+func wake(p *os.Process) { _ = p.Signal(syscall.SIGCONT) }
 
 // endGroup waits for the end of a child, leaves it to be waited for, and kills what it
 // has started: until then, its number is its group's and nobody else's.

@@ -3,8 +3,6 @@ package report
 import "github.com/stoker-build/stoker/internal/ledger"
 
 // Comparison is two runs beside each other, A and B. A change is from A to B.
-//
-// Large: its fields are those of the output, which programs read.
 type Comparison struct {
 	A Figures `json:"a"`
 	B Figures `json:"b"`

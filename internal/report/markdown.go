@@ -9,12 +9,12 @@ import (
 )
 
 // Markdown is the report for a page, such as GitHub's of a job: what summary.md has of
-// one run, and then the runs.
-func (r Report) Markdown() string {
+// one run, and then the runs. The drawing is of what they did over time; empty for none.
+func (r Report) Markdown(drawing string) string {
 	var b strings.Builder
 	summary := r.Summary
 	summary.Total = r.AllJobs()
-	b.WriteString(summary.Markdown(false))
+	b.WriteString(summary.Markdown(false, drawing))
 	if notes := r.Remarks(); len(notes) > 0 {
 		b.WriteString("\n### To know\n\n")
 		for _, note := range notes {

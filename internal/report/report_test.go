@@ -278,7 +278,7 @@ func TestFormats(t *testing.T) {
 		t.Errorf("%+v, %v", back, err)
 	}
 
-	md := r.Markdown()
+	md := r.Markdown("")
 	for _, want := range []string{"## Stoker: 3 of 8 images, 1 failed", "| out/2 | 2/4 | finished | 2 | 0 | 0 | 1 | 0 | 1 | 0 | 5m0s |",
 		"- shard 3 of 4 is not among these runs", "### someday\n\n1 job: d"} {
 		if !strings.Contains(md, want) {

@@ -13,6 +13,7 @@ import (
 	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/graph"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/node"
 	"github.com/stoker-build/stoker/internal/space"
@@ -74,6 +75,8 @@ type Planned struct {
 	Pace   *ledger.Pace `json:"pace,omitempty"`
 	// Steps are those of the jobs that are to be built, with their names.
 	Steps []ledger.Step `json:"-"`
+	// Bases are the images that they pull.
+	Bases []graph.Base `json:"-"`
 }
 
 // Keeps tells why a step that copies, by its line and its text, is not linked in some job;
@@ -112,7 +115,7 @@ func Forecast(ctx context.Context, opt Options, nodes []int, pace ledger.Pace) (
 	open := slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return !t.isOpen() })
 	r.scheduler.share(open)
 	r.look(ctx, tasks)
-	p := Planned{Batches: opt.Plan.Batches(), Workers: opt.Workers, Links: r.links, Steps: r.stepsOf(tasks)}
+	p := Planned{Batches: opt.Plan.Batches(), Workers: opt.Workers, Links: r.links, Steps: r.stepsOf(tasks), Bases: r.basesOf(open)}
 	r.tellTightest(&p)
 	if len(nodes) > 0 {
 		p.Scales, p.Pace = r.scales(open, nodes, pace), &pace
@@ -165,6 +168,22 @@ func (r *run) look(ctx context.Context, tasks []*task) {
 		looking.Go(func() { r.outlooks[i] = p.node.Outlook(ctx, jobs, r.Workers) })
 	}
 	looking.Wait()
+}
+
+// tellForecasts tells what is expected of each node.
+func (r *run) tellForecasts() {
+	for i, o := range r.outlooks {
+		f := o.Forecast
+		if f.Jobs == 0 {
+			continue
+		}
+		e := journal.Forecast{Node: r.scheduler.places[i].node.Name(), PeakBytes: f.PeakBytes,
+			PullBytes: f.PullBytes, SharedBytes: f.SharedBytes, Jobs: f.Jobs, Curve: f.Curve}
+		if o.Tightest != nil {
+			e.Bound = o.Tightest.Bound
+		}
+		r.Journal.Tell(e)
+	}
 }
 
 // PreflightError says that there is too little space to begin with.

@@ -76,6 +76,7 @@ func (r *run) prepare(ctx context.Context, tasks []*task) {
 		r.scheduler.share(slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return !t.isOpen() }))
 	})
 	r.look(ctx, tasks)
+	r.tellForecasts()
 	if slices.ContainsFunc(tasks, (*task).wasLeft) { // else no space is needed
 		if err := r.preflight(ctx); err != nil {
 			r.cancel(err)

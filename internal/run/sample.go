@@ -56,6 +56,18 @@ func (s *scheduler) sample() {
 	}
 }
 
+// sampleEnd tells how full the nodes are in the end, where what is drawn ends. Nobody works
+// or waits any more.
+func (s *scheduler) sampleEnd() {
+	for _, p := range s.places {
+		if !p.lost {
+			e := p.node.Sample()
+			e.Workers = p.pool.workers()
+			s.run.Journal.Tell(e)
+		}
+	}
+}
+
 func count(waiting map[string]int, reason string, n int) {
 	if n > 0 {
 		waiting[reason] += n

@@ -42,6 +42,35 @@ func (r *run) noteSteps() {
 	})
 }
 
+// basesOf are the images that tasks pull, whose layers are all known.
+func (r *run) basesOf(tasks []*task) (bases []graph.Base) {
+	at := map[string]int{}
+	r.needs.Read(func(g *graph.Shared) {
+		for _, t := range tasks {
+			for _, image := range t.known.images {
+				if len(image.Layers) == 0 || slices.Contains(t.known.unpulled, image.Layers[len(image.Layers)-1]) {
+					continue
+				}
+				key := image.Ref + " " + image.Platform
+				i, is := at[key]
+				if !is {
+					i, at[key] = len(bases), len(bases)
+					bases = append(bases, graph.Base{Ref: image.Ref})
+					for _, id := range image.Layers {
+						l := graph.BaseLayer{ID: id}
+						if v, known := g.Find(id); known {
+							l.Size = g.Size(v)
+						}
+						bases[i].Layers = append(bases[i].Layers, l)
+					}
+				}
+				bases[i].Jobs = append(bases[i].Jobs, t.job.Name)
+			}
+		}
+	})
+	return bases
+}
+
 // stepsOf are the steps of those of some tasks that are still to be built, with the names of
 // these.
 func (r *run) stepsOf(tasks []*task) []ledger.Step {

@@ -72,6 +72,7 @@ func (r *run) finish(ctx context.Context, t *tally) (ledger.Summary, error) {
 		p.node.Totals(&s)
 	}
 	s.Space = r.tightestOutcome()
+	r.scheduler.sampleEnd()
 	s.ForecastPullBytes = r.pulled()
 	s.Pace = ledger.PaceOf(r.entries(), s.ForecastPullBytes)
 	if len(r.scheduler.places) == 1 { // else the caches' peaks are added up

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stoker-build/stoker/internal/annotate"
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 )
@@ -111,35 +110,6 @@ func TestWorthALine(t *testing.T) {
 	}
 	if want := "[1 2 3 5 10 20 30 50 100 200 300 500 1000 2000 3000]"; fmt.Sprint(told) != want {
 		t.Errorf("%v, want %s", told, want)
-	}
-}
-
-func TestAnnotations(t *testing.T) {
-	group := func(file string) []ledger.FailureGroup {
-		f := brokenMake
-		f.File, f.Step = file, "RUN make a:b, 100%"
-		return []ledger.FailureGroup{{Failure: f, Jobs: 2, Examples: []string{"a", "b"}}}
-	}
-	const title, rest = "title=2 images failed%3A RUN make a%3Ab%2C 100%25::",
-		":5: RUN make a:b, 100%25: exit code: 2: make: *** [Makefile:2: all] Error 1%0Aa, b%0A| cc -o x x.c%0A| make: *** [Makefile:2: all] Error 1"
-	for file, want := range map[string]string{
-		"agent\x1b[31m/Dockerfile":  "::error file=sub/agent/Dockerfile,line=5," + title + "agent/Dockerfile" + rest,
-		"agent/Dockerfile":          "::error file=sub/agent/Dockerfile,line=5," + title + "agent/Dockerfile" + rest,
-		"/repo/agent/Dockerfile":    "::error file=agent/Dockerfile,line=5," + title + "/repo/agent/Dockerfile" + rest,
-		"/elsewhere/Dockerfile":     "::error " + title + "/elsewhere/Dockerfile" + rest,
-		"../../Dockerfile":          "::error " + title + "../../Dockerfile" + rest,
-		"../with, comma/Dockerfile": "::error file=with%2C comma/Dockerfile,line=5," + title + "../with, comma/Dockerfile" + rest,
-	} {
-		if got := annotations(group(file), "/repo", "/repo/sub"); len(got) != 1 || got[0] != want {
-			t.Errorf("%s:\n%q, want\n%q", file, got, want)
-		}
-	}
-	var many []ledger.FailureGroup
-	for range 50 {
-		many = append(many, group("Dockerfile")...)
-	}
-	if got := annotations(many, "/repo", "/repo"); len(got) != annotate.Most {
-		t.Errorf("%d annotations", len(got))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/stoker-build/stoker/internal/annotate"
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plural"
@@ -109,15 +110,18 @@ func (p *plain) Close() error {
 	return p.lines.err
 }
 
-// annotate tells GitHub Actions of the failures.
+// annotate tells GitHub Actions of the failures, and of what was not built.
 func (p *plain) annotate() {
-	if !p.github.reads || p.state.summary == nil {
+	s := p.state.summary
+	if !p.github.reads || s == nil || p.lines.err != nil {
 		return
 	}
-	dir, _ := os.Getwd() // without it only absolute paths are found
-	for _, line := range annotations(p.state.summary.FailureGroups, p.github.workspace, dir) {
-		p.lines.write(line)
+	all := annotate.Failures(s.FailureGroups)
+	if s.Unfinished > 0 {
+		all = append(all, annotate.Unfinished(s.Unfinished, s.StopReason))
 	}
+	dir, _ := os.Getwd() // without it only absolute paths are found
+	p.lines.err = annotate.Print(p.lines.out, annotate.Commands(all, p.github.workspace, dir)...)
 }
 
 // tell writes the line of an event, if it has one, and before it what has been

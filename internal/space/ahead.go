@@ -98,6 +98,9 @@ func (b *Book) PullEnds(layers []int32, there bool) {
 		if b.pulls.flying[v]--; b.pulls.flying[v] == 0 {
 			delete(b.pulls.flying, v)
 		}
+		if full, _ := b.of(v); full > b.present[v] {
+			b.freed += full - b.present[v]
+		}
 		if !there {
 			continue
 		}

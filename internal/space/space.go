@@ -59,6 +59,7 @@ type Book struct {
 	present map[int32]int64 // in bytes
 	making  map[int32]int   // by which running job
 	running map[int]*reservation
+	freed   int64 // see Freed
 	pulls   pulls
 }
 
@@ -175,6 +176,8 @@ func (b *Book) Used(number int, part float64) {
 	if r == nil {
 		return
 	}
+	before := r.total()
+	defer func() { b.freed += before - r.total() }()
 	r.own -= int64(float64(r.own) * part)
 	for v, bytes := range r.parts {
 		if !b.vertices[v].layer {
@@ -195,8 +198,14 @@ func (b *Book) Done(number int) {
 		delete(b.making, v)
 	}
 	delete(b.running, number)
+	b.freed += r.total()
 	b.ended++
 }
+
+// Freed is all bytes that have ever been given back: reserved by jobs or being pulled, and
+// then not any more. What that has grown by while a cache was listed may be there, and yet
+// not in the list.
+func (b *Book) Freed() int64 { return b.freed }
 
 // Reserved is the bytes that running jobs have yet to add.
 func (b *Book) Reserved() int64 {

@@ -116,14 +116,15 @@ func TestDaemonIsLostInASweep(t *testing.T) {
 		return d.Kill, d.Restart
 	}
 	for _, tt := range []struct {
-		name   string
-		listed bool // before it was lost
-		fault  func(*lab.Buildkitd) (func() error, func(context.Context) error)
+		name    string
+		listed  bool // before it was lost
+		fault   func(*lab.Buildkitd) (func() error, func(context.Context) error)
+		timeout time.Duration // of the sweep: ends one that hangs, and leaves a busy machine time to list
 	}{
-		{"hangs, listing", false, hangs},
-		{"hangs, removing", true, hangs},
-		{"dies, listing", false, dies},
-		{"dies, removing", true, dies},
+		{"hangs, listing", false, hangs, time.Second},
+		{"hangs, removing", true, hangs, 15 * time.Second},
+		{"dies, listing", false, dies, time.Minute},
+		{"dies, removing", true, dies, time.Minute},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel() // they wait more than they work
@@ -141,7 +142,7 @@ func TestDaemonIsLostInASweep(t *testing.T) {
 			} else if err := lose(); err != nil {
 				t.Fatal(err)
 			}
-			s, told := start(t, f, 2*time.Second, func(records []cache.Record) cache.View { return view(records) })
+			s, told := start(t, f, tt.timeout, func(records []cache.Record) cache.View { return view(records) })
 			s.Drain(t.Context())
 			w, c := told.last(), s.Counts()
 			if w.Err == nil || w.Removed.Records != 0 || len(c.Failures) != 1 {
@@ -157,6 +158,7 @@ func TestDaemonIsLostInASweep(t *testing.T) {
 			if err := f.node.Recover(t.Context(), time.Minute); err != nil {
 				t.Fatal(err)
 			}
+			s.Timeout = time.Minute
 			s.Drain(t.Context())
 			if w, c := told.last(), s.Counts(); w.Err != nil || w.Removed.Records == 0 || c.Left.Records != 0 {
 				t.Errorf("sweep after it came back: %+v, counts %+v", w, c)

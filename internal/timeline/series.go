@@ -63,6 +63,8 @@ type Space struct {
 	Bound                         string
 	Used, Promised, High          []*int64
 	Live, Dead, Foreign, LeftOver []*int64
+	// Forecast is what was expected to be used once as many jobs had begun as had by then.
+	Forecast []*int64
 }
 
 // Space tells how full a node was at the moments of a grid: the most of each piece. What a
@@ -82,6 +84,7 @@ func (r *Run) Space(node string, g Grid) Space {
 			s.add(g.index(l.At), l)
 		}
 	}
+	s.expect(r, node, g)
 	for _, series := range s.each() {
 		for i := 1; i < g.N; i++ {
 			if (*series)[i] == nil {
@@ -93,24 +96,42 @@ func (r *Run) Space(node string, g Grid) Space {
 }
 
 func (s *Space) each() []*[]*int64 {
-	return []*[]*int64{&s.Used, &s.Promised, &s.High, &s.Live, &s.Dead, &s.Foreign, &s.LeftOver}
+	return []*[]*int64{&s.Used, &s.Promised, &s.High, &s.Live, &s.Dead, &s.Foreign, &s.LeftOver, &s.Forecast}
+}
+
+// expect lays the forecast of a node, which is by the jobs that begin, over the time that
+// they took to.
+func (s *Space) expect(r *Run, node string, g Grid) {
+	f, known := r.Forecasts[node]
+	if !known || f.Bound != s.Bound || f.Jobs == 0 || len(f.Curve) == 0 {
+		return
+	}
+	begun := map[string]bool{}
+	for _, span := range r.Spans {
+		if span.Node == node && !begun[span.Job] && len(begun) < f.Jobs {
+			raise(s.Forecast, g.index(span.From), f.Curve[len(begun)*len(f.Curve)/f.Jobs])
+			begun[span.Job] = true
+		}
+	}
+}
+
+// raise has a series have so much at least at a moment.
+func raise(series []*int64, i int, v int64) {
+	if series[i] == nil || *series[i] < v {
+		series[i] = &v
+	}
 }
 
 func (s *Space) add(i int, l Level) {
-	raise := func(series []*int64, v int64) {
-		if series[i] == nil || *series[i] < v {
-			series[i] = &v
-		}
-	}
 	if l.Bound != "" && l.Bound == s.Bound && !l.Unknown {
-		raise(s.Used, l.UsedBytes)
-		raise(s.Promised, l.ReservedBytes)
-		raise(s.High, l.HighBytes)
+		raise(s.Used, i, l.UsedBytes)
+		raise(s.Promised, i, l.ReservedBytes)
+		raise(s.High, i, l.HighBytes)
 	}
 	if c := l.Cache; c != nil {
-		raise(s.Live, c.Live)
-		raise(s.Dead, c.Dead)
-		raise(s.Foreign, c.Foreign)
-		raise(s.LeftOver, c.LeftOver)
+		raise(s.Live, i, c.Live)
+		raise(s.Dead, i, c.Dead)
+		raise(s.Foreign, i, c.Foreign)
+		raise(s.LeftOver, i, c.LeftOver)
 	}
 }

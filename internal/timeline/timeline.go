@@ -20,6 +20,8 @@ type Run struct {
 	// Levels are the samples of the nodes, in order.
 	Levels []Level
 	Sweeps []Sweep
+	// Forecasts are what was expected of the nodes, by their names.
+	Forecasts map[string]journal.Forecast
 	// Waits are the times for which the next job did not fit its node.
 	Waits []Wait
 	// Ends are those of all jobs of this run, skipped ones too.
@@ -92,7 +94,7 @@ func (r *Run) Apply(at time.Time, e journal.Event) {
 	switch e := e.(type) {
 	case journal.RunStarted:
 		*r = Run{
-			Start: e, Began: at, Latest: at,
+			Start: e, Began: at, Latest: at, Forecasts: map[string]journal.Forecast{},
 			lanes: map[string][]bool{}, going: going{map[string]int{}, map[string]int{}, map[string]int{}},
 		}
 	case journal.JobStarted:
@@ -111,6 +113,10 @@ func (r *Run) Apply(at time.Time, e journal.Event) {
 		r.leave(at, e.Job)
 	case journal.DiskFull:
 		r.leave(at, e.Job)
+	case journal.Forecast:
+		if r.Forecasts != nil {
+			r.Forecasts[e.Node] = e
+		}
 	case journal.Sampled:
 		r.Levels = append(r.Levels, Level{at, e})
 	case journal.WaitingForSpace:

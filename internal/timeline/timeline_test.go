@@ -114,6 +114,10 @@ func TestSeries(t *testing.T) {
 	if c, want := r.Counts(g), (Counts{[]float64{0, 0, 1, 1, 1}, []float64{0, 0, 0, 1, 1}, []float64{0, 0, 0, 1, 1}}); !reflect.DeepEqual(c, want) {
 		t.Errorf("counts %+v, want %+v", c, want)
 	}
+	r.Forecasts = map[string]journal.Forecast{"n": {Bound: "the disk", Jobs: 4, Curve: []int64{50, 60}}}
+	for i, job := range []string{"a", "b", "b", "c", "d"} { // b is taken anew
+		r.Spans = append(r.Spans, Span{Job: job, Node: "n", From: after(0.5 + float64(i)/2)})
+	}
 	s := r.Space("n", g)
 	used := func(series []*int64) (all []int64) {
 		for _, v := range series {
@@ -126,8 +130,9 @@ func TestSeries(t *testing.T) {
 		return all
 	}
 	for name, got := range map[string][2][]int64{
-		"used": {used(s.Used), {-1, 10, 30, 30, 40}},
-		"dead": {used(s.Dead), {-1, -1, 6, 6, 6}},
+		"used":     {used(s.Used), {-1, 10, 30, 30, 40}},
+		"dead":     {used(s.Dead), {-1, -1, 6, 6, 6}},
+		"forecast": {used(s.Forecast), {-1, 50, 60, 60, 60}},
 	} {
 		if !reflect.DeepEqual(got[0], got[1]) {
 			t.Errorf("%s %v, want %v", name, got[0], got[1])

@@ -39,17 +39,30 @@ type Browser struct{ ctx context.Context }
 // Start starts a browser for the duration of a test.
 func Start(t testing.TB) *Browser {
 	t.Helper()
-	program, err := find()
+	ctx, end, err := Launch(t.TempDir())
 	labtest.Made(t, "a browser", err)
-	allocator, end := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox, // root has none
-		chromedp.DisableGPU, chromedp.Flag("disable-dev-shm-usage", true), chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(patience))...)
-	ctx, _ := chromedp.NewContext(allocator)
-	t.Cleanup(func() {
-		_ = chromedp.Cancel(ctx)
-		end()
-	})
-	labtest.Made(t, "a browser", chromedp.Do(ctx))
+	t.Cleanup(end)
 	return &Browser{ctx}
+}
+
+// Launch starts a browser with its files in a directory, for actions within its context.
+func Launch(dir string) (_ context.Context, end func(), err error) {
+	program, err := find()
+	if err != nil {
+		return nil, nil, err
+	}
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox, // root has none
+		chromedp.DisableGPU, chromedp.Flag("disable-dev-shm-usage", true), chromedp.UserDataDir(dir), chromedp.WSURLReadTimeout(patience))...)
+	ctx, _ := chromedp.NewContext(allocator)
+	end = func() {
+		_ = chromedp.Cancel(ctx)
+		stop()
+	}
+	if err := chromedp.Do(ctx); err != nil {
+		end()
+		return nil, nil, err
+	}
+	return ctx, end, nil
 }
 
 func find() (string, error) {

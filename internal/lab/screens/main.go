@@ -1,4 +1,4 @@
-// Command screens makes the pictures of what stoker shows on a terminal, for the documents. Each comes from a real run
+// Command screens makes the pictures of what stoker shows on a terminal and in a browser, for the documents. Each comes from a real run
 // of the program, on a registry, base images, a disk and a BuildKit daemon of its own, all gone afterwards. It must run
 // as root.
 package main
@@ -89,6 +89,11 @@ func (s scene) play(ctx context.Context, o options, instances []string) (err err
 	for _, take := range s.takes {
 		if err := take.record(ctx, p, o.out); err != nil {
 			return fmt.Errorf("%s: %w", take.line, err)
+		}
+	}
+	for _, page := range s.pages {
+		if err := page.record(ctx, p, o.out); err != nil {
+			return fmt.Errorf("%s: %w", page.line, err)
 		}
 	}
 	return nil

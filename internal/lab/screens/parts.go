@@ -54,6 +54,33 @@ done
 	}
 }
 
+// fragile is work that fails for the images of one project.
+func fragile(images int) work {
+	w := agents(images)
+	w.dockerfile = `ARG BASE_IMAGE
+FROM ${BASE_IMAGE}
+COPY agent/ /opt/agent/
+ARG BASE_IMAGE
+RUN /opt/agent/install.sh "$BASE_IMAGE"
+WORKDIR /testbed
+`
+	w.install = `#!/bin/sh
+set -e
+mkdir /opt/agent/packages
+for n in 1 2 3 4 5 6 7 8 9 10; do
+	head -c 2097152 /dev/urandom > /opt/agent/packages/$n
+	echo "installed package $n"
+	sleep 0.2
+	case "$n $1" in 4*matplotlib*)
+		echo "building the wheel of ft2font"
+		echo "src/ft2font.h:10: fatal error: ft2build.h: No such file or directory" >&2
+		exit 1
+	esac
+done
+`
+	return w
+}
+
 // broken is work that fails at the same step for every image.
 func broken(images int) work {
 	w := agents(images)

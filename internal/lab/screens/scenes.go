@@ -3,9 +3,11 @@ package main
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
+	"github.com/stoker-build/stoker/internal/lab/browser"
 	"github.com/stoker-build/stoker/internal/lab/picture"
 )
 
@@ -14,6 +16,7 @@ type scene struct {
 	name  string
 	work  work
 	takes []take
+	pages []pages
 }
 
 // take is one command on a terminal of its own, and the shots that are made of that.
@@ -34,20 +37,34 @@ const (
 	build = `stoker build --images bases.txt -t 'localhost:5000/agent/{{.Name}}:1' --push .`
 	plan  = `stoker plan --images bases.txt -t 'localhost:5000/agent/{{.Name}}:1' --push .`
 	du    = `stoker du --images bases.txt`
+	watch = build + ` --listen ` + liveAddress
 )
 
 var scenes = []scene{
-	{"live", agents(60), []take{{build, 100, 17, []shot{film("live", "stoker build: 60 images on a disk of 1.5 GB")}}}},
-	{"run-40", agents(30), []take{running(40, 24)}},
-	{"run-80", agents(30), []take{running(80, 24)}},
-	{"run-160", agents(30), []take{running(160, 24)}},
-	{"failing", broken(300), []take{{build, 80, 24, []shot{end("failing-80", "stoker build: a step that fails in all of 300 images")}}}},
+	{"live", agents(60), []take{{build, 100, 17, []shot{film("live", "stoker build: 60 images on a disk of 1.5 GB")}}}, nil},
+	{"run-40", agents(30), []take{running(40, 24)}, nil},
+	{"run-80", agents(30), []take{running(80, 24)}, nil},
+	{"run-160", agents(30), []take{running(160, 24)}, nil},
+	{"failing", broken(300), []take{{build, 80, 24, []shot{end("failing-80", "stoker build: a step that fails in all of 300 images")}}}, nil},
 	{"cache", agents(12), []take{
 		{plan, 100, 60, []shot{end("plan-100", "stoker plan: what building 12 images would do")}},
 		{build, 100, 24, nil},
 		{du, 100, 100, []shot{end("du-100", "stoker du: the cache after 12 images")}},
-	}},
+	}, nil},
+	{"pages", fragile(40), nil, []pages{{
+		line: watch,
+		live: slices.Concat(both("page-live", desktop, 1900), both("page-live-phone", browser.Phone, 1700)),
+		left: slices.Concat(both("report", desktop, 2300), both("report-phone", browser.Phone, 1700)),
+	}}},
 }
+
+// both are looks at a page in light and in dark.
+func both(name string, width, height int) []look {
+	return []look{{name, width, height, false}, {name + "-dark", width, height, true}}
+}
+
+// desktop is how wide a window on a desk is.
+const desktop = 1280
 
 func names() []string {
 	var all []string

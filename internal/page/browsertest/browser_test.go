@@ -60,6 +60,22 @@ func TestReportFromDisk(t *testing.T) {
 		t.Errorf("the column is said to be sorted %q", way)
 	}
 
+	// By keys alone, each table: which column it is by, and which way, is told.
+	for _, c := range []struct{ table, column, first, second string }{
+		{"reasons", "why", "ascending", "descending"}, {"slowest", "job", "ascending", "descending"},
+		{"lines", "cached", "descending", "ascending"}, {"all", "attempts", "descending", "ascending"},
+	} {
+		head := fmt.Sprintf("[...document.querySelectorAll('#%s th')].find(h => h.innerText.startsWith(%q))", c.table, c.column)
+		place := browser.Value[int](tab, head+".cellIndex + 1")
+		for _, way := range []string{c.first, c.second} {
+			tab.Type(fmt.Sprintf("#%s th:nth-child(%d) button", c.table, place), " ")
+			told := browser.Value[[]string](tab, fmt.Sprintf("[...document.querySelectorAll('#%s th')].filter(h => h.ariaSort).map(h => h.cellIndex + 1 + ' ' + h.ariaSort)", c.table))
+			if want := fmt.Sprint(place, " ", way); !slices.Equal(told, []string{want}) {
+				t.Errorf("%s says it is sorted by %q, want %q", c.table, told, want)
+			}
+		}
+	}
+
 	tab.Type("#filter", "failed")
 	if rows := browser.Value[[]string](tab, inner); len(rows) != 6 {
 		t.Errorf("of failed jobs are shown: %v", rows)
@@ -181,6 +197,31 @@ func TestLivePage(t *testing.T) {
 	write("<b>second</b> line")
 	tab.Says("#log-text", "<b>second</b> line")
 	look(tab, t, "live", views...)
+
+	// What is on record of the steps is there, too, and stays as a reader has sorted it.
+	step := func(line, ran int) string {
+		return fmt.Sprintf(`{"id":"%064d","kind":"step","text":"RUN step-%d","file":"Dockerfile","line":%d,"jobs":3,"ran":%d,"cached":1,"seconds":%d}`+"\n", line, line, line, ran, 10-line)
+	}
+	notes := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, ledger.StepsFile), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	notes(step(1, 1) + step(2, 2))
+	tell(journal.StepStarted{Job: "a", Step: "RUN make"})
+	tab.Says("#costs", "RUN step-1")
+	tab.Says("#tree", "RUN step-2")
+	tab.Type("#lines th:nth-child(3) button", " ")
+	notes(step(1, 1) + step(2, 2) + step(3, 3))
+	tell(journal.StepStarted{Job: "a", Step: "RUN make"})
+	tab.Says("#costs", "RUN step-3")
+	if order := browser.Value[[]string](tab, `[...document.querySelectorAll("#lines tbody tr")].map(r => r.cells[2].innerText)`); !slices.Equal(order, []string{"3", "2", "1"}) {
+		t.Errorf("the lines of which most ran stand first no more: %v", order)
+	}
+	if focused := browser.Value[string](tab, `document.activeElement.innerText`); focused != "ran" {
+		t.Errorf("the focus is at %q", focused)
+	}
 
 	end("a", ledger.Failed, &ledger.Failure{Class: "permanent", Message: "make: <no> rule", Output: []string{"make: *** No rule"}})
 	tab.Says("#failures", "make: <no> rule")

@@ -1,0 +1,99 @@
+package page
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/plural"
+	"github.com/stoker-build/stoker/internal/report"
+)
+
+// amount is bytes of a kind, and where they are known from.
+type amount struct{ Value, Name, Note string }
+
+// unknown is said of what nobody has told.
+const unknown = "unknown"
+
+// Bytes are those that the runs moved, and those that they did not have to; nothing where all
+// is unknown.
+func (v view) Bytes() []amount {
+	pulled, spared := pulls(v.Report, v.Runs)
+	reclaimed := v.Report.ReclaimedBytes
+	if v.follows() {
+		reclaimed = swept(v.Runs)
+	}
+	all := []amount{
+		{pulled, "to pull", "compressed layers, each once, by the forecast"},
+		{spared, "not pulled again", "layers that several images share, by the forecast"},
+		found(v.Steps),
+		{unknown, "pushed", "BuildKit does not tell how much it sends"},
+		{sizeOf(reclaimed), "reclaimed", "of the cache, as BuildKit reported it"},
+	}
+	if !slices.ContainsFunc(all, func(a amount) bool { return a.Value != unknown }) {
+		return nil
+	}
+	return all
+}
+
+// pulls are what is to be pulled, and what sharing spares of that.
+func pulls(r report.Report, runs []Run) (pulled, spared string) {
+	var pull, shared *int64
+	for _, run := range runs {
+		if run.Run == nil {
+			continue
+		}
+		for _, f := range run.Forecasts {
+			pull, shared = plus(pull, f.PullBytes), plus(shared, f.SharedBytes)
+		}
+	}
+	if r.PullBytes != nil && *r.PullBytes > 0 { // the sum of all runs, also of those without events
+		pull = r.PullBytes
+	}
+	return sizeOf(pull), sizeOf(shared)
+}
+
+// swept is what the sweeps of runs have freed so far.
+func swept(runs []Run) (bytes *int64) {
+	for _, run := range runs {
+		for _, s := range run.Sweeps {
+			bytes = plus(bytes, s.Bytes)
+		}
+	}
+	return bytes
+}
+
+// found is what was in the cache already when a job came to it.
+func found(steps []ledger.Step) amount {
+	var bytes *int64
+	times := 0
+	for _, s := range steps {
+		if s.StepForm == nil || s.Kind != ledger.StepRun || s.Cached == 0 {
+			continue
+		}
+		times += s.Cached
+		if s.Bytes != nil {
+			bytes = plus(bytes, *s.Bytes*int64(s.Cached))
+		}
+	}
+	a := amount{sizeOf(bytes), "not made again", "results of steps that jobs found in the cache"}
+	if times > 0 {
+		a.Note += fmt.Sprintf(", %s", plural.Of(times, "time"))
+	}
+	return a
+}
+
+func plus(sum *int64, more int64) *int64 {
+	if sum != nil {
+		more += *sum
+	}
+	return &more
+}
+
+// sizeOf is a size for people, as far as it is known.
+func sizeOf(bytes *int64) string {
+	if bytes == nil {
+		return unknown
+	}
+	return size(float64(*bytes))
+}
