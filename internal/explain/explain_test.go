@@ -74,6 +74,31 @@ func cached(steps []ledger.Step) []ledger.Step {
 	return steps
 }
 
+// What ran but once in a run before which there was none did not run again, and what a builder
+// calls by its variables is one line.
+func TestAgain(t *testing.T) {
+	job := func(n string) []ledger.Step {
+		return called(dockerfile("python:3", "sha256:1", "apt", "pip N="+n), "RUN pip "+n)
+	}
+	for name, tt := range map[string]struct {
+		now, earlier []ledger.Step
+		want         string
+	}{
+		"two jobs":       {of(job("1"), job("2")), nil, ""},
+		"four jobs":      {of(job("1"), job("2"), job("3"), job("4")), nil, "Dockerfile:3 ran 3 times: ARG or ENV N changed (since line 3)"},
+		"another run":    {job("2"), job("1"), "Dockerfile:3 ran 1 time: ARG or ENV N changed (since line 3)"},
+		"the same again": {job("1"), job("1"), ""},
+	} {
+		var got []string
+		for _, r := range Again(tt.now, tt.earlier) {
+			got = append(got, r.String())
+		}
+		if strings.Join(got, "; ") != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}
+
 func TestRun(t *testing.T) {
 	one := func() []ledger.Step {
 		return dockerfile("python:3", "sha256:1", "apt", "pip GIT_SHA=1", "make GIT_SHA=1 a.py:1")

@@ -102,6 +102,14 @@ func (e Entry) Cause() Failure {
 	return Failure{Class: e.ErrorClass, Message: deref(e.Error)}
 }
 
+// End is when the job ended, of which was told at a time.
+func (e Entry) End(told time.Time) time.Time {
+	if e.FinishedAt.IsZero() || e.FinishedAt.After(told) {
+		return told
+	}
+	return e.FinishedAt.Time
+}
+
 // Timings are what BuildKit's own progress told of an attempt: the seconds of
 // certain steps (steps that run side by side count once) and the step counts.
 type Timings struct {

@@ -56,7 +56,7 @@ func (s Summary) Markdown(links bool, drawing string) string {
 		row("Images per hour", fmt.Sprintf("%.0f", s.ImagesPerHour))
 	}
 	if p := s.Prune; p != nil {
-		row("Reclaimed in "+plural.Of(p.RemovingSweeps, "sweep"), fmt.Sprintf("%s of %s dead", size(p.ReclaimedBytes), size(p.DeadBytes)))
+		row("Reclaimed in "+p.Removing(), fmt.Sprintf("%s of %s dead", size(p.ReclaimedBytes), size(p.DeadBytes)))
 		row("Cache at start, peak, end", s.Cache.text())
 	}
 	if sp := s.Space; s.SpaceWasTight() {

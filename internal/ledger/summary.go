@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/stoker-build/stoker/internal/plural"
 )
 
 // Summary is the totals of a run, as summary.json holds them. Durations are in
@@ -178,6 +180,14 @@ type Prune struct {
 	Failures            []string `json:"failures,omitempty"`
 }
 
+// Removing says how many of the sweeps removed something: some look in vain.
+func (p Prune) Removing() string {
+	if p.RemovingSweeps < p.Sweeps {
+		return fmt.Sprintf("%d of %s", p.RemovingSweeps, plural.Of(p.Sweeps, "sweep"))
+	}
+	return plural.Of(p.RemovingSweeps, "sweep")
+}
+
 // Left is what was dead at the end and is still there.
 type Left struct {
 	LeftRecords int   `json:"left_records"`
@@ -230,12 +240,8 @@ func Summarize(entries []Entry, planned int, started, finished time.Time) Summar
 	}
 	s.WallClockSeconds = seconds(finished.Sub(started))
 	var durations []float64
-	var building span
 	for _, e := range entries {
 		kept := e.Time.Before(started)
-		if !kept && (e.Status == Built || e.Status == Failed) {
-			building.add(e.StartedAt.Time, e.FinishedAt.Time)
-		}
 		if !kept {
 			s.CumulativeSeconds += e.DurationSeconds
 			s.addPhases(e.Phases)
@@ -279,29 +285,13 @@ func Summarize(entries []Entry, planned int, started, finished time.Time) Summar
 	s.SkippedDependency = s.FailedDependencies.Jobs()
 	s.Slowest = s.Slowest[:min(len(s.Slowest), slowestCount)]
 	s.AverageSeconds, s.MedianSeconds, s.MaxSeconds = spread(durations)
-	if hours := building.length().Hours(); hours > 0 {
-		s.ImagesPerHour = round3(float64(s.Built-s.KeptBuilt) / hours)
-	}
+	s.ImagesPerHour = ImagesPerHour(BuildingOf(entries, started))
 	s.CumulativeSeconds = round3(s.CumulativeSeconds)
 	if s.Phases != nil {
 		s.Phases.Round()
 	}
 	return s
 }
-
-// span is the time from the first start of some jobs to their last end.
-type span struct{ from, to time.Time }
-
-func (s *span) add(from, to time.Time) {
-	if s.from.IsZero() || from.Before(s.from) {
-		s.from = from
-	}
-	if to.After(s.to) {
-		s.to = to
-	}
-}
-
-func (s span) length() time.Duration { return s.to.Sub(s.from) }
 
 // spread returns the mean, the median and the largest of some values; zeros for
 // none.

@@ -31,7 +31,7 @@ func TestDependantsInAllViews(t *testing.T) {
 	if st.done() != 4 {
 		t.Errorf("%d of 4 are done", st.done())
 	}
-	status, err := StatusOf(statusRecord(entries...), eventLines(t, events...), "here", sec(5))
+	status, err := StatusOf(statusRecord(entries...), eventLines(t, events...), sec(5))
 	if err != nil {
 		t.Fatal(err)
 	}
