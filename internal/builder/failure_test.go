@@ -65,7 +65,7 @@ func TestClassify(t *testing.T) {
 		{"failed to solve: failed to load cache key: failed to fetch remote https://h/x.git: git stderr:\nfatal: could not read Username for 'https://h': terminal prompts disabled: exit status 128", Permanent},
 		{"failed to solve: failed to load cache key: failed to fetch remote https://h/not-found.git: git stderr:\nfatal: unable to access 'https://h/not-found.git/': The requested URL returned error: 503: exit status 128", Transient},
 		{`failed to solve: failed to load cache key: repository does not contain ref none, output: ""`, Permanent},
-		{`failed to solve: failed to load cache key: invalid subdir none: failed to lstat "none": lstatat none: no such file or directory`, Permanent},
+		{`failed to solve: failed to load cache key: invalid subdir none: failed to lstat "none": statat none: no such file or directory`, Permanent},
 		{`failed to solve: failed to load cache key: invalid subdir a/b: git subpath "a/b" contains non-directory "a"`, Permanent},
 		{`failed to solve: error from sender: open /ctx/private: permission denied`, Permanent},
 		{`failed to solve: failed to compute cache key: failed to calculate checksum of ref a::b: too many links`, Permanent},
