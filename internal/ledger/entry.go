@@ -27,6 +27,8 @@ func (s Status) Made() bool { return s == Built || s == Skipped }
 const (
 	TagExists        = "remote_exists"
 	DependencyFailed = "dependency_failed"
+	// CutShortExists is TagExists of a job that an earlier run has begun and not ended.
+	CutShortExists = "remote_exists_cut_short"
 )
 
 // Entry is one line of manifest.jsonl: one finished job. Field names that other

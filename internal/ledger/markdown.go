@@ -25,6 +25,9 @@ func (s Summary) Markdown(links bool, drawing string) string {
 	if text := s.TagsExist(); text != "" {
 		fmt.Fprintf(&b, "%s\n\n", strings.NewReplacer("--force", "`--force`", "{{.GraphHash}}", "`{{.GraphHash}}`").Replace(text))
 	}
+	if text := s.PushedBefore(); text != "" {
+		fmt.Fprintf(&b, "%s\n\n", text)
+	}
 	b.WriteString("| | |\n| --- | ---: |\n")
 	row := func(name, value string) { fmt.Fprintf(&b, "| %s | %s |\n", name, value) }
 	_, built, skipped := s.Own()

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -27,6 +26,9 @@ type Summary struct {
 	// finished, with which this one went on.
 	KeptBuilt   int `json:"kept_built,omitempty"`
 	KeptSkipped int `json:"kept_skipped,omitempty"`
+	// CutShortExist are those of Skipped of this run that an earlier one had begun and not
+	// ended.
+	CutShortExist int `json:"cut_short_exist,omitempty"`
 	// Assembled are those of Built of this run that were put together in their registry,
 	// without a builder.
 	Assembled int `json:"assembled,omitempty"`
@@ -105,22 +107,6 @@ func (s Summary) Kept() int { return s.KeptBuilt + s.KeptSkipped }
 // Own is a summary's counts without what an earlier run had finished.
 func (s Summary) Own() (total, built, skipped int) {
 	return s.Total - s.Kept(), s.Built - s.KeptBuilt, s.Skipped - s.KeptSkipped
-}
-
-// TagsExist says that jobs were skipped since their tags exist, which nobody sees who
-// has changed the Dockerfile since, and what to do then; empty where none was.
-func (s Summary) TagsExist() string {
-	apart := "; {{.GraphHash}} in a tag tells versions apart"
-	if s.TagsHashed {
-		apart = ""
-	}
-	switch n := s.SkipReasons[TagExists] - s.KeptSkipped; {
-	case n > 1:
-		return fmt.Sprintf("%d tags exist already: --force builds them again%s", n, apart)
-	case n == 1:
-		return "1 tag exists already: --force builds it again" + apart
-	}
-	return ""
 }
 
 // Space sets what was forecast of the space that a run takes beside what it
@@ -267,6 +253,8 @@ func Summarize(entries []Entry, planned int, started, finished time.Time) Summar
 			s.Skipped++
 			if kept {
 				s.KeptSkipped++
+			} else if deref(e.SkipReason) == CutShortExists {
+				s.CutShortExist++
 			}
 			if s.SkipReasons == nil {
 				s.SkipReasons = map[string]int{}
