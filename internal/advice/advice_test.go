@@ -144,6 +144,7 @@ func TestAdvice(t *testing.T) {
 
 		"a copy alone":             {"ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY a.txt /\nCMD x\n", 2, nil, nil, "unlinked-copy:3 in 2 jobs, costs at most 5MB; add --link"},
 		"that is linked":           {"ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY --link a.txt /\n", 2, nil, nil, ""},
+		"that is to stay":          {"ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY a.txt /\nCOPY --chown=agent --link=FALSE a.txt /b\n", 2, nil, nil, ""},
 		"that a step follows":      {head + "RUN make\n", 2, nil, nil, ""},
 		"with an owner by name":    {"ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY --chown=agent a.txt /\n", 2, nil, nil, "owner-by-name:3 in 2 jobs, what it costs is not known; give its number"},
 		"in a stage that is other": {"FROM a AS tool\nCOPY a.txt /\nFROM b\nCOPY --link --from=tool /a.txt /\n", 1, func(s *plan.Spec) { s.BaseArg = "" }, nil, ""},

@@ -38,7 +38,7 @@ func (f *file) copiesOf(st stage, jobs []*plan.Job) (all []Advice) {
 	alone := st.copiesOnly() && !slices.ContainsFunc(f.stages, func(other stage) bool { return other.name != "" && strings.EqualFold(other.name, st.base) })
 	for _, i := range st.all {
 		link, is := links(i.command)
-		if !is {
+		if !is || staysPlain(i.command) {
 			continue
 		}
 		plain := notLinked(i.first, jobs)
@@ -115,6 +115,9 @@ func (st stage) copiesOnly() bool {
 	for _, i := range st.all {
 		switch i.command.(type) {
 		case *instructions.CopyCommand, *instructions.AddCommand:
+			if staysPlain(i.command) {
+				return false
+			}
 			copies = true
 		case *instructions.RunCommand, *instructions.WorkdirCommand:
 			return false
@@ -132,6 +135,19 @@ func links(c instructions.Command) (link, copies bool) {
 		return c.Link, true
 	}
 	return false, false
+}
+
+// staysPlain tells of an instruction that it says itself that it is not to be linked.
+func staysPlain(c instructions.Command) bool {
+	for _, word := range strings.Fields(fmt.Sprint(c))[1:] {
+		if !strings.HasPrefix(word, "--") {
+			break
+		}
+		if strings.EqualFold(word, "--link=false") {
+			return true
+		}
+	}
+	return false
 }
 
 // ownerAt is the name that the copy in a line gives files to; empty for none.

@@ -98,11 +98,18 @@ func (g group) spans(line int) bool {
 	return len(g.some) > 0 && g.some[0].first < line && line <= g.below
 }
 
-// made are the variables that are made of the roots.
+// made are the variables that are made of the roots; one that only stands beside them is not.
 func (g group) made() (names []string) {
-	for _, name := range g.names {
-		if !slices.Contains(g.roots, name) && !slices.Contains(names, name) {
-			names = append(names, name)
+	for _, i := range g.some {
+		above := slices.Concat(g.roots, names)
+		for _, v := range values(i.command) {
+			if isArg(i.command) {
+				above = slices.Concat(g.roots, names) // with those before it, which an ENV does not see
+			}
+			reads := slices.ContainsFunc(above, func(name string) bool { return naming(v.text, name) })
+			if reads && !slices.Contains(g.roots, v.name) && !slices.Contains(names, v.name) {
+				names = append(names, v.name)
+			}
 		}
 	}
 	return names

@@ -121,10 +121,16 @@ func (x *flux) moves(st stage) (all []move) {
 	}
 	most := move{}
 	for _, name := range roots {
-		if m := x.moveOf(st, []string{name}); m.makings > 0 {
-			all = append(all, m)
-			most = dearest(most, m)
+		m := x.moveOf(st, []string{name})
+		if m.makings == 0 {
+			continue
 		}
+		if i := slices.IndexFunc(all, m.moves); i >= 0 {
+			all[i].roots = append(all[i].roots, name)
+			continue
+		}
+		all = append(all, m)
+		most = dearest(most, m)
 	}
 	for _, together := range [][]string{byRun, byJob, roots} {
 		if len(together) < 2 {
@@ -135,6 +141,11 @@ func (x *flux) moves(st stage) (all []move) {
 		}
 	}
 	return all
+}
+
+// moves tells whether another move is of the same instructions to the same place.
+func (m move) moves(other move) bool {
+	return m.below == other.below && slices.EqualFunc(m.some, other.some, func(a, b instruction) bool { return a.first == b.first })
 }
 
 func dearest(a, b move) move {

@@ -57,8 +57,13 @@ func TestMisplacedTogether(t *testing.T) {
 		"one above a step that another changes": {"ARG GIT_SHA\nRUN use $GIT_SHA\nARG BUILD_DATE\nRUN two\n", 1, nil, "", ""},
 		"with the user of the steps":            {"ARG BUILD_DATE\nUSER u$BUILD_DATE\nARG GIT_SHA\nRUN make\n", 1, nil, "", ""},
 		"with a label":                          {"ARG GIT_SHA\nLABEL rev=$GIT_SHA\nLABEL by=me\nRUN make\n", 1, nil, "4 in 1 jobs, costs about 10.0s; move ARG (line 4) and LABEL (line 5) below line 7", "do not name it"},
-		"with a label that is set anew":         {"ARG GIT_SHA\nLABEL rev=$GIT_SHA\nLABEL rev=2\nRUN make\n", 1, nil, "", ""},
-		"from a stage":                          {"ARG GIT_SHA\nRUN use $GIT_SHA\nFROM scratch AS two\nCOPY --link --from=0 /a.txt /\n", 1, nil, "", ""},
+		"two in one instruction": {"ARG GIT_SHA \\\n  BUILD_DATE=none\nENV GIT_SHA=$GIT_SHA STAMP=\"$GIT_SHA-$BUILD_DATE\"\nLABEL sha=$GIT_SHA\nRUN one\nRUN two\nRUN three\nRUN four\nRUN echo \"$STAMP\"\n", 1, nil,
+			"4 in 1 jobs, costs about 40.0s; move ARG (line 4), ENV (line 6) and LABEL (line 7) below line 11",
+			"GIT_SHA and BUILD_DATE change from run to run, and the steps below them that name neither them nor what is made of them (STAMP) are run anew each time: lines 8, 9, 10, 11"},
+		"beside one that stays": {"ARG GIT_SHA BY=me\nENV A=$GIT_SHA-$BY B=$BY\nRUN make\nRUN echo $A\n", 1, nil,
+			"4 in 1 jobs, costs about 10.0s; move ARG (line 4) and ENV (line 5) below line 6", "nor what is made of it (A) are run"},
+		"with a label that is set anew": {"ARG GIT_SHA\nLABEL rev=$GIT_SHA\nLABEL rev=2\nRUN make\n", 1, nil, "", ""},
+		"from a stage":                  {"ARG GIT_SHA\nRUN use $GIT_SHA\nFROM scratch AS two\nCOPY --link --from=0 /a.txt /\n", 1, nil, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := given(t, head+tt.dockerfile, tt.bases, sha("1234567"))

@@ -60,6 +60,13 @@ func KeyOf(job *plan.Job, g *graph.Graph, attests Attests) (key Key, why string)
 		fmt.Fprintf(sum, "%q=%q\n", name, export.Attrs[name])
 	}
 	fmt.Fprintln(sum, g.Linked.Base.Platform)
+	if isTrue(export.Attrs["rewrite-timestamp"]) {
+		epoch, err := epochOf(g.Linked, job.Options.BuildArgs)
+		if err != nil {
+			return "", err.Error()
+		}
+		fmt.Fprintln(sum, epoch) // no file of the layers is of a later moment
+	}
 	return Key(hex.EncodeToString(sum.Sum(nil)[:8])), ""
 }
 

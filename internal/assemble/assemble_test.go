@@ -86,6 +86,19 @@ func TestKeysTellApart(t *testing.T) {
 	if same != first {
 		t.Error("another base and tag make another key")
 	}
+	rewritten := func(rewrite, argument, frontend string) Key {
+		return key(func(j *plan.Job, g *graph.Graph) {
+			j.Options.Exports[0].Attrs["rewrite-timestamp"] = rewrite
+			j.Options.BuildArgs = map[string]string{epochArg: argument}
+			g.Linked.Frontend.Epoch = frontend
+		})
+	}
+	if rewritten("true", "1", "1") == rewritten("true", "2", "1") || rewritten("1", "no moment", "1") == rewritten("1", "no moment", "2") {
+		t.Error("layers with the times of another epoch have the same key")
+	}
+	if rewritten("true", "1", "1") != rewritten("true", "1", "2") || rewritten("false", "1", "1") != rewritten("false", "2", "2") {
+		t.Error("an epoch that the layers do not have makes another key")
+	}
 	for name, change := range map[string]func(j *plan.Job, g *graph.Graph){
 		"order":       func(_ *plan.Job, g *graph.Graph) { g.Linked.Steps = []graph.ID{{2}, {1}} },
 		"fewer steps": func(_ *plan.Job, g *graph.Graph) { g.Linked.Steps = g.Linked.Steps[:1] },

@@ -105,6 +105,8 @@ func TestLink(t *testing.T) {
 		{name: "all", dockerfiles: []string{step, step}, linked: 2, read: 1, tells: []string{"line 2 is linked in 2 jobs: COPY --from=other /x /new"}},
 		{name: "some steps", dockerfiles: []string{step + "COPY --chown=me --from=other /y /z\n"}, linked: 1, read: 1,
 			tells: []string{"line 2 is linked in 1 job", "line 3 is not linked in 1 job: COPY --chown=me --from=other /y /z: /etc/passwd of the base image is not known"}},
+		{name: "one is asked to stay", dockerfiles: []string{step + "COPY --link=false --from=other /y /z\n"}, linked: 1, read: 1,
+			tells: []string{"line 2 is linked in 1 job", "line 3 is not linked in 1 job: COPY --link=false --from=other /y /z: the Dockerfile asks for that (--link=false)"}},
 		{name: "none can be", dockerfiles: []string{step + "RUN true\n", "FROM scratch\nCOPY --from=other /x /new\n"}, tells: []string{"line 2 is not linked in 1 job: COPY --from=other /x /new: a RUN stands"}},
 		{name: "not pushed", output: "type=cacheonly", dockerfiles: []string{step}},
 		{name: "too large", dockerfiles: []string{step}, unread: registry.ErrTooLarge, read: 1, tells: []string{"a layer of 1073 MB is too large"}},

@@ -285,20 +285,21 @@ func TestRows(t *testing.T) {
 		kind, rows, variable string
 		want                 string // the arguments of all jobs, or what the error says
 	}{
-		"objects":          {"list(object({ id = string, value = string }))", two, "tasks", "task-a=1 task-b=2"},
-		"numbers":          {"list(object({ id = string, value = number }))", two, "tasks", "task-a=1 task-b=2"},
-		"maps":             {"list(map(string))", two, "tasks", "task-a=1 task-b=2"},
-		"anything":         {"list(any)", two, "tasks", `the variable "tasks" is list(any): bake has no way to fill any`},
-		"a null":           {"list(object({ id = string, value = string }))", `{"id":"a","value":"1"}` + "\n" + `{"id":"b","value":null}`, "tasks", "task-a=1 task-b="},
-		"nested as JSON":   {"list(map(string))", `{"id":"a","value":[1,"x"]}`, "tasks", `task-a=[1,"x"]`},
-		"no such column":   {"list(object({ id = string, value = string, valve = string }))", two, "tasks", `tasks.jsonl: no row has a column "valve", which the variable "tasks" of docker-bake.hcl does; did you mean value?`},
-		"optional":         {"list(object({ id = string, value = string, wrapped = optional(bool) }))", two, "tasks", "task-a=1 task-b=2"},
-		"another type":     {"list(object({ id = string, value = number }))", two + `{"id":"c","value":"many"}`, "tasks", `tasks.jsonl: line 3: column value: "many" is not number`},
-		"no such variable": {"list(map(string))", two, "task", `--rows-var: docker-bake.hcl has no variable "task"; did you mean tasks?`},
-		"a slip elsewhere": {"list(map(string)) }", two, "tasks", `docker-bake.hcl: line `},
-		"no list":          {"map(string)", two, "tasks", `the variable "tasks" is map(string), and not a list of objects or maps`},
-		"a list of texts":  {"list(string)", two, "tasks", `and not a list of objects or maps`},
-		"no type":          {"", two, "tasks", `the variable "tasks" of docker-bake.hcl has no type`},
+		"objects":           {"list(object({ id = string, value = string }))", two, "tasks", "task-a=1 task-b=2"},
+		"numbers":           {"list(object({ id = string, value = number }))", two, "tasks", "task-a=1 task-b=2"},
+		"maps":              {"list(map(string))", two, "tasks", "task-a=1 task-b=2"},
+		"anything":          {"list(any)", two, "tasks", `the variable "tasks" is list(any): bake has no way to fill any`},
+		"a null":            {"list(object({ id = string, value = string }))", `{"id":"a","value":"1"}` + "\n" + `{"id":"b","value":null}`, "tasks", "task-a=1 task-b="},
+		"nested as JSON":    {"list(map(string))", `{"id":"a","value":[1,"x"]}`, "tasks", `task-a=[1,"x"]`},
+		"no such column":    {"list(object({ id = string, value = string, valve = string }))", two, "tasks", `tasks.jsonl: no row has a column "valve", which the variable "tasks" of docker-bake.hcl does; did you mean value?`},
+		"optional":          {"list(object({ id = string, value = string, wrapped = optional(bool) }))", two, "tasks", "task-a=1 task-b=2"},
+		"another type":      {"list(object({ id = string, value = number }))", two + `{"id":"c","value":"many"}`, "tasks", `tasks.jsonl: line 3: column value: "many" is not number`},
+		"a text for a list": {"list(object({ id = string, value = list(string) }))", `{"id":"a","value":"[1]"}`, "tasks", `line 1: column value: the text [1] is not list(string): declare the column as string and take jsondecode() of it`},
+		"no such variable":  {"list(map(string))", two, "task", `--rows-var: docker-bake.hcl has no variable "task"; did you mean tasks?`},
+		"a slip elsewhere":  {"list(map(string)) }", two, "tasks", `docker-bake.hcl: line `},
+		"no list":           {"map(string)", two, "tasks", `the variable "tasks" is map(string), and not a list of objects or maps`},
+		"a list of texts":   {"list(string)", two, "tasks", `and not a list of objects or maps`},
+		"no type":           {"", two, "tasks", `the variable "tasks" of docker-bake.hcl has no type`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := strings.Replace(rowsFile, "TYPE", tt.kind, 1)

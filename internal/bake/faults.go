@@ -149,6 +149,9 @@ func (d *Definition) misread(diagnostics hcl.Diagnostics) error {
 			}
 		}
 		e.Problems = append(e.Problems, problem)
+		if e.Hint == "" && strings.Contains(problem, "null") {
+			e.Hint = d.nulls()
+		}
 		if found.Expression == nil {
 			continue
 		}

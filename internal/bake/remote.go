@@ -1,11 +1,13 @@
 package bake
 
 import (
+	"bytes"
 	"context"
 	"maps"
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	buildx "github.com/docker/buildx/bake"
 	"github.com/docker/buildx/build"
@@ -56,6 +58,10 @@ func (d *Definition) readRemoteFiles(ctx context.Context, names []string) (err e
 	if len(d.files) == 0 {
 		return &mistakes.InputError{What: d.url, Problems: []string{"no bake file is there"},
 			Hint: "name it with -f, as it is called there; else docker-bake.hcl, docker-bake.json, compose.yaml and their like are looked for"}
+	}
+	if slices.ContainsFunc(d.files, func(f buildx.File) bool { return !utf8.Valid(f.Data) || bytes.IndexByte(f.Data, 0) >= 0 }) {
+		return &mistakes.InputError{What: d.url, Problems: []string{"it is neither a bake file nor an archive that can be read"},
+			Hint: "archives are tar files, plain or packed by gzip, bzip2, xz or zstd: pack a ZIP anew"}
 	}
 	if len(here) == 0 {
 		return nil

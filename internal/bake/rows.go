@@ -146,6 +146,25 @@ func rowValue(r rows.Row, t cty.Type) (json.RawMessage, error) {
 	return json.Marshal(columns)
 }
 
+// nulls names the rows that have no value for what a row's type has; nothing where all have.
+func (d *Definition) nulls() string {
+	if d.question.RowsVar == "" || !d.rowKind.IsObjectType() {
+		return ""
+	}
+	var all []string
+	for _, r := range d.question.Rows.Rows {
+		for _, name := range slices.Sorted(maps.Keys(d.rowKind.AttributeTypes())) {
+			if r.Columns[name] == nil {
+				all = append(all, fmt.Sprintf("%s has no %s", r.Place, name))
+			}
+		}
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return "of " + d.question.Rows.Name + ", " + plural.Some(all, namesInHint, ", ")
+}
+
 // fitting makes JSON of lists and objects where a text is wanted.
 func fitting(value any, t cty.Type) any {
 	if t != cty.String {
@@ -162,6 +181,9 @@ func fitting(value any, t cty.Type) any {
 
 // fits tells why a value is not of a type.
 func fits(value any, t cty.Type) error {
+	if cell, is := value.(string); is && !t.IsPrimitiveType() {
+		return fmt.Errorf("the text %s is not %s: declare the column as string and take jsondecode() of it, or give the rows as JSON, which has such values", short([]byte(cell)), typeexpr.TypeString(t))
+	}
 	text, err := json.Marshal(value)
 	if err != nil {
 		return err

@@ -78,3 +78,30 @@ func TestOutputsInHashes(t *testing.T) {
 		seen[hash] = name
 	}
 }
+
+// A hash changes with whether provenance is attached, whichever way that is said.
+func TestProvenanceInHashes(t *testing.T) {
+	of := func(attests ...string) [sha256.Size]byte {
+		t.Helper()
+		parsed, err := buildflags.ParseAttests(attests)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := sha256.New()
+		addExports(sum, &plan.Job{Options: build.Options{Attests: parsed.ToMap()}})
+		return [sha256.Size]byte(sum.Sum(nil))
+	}
+	const most, none = "type=provenance,mode=max", "type=provenance,disabled=true"
+	t.Setenv("BUILDX_NO_DEFAULT_ATTESTATIONS", "")
+	byDefault, without, full := of(), of(none), of(most)
+	if byDefault == without || byDefault == full || without == full {
+		t.Errorf("by default %x, without provenance %x, with all of it %x: all have to differ", byDefault, without, full)
+	}
+	t.Setenv("BUILDX_NO_DEFAULT_ATTESTATIONS", "1")
+	if of() != without || of(none) != without {
+		t.Error("without the default, the hash is not that without provenance")
+	}
+	if of(most) != full {
+		t.Error("the default counts where provenance is asked for")
+	}
+}

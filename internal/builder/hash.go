@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"hash"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -163,9 +165,26 @@ func addExports(sum hash.Hash, job *plan.Job) {
 			fmt.Fprintln(sum, "attest", kind, *attrs)
 		}
 	}
+	if !hasProvenance(job) {
+		fmt.Fprintln(sum, "no provenance")
+	}
 	if moment := job.Options.BuildArgs["SOURCE_DATE_EPOCH"]; moment != "" {
 		fmt.Fprintln(sum, "moment", moment)
 	}
+}
+
+// hasProvenance tells whether a builder's provenance is attached to a job's image, as it is
+// where nothing says otherwise.
+func hasProvenance(job *plan.Job) bool {
+	attrs, said := job.Options.Attests["provenance"]
+	return attrs != nil || !said && !NoDefaultProvenance()
+}
+
+// NoDefaultProvenance tells that no provenance is attached to images of which nothing says so
+// (toSolveOpt in buildx's build/opt.go).
+func NoDefaultProvenance() bool {
+	no, _ := strconv.ParseBool(os.Getenv("BUILDX_NO_DEFAULT_ATTESTATIONS")) // buildx tells of one that is neither
+	return no
 }
 
 // packed are the attributes of outputs that make other images of the same build

@@ -28,10 +28,11 @@ func (e *stepError) Unwrap() error { return e.error }
 func ReasonOf(job *plan.Job, err error) ledger.Failure {
 	class, why := Classify(err)
 	f := ledger.Failure{Class: string(class), Why: why, Message: trimmed(err.Error())}
-	f.File, f.Line, f.Step = whereOf(ownerOf(job, err), err)
+	owner := ownerOf(job, err)
+	f.File, f.Line, f.Step = whereOf(owner, err)
 	var step *stepError
 	if errors.As(err, &step) {
-		f.Step, f.Output = cmp.Or(f.Step, step.step), step.output
+		f.Step, f.Output = cmp.Or(f.Step, writtenAs(owner, step.step)), step.output
 	}
 	if code, is := exitOf(err); is {
 		f.ExitCode, f.Message = code, mostTelling(f.Output)
@@ -103,14 +104,31 @@ func whereOf(job *plan.Job, err error) (file string, line int, step string) {
 		for _, r := range s.Ranges {
 			last = max(last, int(r.Start.GetLine()), int(r.End.GetLine()))
 		}
-		return file, first, instruction(text, first, last)
+		return file, first, instruction(asWritten(job, text), first, last)
 	}
 	var located *parser.LocationError
 	if errors.As(err, &located) && len(located.Locations) > 0 && len(located.Locations[0]) > 0 {
 		first, last := located.Locations[0][0], located.Locations[0][len(located.Locations[0])-1]
-		return file, first.Start.Line, instruction(text, first.Start.Line, last.End.Line)
+		return file, first.Start.Line, instruction(asWritten(job, text), first.Start.Line, last.End.Line)
 	}
 	return "", 0, ""
+}
+
+// asWritten is a Dockerfile as the user has it, where steps of a job's were linked by themselves,
+// which keeps lines where they are.
+func asWritten(job *plan.Job, dockerfile []byte) []byte {
+	if job != nil && job.Proved != nil && bytes.Equal(dockerfile, job.Source.Dockerfile()) {
+		return job.Proved.Plain.Source.Dockerfile()
+	}
+	return dockerfile
+}
+
+// writtenAs is a step by what the builder calls it as the job's Dockerfile has it.
+func writtenAs(job *plan.Job, called string) string {
+	if job == nil {
+		return called
+	}
+	return job.Proved.AsWritten(called)
 }
 
 // longestInstruction is how much of an instruction is kept, in bytes.

@@ -169,3 +169,32 @@ func TestPlaceInRemote(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// A step that was linked by itself fails as the Dockerfile has it.
+func TestStepLinkedByItself(t *testing.T) {
+	dir := t.TempDir()
+	const linked = "FROM x\nCOPY --link abs \\\n /all/\n"
+	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte("FROM x\nCOPY abs \\\n /all/\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, err := plan.OfTargets(plan.TargetSpec{Name: "file"}, []plan.Target{{Name: "a", Options: build.Options{BuildArgs: map[string]string{}, Inputs: build.Inputs{ContextPath: dir}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	job, err := plan.Rewritten(p, p.Jobs[0], []byte(linked))
+	if err != nil {
+		t.Fatal(err)
+	}
+	job.Proved = &plan.Proved{Plain: p.Jobs[0], Written: map[string]string{"COPY --link abs /all/": "COPY abs /all/"}}
+	missing := errors.New("failed to solve: lstat /abs: no such file or directory")
+	placed := errdefs.WithSource(missing, &errdefs.Source{
+		Info:   &pb.SourceInfo{Filename: "Dockerfile", Data: []byte(linked)},
+		Ranges: []*pb.Range{{Start: &pb.Position{Line: 2}, End: &pb.Position{Line: 3}}},
+	})
+	for name, err := range map[string]error{"with a place": placed, "without": &stepError{error: missing, step: "COPY --link abs /all/"}} {
+		if got := ReasonOf(job, err).Step; got != "COPY abs /all/" {
+			t.Errorf("%s, the step is %q", name, got)
+		}
+	}
+}

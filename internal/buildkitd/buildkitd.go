@@ -236,7 +236,7 @@ func (d *Daemon) start() error {
 	args := append(d.opt.Command[1:len(d.opt.Command):len(d.opt.Command)], "--config", config)
 	cmd := exec.Command(d.opt.Command[0], args...)
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.Env = append(append(os.Environ(), d.opt.Env...), "TMPDIR="+d.tmp())
+	cmd.Env = append(append(environment(), d.opt.Env...), "TMPDIR="+d.tmp())
 	if d.opt.Relative {
 		cmd.Dir = d.opt.Dir
 	}

@@ -129,7 +129,7 @@ func TestAdviceText(t *testing.T) {
 		all = append(all, f)
 	}
 	text := of(4, 0, all...).Text(asIs)
-	first, rest, _ := strings.Cut(text, "advice: GIT_SHA changes\n  move it\n  costs about 10.0s\n  Dockerfile:1\n  in all 4 jobs\n  --- a\n")
+	first, rest, _ := strings.Cut(text, "advice: GIT_SHA changes\n  move it\n  costs about 10.0s\n  Dockerfile:1\n  in all 4 jobs\n--- a\n")
 	if first != "" || strings.Count(rest, "advice: ") != 2 || !strings.Contains(rest, "and 2 more like these") ||
 		!strings.HasSuffix(rest, "checked 4 jobs: nothing is wrong, 5 hints at what would be cheaper\n") {
 		t.Errorf("%s", text)

@@ -67,7 +67,7 @@ func (r *Report) Wrong(rewrite func(string) string) string {
 			fmt.Fprintf(&b, "  %s\n", r.jobsOf(f))
 		}
 		if f.Cost != nil && f.Cost.Patch != "" {
-			fmt.Fprintf(&b, "  %s\n", indented(f.Cost.Patch))
+			b.WriteString(visible.Patch(f.Cost.Patch))
 		}
 	}
 	if more > 0 {

@@ -2,12 +2,11 @@ package cli
 
 import (
 	"fmt"
-	"os"
-	"strconv"
 
 	"github.com/spf13/pflag"
 
 	"github.com/stoker-build/stoker/internal/assemble"
+	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/run"
 )
 
@@ -26,6 +25,5 @@ func (o assembleOptions) check() error {
 }
 
 func (o assembleOptions) options() run.AssembleOptions {
-	noDefault, _ := strconv.ParseBool(os.Getenv("BUILDX_NO_DEFAULT_ATTESTATIONS")) // buildx tells of one that is neither
-	return run.AssembleOptions{Mode: assemble.Mode(o.mode), Attests: assemble.Attests{NoDefault: noDefault}}
+	return run.AssembleOptions{Mode: assemble.Mode(o.mode), Attests: assemble.Attests{NoDefault: builder.NoDefaultProvenance()}}
 }

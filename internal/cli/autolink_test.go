@@ -83,6 +83,7 @@ var linkCases = map[string]struct {
 	"documents":  {"FROM BASE\nCOPY <<EOF /d1/text\nCOPY a b\nEOF\ncopy --exclude=*.md dir /d2/\nCOPY --parents dir/./sub/x.txt /d3/\nCOPY --chmod=700 a.txt /d4", map[string]string{"/d1/text": "", "/d2/": "", "/d3/": "", "/d4": "--chmod"}},
 	"two":        {"FROM BASE\nCOPY --chown=9 a.txt /p/1\nCOPY a.txt /p/2\nCOPY --chown=9 a.txt b.txt /p/", map[string]string{"/p/1": "", "/p/2": "belongs to 9:9", "b.txt /p/": ""}},
 	"already":    {"FROM BASE\nCOPY --link a.txt /tmp/linked\nCOPY a.txt /tmp/q", map[string]string{"/tmp/q": ""}},
+	"asked":      {"FROM BASE\nCOPY --link=false a.txt /q1\nCOPY a.txt /q2", map[string]string{"/q1": "--link=false", "/q2": ""}},
 	"syntax":     {"# syntax=docker/dockerfile:1.7\nFROM BASE\nCOPY --chown=agent:crew dir /f1", map[string]string{"/f1": ""}},
 	"left-out":   {"FROM BASE\nCOPY --exclude=read.md dir /held/\nCOPY a.txt /held/read.md", map[string]string{"--exclude=read.md dir /held/": "directory, and a file", "a.txt /held/read.md": "not known"}},
 	"readmitted": {"FROM BASE\nCOPY --exclude=sub --exclude=!sub/x.txt dir /app/", map[string]string{"--exclude=!sub/x.txt dir /app/": "not known what is copied"}},

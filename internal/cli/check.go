@@ -171,6 +171,7 @@ func (o buildOptions) examine(ctx context.Context, p *plan.Plan, b *builder.Buil
 			o.askRegistries(&options, client)
 			options.Registries.Tags = nil // these jobs' are known not to be there
 			o.askBuilder(&options, b)
+			options.Link = o.linker(p, b, client)
 			return run.Forecast(ctx, options, nil, ledger.Pace{})
 		}
 	}

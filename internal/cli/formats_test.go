@@ -95,7 +95,8 @@ func readCSV(text string) (built, skipped, failed int, err error) {
 	}
 	count := map[string]int{}
 	for _, line := range lines[1:] {
-		count[line[1]]++
+		status, _, _ := strings.Cut(line[1], "_") // why one is skipped follows
+		count[status]++
 	}
 	return count["built"], count["skipped"], count["failed"], nil
 }
@@ -146,7 +147,7 @@ func readPage(text string) (built, skipped, failed int, err error) {
 			words = append(words, strings.Fields(node.Data)...)
 		}
 	}
-	return readCounts(`(?s)images are there.* (\d+) built (\d+) there before (\d+) failed `)(strings.Join(words, " "))
+	return readCounts(`(?s)images are there.* built (\d+) there before (\d+) failed (\d+) `)(strings.Join(words, " "))
 }
 
 // readTrace reads the jobs of a trace.
@@ -160,13 +161,14 @@ func readTrace(text string) (built, skipped, failed int, err error) {
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
 		return 0, 0, 0, err
 	}
-	count := map[any]int{}
+	count := map[string]int{}
 	for _, e := range r.Events {
 		if e.Ph == "" {
 			err = fmt.Errorf("an event %+v", e)
 		}
 		if e.Cat == "job" {
-			count[e.Args["status"]]++
+			status, _, _ := strings.Cut(fmt.Sprint(e.Args["status"]), "_") // why one is skipped follows
+			count[status]++
 		}
 	}
 	return count["built"], count["skipped"], count["failed"], err

@@ -124,15 +124,15 @@ func (w *workbench) checkTime(s ledger.Summary, status show.Status, r report.Rep
 // checkWords makes sure that what people read has the numbers of the record.
 func (w *workbench) checkWords(s ledger.Summary, plain string) {
 	w.t.Helper()
-	reclaimed, pull, peak := bytesize.Text(s.Prune.ReclaimedBytes), bytesize.Text(s.ForecastPullBytes), bytesize.Text(s.Cache.PeakBytes)+" of cache at most"
+	reclaimed, pull, peak := bytesize.Text(s.Prune.ReclaimedBytes), bytesize.Text(s.ForecastPullBytes), "cache at most "+bytesize.Text(s.Cache.PeakBytes)
 	if s.Space != nil && s.Space.PeakBytes > 0 {
-		peak = bytesize.Text(s.Space.PeakBytes) + " at most, of "
+		peak = "at most, of " + bytesize.Text(s.Space.HighBytes) + " " + bytesize.Text(s.Space.PeakBytes)
 	}
 	page := wordsOf(w.t, w.read("out/report.html"))
 	took := (time.Duration(s.WallClockSeconds * float64(time.Second))).Round(time.Second)
 	for where, wants := range map[string][]string{
-		page: {fmt.Sprintf("%d of %d images are there", s.Built+s.Skipped, s.Total), fmt.Sprintf(" %d built %d there before %d failed ", s.Built, s.Skipped, s.Failed),
-			reclaimed + " of cache swept ", pull + " to pull", peak},
+		page: {fmt.Sprintf("%d of %d images are there", s.Built+s.Skipped, s.Total), fmt.Sprintf(" built %d there before %d failed %d ", s.Built, s.Skipped, s.Failed),
+			" reclaimed " + reclaimed, " to pull " + pull, peak},
 		plain: {fmt.Sprintf("%d of %d images built", s.Built, s.Total), fmt.Sprintf("%d failed", s.Failed), fmt.Sprintf("%d jobs retried", s.Retried), reclaimed + " reclaimed"},
 		w.read("out/summary.md"): {fmt.Sprintf("| Built | %d |", s.Built), fmt.Sprintf("| Skipped | %d |", s.Skipped), fmt.Sprintf("| Failed | %d |", s.Failed), fmt.Sprintf("| Retried | %d |", s.Retried),
 			fmt.Sprintf("| %s of %s dead |", reclaimed, bytesize.Text(s.Prune.DeadBytes)), ", " + bytesize.Text(s.Cache.PeakBytes) + ", ",

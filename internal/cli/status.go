@@ -94,7 +94,7 @@ func runStatus(dir, format string, streams Streams) error {
 		return writeJSON(streams.Out, status)
 	}
 	width := show.Width(streams.Out)
-	_, err = io.WriteString(streams.Out, status.Text(width, width > 0 && os.Getenv("NO_COLOR") == ""))
+	_, err = io.WriteString(streams.Out, status.Text(width, width > 0 && show.InColor(os.Getenv)))
 	return err
 }
 
@@ -108,8 +108,7 @@ func statusIn(dir string) (show.Status, error) {
 		return show.Status{}, err
 	}
 	defer events.Close()
-	host, _ := os.Hostname()
-	return show.StatusOf(record, events, host, time.Now())
+	return show.StatusOf(record, events, time.Now())
 }
 
 // serveStatus serves the page of the run in a directory until ctx is done.

@@ -234,16 +234,26 @@ func list(names []string) string { return plural.Some(names, most, ", ") }
 // mostAgain is how many lines a summary tells of.
 const mostAgain = 3
 
-// Again are the lines that took the longest of those whose steps were run for a reason that
-// people may not expect: a variable, a file or a base image that changed.
-func Again(lines []Line) (all []ledger.RanAgain) {
-	for _, l := range lines {
+// Again are the lines that took the longest of those whose steps were run again, in this run
+// or since an earlier one, for a reason that people may not expect: a variable, a file or a
+// base image that changed.
+func Again(now, earlier []ledger.Step) []ledger.RanAgain {
+	var all []ledger.RanAgain
+	for _, l := range Run(now, earlier) {
 		at := slices.IndexFunc(l.Reasons, func(r Reason) bool { return r.Kind == Variable || r.Kind == File || r.Kind == Base })
-		if at < 0 || len(all) == mostAgain {
+		if at < 0 {
 			continue
 		}
-		all = append(all, ledger.RanAgain{File: l.File, Line: l.Line, Text: l.Text, Ran: l.Ran, Cached: l.Cached, Seconds: l.Seconds, Bytes: l.Bytes,
-			Why: l.Reasons[at].Told(l.File)})
+		one := ledger.RanAgain{File: l.File, Line: l.Line, Text: l.Text, Ran: l.Ran, Cached: l.Cached, Seconds: l.Seconds, Bytes: l.Bytes, Why: l.Reasons[at].Told(l.File)}
+		// A builder may call a line by what its variables stand for.
+		same := slices.IndexFunc(all, func(r ledger.RanAgain) bool { return r.File == one.File && r.Line == one.Line && r.Why == one.Why })
+		if same < 0 {
+			all = append(all, one)
+		} else {
+			all[same].Add(one)
+		}
 	}
-	return all
+	all = slices.DeleteFunc(all, func(r ledger.RanAgain) bool { return r.Ran < 2 && len(earlier) == 0 })
+	slices.SortStableFunc(all, func(a, b ledger.RanAgain) int { return cmp.Compare(b.Seconds, a.Seconds) })
+	return all[:min(len(all), mostAgain)]
 }

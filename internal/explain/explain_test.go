@@ -55,6 +55,14 @@ func linked(as, laid string) []ledger.Step {
 	return append(steps, upon)
 }
 
+// below has the steps from one on stand some lines further down, as behind comments.
+func below(steps []ledger.Step, from, lines int) []ledger.Step {
+	for i := range steps[from:] {
+		steps[from+i].Line += lines
+	}
+	return steps
+}
+
 // called has the last step be called by what its variables stand for.
 func called(steps []ledger.Step, text string) []ledger.Step {
 	steps[len(steps)-1].Text = text
@@ -72,6 +80,31 @@ func cached(steps []ledger.Step) []ledger.Step {
 		steps[i].Ran, steps[i].Cached = 0, 1
 	}
 	return steps
+}
+
+// What ran but once in a run before which there was none did not run again, and what a builder
+// calls by its variables is one line.
+func TestAgain(t *testing.T) {
+	job := func(n string) []ledger.Step {
+		return called(dockerfile("python:3", "sha256:1", "apt", "pip N="+n), "RUN pip "+n)
+	}
+	for name, tt := range map[string]struct {
+		now, earlier []ledger.Step
+		want         string
+	}{
+		"two jobs":       {of(job("1"), job("2")), nil, ""},
+		"four jobs":      {of(job("1"), job("2"), job("3"), job("4")), nil, "Dockerfile:3 ran 3 times: ARG or ENV N changed (since line 3)"},
+		"another run":    {job("2"), job("1"), "Dockerfile:3 ran 1 time: ARG or ENV N changed (since line 3)"},
+		"the same again": {job("1"), job("1"), ""},
+	} {
+		var got []string
+		for _, r := range Again(tt.now, tt.earlier) {
+			got = append(got, r.String())
+		}
+		if strings.Join(got, "; ") != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
 }
 
 func TestRun(t *testing.T) {
@@ -109,6 +142,19 @@ func TestRun(t *testing.T) {
 			2: 1 step: the same step as in the earlier run: its result was not in the cache any more, or is on another builder
 			3: 1 step: a step was put in, left out or moved (since line 3)
 			4: 1 step: a step was put in, left out or moved (since line 3)`},
+		"a line below comments": {below(dockerfile("python:3", "sha256:1", "apt", "new", "pip", "make"), 2, 1), dockerfile("python:3", "sha256:1", "apt", "old", "pip", "make"), `
+			2: 1 step: the same step as in the earlier run: its result was not in the cache any more, or is on another builder
+			4: 1 step: the line itself changed (since line 4)
+			5: 1 step: the line itself changed (since line 4)
+			6: 1 step: the line itself changed (since line 4)`},
+		"the first line below comments": {below(dockerfile("python:3", "sha256:1", "new", "pip"), 1, 5), dockerfile("python:3", "sha256:1", "old", "pip"), `
+			7: 1 step: the line itself changed (since line 7)
+			8: 1 step: the line itself changed (since line 7)`},
+		"a line of another target": {dockerfile("python:3", "sha256:1", "apt", "pip", "new", "make"), dockerfile("python:3", "sha256:1", "apt", "pip", "old", "make")[:4], `
+			2: 1 step: the same step as in the earlier run: its result was not in the cache any more, or is on another builder
+			3: 1 step: the same step as in the earlier run: its result was not in the cache any more, or is on another builder
+			4: 1 step: the line itself changed (since line 4)
+			5: 1 step: the earlier run had no step like it`},
 		"a line less": {dockerfile("python:3", "sha256:1", "b", "c"), dockerfile("python:3", "sha256:1", "a", "b", "c"), `
 			2: 1 step: a step was put in, left out or moved (since line 2)
 			3: 1 step: a step was put in, left out or moved (since line 2)`},

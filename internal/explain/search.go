@@ -24,9 +24,11 @@ type place struct {
 	file string
 	line int
 	text string
+	// order is the line's number among those of the file that have steps.
+	order int
 }
 
-func placeOf(s *ledger.Step) place { return place{s.File, s.Line, textOf(s)} }
+func placeOf(s *ledger.Step) place { return place{file: s.File, line: s.Line, text: textOf(s)} }
 
 // laid begins what the builder calls a step that lays a linked one upon an image.
 const laid = "LINK "
@@ -52,11 +54,13 @@ type run struct {
 	byID  map[string]int
 	keys  []key
 	byKey map[key]int
-	like  map[spot][]int // by place, upon what they are made from first, or upon anything
+	lines map[string][]int // with steps, by file, in order
+	like  map[spot][]int   // by place, upon what they are made from first, or upon anything
 }
 
 func newRun(steps []ledger.Step) *run {
-	r := &run{steps: steps, byID: make(map[string]int, len(steps)), keys: make([]key, len(steps)), byKey: make(map[key]int, len(steps)), like: map[spot][]int{}}
+	r := &run{steps: steps, byID: make(map[string]int, len(steps)), keys: make([]key, len(steps)), byKey: make(map[key]int, len(steps)),
+		lines: linesOf(steps), like: map[spot][]int{}}
 	for i := range steps {
 		s := &steps[i]
 		r.byID[s.ID] = i
@@ -64,7 +68,7 @@ func newRun(steps []ledger.Step) *run {
 		if _, known := r.byKey[r.keys[i]]; !known {
 			r.byKey[r.keys[i]] = i
 		}
-		for _, p := range places(s) {
+		for _, p := range slices.Concat(r.places(s)...) {
 			r.like[spot{place: p}] = append(r.like[spot{place: p}], i)
 			at := spot{p, first(s)}
 			r.like[at] = append(r.like[at], i)
@@ -73,13 +77,30 @@ func newRun(steps []ledger.Step) *run {
 	return r
 }
 
-// places are those at which a step is looked for, the best first: with the same text,
-// wherever it stands, and else where it stands. Of base images it is the name.
-func places(s *ledger.Step) []place {
-	if s.Line == 0 {
-		return []place{{text: string(s.Kind) + s.Text}, {text: string(s.Kind)}}
+// linesOf are the lines of files that have steps, in order.
+func linesOf(steps []ledger.Step) map[string][]int {
+	lines := map[string][]int{}
+	for i := range steps {
+		if s := &steps[i]; s.Line > 0 {
+			lines[s.File] = append(lines[s.File], s.Line)
+		}
 	}
-	return []place{{file: s.File, text: textOf(s)}, {file: s.File, line: s.Line}}
+	for file, all := range lines {
+		slices.Sort(all)
+		lines[file] = slices.Compact(all)
+	}
+	return lines
+}
+
+// places are those at which a step is looked for, the best first: with the same text,
+// wherever it stands, and else where it stands, which comments above it leave in the order of
+// the steps, and another target in the line. Of base images it is the name.
+func (r *run) places(s *ledger.Step) [][]place {
+	if s.Line == 0 {
+		return [][]place{{{text: string(s.Kind) + s.Text}}, {{text: string(s.Kind)}}}
+	}
+	before, _ := slices.BinarySearch(r.lines[s.File], s.Line)
+	return [][]place{{{file: s.File, text: textOf(s)}}, {{file: s.File, order: before + 1}, {file: s.File, line: s.Line}}}
 }
 
 // first is what a step is made from first; empty for nothing.
@@ -206,17 +227,20 @@ func (s *search) find(i int) int {
 	}
 	step := &s.now.steps[i]
 	upon := s.upon(step)
-	for _, p := range places(step) {
-		for _, at := range []spot{{p, upon}, {place: p}} {
-			if at.on == "" && upon == "" {
+	all := s.now.places(step)
+	for _, alike := range all {
+		for _, on := range []string{upon, ""} {
+			if on == "" && upon == "" {
 				continue
 			}
-			if found := s.closest(i, s.pool.like[at]); found != none {
-				return found
+			for _, p := range alike {
+				if found := s.closest(i, s.pool.like[spot{p, on}]); found != none {
+					return found
+				}
 			}
 		}
 	}
-	return s.closest(i, s.pool.like[spot{place: places(step)[0]}])
+	return s.closest(i, s.pool.like[spot{place: all[0][0]}])
 }
 
 // upon is what the nearest step would be made from; empty for something that is not known.

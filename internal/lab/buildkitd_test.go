@@ -291,3 +291,19 @@ func processesUnder(t *testing.T, dir string) []string {
 	}
 	return pids
 }
+
+// BuildKit ends at values of OpenTelemetry's variables that it does not know; a run goes on
+// without its spans.
+func TestOpenTelemetryEndsNoDaemon(t *testing.T) {
+	for _, env := range []string{
+		"OTEL_TRACES_EXPORTER=console", "OTEL_TRACES_EXPORTER=otlp,console", "OTEL_METRICS_EXPORTER=prometheus",
+		"OTEL_EXPORTER_OTLP_PROTOCOL=http/json", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/json", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL=http/json",
+	} {
+		t.Run(env, func(t *testing.T) {
+			name, value, _ := strings.Cut(env, "=")
+			t.Setenv(name, value)
+			t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+			labtest.Buildkitd(t) // fails the test where it does not answer
+		})
+	}
+}

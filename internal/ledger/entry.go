@@ -27,6 +27,8 @@ func (s Status) Made() bool { return s == Built || s == Skipped }
 const (
 	TagExists        = "remote_exists"
 	DependencyFailed = "dependency_failed"
+	// CutShortExists is TagExists of a job that an earlier run has begun and not ended.
+	CutShortExists = "remote_exists_cut_short"
 )
 
 // Entry is one line of manifest.jsonl: one finished job. Field names that other
@@ -108,6 +110,14 @@ func (e Entry) FailedJob() FailedJob {
 		Name: e.Name, BaseImage: e.BaseImage, Error: deref(e.Error),
 		AttemptCount: e.AttemptCount, Failure: e.Cause(), LogPath: deref(e.LogPath),
 	}
+}
+
+// End is when the job ended, of which was told at a time.
+func (e Entry) End(told time.Time) time.Time {
+	if e.FinishedAt.IsZero() || e.FinishedAt.After(told) {
+		return told
+	}
+	return e.FinishedAt.Time
 }
 
 // Timings are what BuildKit's own progress told of an attempt: the seconds of

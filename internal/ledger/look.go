@@ -25,6 +25,8 @@ type Record struct {
 	Summary *Summary
 	// Writing tells that a process holds the directory.
 	Writing bool
+	// Here tells that it was this machine's, or that nobody knows whose: no other can write.
+	Here bool
 	// DiskFull tells that nothing can be added to the record now.
 	DiskFull bool
 }
@@ -53,6 +55,8 @@ func Look(dir string) (Record, error) {
 	} else if err != nil {
 		return r, err
 	}
+	host, _ := os.Hostname()
+	r.Here = r.Run.Host == "" || r.Run.Host == host
 	if st, err := disk.GetDiskStat(dir); err == nil {
 		r.DiskFull = st.Available < leastFree
 	}

@@ -74,7 +74,7 @@ func TestLook(t *testing.T) {
 
 	r := look(t, dir)
 	host, _ := os.Hostname()
-	if !r.Writing || r.Summary != nil || names(r.Entries) != "a:built" || r.Run.PID != os.Getpid() || r.Run.Host != host || r.Run.ResumeCommand != "stoker build --resume" {
+	if !r.Writing || !r.Here || r.Summary != nil || names(r.Entries) != "a:built" || r.Run.PID != os.Getpid() || r.Run.Host != host || r.Run.ResumeCommand != "stoker build --resume" {
 		t.Errorf("while it runs: %+v", r)
 	}
 	if err := l.Close(); err != nil {

@@ -25,6 +25,9 @@ func (s Summary) Markdown(links bool, drawing string) string {
 	if text := s.TagsExist(); text != "" {
 		fmt.Fprintf(&b, "%s\n\n", strings.NewReplacer("--force", "`--force`", "{{.GraphHash}}", "`{{.GraphHash}}`").Replace(text))
 	}
+	if text := s.PushedBefore(); text != "" {
+		fmt.Fprintf(&b, "%s\n\n", text)
+	}
 	b.WriteString("| | |\n| --- | ---: |\n")
 	row := func(name, value string) { fmt.Fprintf(&b, "| %s | %s |\n", name, value) }
 	_, built, skipped := s.Own()
@@ -56,7 +59,7 @@ func (s Summary) Markdown(links bool, drawing string) string {
 		row("Images per hour", fmt.Sprintf("%.0f", s.ImagesPerHour))
 	}
 	if p := s.Prune; p != nil {
-		row("Reclaimed in "+plural.Of(p.RemovingSweeps, "sweep"), fmt.Sprintf("%s of %s dead", size(p.ReclaimedBytes), size(p.DeadBytes)))
+		row("Reclaimed in "+p.Removing(), fmt.Sprintf("%s of %s dead", size(p.ReclaimedBytes), size(p.DeadBytes)))
 		row("Cache at start, peak, end", s.Cache.text())
 	}
 	if sp := s.Space; s.SpaceWasTight() {

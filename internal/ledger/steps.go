@@ -101,6 +101,16 @@ type RanAgain struct {
 	Why     string  `json:"why"`
 }
 
+// Add adds what else was run of the line for the same reason.
+func (r *RanAgain) Add(other RanAgain) {
+	r.Ran, r.Cached, r.Seconds = r.Ran+other.Ran, r.Cached+other.Cached, r.Seconds+other.Seconds
+	if r.Bytes != nil && other.Bytes != nil {
+		r.Bytes = new(*r.Bytes + *other.Bytes)
+	} else {
+		r.Bytes = nil
+	}
+}
+
 // String says how often, and why.
 func (r RanAgain) String() string {
 	return fmt.Sprintf("%s:%d ran %s: %s", r.File, r.Line, plural.Of(r.Ran, "time"), r.Why)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/stoker-build/stoker/internal/plural"
 )
 
 // Summary is the totals of a run, as summary.json holds them. Durations are in
@@ -25,6 +27,9 @@ type Summary struct {
 	// finished, with which this one went on.
 	KeptBuilt   int `json:"kept_built,omitempty"`
 	KeptSkipped int `json:"kept_skipped,omitempty"`
+	// CutShortExist are those of Skipped of this run that an earlier one had begun and not
+	// ended.
+	CutShortExist int `json:"cut_short_exist,omitempty"`
 	// Assembled are those of Built of this run that were put together in their registry,
 	// without a builder.
 	Assembled int `json:"assembled,omitempty"`
@@ -105,22 +110,6 @@ func (s Summary) Own() (total, built, skipped int) {
 	return s.Total - s.Kept(), s.Built - s.KeptBuilt, s.Skipped - s.KeptSkipped
 }
 
-// TagsExist says that jobs were skipped since their tags exist, which nobody sees who
-// has changed the Dockerfile since, and what to do then; empty where none was.
-func (s Summary) TagsExist() string {
-	apart := "; {{.GraphHash}} in a tag tells versions apart"
-	if s.TagsHashed {
-		apart = ""
-	}
-	switch n := s.SkipReasons[TagExists] - s.KeptSkipped; {
-	case n > 1:
-		return fmt.Sprintf("%d tags exist already: --force builds them again%s", n, apart)
-	case n == 1:
-		return "1 tag exists already: --force builds it again" + apart
-	}
-	return ""
-}
-
 // Space sets what was forecast of the space that a run takes beside what it
 // took. Sizes are in bytes and include what was used before.
 type Space struct {
@@ -178,6 +167,14 @@ type Prune struct {
 	Failures            []string `json:"failures,omitempty"`
 }
 
+// Removing says how many of the sweeps removed something: some look in vain.
+func (p Prune) Removing() string {
+	if p.RemovingSweeps < p.Sweeps {
+		return fmt.Sprintf("%d of %s", p.RemovingSweeps, plural.Of(p.Sweeps, "sweep"))
+	}
+	return plural.Of(p.RemovingSweeps, "sweep")
+}
+
 // Left is what was dead at the end and is still there.
 type Left struct {
 	LeftRecords int   `json:"left_records"`
@@ -230,12 +227,8 @@ func Summarize(entries []Entry, planned int, started, finished time.Time) Summar
 	}
 	s.WallClockSeconds = seconds(finished.Sub(started))
 	var durations []float64
-	var building span
 	for _, e := range entries {
 		kept := e.Time.Before(started)
-		if !kept && (e.Status == Built || e.Status == Failed) {
-			building.add(e.StartedAt.Time, e.FinishedAt.Time)
-		}
 		if !kept {
 			s.CumulativeSeconds += e.DurationSeconds
 			s.addPhases(e.Phases)
@@ -261,6 +254,8 @@ func Summarize(entries []Entry, planned int, started, finished time.Time) Summar
 			s.Skipped++
 			if kept {
 				s.KeptSkipped++
+			} else if deref(e.SkipReason) == CutShortExists {
+				s.CutShortExist++
 			}
 			if s.SkipReasons == nil {
 				s.SkipReasons = map[string]int{}
@@ -276,29 +271,13 @@ func Summarize(entries []Entry, planned int, started, finished time.Time) Summar
 	s.SkippedDependency = s.FailedDependencies.Jobs()
 	s.Slowest = s.Slowest[:min(len(s.Slowest), slowestCount)]
 	s.AverageSeconds, s.MedianSeconds, s.MaxSeconds = spread(durations)
-	if hours := building.length().Hours(); hours > 0 {
-		s.ImagesPerHour = round3(float64(s.Built-s.KeptBuilt) / hours)
-	}
+	s.ImagesPerHour = ImagesPerHour(BuildingOf(entries, started))
 	s.CumulativeSeconds = round3(s.CumulativeSeconds)
 	if s.Phases != nil {
 		s.Phases.Round()
 	}
 	return s
 }
-
-// span is the time from the first start of some jobs to their last end.
-type span struct{ from, to time.Time }
-
-func (s *span) add(from, to time.Time) {
-	if s.from.IsZero() || from.Before(s.from) {
-		s.from = from
-	}
-	if to.After(s.to) {
-		s.to = to
-	}
-}
-
-func (s span) length() time.Duration { return s.to.Sub(s.from) }
 
 // spread returns the mean, the median and the largest of some values; zeros for
 // none.

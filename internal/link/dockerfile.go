@@ -61,10 +61,10 @@ func runIn(stages []instructions.Stage, i int) bool {
 // nothing is linked.
 func (d *Dockerfile) Runs() bool { return d.runs }
 
-// Copies are the lines of the last stage in which a COPY or ADD begins that is not linked.
+// Copies are the lines of the last stage in which a COPY or ADD begins that may be linked.
 func (d *Dockerfile) Copies() (lines []int) {
 	for _, n := range d.nodes {
-		if d.inLast(n.StartLine) && d.copies(n.StartLine) && !slices.Contains(n.Flags, "--link") {
+		if d.inLast(n.StartLine) && d.copies(n.StartLine) && !saysLink(n) {
 			lines = append(lines, n.StartLine)
 		}
 	}
@@ -95,6 +95,14 @@ func (d *Dockerfile) node(line int) *parser.Node {
 func (d *Dockerfile) copies(line int) bool {
 	n := d.node(line)
 	return n != nil && (strings.EqualFold(n.Value, command.Copy) || strings.EqualFold(n.Value, command.Add))
+}
+
+// saysLink tells whether an instruction says itself if it is linked.
+func saysLink(n *parser.Node) bool {
+	return slices.ContainsFunc(n.Flags, func(flag string) bool {
+		name, _, _ := strings.Cut(flag, "=")
+		return name == "--link"
+	})
 }
 
 // Text is the instruction that begins at a line, as one.

@@ -131,6 +131,8 @@ func (s *Step) keeps(d *Dockerfile) string {
 		return "the base image's ONBUILD copies something here"
 	case !d.inLast(s.Line):
 		return "it stands in another stage"
+	case saysLink(d.node(s.Line)):
+		return "the Dockerfile asks for that (--link=false)"
 	}
 	for _, a := range s.actions {
 		if a.mode {

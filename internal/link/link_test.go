@@ -210,8 +210,11 @@ func TestStages(t *testing.T) {
 	if got := whys(t, "FROM base AS one\nCOPY file /1\nFROM one\nCOPY file /2\n", tree()); got[0] != "it stands in another stage" || got[1] != "" {
 		t.Errorf("not linked since %q", got)
 	}
+	if got := whys(t, "FROM base\nCOPY file /1\nCOPY --link=false file /2\nCOPY file /3\n", tree()); got[0] != "" || got[1] != "the Dockerfile asks for that (--link=false)" || got[2] != "" {
+		t.Errorf("not linked since %q", got)
+	}
 	for text, want := range map[string]bool{"FROM base\nRUN true": true, "FROM base AS one\nRUN true\nFROM one AS two\nFROM two": true,
-		"FROM base AS one\nRUN true\nFROM base\nONBUILD RUN true\nCOPY --from=one a b\nCOPY --link a c": false} {
+		"FROM base AS one\nRUN true\nFROM base\nONBUILD RUN true\nCOPY --from=one a b\nCOPY --link a c\nCOPY --link=true a d\nADD --link=False a e": false} {
 		d, err := link.Parse([]byte(text), "")
 		if err != nil || d.Runs() != want {
 			t.Errorf("%q: runs %t (%v)", text, !want, err)

@@ -7,8 +7,12 @@ import (
 	"strings"
 )
 
-// cookie keeps the token, so that it need not stay in the address.
-const cookie = "stoker-token"
+// cookie is what keeps the token, so that it need not stay in the address. Browsers send it
+// to all ports of a host, of which each may have a page.
+func (s *Server) cookie() string {
+	_, port, _ := net.SplitHostPort(s.at.String())
+	return "stoker-token-" + port
+}
 
 // allowed tells whether the page is shown to who asks. Where there is no token, a name that
 // is not this machine's is refused: a page from elsewhere could have it point here.
@@ -26,10 +30,10 @@ func (s *Server) allowed(w http.ResponseWriter, r *http.Request) bool {
 	}
 	same := func(token string) bool { return subtle.ConstantTimeCompare([]byte(token), []byte(s.token)) == 1 }
 	if same(r.URL.Query().Get("token")) {
-		http.SetCookie(w, &http.Cookie{Name: cookie, Value: s.token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+		http.SetCookie(w, &http.Cookie{Name: s.cookie(), Value: s.token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
 		return true
 	}
-	if c, err := r.Cookie(cookie); err == nil && same(c.Value) {
+	if c, err := r.Cookie(s.cookie()); err == nil && same(c.Value) {
 		return true
 	}
 	if scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") && same(token) {

@@ -136,8 +136,20 @@ func TestFollowingAnotherProcess(t *testing.T) {
 
 	// One that is killed goes on no more; who goes on with it is followed.
 	w.close()
-	shows(t, run, ">unknown<")
+	shows(t, run, ">killed<")
 	shows(t, run, "No job is at work")
+	numbers, err := run.metrics.Text()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`stoker_jobs{state="running"} 0`, `stoker_jobs{state="waiting"} 0`, `stoker_jobs{state="unfinished"} 1`} {
+		if !strings.Contains(string(numbers), want+"\n") {
+			t.Errorf("its numbers lack %s", want)
+		}
+	}
+	if strings.Contains(string(numbers), "stoker_node_up{") {
+		t.Error("its nodes are said to be up or down")
+	}
 	before := run.name()
 	w = begun(t, dir, ledger.Resume, "a", "b")
 	w.end("a", ledger.Built)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -139,6 +140,20 @@ func TestLog(t *testing.T) {
 	if _, text, head := log("a", 100); text != "one\ntwo\n" || head.Get("Stoker-From") != "0" {
 		t.Errorf("a shorter log: %q %v", text, head)
 	}
+	// Another attempt's log is not read on where the earlier one was.
+	later := filepath.Join(dir, "logs", "a", "attempt-2.log")
+	if err := os.WriteFile(later, []byte("three\nfour\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	run.Apply(time.Now(), journal.AttemptStarted{Job: "a", Attempt: 2, Log: "elsewhere/logs/a/attempt-2.log"})
+	for of, want := range map[string]string{"attempt-1.log": "three\nfour\n", "attempt-2.log": "four\n"} {
+		if _, text, head := get(t, s.URL()+"log?job=a&from=6&of="+of); text != want || head.Get("Stoker-Log") != "attempt-2.log" {
+			t.Errorf("who has read %s gets %q %v", of, text, head)
+		}
+	}
+	if err := os.Remove(later); err != nil {
+		t.Fatal(err)
+	}
 	// What is no log of the run is not shown, whatever its events say.
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte("secret"), 0o600); err != nil {
@@ -228,7 +243,32 @@ func TestWhoMayLook(t *testing.T) {
 	}
 	answer.Body.Close()
 	if answer.StatusCode != http.StatusOK || len(answer.Cookies()) != 1 {
-		t.Errorf("with the token: %d, %v", answer.StatusCode, answer.Cookies())
+		t.Fatalf("with the token: %d, %v", answer.StatusCode, answer.Cookies())
+	}
+
+	// A browser that looks at another run of the host, too, may look at both.
+	other, err := Serve("0.0.0.0:0", run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	jar, _ := cookiejar.New(nil) // which never fails
+	browser := http.Client{Jar: jar}
+	for _, path := range []string{"/?token=", "/"} {
+		for _, s := range []*Server{open, other} {
+			address := "http://" + addressOf(s) + path
+			if path != "/" {
+				address += s.token
+			}
+			answer, err := browser.Get(address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer.Body.Close()
+			if answer.StatusCode != http.StatusOK {
+				t.Errorf("%s of two pages: %d", address, answer.StatusCode)
+			}
+		}
 	}
 }
 

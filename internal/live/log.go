@@ -5,11 +5,13 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strconv"
 )
 
 // serveLog sends a part of the log of a job's last attempt: from the byte that is asked for,
-// or its end where there is much more.
+// or its end where there is much more. From the beginning where another log is read on than
+// this attempt's.
 func (s *Server) serveLog(w http.ResponseWriter, r *http.Request) {
 	job := r.URL.Query().Get("job")
 	f, err := s.run.openLog(job)
@@ -19,19 +21,24 @@ func (s *Server) serveLog(w http.ResponseWriter, r *http.Request) {
 	}
 	defer f.Close()
 	from, _ := strconv.ParseInt(r.URL.Query().Get("from"), 10, 64)
+	name := filepath.Base(f.Name())
+	if of := r.URL.Query().Get("of"); of != "" && of != name {
+		from = 0
+	}
 	part, from, err := readPart(f, from)
 	if err != nil {
 		http.Error(w, "the log cannot be read", http.StatusNotFound)
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Stoker-Log", name)
 	w.Header().Set("Stoker-From", strconv.FormatInt(from, 10))
 	w.Header().Set("Stoker-To", strconv.FormatInt(from+int64(len(part)), 10))
 	answer(w, part)
 }
 
 // readPart reads a file from a byte on, or from where at most mostLog bytes are left. It
-// begins anew where the file is shorter: that is another attempt's.
+// begins anew where the file is shorter than that.
 func readPart(f *os.File, from int64) (part []byte, at int64, err error) {
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {

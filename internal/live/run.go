@@ -111,10 +111,14 @@ func (r *Run) over(s *ledger.Summary) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.changes++
-	r.record.Writing, r.ended = false, true
 	if s != nil {
 		r.record.Summary = s
 	}
+	if !r.ended { // whose numbers then are those of its end
+		left := ledger.Summary{Unfinished: r.record.Run.JobCount - len(r.record.Entries)}
+		r.metrics.Apply(r.events.Latest, journal.RunFinished{Summary: left})
+	}
+	r.record.Writing, r.ended = false, true
 }
 
 // changed is how many events there were, and whether the run has ended.

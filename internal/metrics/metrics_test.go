@@ -98,7 +98,7 @@ func TestNumbers(t *testing.T) {
 		}, map[string]string{
 			`stoker_jobs{state="running"}`: "0", `stoker_jobs{state="waiting"}`: "0", `stoker_jobs{state="unfinished"}`: "8", `stoker_run_stopping`: "1",
 			`stoker_run_end_time_seconds`: "1.767323049e+09", `stoker_run_latest_event_time_seconds`: "1.767323049e+09", `stoker_forecast_pull_bytes`: "77",
-			`stoker_jobs_waiting{node="one",reason="space"}`: absent, `stoker_node_jobs_running{node="one"}`: absent,
+			`stoker_jobs_waiting{node="one",reason="space"}`: absent, `stoker_node_jobs_running{node="one"}`: absent, `stoker_node_up{node="one"}`: absent,
 		}},
 		{"attempts, each counted once", []journal.Event{
 			start,
@@ -185,10 +185,10 @@ func full() *Run {
 	return after(start,
 		journal.JobStarted{Job: "a"}, journal.AttemptStarted{Job: "a"}, finished("a", ledger.Built, 1), journal.Stopping{},
 		journal.Sampled{Node: "one", Bound: "the disk of /x", Waiting: map[string]int{"space": 1}, Cache: &journal.Parts{}},
-		journal.WaitingForSpace{Node: "one"}, journal.PullFinished{Node: "one"}, journal.BuilderLost{Node: "one"}, journal.Recovered{Node: "one"},
+		journal.WaitingForSpace{Node: "one"}, journal.PullFinished{Node: "one"},
 		journal.SweepStarted{Node: "one"}, journal.SweepFinished{Node: "one", Slices: 1},
 		journal.RunFinished{Summary: ledger.Summary{ForecastPullBytes: 1}},
-		journal.SweepStarted{Node: "one"}, journal.RegistryThrottled{Registry: "r", Limit: &journal.Limit{}},
+		journal.BuilderLost{Node: "one"}, journal.Recovered{Node: "one"}, journal.SweepStarted{Node: "one"}, journal.RegistryThrottled{Registry: "r", Limit: &journal.Limit{}},
 		journal.Sampled{Node: "one", Bound: "the disk of /x", Waiting: map[string]int{"space": 1}, Cache: &journal.Parts{}},
 	)
 }

@@ -20,7 +20,7 @@ type nodes struct {
 
 func newNodes(m maker) nodes {
 	return nodes{
-		up:         m.gauge("node_up", "1 while the node answers, 0 from when it is lost until it is back.", "node"),
+		up:         m.gauge("node_up", "1 while the node answers, 0 from when it is lost until it is back; absent once the run has ended.", "node"),
 		workers:    m.gauge("node_workers", "Workers of the node, as of its latest sample; a full disk takes some away.", "node"),
 		busy:       m.gauge("node_jobs_running", "Workers of the node that are at work, as of its latest sample.", "node"),
 		waiting:    m.gauge("jobs_waiting", "Jobs that wait, by what for, as of the latest sample; one that any node may take counts for the first.", "node", "reason"),
@@ -49,6 +49,7 @@ func (n nodes) apply(e journal.Event) {
 	case journal.RunFinished:
 		n.waiting.Reset()
 		n.busy.Reset()
+		n.up.Reset()
 	}
 }
 

@@ -31,7 +31,9 @@ func (n *Node) Recover(ctx context.Context) error {
 		return ErrNothingToMend
 	}
 	_, err := n.Recovery.Take(ctx, "", func(ctx context.Context) error {
-		n.disk.dropWhenTight() // no daemon starts on a full disk
+		if n.disk != nil { // else it was lost before anything was held
+			n.disk.dropWhenTight() // no daemon starts on a full disk
+		}
 		return n.Daemon.Recover(ctx, n.Recovery.Interval)
 	})
 	if err != nil {

@@ -125,10 +125,10 @@ var phaseGroups = []struct {
 	{"p-wait", "waiting", []string{"wait"}},
 	{"p-pull", "resolving and pulling", []string{"resolve", "pull"}},
 	{"p-context", "sending contexts", []string{"context"}},
-	{"p-steps", "steps", []string{"steps", "solve"}},
+	{"p-steps", "steps", []string{"steps"}},
 	{"p-compress", "compressing", []string{"compress"}},
 	{"p-push", "pushing", []string{"push"}},
-	{"p-other", "everything else", []string{"check", "setup", "cache", "record", "post_build"}},
+	{"p-other", "everything else", []string{"check", "setup", "cache", "solve", "record", "post_build"}},
 }
 
 // part is a group of phases, and its seconds.

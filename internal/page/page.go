@@ -102,13 +102,14 @@ func Row(j report.Job) (string, error) {
 
 // duration is a time for people: 0.4 s, 3 m 05 s, 1 h 02 m.
 func duration(seconds float64) string {
-	d := time.Duration(seconds * float64(time.Second))
-	switch {
-	case d < time.Minute:
+	d := time.Duration(seconds * float64(time.Second)).Round(time.Second / 10)
+	if d < time.Minute {
 		return fmt.Sprintf("%.1f s", d.Seconds())
-	case d < time.Hour:
+	}
+	if d = d.Round(time.Second); d < time.Hour {
 		return fmt.Sprintf("%d m %02d s", int(d.Minutes()), int(d.Seconds())%60)
 	}
+	d = d.Round(time.Minute)
 	return fmt.Sprintf("%d h %02d m", int(d.Hours()), int(d.Minutes())%60)
 }
 

@@ -62,6 +62,9 @@
 
   // follow shows what a run that goes on tells.
   function follow() {
+    const address = new URL(location.href);
+    address.searchParams.delete("token"); // which a cookie keeps
+    history.replaceState(null, "", address);
     const link = document.getElementById("link");
     let rows = Number(root.dataset.rows), ended = false, closed = false;
     const here = path => new URL(path, location.href);
@@ -113,39 +116,41 @@
       if (focused) [...part.querySelectorAll(focused.tagName)].find(e => key(e) === key(focused))?.focus({ preventScroll: true });
     };
 
-    // A log is read on from where it was read to.
+    // A log is read on from where it was read to. What was asked for at an earlier click counts
+    // no more, and the log of another attempt begins anew.
     const section = document.getElementById("log"), text = document.getElementById("log-text"), title = document.getElementById("log-title");
-    let job = "", read = 0, timer = 0;
+    let job = "", clicks = 0, read = 0, attempt = "", timer = 0;
     const more = async () => {
-      const of = job, url = here("log");
-      url.searchParams.set("job", of);
+      const click = clicks, url = here("log");
+      url.searchParams.set("job", job);
       url.searchParams.set("from", read);
+      url.searchParams.set("of", attempt);
       try {
-        const answer = await fetch(url);
-        if (of !== job) return;
-        if (!answer.ok) { if (!read) text.textContent = await answer.text(); }
+        const answer = await fetch(url), part = await answer.text();
+        if (click !== clicks) return;
+        if (!answer.ok) { if (!read) text.textContent = part; }
         else {
-          const part = await answer.text();
-          const start = Number(answer.headers.get("Stoker-From"));
-          if (start !== read || read === 0) text.textContent = "";
+          const start = Number(answer.headers.get("Stoker-From")), of = answer.headers.get("Stoker-Log");
+          if (start !== read || read === 0 || of !== attempt) text.textContent = "";
           read = Number(answer.headers.get("Stoker-To"));
+          attempt = of;
           const low = text.scrollHeight - text.scrollTop - text.clientHeight < 20;
           text.append(part);
           if (text.textContent.length > 1e6) text.textContent = text.textContent.slice(-5e5);
           if (low) text.scrollTop = text.scrollHeight;
         }
       } catch { /* it is tried again */ }
-      if (of === job && !ended) timer = setTimeout(more, 1000);
+      if (click === clicks && !ended) timer = setTimeout(more, 1000);
     };
+    const turn = of => { clearTimeout(timer); clicks++; job = of; read = 0; attempt = ""; text.textContent = ""; section.hidden = !of; };
     document.addEventListener("click", e => {
       const button = e.target.closest("button.log");
       if (!button) return;
-      clearTimeout(timer);
-      job = button.dataset.job; read = 0;
-      title.textContent = "Log of " + job; text.textContent = ""; section.hidden = false;
+      turn(button.dataset.job);
+      title.textContent = "Log of " + job;
       more();
       section.scrollIntoView({ block: "nearest" });
     });
-    document.getElementById("log-close").addEventListener("click", () => { job = ""; clearTimeout(timer); section.hidden = true; });
+    document.getElementById("log-close").addEventListener("click", () => turn(""));
   }
 })();

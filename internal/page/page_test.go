@@ -142,6 +142,26 @@ func TestForecast(t *testing.T) {
 	}
 }
 
+// Shares and the slowest are as the summary and its text have them: what BuildKit does between
+// steps is none of theirs, and a job that failed is not among the slowest.
+func TestWhereTheTimeWent(t *testing.T) {
+	d := Data{Report: report.Merge([]ledger.Record{{Dir: "out", Run: ledger.RunRecord{JobCount: 2}, Entries: []ledger.Entry{
+		{Name: "a", Status: ledger.Built, DurationSeconds: 10, Phases: &ledger.Phases{Steps: 8, Solve: 2}},
+		{Name: "b", Status: ledger.Failed, DurationSeconds: 90},
+	}}})}
+	for _, s := range (view{d}).Phases() {
+		if want := map[string]float64{"steps": 80, "everything else": 20}[s.Name]; s.Percent != want {
+			t.Errorf("%s: %g %%, want %g", s.Name, s.Percent, want)
+		}
+	}
+	if all := (view{d}).Slowest(); len(all) != 1 || all[0].Name != "a" {
+		t.Errorf("the slowest are %v", all)
+	}
+	if got := []string{duration(12.97), duration(59.96), duration(119.7), duration(3599.8)}; fmt.Sprint(got) != "[13.0 s 1 m 00 s 2 m 00 s 1 h 00 m]" {
+		t.Errorf("times are %q", got)
+	}
+}
+
 // A run of which nothing is known but its plan can be shown, too.
 func TestEmptyPage(t *testing.T) {
 	record := ledger.Record{Dir: "out", Run: ledger.RunRecord{JobCount: 2, Plan: ledger.PlanID{Jobs: []ledger.PlanJob{{Name: "a"}, {Name: "b"}}}}, Writing: true}

@@ -98,7 +98,7 @@ func (v view) Phases() []share {
 	return shares(partsOf(v.Report.Phases.Each()))
 }
 
-// Slowest are the jobs that took longest.
+// Slowest are the built jobs that took longest.
 func (v view) Slowest() []slow { return slowest(v.Report.Jobs) }
 
 // Costs are the dearest lines of the Dockerfiles.
@@ -270,7 +270,7 @@ func secondsOf(parts []part) (sum float64) {
 }
 
 func slowest(jobs []report.Job) (all []slow) {
-	sorted := slices.Clone(jobs)
+	sorted := slices.DeleteFunc(slices.Clone(jobs), func(j report.Job) bool { return j.Status != ledger.Built })
 	slices.SortStableFunc(sorted, func(a, b report.Job) int { return cmp.Compare(b.DurationSeconds, a.DurationSeconds) })
 	for _, j := range sorted {
 		if len(all) == shownSlowest || j.DurationSeconds <= 0 {

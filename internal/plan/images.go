@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -113,10 +114,17 @@ func (s *Source) LineOf(image string) int {
 func (p *Plan) Only(keep func(*Job) bool) *Plan {
 	only := *p
 	only.Jobs = nil
+	kept := map[*Job]*Job{}
 	for _, j := range p.Jobs {
 		if keep(j) {
 			own := *j
-			only.Jobs = append(only.Jobs, &own)
+			only.Jobs, kept[j] = append(only.Jobs, &own), &own
+		}
+	}
+	for _, j := range only.Jobs {
+		j.Links = maps.Clone(j.Links)
+		for name, linked := range j.Links {
+			j.Links[name] = cmp.Or(kept[linked], linked)
 		}
 	}
 	return &only

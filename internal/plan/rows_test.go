@@ -54,7 +54,8 @@ func TestTemplatesOverRows(t *testing.T) {
 		{"{{.none}}", "", "there is no field .none"},
 		{"{{.deep.nowhere}}", "", "there is no field .deep.nowhere"},
 		{"{{.id.nowhere}}", "", "there is no field .id.nowhere"},
-		{"{{lower .n}}", "", "expected text; got a number"},
+		{"{{lower .n}}", "", "expected text; got a number: .n is a number, of which toString makes a text"},
+		{`{{.n}}{{.v | replace "." "-"}}`, "", "expected text; got a number: .v is a number, of which toString makes a text, as in {{.v | toString | ...}}"},
 		{"{{.id", "", "unclosed action"},
 		{"{{.DockerfileHash}}", "", "there is no field .DockerfileHash"},
 	}

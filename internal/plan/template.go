@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -156,7 +157,44 @@ func (t *templated) expand(columns map[string]any) (string, error) {
 	if !found {
 		problem = strings.TrimPrefix(err.Error(), "template: ")
 	}
-	return "", t.wrong(plainly(problem))
+	problem = plainly(problem)
+	if field := t.numberIn(columns); field != "" && strings.Contains(problem, "expected text; got a number") {
+		problem += fmt.Sprintf(": %s is a number, of which toString makes a text, as in {{%s | toString | ...}}", field, field)
+	}
+	return "", t.wrong(problem)
+}
+
+// numberIn is the first field that the template hands to a function and that is a number; empty
+// for none.
+func (t *templated) numberIn(columns map[string]any) (field string) {
+	walk(t.tmpl.Root, func(n parse.Node) bool {
+		pipe, is := n.(*parse.PipeNode)
+		if !is || len(pipe.Cmds) == 2 && len(pipe.Cmds[0].Args) == 1 && strings.HasPrefix(pipe.Cmds[1].String(), checkName+" ") {
+			return true // it is only shown
+		}
+		for _, command := range pipe.Cmds {
+			for _, arg := range command.Args {
+				if f, is := arg.(*parse.FieldNode); is && field == "" && isNumber(columns, f.Ident) {
+					field = f.String()
+				}
+			}
+		}
+		return field == ""
+	})
+	return field
+}
+
+// isNumber tells whether there is a number at a path in an object.
+func isNumber(value any, path []string) bool {
+	for _, name := range path {
+		object, _ := value.(map[string]any)
+		value = object[name]
+	}
+	switch value.(type) {
+	case json.Number, int, int64, float64:
+		return true
+	}
+	return false
 }
 
 // How many fields a hint names.

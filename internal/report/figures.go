@@ -68,10 +68,7 @@ func figuresOf(s Seen) Figures {
 
 // soFar is what a run without a summary has come to.
 func (s Seen) soFar() *ledger.Summary {
-	from, to := s.Run.StartedAt.Time, time.Time{}
-	if n := len(s.Run.ResumedAt); n > 0 {
-		from = s.Run.ResumedAt[n-1].Time
-	}
+	from, to := lastStart(s.Record), time.Time{}
 	for _, e := range s.Entries {
 		if e.FinishedAt.After(to) {
 			to = e.FinishedAt.Time

@@ -132,18 +132,16 @@ func runOf(r ledger.Record) Run {
 		}
 	}
 	run.Unfinished = run.Total - len(r.Entries)
-	began := run.StartedAt
-	if n := len(r.Run.ResumedAt); n > 0 {
-		began = r.Run.ResumedAt[n-1]
-	}
-	run.Seconds = max(run.FinishedAt.Sub(began.Time).Seconds(), 0)
+	run.Seconds = max(run.FinishedAt.Sub(lastStart(r)).Seconds(), 0)
 	switch {
 	case r.Writing:
 		run.State = Running
 		return run
-	case r.Summary == nil:
+	case r.Summary == nil && !r.Here:
 		run.State = Unknown
-	case run.Unfinished > 0:
+	case r.Summary == nil && !r.DiskFull:
+		run.State = Killed
+	case r.Summary == nil || run.Unfinished > 0:
 		run.State = Stopped
 	default:
 		run.State = Finished
@@ -156,6 +154,14 @@ func runOf(r ledger.Record) Run {
 		run.ResumeCommand = r.Run.ResumeCommand
 	}
 	return run
+}
+
+// lastStart is when a run began, or was last gone on with.
+func lastStart(r ledger.Record) time.Time {
+	if n := len(r.Run.ResumedAt); n > 0 {
+		return r.Run.ResumedAt[n-1].Time
+	}
+	return r.Run.StartedAt.Time
 }
 
 // report sums up what was collected.
@@ -188,6 +194,11 @@ func (m *merger) report(records []ledger.Record) Report {
 	// What is older than the first run was kept of one that is not here; it counts as well.
 	r.Summary = ledger.Summarize(counted, len(m.order), time.Time{}, to)
 	r.StartedAt, r.WallClockSeconds = ledger.Time{Time: from}, thousandths(to.Sub(from).Seconds())
+	var building []ledger.Building
+	for _, record := range records {
+		building = append(building, ledger.BuildingOf(record.Entries, lastStart(record)))
+	}
+	r.ImagesPerHour = ledger.ImagesPerHour(building...)
 	r.Unfinished = len(r.Open)
 	for i, f := range r.FailedBuilds {
 		r.FailedBuilds[i].LogTail = tails[f.LogPath]

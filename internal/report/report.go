@@ -71,7 +71,9 @@ const (
 	Running  = "running"
 	Finished = "finished"
 	Stopped  = "stopped"
-	// Unknown runs are not known to run, and have left no word of their end.
+	// Killed runs of this machine are gone, and have left no word of their end.
+	Killed = "killed"
+	// Unknown runs were another machine's, and have left no word of their end.
 	Unknown = "unknown"
 )
 

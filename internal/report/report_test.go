@@ -93,6 +93,43 @@ func TestMerge(t *testing.T) {
 	}
 }
 
+// The speed is that of the time in which something was building: a run that was gone on with
+// has that of its last part, as its own summary, and a pause counts for none.
+func TestSpeed(t *testing.T) {
+	resumed := record("out", 0, []string{"a", "b", "c"}, entry("a", ledger.Built, 5), entry("b", ledger.Built, 605), entry("c", ledger.Built, 606))
+	resumed.Run.ResumedAt = []ledger.Time{at(600)}
+	summary := ledger.Summarize(resumed.Entries, 3, at(600).Time, at(607).Time)
+	resumed.Summary = &summary
+	if r := Merge([]ledger.Record{resumed}); r.ImagesPerHour != 60 || summary.ImagesPerHour != 60 {
+		t.Errorf("%g images per hour, and %g by its summary", r.ImagesPerHour, summary.ImagesPerHour)
+	}
+	shards := []ledger.Record{
+		ended(record("one", 0, []string{"x", "y"}, entry("x", ledger.Built, 1), entry("y", ledger.Built, 2)), 2, 0),
+		ended(record("two", 0, []string{"z"}, entry("z", ledger.Built, 2)), 2, 0), // beside the first
+		resumed,
+	}
+	if r := Merge(shards); r.ImagesPerHour != 75 {
+		t.Errorf("5 images in 4 minutes are %g per hour", r.ImagesPerHour)
+	}
+}
+
+// A run that has left no word is killed where no other machine can go on with it.
+func TestWithoutAWord(t *testing.T) {
+	for want, change := range map[string]func(*ledger.Record){
+		Unknown: func(r *ledger.Record) { r.Here = false },
+		Killed:  func(*ledger.Record) {},
+		Stopped: func(r *ledger.Record) { r.DiskFull = true },
+		Running: func(r *ledger.Record) { r.Writing = true },
+	} {
+		r := record("out", 0, []string{"a"})
+		r.Here = true
+		change(&r)
+		if got := Merge([]ledger.Record{r}).Runs[0].State; got != want {
+			t.Errorf("it is %s, want %s", got, want)
+		}
+	}
+}
+
 // A job that failed before its image's name was known is the one of its name that another run has.
 func TestUntoldNames(t *testing.T) {
 	named := func(dir, name, tag string, status ledger.Status, minute int) ledger.Record {

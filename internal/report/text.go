@@ -133,7 +133,7 @@ func (r Report) Remarks() (notes []string) {
 		switch run.State {
 		case Running:
 			notes = append(notes, run.Dir+" is running: what it does from now on is not told")
-		case Unknown:
+		case Killed, Unknown:
 			notes = append(notes, run.Dir+" has left no word of its end: what it did is told as far as it is on record")
 		}
 	}

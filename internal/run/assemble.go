@@ -30,11 +30,19 @@ type assembling struct {
 func (s assembling) attempt(ctx context.Context, a *attempt) error {
 	if recipe := s.recipes.ready(a.assembly); recipe != nil && !a.noCache {
 		err := s.assemble(ctx, a, recipe)
-		if err == nil || ctx.Err() != nil || s.recipes.Mode == assemble.ByRegistry || isThrottled(err) {
+		switch {
+		case err == nil:
+			return nil
+		case s.recipes.Mode == assemble.ByRegistry:
+			return redacted(s.redact, s.recipes.insist(err))
+		case ctx.Err() != nil || isThrottled(err):
 			return redacted(s.redact, err)
 		}
 		a.result = builder.Result{}
 		fmt.Fprintf(a.log, "It cannot be assembled, and is built instead: %s\n\n", err)
+	}
+	if err := s.recipes.refused(a.assembly); err != nil {
+		return redacted(s.redact, err)
 	}
 	var built *graph.Linked
 	told := a.told.graph
@@ -44,10 +52,10 @@ func (s assembling) attempt(ctx context.Context, a *attempt) error {
 	}
 	err := s.next.attempt(ctx, a)
 	a.told.graph = told
-	if err == nil {
-		s.recipes.study(ctx, a, built)
+	if err != nil {
+		return err
 	}
-	return err
+	return redacted(s.redact, s.recipes.study(ctx, a, built))
 }
 
 // assemble makes the image. Nothing of it goes through the builder.
@@ -62,7 +70,7 @@ func (s assembling) assemble(ctx context.Context, a *attempt, recipe *assemble.R
 	}
 	image, err := recipe.Make(on.layers, a.assembly.linked, a.job.Options.BuildArgs)
 	if err != nil {
-		return err
+		return unfit(err)
 	}
 	pushing := time.Now()
 	layers := recipe.LayersOn(on.layers, on.ref)

@@ -81,6 +81,8 @@ func (r *run) classify(ctx context.Context, on []*node.Node, err error) (builder
 		return builder.TimedOut, ""
 	case errors.Is(err, context.Canceled):
 		return builder.Cancelled, ""
+	case errors.As(err, new(*unfitError)):
+		return builder.Permanent, ""
 	}
 	class, why := builder.Classify(unredacted(err))
 	if filledDisk(ctx, on, class, err) {

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -156,6 +157,9 @@ func (r *run) skip(ctx context.Context, t *task, l lookup) {
 		return
 	}
 	t.result.began, t.result.skip, t.result.build.Digest = l.started, ledger.TagExists, l.digest
+	if slices.Contains(r.Resume.CutShort, t.job.Name) {
+		t.result.skip = ledger.CutShortExists
+	}
 	t.finish(ledger.Skipped, nil)
 	t.result.ended = l.started.Add(l.took)
 	if r.Ledger == nil { // a forecast: nothing is kept on record

@@ -32,14 +32,17 @@ func TestWhatTheRegistryHas(t *testing.T) {
 	kept := client.ExportEntry{Type: client.ExporterImage, Attrs: map[string]string{}}
 	archive := client.ExportEntry{Type: client.ExporterOCI, Attrs: map[string]string{}}
 	for i, tt := range []struct {
-		exports []client.ExportEntry
-		skipped bool
+		exports  []client.ExportEntry
+		cutShort string
+		skipped  bool
 	}{
-		{[]client.ExportEntry{pushed}, true},
-		{[]client.ExportEntry{archive}, false},
-		{[]client.ExportEntry{pushed, archive}, false},
-		{[]client.ExportEntry{kept}, false},
-		{nil, false},
+		{[]client.ExportEntry{pushed}, "", true},
+		{[]client.ExportEntry{pushed}, "another", true},
+		{[]client.ExportEntry{pushed}, "job", true},
+		{[]client.ExportEntry{archive}, "job", false},
+		{[]client.ExportEntry{pushed, archive}, "", false},
+		{[]client.ExportEntry{kept}, "", false},
+		{nil, "", false},
 	} {
 		p := &plan.Plan{BatchSize: 15, Jobs: []*plan.Job{{Source: &plan.Source{}, Name: "job", Tags: []string{"r.example/a:1"}, Options: build.Options{Exports: tt.exports}}}}
 		record, _, err := ledger.Start(filepath.Join(t.TempDir(), fmt.Sprint(i)), ledger.StartOptions{Now: time.Now()})
@@ -47,10 +50,13 @@ func TestWhatTheRegistryHas(t *testing.T) {
 			t.Fatal(err)
 		}
 		b := &steps{ok: func(string, int) bool { return true }, attempts: map[string]int{}}
-		s, err := Run(t.Context(), Options{Plan: p, Builder: b, Nodes: []Node{nodetest.New("one", 0)}, Ledger: record, Registries: RegistryOptions{Tags: full{}}, Workers: 1, MaxFailures: -1, Prune: node.PruneOptions{Policy: node.PruneOff, Pause: time.Second, Timeout: time.Second}})
+		s, err := Run(t.Context(), Options{Plan: p, Builder: b, Nodes: []Node{nodetest.New("one", 0)}, Ledger: record, Registries: RegistryOptions{Tags: full{}}, Resume: ResumeOptions{CutShort: []string{tt.cutShort}}, Workers: 1, MaxFailures: -1, Prune: node.PruneOptions{Policy: node.PruneOff, Pause: time.Second, Timeout: time.Second}})
 		record.Close()
 		if err != nil || (s.Skipped == 1) != tt.skipped || s.Built+s.Skipped != 1 {
 			t.Errorf("%v: %d skipped, %d built (%v)", tt.exports, s.Skipped, s.Built, err)
+		}
+		if cut := tt.skipped && tt.cutShort == "job"; cut != (s.PushedBefore() != "") || (tt.skipped && !cut) != (s.TagsExist() != "") {
+			t.Errorf("%v, cut short %q: it says %q and %q", tt.exports, tt.cutShort, s.PushedBefore(), s.TagsExist())
 		}
 	}
 }

@@ -83,6 +83,9 @@ type ResumeOptions struct {
 	// Again are names of jobs that an earlier run has begun and not finished as it
 	// should: that their tags exist does not mean that they are done.
 	Again []string
+	// CutShort are names of jobs that an earlier run has begun and not ended: where their
+	// tags exist, it has pushed them, most likely.
+	CutShort []string
 	// Command goes on with the run where it fails or stops; for the record, without what
 	// is known to be secret by the time it is asked for. Nil for none.
 	Command func() string

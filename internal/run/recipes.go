@@ -73,12 +73,13 @@ type recipes struct {
 type recipe struct {
 	jobs     atomic.Int32
 	studying atomic.Int32 // builds at work that will show how its images are made
-	settled  atomic.Bool  // it is proved, or has failed
+	settled  atomic.Bool  // nobody has to wait for what comes of it
 
-	mu     sync.Mutex       // guards what follows; held while one is learned or proved
-	made   *assemble.Recipe // nil until it is learned
-	proved bool
-	failed bool // the builder makes something else
+	mu      sync.Mutex       // guards what follows; held while one is learned or proved
+	made    *assemble.Recipe // nil until it is learned
+	proved  bool
+	refuted error // says what the builder makes otherwise; nil where that was not seen
+	untold  int   // builds that have not shown how images are made
 }
 
 func newRecipes(o AssembleOptions, warn func(job, format string, args ...any), proved func(assemble.Key)) *recipes {
@@ -143,39 +144,46 @@ func (r *recipes) ready(a *assembly) *assemble.Recipe {
 
 // study learns from what the builder has made of a job's image: from the first of its like
 // how others are assembled, from the next whether that gives the same. What was built is
-// the graph that the build told.
-func (r *recipes) study(ctx context.Context, a *attempt, built *graph.Linked) {
+// the graph that the build told. Where all are to be assembled, it returns why this one
+// cannot be.
+func (r *recipes) study(ctx context.Context, a *attempt, built *graph.Linked) error {
 	if a.assembly == nil || r.Images == nil || built == nil || built.Base.Digest != a.assembly.linked.Base.Digest {
-		return // or its base has moved, and it is another image
+		return nil // or its base has moved, and it is another image
 	}
-	if r.prove(ctx, a, r.of(a.assembly)) {
+	proved, err := r.prove(ctx, a, r.of(a.assembly))
+	if proved {
 		r.proved(a.assembly.key)
 	}
+	return r.insist(err)
 }
 
 // prove compares where that is still to be done, and tells whether the recipe is proved by
-// that.
-func (r *recipes) prove(ctx context.Context, a *attempt, known *recipe) bool {
+// that. Where an image cannot be compared, which may be its own base's or a registry's
+// doing, the next of its like is.
+func (r *recipes) prove(ctx context.Context, a *attempt, known *recipe) (proved bool, err error) {
 	known.mu.Lock()
 	defer known.mu.Unlock()
-	if known.proved || known.failed || known.jobs.Load() < fewest {
-		return false
+	if known.proved || known.refuted != nil || known.jobs.Load() < fewest {
+		return false, nil
 	}
-	defer func() { known.settled.Store(known.proved || known.failed) }()
 	difference, err := r.compare(ctx, a, known)
 	switch {
 	case ctx.Err() != nil:
-		return false
+		return false, nil
 	case err != nil:
-		known.failed = true
-		fmt.Fprintf(a.log, "\nImages like this are not assembled: %s\n", err)
-		r.warn(a.job.Name, "images like this one are left to the builder, since it cannot be told how they are assembled: %s", err)
+		known.untold++
+		fmt.Fprintf(a.log, "\nThis does not tell how images like it are assembled: %s\n", err)
+		if known.untold == 1 {
+			r.warn(a.job.Name, "this image does not tell how those like it are assembled, and the next of them is built to learn that: %s", err)
+		}
 	case difference != "":
-		known.failed = true
+		known.refuted = unfit(fmt.Errorf("one like it that is assembled is another than the builder's: %s", difference))
 		fmt.Fprintf(a.log, "\nImages like this are not assembled: %s\n", difference)
-		r.warn(a.job.Name, "images like this one are left to the builder, since one that is assembled is another: %s", difference)
+		r.warn(a.job.Name, "images like this one are not assembled, since one that is assembled is another: %s", difference)
+		err = known.refuted
 	}
-	return known.proved
+	known.settled.Store(known.proved || known.refuted != nil || r.Mode != assemble.ByRegistry && known.untold >= studies)
+	return known.proved, err
 }
 
 // compare learns a recipe, or compares what it makes with what the builder has made, and
@@ -186,7 +194,7 @@ func (r *recipes) compare(ctx context.Context, a *attempt, known *recipe) (diffe
 		return "", err
 	}
 	if made.Descriptor().Digest.String() != a.result.Digest {
-		return "", errors.New("the builder has not pushed a plain image, but an index")
+		return "", unfit(errors.New("the builder has not pushed a plain image, but an index"))
 	}
 	base, err := r.base(ctx, a.assembly)
 	if err != nil {
@@ -195,12 +203,12 @@ func (r *recipes) compare(ctx context.Context, a *attempt, known *recipe) (diffe
 	recipe, first := known.made, known.made == nil
 	if first {
 		if recipe, err = assemble.Learn(a.job.Tags[0], made, base.layers); err != nil {
-			return "", err
+			return "", unfit(err)
 		}
 	}
 	assembled, err := recipe.Make(base.layers, a.assembly.linked, a.job.Options.BuildArgs)
 	if err != nil {
-		return "", err
+		return "", unfit(err)
 	}
 	if difference = assemble.Differ(assembled, made); difference == "" {
 		known.made, known.proved = recipe, !first
@@ -228,22 +236,58 @@ func (r *recipes) base(ctx context.Context, a *assembly) (base, error) {
 	b := base{ref: a.linked.Base.Ref}
 	var err error
 	if b.platform, err = assemble.PlatformOf(a.linked.Frontend.Config); err != nil {
-		return b, err
+		return b, unfit(err)
 	}
 	manifest, err := r.Images.Manifest(ctx, b.ref, platforms.FormatAll(b.platform))
 	if err != nil {
 		return b, err
 	}
-	b.layers, err = assemble.BaseOf(manifest)
-	return b, err
+	if b.layers, err = assemble.BaseOf(manifest); err != nil {
+		return b, unfit(err)
+	}
+	return b, nil
 }
 
-// mustBeAssembled is why a job fails that cannot be assembled, where all are to be.
+// unfitError says of an image why it cannot be assembled, whatever its registry says.
+type unfitError struct{ error }
+
+func (e *unfitError) Unwrap() error { return e.error }
+
+func unfit(why error) error { return &unfitError{why} }
+
+// insist returns why a job fails that cannot be assembled, where all are to be; else nil.
+func (r *recipes) insist(why error) error {
+	switch {
+	case r.Mode != assemble.ByRegistry:
+		return nil
+	case errors.As(why, new(*unfitError)):
+		return unfit(fmt.Errorf(mustBe, why))
+	}
+	return why
+}
+
+// mustBe is why a job fails that cannot be assembled, where all are to be.
+const mustBe = "--assemble registry: it cannot be assembled, since %w"
+
+// refused is why there is no sense in building a job, where all are to be assembled: the
+// builder makes another image of its like.
+func (r *recipes) refused(a *assembly) error {
+	if a == nil || r.Images == nil {
+		return nil
+	}
+	known := r.of(a)
+	known.mu.Lock()
+	defer known.mu.Unlock()
+	return r.insist(known.refuted)
+}
+
+// mustBeAssembled is why a job fails of which it is known from the start that it cannot be
+// assembled, where all are to be.
 func (r *recipes) mustBeAssembled(t *task) error {
 	if r.Mode != assemble.ByRegistry || t.known.assembly != nil || t.known.byBuilder == "" {
 		return nil
 	}
-	return fmt.Errorf("--assemble registry: it cannot be assembled, since %s", t.known.byBuilder)
+	return fmt.Errorf(mustBe, errors.New(t.known.byBuilder))
 }
 
 // findAssemblies notes which tasks' images are assembled, once it is known who is built on

@@ -25,18 +25,23 @@ type shelf struct {
 	built  map[string]assemble.Image // by repository
 	pushed []string
 	fails  error // of pushes
+	silent bool  // it tells of no image
+	larger bool  // bases have a layer more than their configurations tell
 }
 
 func (s *shelf) Image(_ context.Context, ref, _ string) (assemble.Image, error) {
 	name, _, _ := strings.Cut(ref, ":")
 	image, there := s.built[name]
-	if !there {
+	if !there || s.silent {
 		return image, errors.New("no such image")
 	}
 	return image, nil
 }
 
 func (s *shelf) Manifest(_ context.Context, ref, _ string) ([]byte, error) {
+	if s.larger {
+		return manifestOf("", ref, "more"), nil
+	}
 	return manifestOf("", ref), nil
 }
 
@@ -131,7 +136,7 @@ func TestRecipeIsProved(t *testing.T) {
 }
 
 // Where the builder makes something else, that is said once, and the builder makes all;
-// so it is where what it has made cannot be read.
+// so it is where what it has made never tells how.
 func TestRecipeIsRefuted(t *testing.T) {
 	label := func(job string, image *assemble.Image) {
 		if job == "two" {
@@ -162,6 +167,69 @@ func TestRecipeIsRefuted(t *testing.T) {
 		if len(b.warnings) != 1 || !strings.Contains(b.warnings[0], want) || b.proved > 0 {
 			t.Errorf("proved %d times, with the warnings %q, want one of %q", b.proved, b.warnings, want)
 		}
+	}
+}
+
+// Of an image that cannot be compared, as of one whose registry does not answer, nothing
+// follows for those like it: the next one serves instead. Where all are to be assembled, it
+// fails, and so does each that is like one of which the builder makes something else.
+func TestNextOneServes(t *testing.T) {
+	larger := func(b *workshop) { b.larger = true }
+	silent := func(b *workshop) { b.silent = true }
+	other := func(b *workshop) {
+		b.builder = func(job string, image *assemble.Image) {
+			image.Config = []byte(configOf(job+"-base", "another", true))
+			image.Manifest = manifestOf(string(image.Config), job+"-base", "own")
+		}
+	}
+	type odd map[string]func(*workshop) // by job
+	for name, tt := range map[string]struct {
+		mode   assemble.Mode
+		odd    odd
+		made   string // b is built, a assembled and - fails
+		class  builder.Class
+		builds int
+	}{
+		"the first":               {assemble.Auto, odd{"one": larger}, "bbbaa", "", 3},
+		"the second":              {assemble.Auto, odd{"two": larger}, "bbbaa", "", 3},
+		"two of them":             {assemble.Auto, odd{"one": larger, "three": larger}, "bbbba", "", 4},
+		"a registry":              {assemble.Auto, odd{"two": silent}, "bbbaa", "", 3},
+		"the first must":          {assemble.ByRegistry, odd{"one": larger}, "-bbaa", builder.Permanent, 3},
+		"the second must":         {assemble.ByRegistry, odd{"two": larger}, "b-baa", builder.Permanent, 3},
+		"the last must":           {assemble.ByRegistry, odd{"five": larger}, "bbaa-", builder.Permanent, 2},
+		"a registry must":         {assemble.ByRegistry, odd{"two": silent}, "b-baa", builder.Transient, 3},
+		"another image":           {assemble.Auto, odd{"two": other}, "bbbbb", "", 5},
+		"another image, and must": {assemble.ByRegistry, odd{"two": other}, "b----", builder.Permanent, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newWorkshop(tt.mode, 5)
+			made := ""
+			for _, job := range []string{"one", "two", "three", "four", "five"} {
+				b.silent, b.larger, b.builder = false, false, func(string, *assemble.Image) {}
+				if odd := tt.odd[job]; odd != nil {
+					odd(b)
+				}
+				assembled, log, err := b.make(t, job)
+				switch {
+				case err != nil:
+					made += "-"
+					if class, _ := (&run{}).classify(t.Context(), nil, err); class != tt.class {
+						t.Errorf("%s fails as %s: %v\n%s", job, class, err, log)
+					}
+				case assembled:
+					made += "a"
+				default:
+					made += "b"
+				}
+			}
+			warnings := 1
+			if tt.odd["five"] != nil {
+				warnings = 0 // its own failure says so
+			}
+			if made != tt.made || b.builds != tt.builds || len(b.warnings) != warnings {
+				t.Errorf("made are %s, want %s, with %d builds and the warnings %q", made, tt.made, b.builds, b.warnings)
+			}
+		})
 	}
 }
 
@@ -205,9 +273,9 @@ func TestWhatCannotBeAssembledIsBuilt(t *testing.T) {
 func TestMovedBaseSaysNothing(t *testing.T) {
 	b := newWorkshop(assemble.Auto, 4)
 	a := &attempt{job: &plan.Job{Name: "one", Tags: []string{"one:1"}}, way: way{assembly: &assembly{key: "key", linked: &graph.Linked{Base: graph.Image{Digest: "was"}}}}}
-	b.recipes.study(t.Context(), a, &graph.Linked{Base: graph.Image{Digest: "is"}})
-	if r := b.recipes.of(a.assembly); r.made != nil || r.failed {
-		t.Errorf("it is taken for %+v", r)
+	err := b.recipes.study(t.Context(), a, &graph.Linked{Base: graph.Image{Digest: "is"}})
+	if r := b.recipes.of(a.assembly); err != nil || r.made != nil || r.refuted != nil || r.untold > 0 {
+		t.Errorf("it is taken for %+v, %v", r, err)
 	}
 }
 

@@ -343,7 +343,7 @@ func TestInterruptedBeforeTheFirstLook(t *testing.T) {
 		if warnings := of[journal.Warning](s); len(warnings) > 0 {
 			t.Errorf("warned of what is none of the node's fault: %+v", warnings)
 		}
-		if page := sum.Markdown(false); !strings.Contains(page, "| Cache at start, peak, end | unknown |") {
+		if page := sum.Markdown(false, ""); !strings.Contains(page, "| Cache at start, peak, end | unknown |") {
 			t.Error(page)
 		}
 	})

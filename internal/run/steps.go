@@ -110,7 +110,7 @@ func (r *run) keepSteps() *ledger.Steps {
 	sum := ledger.SumSteps(all)
 	if sum != nil && len(all) <= mostExplained {
 		_, before := ledger.StepsBefore(r.Ledger.Dir())
-		sum.Again = reruns.Again(reruns.Run(all, before))
+		sum.Again = reruns.Again(all, before)
 	}
 	return sum
 }

@@ -31,7 +31,7 @@ func TestDependantsInAllViews(t *testing.T) {
 	if st.done() != 4 {
 		t.Errorf("%d of 4 are done", st.done())
 	}
-	status, err := StatusOf(statusRecord(entries...), eventLines(t, events...), "here", sec(5))
+	status, err := StatusOf(statusRecord(entries...), eventLines(t, events...), sec(5))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,13 +50,13 @@ func TestDependantsInAllViews(t *testing.T) {
 	live := strings.Join(frame{State: &st, now: sec(5), width: 200}.numbers(), " ")
 	for view, text := range map[string]string{
 		"end": FinalText(s, "", 0, false), "unfinished": st.closing(0, false), "status": status.Text(0, false), "plain": plain,
-		"live": strings.ReplaceAll(live, " · ", ", "), "markdown": strings.ReplaceAll(s.Markdown(false), "1 failed, 2 built on failed ones", says)} {
+		"live": strings.ReplaceAll(live, " · ", ", "), "markdown": strings.ReplaceAll(s.Markdown(false, ""), "1 failed, 2 built on failed ones", says)} {
 		if text = strings.ReplaceAll(text, " · ", ", "); !strings.Contains(text, says) {
 			t.Errorf("%s does not say %q:\n%s", view, says, text)
 		}
 	}
-	if !strings.Contains(s.Markdown(false), "- on `base-7`: `on-7`, `on-on-7`\n") || !strings.Contains(s.Markdown(false), "Stoker: 1 of 4 images") {
-		t.Errorf("the markdown is\n%s", s.Markdown(false))
+	if !strings.Contains(s.Markdown(false, ""), "- on `base-7`: `on-7`, `on-on-7`\n") || !strings.Contains(s.Markdown(false, ""), "Stoker: 1 of 4 images") {
+		t.Errorf("the markdown is\n%s", s.Markdown(false, ""))
 	}
 	if !strings.Contains(out.String(), "skipped on-7: built on base-7, which failed\n") || !strings.Contains(plain, "skipped   on-7") {
 		t.Errorf("single jobs are not told of:\n%s\n%s", out.String(), plain)

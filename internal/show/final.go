@@ -70,8 +70,10 @@ func (f finalText) headline() []string {
 	if f.StopReason != "" {
 		lines = append(lines, f.wrapped("  ", "reason: "+reason(f.StopReason))...)
 	}
-	if text := f.TagsExist(); text != "" {
-		lines = append(lines, f.wrapped("  ", text)...)
+	for _, text := range []string{f.PushedBefore(), f.TagsExist()} {
+		if text != "" {
+			lines = append(lines, f.wrapped("  ", text)...)
+		}
 	}
 	return lines
 }

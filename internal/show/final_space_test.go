@@ -25,7 +25,7 @@ func TestFinalTextTellsOfSpace(t *testing.T) {
 	}{
 		{"wide", 100, `done: 500 of 500 images built in 1h02m
   481 images/h, median build 55s, longest 4m12s
-  cache: 1.2GB at its peak, 14GB reclaimed in 41 sweeps
+  cache: 1.2GB at its peak, 14GB reclaimed in 41 of 95 sweeps
   the disk of /var/lib/stoker: peak 1.31GB, 90MB of it not the cache, forecast 1.28GB, limit 1.44GB
 ! 3 records removed that were not dead
 ! 2 sweeps failed, 400MB in 5 dead records left
@@ -36,7 +36,7 @@ results in stoker-out
   481 images/h, median build 55s,
   longest 4m12s
   cache: 1.2GB at its peak,
-  14GB reclaimed in 41 sweeps
+  14GB reclaimed in 41 of 95 sweeps
   the disk of /var/lib/stoker: peak 1.31GB,
   90MB of it not the cache, forecast 1.28GB,
   limit 1.44GB

@@ -146,6 +146,8 @@ func TestFinalTextHeadline(t *testing.T) {
 			"done: 0 of 4 images built in 0.0s, 4 skipped\n  4 tags exist already: --force builds them again; {{.GraphHash}} in a tag tells versions apart"},
 		{"one tag exists, others did before", ledger.Summary{Total: 4, Skipped: 4, KeptSkipped: 3, SkipReasons: map[string]int{"remote_exists": 4}},
 			"done: 0 of 1 image built in 0.0s, 3 kept from before, 1 skipped\n  1 tag exists already: --force builds it again; {{.GraphHash}} in a tag tells versions apart"},
+		{"one was pushed before it was cut short", ledger.Summary{Total: 4, Skipped: 4, KeptSkipped: 2, CutShortExist: 1, SkipReasons: map[string]int{"remote_exists": 2, "remote_exists_cut_short": 2}},
+			"done: 0 of 2 images built in 0.0s, 2 kept from before, 2 skipped\n  1 job that was cut short is done, since its tag exists\n  1 tag exists already: --force builds it again; {{.GraphHash}} in a tag tells versions apart"},
 		{"all kept", ledger.Summary{Total: 4, Built: 4, KeptBuilt: 4}, "done: nothing was left to build, 4 kept from before"},
 		{"interrupted", ledger.Summary{Total: 9, Built: 1, Unfinished: 8, Interrupted: true, StopReason: "too many failures"},
 			"stopped: 1 of 9 images built in 0.0s, 8 not finished\n  reason: too many failures"},

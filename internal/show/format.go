@@ -2,7 +2,6 @@ package show
 
 import (
 	"fmt"
-	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -49,23 +48,28 @@ func clock(d time.Duration) string {
 
 // short is a duration in the two units that matter: 0.4s, 12s, 3m05s, 1h02m.
 func short(d time.Duration) string {
-	switch d = max(d, 0); {
-	case d < 10*time.Second:
-		return fmt.Sprintf("%.1fs", math.Floor(d.Seconds()*10)/10)
-	case d < time.Minute:
+	if d = max(d, 0).Round(time.Second / 10); d < 10*time.Second {
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	}
+	if d = d.Round(time.Second); d < time.Minute {
 		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < time.Hour:
+	}
+	if d < time.Hour {
 		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
 	}
+	d = d.Round(time.Minute)
 	return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
 }
 
-// whole is short without tenths, for values that change while one looks.
+// whole is short without tenths, for values that change while one looks: it counts what is over.
 func whole(d time.Duration) string {
-	if d < 10*time.Second {
+	switch {
+	case d < 10*time.Second:
 		return fmt.Sprintf("%ds", int(max(d, 0).Seconds()))
+	case d < time.Hour:
+		return short(d.Truncate(time.Second))
 	}
-	return short(d)
+	return short(d.Truncate(time.Minute))
 }
 
 func ofSeconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -16,11 +16,14 @@ func TestDurations(t *testing.T) {
 	}{
 		{-time.Second, "0:00:00", "0.0s", "0s"},
 		{0, "0:00:00", "0.0s", "0s"},
-		{990 * time.Millisecond, "0:00:00", "0.9s", "0s"},
-		{9990 * time.Millisecond, "0:00:09", "9.9s", "9s"},
-		{59*time.Second + 999*time.Millisecond, "0:00:59", "59s", "59s"},
+		{990 * time.Millisecond, "0:00:00", "1.0s", "0s"},
+		{940 * time.Millisecond, "0:00:00", "0.9s", "0s"},
+		{9990 * time.Millisecond, "0:00:09", "10s", "9s"},
+		{12971 * time.Millisecond, "0:00:12", "13s", "12s"},
+		{59*time.Second + 999*time.Millisecond, "0:00:59", "1m00s", "59s"},
 		{time.Minute, "0:01:00", "1m00s", "1m00s"},
 		{time.Hour - time.Second, "0:59:59", "59m59s", "59m59s"},
+		{time.Hour + 119*time.Second, "1:01:59", "1h02m", "1h01m"},
 		{25*time.Hour + 61*time.Second, "25:01:01", "25h01m", "25h01m"},
 	}
 	for _, test := range tests {

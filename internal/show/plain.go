@@ -325,10 +325,14 @@ func skipText(e ledger.Entry) string {
 	if e.Status == ledger.SkippedDependency {
 		return "built on " + visible.Line(e.FailedDependency) + ", which failed"
 	}
-	if why := deref(e.SkipReason); why != ledger.TagExists {
+	switch why := deref(e.SkipReason); why {
+	case ledger.TagExists:
+		return "its tag exists already"
+	case ledger.CutShortExists:
+		return "its tag exists, which the attempt that was cut short has pushed, most likely"
+	default:
 		return why
 	}
-	return "its tag exists already"
 }
 
 func runText(e journal.RunStarted) string {

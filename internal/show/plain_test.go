@@ -82,7 +82,7 @@ func TestPlainLines(t *testing.T) {
  1:01:40 [  6/500] stopping  interrupted
  1:01:41 [  6/500] finished  4 built, 1 skipped, 1 failed
 
-stopped: 4 of 500 images built in 1h01m, 1 skipped, 1 failed, 494 not finished
+stopped: 4 of 500 images built in 1h02m, 1 skipped, 1 failed, 494 not finished
   0.0 images/h, median build 0.0s, longest 0.0s
 results in stoker-out
 `

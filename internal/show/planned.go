@@ -61,7 +61,7 @@ func writeAdvice(w *strings.Builder, found []advice.Advice) {
 			fmt.Fprintf(w, "  in %s\n", plural.Of(len(a.Jobs), "job"))
 		}
 		if a.Patch != "" {
-			fmt.Fprintf(w, "%s", visible.Lines(a.Patch))
+			w.WriteString(visible.Patch(a.Patch))
 		}
 	}
 }

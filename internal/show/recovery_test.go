@@ -91,7 +91,7 @@ func TestNodesThatComeAndGo(t *testing.T) {
 			if got := draw(s, 100, 10); !strings.Contains(got, tt.want) {
 				t.Errorf("the terminal has no %q:\n%s", tt.want, got)
 			}
-			status, err := StatusOf(statusRecord(), eventLines(t, events...), "here", sec(9))
+			status, err := StatusOf(statusRecord(), eventLines(t, events...), sec(9))
 			if got := status.Text(100, false); err != nil || !strings.Contains(strings.ReplaceAll(got, "\n", " · "), " · "+tt.want+" · ") {
 				t.Errorf("the status has no %q: %v\n%s", tt.want, err, got)
 			}

@@ -143,7 +143,7 @@ type Options struct {
 func New(mode Mode, out io.Writer, opts Options) (View, error) {
 	opts = opts.withDefaults()
 	terminal := IsTerminal(out)
-	color := terminal && opts.Getenv("NO_COLOR") == ""
+	color := terminal && InColor(opts.Getenv)
 	switch resolve(mode, terminal, opts.Getenv) {
 	case ModeTTY:
 		if !terminal {
@@ -159,6 +159,12 @@ func New(mode Mode, out io.Writer, opts Options) (View, error) {
 	}
 	_, err := ParseMode(string(mode))
 	return nil, err
+}
+
+// InColor tells whether a terminal shows colours, and is to.
+func InColor(getenv func(string) string) bool {
+	term := getenv("TERM")
+	return term != "" && term != "dumb" && getenv("NO_COLOR") == ""
 }
 
 // resolve turns ModeAuto into a mode that suits the output. A CI system's

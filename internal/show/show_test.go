@@ -93,6 +93,18 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+func TestInColor(t *testing.T) {
+	for _, c := range []struct {
+		term, noColor string
+		want          bool
+	}{{"xterm", "", true}, {"xterm", "1", false}, {"dumb", "", false}, {"", "", false}} {
+		getenv := func(k string) string { return map[string]string{"TERM": c.term, "NO_COLOR": c.noColor}[k] }
+		if got := InColor(getenv); got != c.want {
+			t.Errorf("TERM=%q NO_COLOR=%q: %t", c.term, c.noColor, got)
+		}
+	}
+}
+
 func TestNewRefuses(t *testing.T) {
 	for _, mode := range []Mode{ModeTTY, "fancy"} {
 		if v, err := New(mode, &bytes.Buffer{}, Options{}); err == nil || v != nil {

@@ -239,7 +239,7 @@ func (f finalText) space() []string {
 		parts = append(parts, size(c.PeakBytes)+" at its peak") // else the next line has it
 	}
 	if p := f.Prune; p != nil && p.ReclaimedRecords > 0 {
-		parts = append(parts, size(p.ReclaimedBytes)+" reclaimed in "+plural.Of(p.RemovingSweeps, "sweep"))
+		parts = append(parts, size(p.ReclaimedBytes)+" reclaimed in "+p.Removing())
 	}
 	var lines []string
 	if len(parts) > 0 {

@@ -94,8 +94,8 @@ type StatusFailure struct {
 	group ledger.FailureGroup
 }
 
-// StatusOf tells how a run stands by its record and events, as seen on a host.
-func StatusOf(r ledger.Record, events io.Reader, host string, now time.Time) (Status, error) {
+// StatusOf tells how a run stands by its record and events.
+func StatusOf(r ledger.Record, events io.Reader, now time.Time) (Status, error) {
 	s := Status{Dir: r.Dir, Host: r.Run.Host, PID: r.Run.PID, ResumeCommand: r.Run.ResumeCommand, Total: r.Run.JobCount,
 		StartedAt: r.Run.StartedAt, FinishedAt: r.Run.FinishedAt, state: &State{}, now: now, Running: []StatusJob{}, Failures: []StatusFailure{}}
 	if n := len(r.Run.ResumedAt); n > 0 {
@@ -105,7 +105,7 @@ func StatusOf(r ledger.Record, events io.Reader, host string, now time.Time) (St
 		return s, err
 	}
 	s.count(r.Entries)
-	s.judge(r, host)
+	s.judge(r)
 	if s.State != Running {
 		s.now = s.state.latest
 		s.state.running, s.state.waiting, s.state.sweeps, s.state.lostNodes = nil, nil, nil, nil
@@ -156,7 +156,7 @@ func (s *Status) group(failed []ledger.Entry) {
 }
 
 // judge tells in which state the run is, and why.
-func (s *Status) judge(r ledger.Record, host string) {
+func (s *Status) judge(r ledger.Record) {
 	switch {
 	case r.Writing:
 		s.State, s.Reason = Running, s.state.stopping
@@ -164,7 +164,7 @@ func (s *Status) judge(r ledger.Record, host string) {
 		s.State, s.Reason = Finished, reasonOrNone(r.Summary.StopReason)
 	case r.Summary != nil:
 		s.State, s.Reason = Stopped, reasonOrNone(r.Summary.StopReason)
-	case s.Host != "" && s.Host != host:
+	case !r.Here:
 		s.State, s.Reason = Unknown, "it ran on "+visible.Line(s.Host)+", and can only be seen from there"
 	case s.state.stopping != "":
 		s.State, s.Reason = Stopped, s.state.stopping+" (its end is not on record)"

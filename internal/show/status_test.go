@@ -29,7 +29,7 @@ func eventLines(t *testing.T, events ...told) *bytes.Buffer {
 
 func statusRecord(entries ...ledger.Entry) ledger.Record {
 	return ledger.Record{
-		Dir: "stoker-out", Entries: entries, Writing: true,
+		Dir: "stoker-out", Entries: entries, Writing: true, Here: true,
 		Run: ledger.RunRecord{JobCount: 9, Host: "here", PID: 42, StartedAt: ledger.Time{Time: sec(0)}, ResumeCommand: "stoker build --images '" + strings.Repeat("long ", 40) + "' --resume"},
 	}
 }
@@ -55,7 +55,7 @@ func TestStatusOfARunningRun(t *testing.T) {
 	events.WriteString(`{"time":"2026-01-02T03:04:05Z","type":"of_tomorrow"}` + "\n" + `{"time":"2026-01-02T03:0`)
 	r := statusRecord(ledger.Entry{Name: "a", Status: ledger.Built}, ledger.Entry{Name: "b", Status: ledger.Built},
 		failedEntry("x", "no"), failedEntry("y", "other"), failedEntry("z", "no"))
-	s, err := StatusOf(r, events, "here", sec(170))
+	s, err := StatusOf(r, events, sec(170))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,14 +104,14 @@ func TestStatusOfARunThatIsOver(t *testing.T) {
 		{"stopped", func(r *ledger.Record) { r.Summary = &ledger.Summary{StopReason: "interrupted"} }, one, Stopped, "interrupted", true},
 		{"killed", func(*ledger.Record) {}, one, Killed, "it was killed, or the machine went down, or its disk was full", true},
 		{"on a full disk", func(r *ledger.Record) { r.DiskFull = true }, one, Stopped, "the disk of its record is full", true},
-		{"of another machine", func(r *ledger.Record) { r.Run.Host = "there" }, one, Unknown, "it ran on there", true},
+		{"of another machine", func(r *ledger.Record) { r.Run.Host, r.Here = "there", false }, one, Unknown, "it ran on there", true},
 		{"of a version that did not say where", func(r *ledger.Record) { r.Run.Host, r.Run.ResumeCommand = "", "" }, one, Killed, "it was killed", false},
 	}
 	for _, tt := range tests {
 		r := statusRecord(tt.entries...)
 		r.Writing = false
 		tt.change(&r)
-		s, err := StatusOf(r, events(), "here", sec(9999))
+		s, err := StatusOf(r, events(), sec(9999))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +131,7 @@ func TestStatusOfARunThatCouldNotWriteItsEnd(t *testing.T) {
 	events := eventLines(t, told{0, runOf(9, 2)}, told{60, journal.Stopping{Reason: why}})
 	r := statusRecord()
 	r.Writing = false
-	s, err := StatusOf(r, events, "here", sec(99))
+	s, err := StatusOf(r, events, sec(99))
 	if err != nil || s.State != Stopped || !strings.HasPrefix(s.Reason, why) || s.ResumeCommand == "" {
 		t.Errorf("%v: %+v", err, s)
 	}
@@ -148,7 +148,7 @@ func TestStatusGroupsFailuresAsTheRunDoes(t *testing.T) {
 	}
 	step := strings.TrimSpace(strings.Repeat("a long step ", 20))
 	events := eventLines(t, told{0, runOf(9, 2)}, told{1, journal.StepStarted{Job: strings.Repeat("long-name-", 12), Step: step}})
-	s, err := StatusOf(statusRecord(entries...), events, "here", sec(61))
+	s, err := StatusOf(statusRecord(entries...), events, sec(61))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestStatusFits(t *testing.T) {
 	}
 	events = append(events, told{2, journal.Warning{Message: strings.Repeat("w ", 90)}}, told{2, journal.Stopping{Reason: "interrupted"}})
 	for width := 1; width < 130; width += 7 {
-		s, err := StatusOf(statusRecord(entries...), eventLines(t, events...), "here", time.Now())
+		s, err := StatusOf(statusRecord(entries...), eventLines(t, events...), time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,7 +20,8 @@ import (
 )
 
 // FromEnv returns what sends spans as OpenTelemetry's variables say; nil where they do not
-// ask for that. Nothing is connected to.
+// ask for that. Nothing is connected to. Beside something that sends, the error tells what
+// it leaves out.
 func FromEnv(version string) (*Telemetry, error) {
 	ctx := context.Background()
 	exporter, err := exporterFromEnv(ctx)
@@ -29,14 +30,14 @@ func FromEnv(version string) (*Telemetry, error) {
 	}
 	about, err := resource.New(ctx, resource.WithAttributes(attribute.String("service.name", "stoker"), attribute.String("service.version", version)),
 		resource.WithTelemetrySDK(), resource.WithFromEnv())
-	if err != nil {
-		return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)
+	if err != nil { // the others hold
+		err = fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)
 	}
 	sent := &counted{SpanExporter: exporter}
 	// The queue is bounded, and what does not fit is dropped.
 	all := sdktrace.NewTracerProvider(sdktrace.WithBatcher(sent), sdktrace.WithResource(about), sdktrace.WithIDGenerator(ids{}))
 	return &Telemetry{sent: sent, all: all, tracer: all.Tracer("stoker", trace.WithInstrumentationVersion(version)),
-		jobs: map[string]*job{}, waits: map[string]*span{}, sweeps: map[string]*span{}, builds: map[build]trace.SpanContext{}}, nil
+		jobs: map[string]*job{}, waits: map[string]*span{}, sweeps: map[string]*span{}, builds: map[build]trace.SpanContext{}}, err
 }
 
 func exporterFromEnv(ctx context.Context) (sdktrace.SpanExporter, error) {

@@ -26,7 +26,7 @@ type Telemetry struct {
 	sent   *counted
 	all    *sdktrace.TracerProvider
 	tracer trace.Tracer
-	made   int // spans that have ended
+	made   int // spans to be sent that have ended
 
 	run    *span
 	jobs   map[string]*job
@@ -128,8 +128,11 @@ func (t *Telemetry) begin(within context.Context, name string, at time.Time, abo
 }
 
 func (t *Telemetry) end(s *span, at time.Time) {
-	if s != nil {
-		s.End(trace.WithTimestamp(at))
+	if s == nil {
+		return
+	}
+	s.End(trace.WithTimestamp(at))
+	if s.SpanContext().IsSampled() {
 		t.made++
 	}
 }
@@ -202,7 +205,10 @@ func (t *Telemetry) finish(at time.Time, e ledger.Entry) {
 	if !e.Status.Made() {
 		cause := e.Cause()
 		j.SetAttributes(text("class", cause.Class))
-		j.fail(cmp.Or(cause.Message, e.FailedDependency, string(e.Status)))
+		j.fail(cmp.Or(e.FailedDependency, cause.String()))
+	}
+	if end := e.End(at); !end.Before(j.from) {
+		at = end
 	}
 	t.leave(at, e.Name)
 }

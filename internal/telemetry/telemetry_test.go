@@ -109,7 +109,7 @@ func attributes(s *tracepb.Span) map[string]string {
 }
 
 func failed(name string) journal.Event {
-	return journal.JobFinished{Entry: ledger.Entry{Name: name, Status: ledger.Failed, Failure: &ledger.Failure{Class: "permanent", Message: "no such file"}}}
+	return journal.JobFinished{Entry: ledger.Entry{Name: name, Status: ledger.Failed, Failure: &ledger.Failure{Class: "permanent", Step: "RUN make", ExitCode: 2, Message: "3"}}}
 }
 
 func TestSpans(t *testing.T) {
@@ -133,7 +133,7 @@ func TestSpans(t *testing.T) {
 		{26, journal.SweepFinished{Node: "n", Slices: 3, ReclaimedBytes: 7}},
 		{30, journal.AttemptFailed{Job: "a", Attempt: 1, Class: "transient", Error: "lost", Retry: true}},
 		{40, journal.AttemptStarted{Job: "a", Attempt: 2}},
-		{60, journal.JobFinished{Entry: ledger.Entry{Name: "a", Status: ledger.Built}}},
+		{60, journal.JobFinished{Entry: ledger.Entry{Name: "a", Status: ledger.Built, FinishedAt: ledger.Time{Time: at(58)}}}},
 		{65, journal.PullFinished{Job: "p", Node: "n", Duration: 0.02}},
 		{70, journal.JobFinished{Entry: ledger.Entry{Name: "s", Status: ledger.Skipped}}},
 		{80, failed("b")},
@@ -148,9 +148,9 @@ func TestSpans(t *testing.T) {
 	want := []string{
 		"attempt 1 > FROM 15-25", "attempt 1 > RUN make 25-30",
 		"build 10-30",
-		"job a > attempt 1 10-30 (lost)", "job a > attempt 2 40-60",
+		"job a > attempt 1 10-30 (lost)", "job a > attempt 2 40-58",
 		"run 0-90 (failed jobs: 1)",
-		"run > job a 10-60", "run > job b 20-80 (no such file)", "run > job c 85-90", "run > job s 70-70",
+		"run > job a 10-58", "run > job b 20-80 (RUN make: exit code: 2: 3)", "run > job c 85-90", "run > job s 70-70",
 		"run > pull ahead 45-65", "run > sweep 22-26", "run > wait for space 5-20",
 	}
 	if got := r.shown(); !slices.Equal(got, want) {
@@ -172,6 +172,33 @@ func TestSpans(t *testing.T) {
 	}
 	if r.about["service.name"] != "mine" || r.about["team"] != "images" || r.headers.Get("x-key") != "value" {
 		t.Errorf("it was told of %v, with %v", r.about, r.headers)
+	}
+}
+
+// What a sampler leaves out is not missing.
+func TestASampler(t *testing.T) {
+	r := collect(t)
+	t.Setenv("OTEL_TRACES_SAMPLER", "always_off")
+	sends := fromEnv(t)
+	sends.Apply(at(0), journal.RunStarted{})
+	sends.Apply(at(1), journal.RunFinished{})
+	if err := sends.Close(time.Minute); err != nil || len(r.spans) > 0 {
+		t.Errorf("%d spans were sent, and it says %v", len(r.spans), err)
+	}
+}
+
+// What cannot be read of what is told about a run keeps no span back.
+func TestMalformedAttributes(t *testing.T) {
+	r := collect(t)
+	t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "team=images,malformed")
+	sends, err := FromEnv("v1")
+	if sends == nil || err == nil || !strings.Contains(err.Error(), "OTEL_RESOURCE_ATTRIBUTES: ") {
+		t.Fatalf("it sends: %v, and says %v", sends != nil, err)
+	}
+	sends.Apply(at(0), journal.RunStarted{})
+	sends.Apply(at(1), journal.RunFinished{})
+	if err := sends.Close(time.Minute); err != nil || len(r.spans) != 1 || r.about["team"] != "images" || r.about["service.name"] != "stoker" {
+		t.Errorf("%d spans were sent, about %v, and it says %v", len(r.spans), r.about, err)
 	}
 }
 

@@ -177,6 +177,9 @@ func (r *Run) finish(at time.Time, e ledger.Entry) {
 	r.Ends = append(r.Ends, End{at, e.Status})
 	r.endWait(at, e.Name)
 	if s := r.leave(at, e.Name); s != nil {
+		if end := e.End(at); end.After(s.From) {
+			s.To = end
+		}
 		s.Status, s.Phases, s.Attempts = e.Status, e.Phases, e.AttemptCount
 	}
 }

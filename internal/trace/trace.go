@@ -130,6 +130,9 @@ func (t *Trace) leave(name string, e *ledger.Entry) {
 		to = t.run.Latest
 	}
 	j.end(to)
+	if n := len(j.attempts); n > 0 && j.attempts[n-1].to.After(to) {
+		to = j.attempts[n-1].to // whose end was told later
+	}
 	on := t.threads.worker(s.Node, s.Lane)
 	args := map[string]any{"base_image": text(j.base)}
 	switch {
@@ -162,7 +165,7 @@ func jobArgs(e ledger.Entry) map[string]any {
 	}
 	if !e.Status.Made() {
 		cause := e.Cause()
-		args["class"], args["reason"] = cause.Class, text(cmp.Or(cause.Message, e.FailedDependency))
+		args["class"], args["reason"] = cause.Class, text(cmp.Or(e.FailedDependency, cause.String()))
 	}
 	if e.Phases != nil {
 		args["phases"] = e.Phases

@@ -212,6 +212,19 @@ func TestAResumedRun(t *testing.T) {
 	}
 }
 
+// A job ends when its record says, though that is told later.
+func TestWhenAJobEnds(t *testing.T) {
+	ended := journal.JobFinished{Entry: ledger.Entry{Name: "a", Status: ledger.Failed, FinishedAt: ledger.Time{Time: at(50)},
+		Failure: &ledger.Failure{Step: "RUN make", ExitCode: 2, Message: "3"}}}
+	r := written(t, detailBytes, append(slices.Clone(aRun[:5]), happened{80, ended})...)
+	if got, want := r.of("job"), []string{"a 10-50", "b 20-80"}; !slices.Equal(got, want) {
+		t.Errorf("jobs %q, want %q", got, want)
+	}
+	if got := r.find(t, "job", "a").Args["reason"]; got != "RUN make: exit code: 2: 3" {
+		t.Errorf("it failed for %q", got)
+	}
+}
+
 // Above a size, jobs and attempts are told, and that steps are not.
 func TestTooLarge(t *testing.T) {
 	r := written(t, 1, aRun...)

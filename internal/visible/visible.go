@@ -47,6 +47,24 @@ func Lines(s string) string {
 	return strings.Join(lines, "\n")
 }
 
+// Patch is Lines of a patch, such as can be copied: tabs stay, and where what cannot be
+// seen counts, as the carriage returns of CRLF lines do, it says where to have it whole.
+func Patch(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		cells := strings.Split(line, "\t")
+		for n, cell := range cells {
+			cells[n] = Text(cell)
+		}
+		lines[i] = strings.Join(cells, "\t")
+	}
+	text := strings.Join(lines, "\n")
+	if text != s {
+		text += "(This patch does not apply as it is shown, without carriage returns or others that cannot be seen: --format json has it whole.)\n"
+	}
+	return text
+}
+
 // FirstLine is what comes before the first line break: of an error, what a person needs.
 func FirstLine(s string) string {
 	line, _, _ := strings.Cut(s, "\n")

@@ -85,3 +85,16 @@ func FuzzJSON(f *testing.F) {
 		}
 	})
 }
+
+// A patch that can be copied is as it was; of another that is said.
+func TestPatch(t *testing.T) {
+	const plain = "--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n-RUN\ta\n \tb \n+RUN\ta\n"
+	if got := Patch(plain); got != plain {
+		t.Errorf("%q", got)
+	}
+	for _, s := range []string{strings.ReplaceAll(plain, "\n", "\r\n"), plain + "+\x1b[31mred\n"} {
+		if got := Patch(s); strings.ContainsAny(got, "\r\x1b") || !strings.Contains(got, "\tb \n") && !strings.Contains(got, "\tb  \n") || !strings.HasSuffix(got, "\n(This patch does not apply as it is shown, without carriage returns or others that cannot be seen: --format json has it whole.)\n") {
+			t.Errorf("%q", got)
+		}
+	}
+}

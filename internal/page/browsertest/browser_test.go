@@ -144,6 +144,65 @@ func TestReportOfManyJobs(t *testing.T) {
 	tab.Quiet()
 }
 
+// A log is shown once however often it is asked for, and is one attempt's alone.
+func TestLogOnLivePage(t *testing.T) {
+	dir := t.TempDir()
+	run := live.NewRun(ledger.Record{Dir: dir, Writing: true, Run: ledger.RunRecord{JobCount: 1}})
+	server, err := live.Serve("127.0.0.1:0", run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	attempt := func(n int, text string) {
+		t.Helper()
+		log := filepath.Join("logs", "a", fmt.Sprintf("attempt-%d.log", n))
+		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(log)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, log), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		run.Apply(time.Now(), journal.AttemptStarted{Job: "a", Attempt: n, Log: log})
+	}
+	run.Apply(time.Now(), journal.RunStarted{Jobs: 1, Workers: 1, Nodes: []string{"node"}})
+	run.Apply(time.Now(), journal.JobStarted{Job: "a", Node: "node"})
+	attempt(1, "the first attempt\n")
+	tab := browser.Start(t).Open(t, server.URL()+"?token=secret", views[0])
+	tab.Says("#now", "starting")
+	if address := browser.Value[string](tab, "location.href"); address != server.URL() {
+		t.Errorf("a token stays in the address: %s", address)
+	}
+	// Answers take a while: what was asked for at each click is asked for at once.
+	browser.Value[bool](tab, `(() => {
+		const ask = fetch;
+		window.answers = 0;
+		window.fetch = async url => {
+			const answer = await ask(url);
+			await new Promise(then => setTimeout(then, 500));
+			window.answers++;
+			return answer;
+		};
+		const button = document.querySelector("button.log");
+		button.click(); button.click(); button.click();
+		return true;
+	})()`)
+	const shown = `document.getElementById("log-text").textContent`
+	tab.Wait("window.answers >= 3")
+	attempt(1, "the first attempt\ngoes on\n")
+	tab.Says("#log-text", "goes on")
+	answers := browser.Value[int](tab, "window.answers")
+	tab.Wait(fmt.Sprintf("window.answers >= %d", answers+3))
+	if text := browser.Value[string](tab, shown); text != "the first attempt\ngoes on\n" {
+		t.Errorf("after three clicks the log is %q", text)
+	}
+	attempt(2, "the second attempt, of which there is more\n")
+	tab.Says("#log-text", "of which there is more")
+	if text := browser.Value[string](tab, shown); text != "the second attempt, of which there is more\n" {
+		t.Errorf("in the second attempt the log is %q", text)
+	}
+	tab.Quiet()
+}
+
 // A page follows a run from its start to its end.
 func TestLivePage(t *testing.T) {
 	dir := t.TempDir()

@@ -15,7 +15,7 @@ import (
 func input(n int) rows.Input {
 	in := rows.Input{Name: "tasks.jsonl"}
 	for i := range n {
-		columns := map[string]any{"id": fmt.Sprintf("task-%d", i), "version": json.Number(fmt.Sprintf("3.%d", i)), "a-b": "x", "type": "t",
+		columns := map[string]any{"id": fmt.Sprintf("task-%d", i), "version": json.Number(fmt.Sprintf("3.%d", i)), "a-b": "x", "type": "t", "empty": "",
 			"meta": map[string]any{"langs": []any{"go", "c"}, "size": json.Number("1.5")}}
 		if i%3 != 0 {
 			columns["stars"] = int64(i * 10)
@@ -61,11 +61,12 @@ func TestChoices(t *testing.T) {
 		{"a sample of all", Choice{Sample: 99, Seed: 1}, "0 1 2 3 4 5", nil},
 		{"one after the other", Choice{Where: "Index > 0", Select: list(t, "task-0\ntask-1\ntask-2"), Sample: 1, Seed: 1}, "2", nil},
 
-		{"an unknown column", Choice{Where: "Index > 0 and strs > 1"}, "", []string{"--where 'Index > 0 and strs > 1': no row has a column strs, at column 15; did you mean stars?", "columns: Index Name a-b id meta stars type version"}},
+		{"an unknown column", Choice{Where: "Index > 0 and strs > 1"}, "", []string{"--where 'Index > 0 and strs > 1': no row has a column strs, at column 15; did you mean stars?", "columns: Index Name a-b empty id meta stars type version"}},
 		{"no expression", Choice{Where: "stars >"}, "", []string{"unexpected token", "at column 7"}},
 		{"neither true nor false", Choice{Where: "meta.size"}, "", []string{"lines 1, 2, 3, 4, 5, 6: --where 'meta.size': it is neither true nor false, but a number"}},
 		{"nothing at all", Choice{Where: "meta.none"}, "", []string{"neither true nor false, but nil"}},
 		{"rows at which it fails", Choice{Where: "stars > 10"}, "", []string{"tasks.jsonl: lines 1, 4: --where 'stars > 10': invalid operation: nil > int, at column 7", "a row without a column has nil"}},
+		{"an empty text as a number", Choice{Where: `int(id == "task-1" ? empty : version) > 0`}, "", []string{"line 2: ", "here empty is empty"}},
 		{"text as a number", Choice{Where: "id > 3"}, "", []string{"invalid operation: text > int", "int(stars)"}},
 		{"the time", Choice{Where: "now() != nil"}, "", []string{"now"}},
 		{"too much", Choice{Where: "all(1..100000000, # > 0)"}, "", []string{"memory budget exceeded"}},

@@ -47,7 +47,8 @@ func (c Choice) where(in rows.Input) ([]rows.Row, error) {
 			break // with the others it would take as long
 		}
 		if err != nil {
-			found.Add(row.Place, &mistakes.InputError{What: whereText(c.Where), Problems: []string{err.Error()}, Hint: typesHint})
+			problem := err.Error() + emptyIn(program.Node(), row)
+			found.Add(row.Place, &mistakes.InputError{What: whereText(c.Where), Problems: []string{problem}, Hint: typesHint})
 			continue
 		}
 		if is {
@@ -79,6 +80,28 @@ func nowhere(text string, root ast.Node, all []rows.Row) error {
 		return nil
 	}
 	return e
+}
+
+// emptyIn names the columns of an expression that are empty texts in a row, since that is what
+// makes no number; nothing where none is.
+func emptyIn(root ast.Node, row rows.Row) string {
+	names := columnNames{}
+	ast.Walk(&root, names)
+	empty := slices.DeleteFunc(sortedKeys(names), func(name string) bool { return row.Columns[name] != "" })
+	if len(empty) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(": here %s is empty, which %s != \"\" and ... passes over", strings.Join(empty, " and "), empty[0])
+}
+
+// columnNames are those that an expression has.
+type columnNames map[string]bool
+
+// Visit implements ast.Visitor.
+func (c columnNames) Visit(n *ast.Node) {
+	if name, is := (*n).(*ast.IdentifierNode); is {
+		c[name.Value] = true
+	}
 }
 
 // fieldsAt notes the names of what an object has, which is at a path in another.

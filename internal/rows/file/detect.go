@@ -3,7 +3,9 @@ package file
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/stoker-build/stoker/internal/rows/parquet"
@@ -67,7 +69,19 @@ func detect(name string, begin []byte) (format, error) {
 	case known:
 		return named, nil
 	}
-	return byFirstLine(text), nil
+	is := byFirstLine(text)
+	if name, named := header(text); is == plainText && named {
+		return 0, fmt.Errorf("line 1 is %q, as the header of a table with one column: read it from a file that is named .csv, or leave that line out, as with tail -n +2", name)
+	}
+	return is, nil
+}
+
+// header is the first line of a text of several where that is how columns of ids are called,
+// and hardly an id itself.
+func header(text []byte) (name string, is bool) {
+	line, _, more := bytes.Cut(text, []byte("\n"))
+	name = strings.TrimSpace(string(line))
+	return name, more && slices.Contains([]string{"id", "instance_id", "name", "image"}, name)
 }
 
 // byFirstLine tells the format of a text by what stands between the words of its first

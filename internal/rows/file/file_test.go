@@ -74,6 +74,9 @@ func TestFormats(t *testing.T) {
 		{"x", "id,text\na,x\n", "line 2"},
 		{"x", "# a, b\na\n\n# none\nb # one\n", "line 2,line 5"},
 		{"x.txt", mark + "a,1\nb,2\n", "line 1,line 2"},
+		{"x.txt", "id\na\n", "line 1,line 2"},
+		{"x", "name\n", "line 1"},
+		{"x", "a\nid\n", "line 1,line 2"},
 		{"x", parquetOf(t, one{"a"}, one{"b"}), "row 1,row 2"},
 		{"x.csv", parquetOf(t, one{"a"}), "row 1"},
 	}
@@ -90,6 +93,7 @@ func TestFormats(t *testing.T) {
 }
 
 func TestBadFiles(t *testing.T) {
+	const mark = "\xef\xbb\xbf"
 	whole := parquetOf(t, one{"a"}, one{"b"})
 	tests := []struct {
 		name, text string
@@ -121,6 +125,7 @@ func TestBadFiles(t *testing.T) {
 		{"x.jsonl", "id\n", []string{"line 1: it is not JSON"}},
 		{"x.txt", "a\n\xff\n", []string{"line 2: it is not UTF-8 text"}},
 		{"x.txt", "a\x00\n", []string{"neither text nor Parquet"}},
+		{"x", mark + "instance_id\r\na\r\n", []string{`x: line 1 is "instance_id", as the header of a table with one column`, "a file that is named .csv, or leave that line out"}},
 		{"x", "# none\n", []string{"x: no rows in it", "each line must be one id"}},
 		{"x", "\x7fELF\x02\x00", []string{"x: it is neither text nor Parquet", "rows are JSON Lines"}},
 		{"x.csv", "i\x00d\x00", []string{"neither text nor Parquet"}},
