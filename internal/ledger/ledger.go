@@ -97,8 +97,8 @@ func logName(job string, attempt int) string {
 
 // nextAttempt returns the number of the first attempt at a job after those that have a
 // log already: 1, unless an earlier run was resumed.
-func (l *Ledger) nextAttempt(job string) int {
-	logs, err := fs.ReadDir(l.root.FS(), path.Join(LogsDir, job))
+func nextAttempt(root *os.Root, job string) int {
+	logs, err := fs.ReadDir(root.FS(), path.Join(LogsDir, job))
 	if err != nil {
 		return 1 // what is in the way will show when the log is made
 	}
@@ -130,7 +130,7 @@ func (l *Ledger) CreateLog(job string, attempt int) (*os.File, error) {
 		if !errors.Is(err, fs.ErrExist) {
 			return log, err
 		}
-		attempt = max(attempt+1, l.nextAttempt(job))
+		attempt = max(attempt+1, nextAttempt(l.root, job))
 	}
 }
 

@@ -60,7 +60,7 @@ func (l *Ledger) begun(entries []Entry, plan []PlanJob, kept []Kept) (failed, cu
 		}
 	}
 	for _, j := range plan {
-		if !ended[j.Name] && l.nextAttempt(j.Name) > 1 {
+		if !ended[j.Name] && nextAttempt(l.root, j.Name) > 1 {
 			cutShort = append(cutShort, j.Name)
 		}
 	}

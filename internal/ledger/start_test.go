@@ -142,7 +142,7 @@ func TestLogsOfEarlierAttemptsAreKept(t *testing.T) {
 		return filepath.Base(log.Name())
 	}
 	l, _ := begin(t, dir, Refuse, plan("a"))
-	if next := l.nextAttempt("a"); next != 1 {
+	if next := nextAttempt(l.root, "a"); next != 1 {
 		t.Errorf("the first attempt is %d", next)
 	}
 	write(l, 1)
@@ -152,7 +152,7 @@ func TestLogsOfEarlierAttemptsAreKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	l, _ = begin(t, dir, Resume, plan("a"))
-	if next := l.nextAttempt("a"); next != 3 {
+	if next := nextAttempt(l.root, "a"); next != 3 {
 		t.Errorf("the next attempt is %d", next)
 	}
 	if got := write(l, 1); got != "attempt-3.log" {

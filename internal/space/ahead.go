@@ -35,7 +35,7 @@ func newPulls() pulls {
 // the job and all before it would fit at once beside those that run, which fits tells of
 // bytes that are yet to be added.
 func (b *Book) Ahead(line []Waiting, fits func(bytes int64) bool) (place int, images []Image) {
-	then := b.supposed()
+	then := supposed(b)
 	for place, w := range line {
 		need, _ := then.Need(w.Job)
 		if !fits(then.Reserved() + then.Pulling(w.Job) + need) {
@@ -70,8 +70,8 @@ func (b *Book) lacks(image Image) bool {
 	return false
 }
 
-// supposed is a copy of the book in which jobs can be supposed to run.
-func (b *Book) supposed() *Book {
+// supposed is a copy of a book in which jobs can be supposed to run.
+func supposed(b *Book) *Book {
 	c := *b
 	c.making, c.running = maps.Clone(b.making), maps.Clone(b.running)
 	return &c
