@@ -71,12 +71,13 @@ func (c Compression) compress(exports []client.ExportEntry) []client.ExportEntry
 // CompressedBy tells how new layers of a job's first image are compressed, as
 // ParseCompression reads it; gzip, as BuildKit does by itself, where nothing is said.
 func (j *Job) CompressedBy() string {
-	for _, e := range j.Options.Exports {
-		kind, level := cmp.Or(e.Attrs["compression"], "gzip"), e.Attrs["compression-level"]
-		if level != "" {
-			return kind + ":" + level
-		}
-		return kind
+	var attrs map[string]string
+	if len(j.Options.Exports) > 0 {
+		attrs = j.Options.Exports[0].Attrs
 	}
-	return "gzip"
+	kind := cmp.Or(attrs["compression"], "gzip")
+	if level := attrs["compression-level"]; level != "" {
+		return kind + ":" + level
+	}
+	return kind
 }
