@@ -65,7 +65,7 @@ func TestPagesOfARun(t *testing.T) {
 	other.Says("#now", "RUN sleep 8")
 	for _, tab := range []*browser.Tab{own, other} {
 		tab.Says("#failures", "exit code: 1")
-		tab.Says("#failures .count", "2 jobs")
+		tab.Says("#failures .count", "2")
 		tab.Says("h1", "0 of 2 images are there")
 		tab.Says("#link", "the run has ended")
 		tab.Quiet()

@@ -56,7 +56,7 @@ func TestCompletions(t *testing.T) {
 		{[]string{"status", ""}, "out " + noFiles},
 		{[]string{"status", "out", ""}, noFiles},
 		{[]string{"report", "out", ""}, "out " + noFiles},
-		{[]string{"report", "--format", ""}, "text json markdown csv html trace junit " + noFiles},
+		{[]string{"report", "--format", ""}, "text json markdown csv html trace junit github " + noFiles},
 		{[]string{"report", "--refs", ""}, files},
 	}
 	for _, tt := range tests {

@@ -25,16 +25,13 @@ import (
 const (
 	// The least part of the jobs' time that goes for compressing, where a trial is made.
 	leastShare = 0.05
-	// How many bytes are tried for each second that compressing took: a trial shall take no
-	// more than a tenth of one of them.
-	bytesPerSecond = 2 << 20
+	// How many bytes are tried for each second that compressing took: a trial shall take a
+	// small part of that.
+	bytesPerSecond = 1 << 20
 	// How many are tried at least, where any are, and at most.
-	leastBytes, mostBytes = 1 << 20, 48 << 20
+	leastBytes, mostBytes = 3 << 20, 48 << 20
 	// Of how many images.
 	mostImages = 3
-	// How often each way is tried: the quickest time counts, which others on the machine have
-	// disturbed least.
-	rounds = 2
 	// How long registries may take to send the layers.
 	patience = 20 * time.Second
 )
@@ -145,7 +142,7 @@ func newest(ctx context.Context, registry Registry, e ledger.Entry, most int64) 
 // on tries each way on a sample; it returns nil where that cannot be.
 func (t trial) on(sample [][]byte) *ledger.Compressing {
 	now, err := measure(t.way, sample)
-	if err != nil || now.seconds == 0 {
+	if err != nil || now.size == 0 {
 		return nil
 	}
 	c := &ledger.Compressing{Way: t.way, Seconds: round(t.spent), SampleBytes: now.plain, Others: []ledger.OtherWay{}}
@@ -173,32 +170,27 @@ type measured struct {
 }
 
 // measure compresses a sample with what BuildKit compresses layers with (util/compression).
-func measure(way string, sample [][]byte) (best measured, err error) {
+func measure(way string, sample [][]byte) (m measured, err error) {
 	config, err := configOf(way)
 	if err != nil {
-		return measured{}, err
+		return m, err
 	}
 	compress, _ := config.Type.Compress(context.Background(), config)
-	for range rounds {
-		var m measured
-		for _, plain := range sample {
-			start, size := time.Now(), counter(0)
-			w, err := compress(&size, config.Type.MediaType())
-			if err != nil {
-				return measured{}, err
-			}
-			_, err = io.Copy(w, bytes.NewReader(plain))
-			if err = cmp.Or(err, w.Close()); err != nil {
-				return measured{}, err
-			}
-			m.seconds += time.Since(start).Seconds()
-			m.plain, m.size = m.plain+int64(len(plain)), m.size+int64(size)
+	start := time.Now()
+	for _, plain := range sample {
+		size := counter(0)
+		w, err := compress(&size, config.Type.MediaType())
+		if err != nil {
+			return m, err
 		}
-		if best.plain == 0 || m.seconds < best.seconds {
-			best = m
+		_, err = io.Copy(w, bytes.NewReader(plain))
+		if err = cmp.Or(err, w.Close()); err != nil {
+			return m, err
 		}
+		m.plain, m.size = m.plain+int64(len(plain)), m.size+int64(size)
 	}
-	return best, nil
+	m.seconds = time.Since(start).Seconds()
+	return m, nil
 }
 
 // configOf reads TYPE[:LEVEL], of those types that are tried.
