@@ -139,12 +139,12 @@ func TestKilledRunIsSweptByTheNext(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.list(w.refs()[:7]...)
-	// The cache is looked at when the first jobs end, and then not for a while: what the
+	// One by one: steps of the same text are told apart by their times. The cache is looked at when the first jobs end, and then not for a while: what the
 	// others pull nobody sees before the kill.
-	if _, killed, out := w.killedAt(5, "--workers", "2", "--prune", "completed", "--batch-size", "15"); !killed {
+	if _, killed, out := w.killedAt(5, "--workers", "1", "--prune", "completed", "--batch-size", "15"); !killed {
 		t.Fatalf("it had ended, so that nothing is shown\n%s", out)
 	}
-	code, output := w.build(t.Context(), "--resume", "--prune", "completed")
+	code, output := w.build(t.Context(), "--resume", "--workers", "1", "--prune", "completed")
 	if s := w.summary(); code != ExitOK || s.Built+s.Skipped != 7 {
 		t.Errorf("exit code %d, summary %+v\n%s", code, s, output)
 	}
