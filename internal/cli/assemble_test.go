@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
@@ -174,6 +175,18 @@ func TestAssemble(t *testing.T) {
 // variant is a base with settings of its own.
 func (w *workbench) variant(b lab.Base, i int) string {
 	w.t.Helper()
+	return w.configured(b, "own", func(c *v1.ConfigFile) {
+		c.Config.Env = append(c.Config.Env, "BASE="+b.Name)
+		if i%2 == 0 {
+			c.Config.WorkingDir, c.Config.Labels = "/testbed", map[string]string{"of": b.Name}
+			c.Config.Entrypoint = []string{"/bin/sh"}
+		}
+	})
+}
+
+// configured pushes a base image with another configuration, under another tag.
+func (w *workbench) configured(b lab.Base, tag string, change func(*v1.ConfigFile)) (ref string) {
+	w.t.Helper()
 	image, err := lab.PullImage(w.t.Context(), b.Ref)
 	if err != nil {
 		w.t.Fatal(err)
@@ -183,21 +196,16 @@ func (w *workbench) variant(b lab.Base, i int) string {
 		w.t.Fatal(err)
 	}
 	config = config.DeepCopy()
-	config.Config.Env = append(config.Config.Env, "BASE="+b.Name)
-	if i%2 == 0 {
-		config.Config.WorkingDir, config.Config.Labels = "/testbed", map[string]string{"of": b.Name}
-		config.Config.Entrypoint = []string{"/bin/sh"}
-	}
-	image, err = mutate.ConfigFile(image, config)
-	if err != nil {
+	change(config)
+	if image, err = mutate.ConfigFile(image, config); err != nil {
 		w.t.Fatal(err)
 	}
-	ref, err := name.ParseReference(strings.TrimSuffix(b.Ref, ":latest")+":own", name.Insecure)
+	parsed, err := name.ParseReference(strings.TrimSuffix(b.Ref, ":latest")+":"+tag, name.Insecure)
 	if err == nil {
-		err = remote.Write(ref, image)
+		err = remote.Write(parsed, image)
 	}
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return ref.String()
+	return parsed.String()
 }

@@ -6,12 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/stoker-build/stoker/internal/assemble"
-	"github.com/stoker-build/stoker/internal/lab"
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
@@ -54,32 +51,6 @@ func TestAssembleEpochs(t *testing.T) {
 	}
 }
 
-// withoutHistory has an image tell nothing of how it was made.
-func (w *workbench) withoutHistory(b lab.Base) (ref string) {
-	w.t.Helper()
-	image, err := lab.PullImage(w.t.Context(), b.Ref)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	config, err := image.ConfigFile()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	config = config.DeepCopy()
-	config.History = nil
-	if image, err = mutate.ConfigFile(image, config); err != nil {
-		w.t.Fatal(err)
-	}
-	parsed, err := name.ParseReference(strings.TrimSuffix(b.Ref, ":latest")+":bare", name.Insecure)
-	if err == nil {
-		err = remote.Write(parsed, image)
-	}
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return parsed.String()
-}
-
 // A base of which no image can be assembled keeps none of the others from that, also where it
 // comes first. Where all are to be assembled, its job fails, wherever it stands.
 func TestAssembleBesideOddBases(t *testing.T) {
@@ -90,7 +61,7 @@ func TestAssembleBesideOddBases(t *testing.T) {
 	for i, b := range w.bases {
 		ref := b.Ref
 		if i == 0 || i == len(w.bases)-1 {
-			ref = w.withoutHistory(b)
+			ref = w.configured(b, "bare", func(c *v1.ConfigFile) { c.History = nil })
 		}
 		refs = append(refs, ref)
 	}

@@ -145,7 +145,7 @@ func (t trial) on(sample [][]byte) *ledger.Compressing {
 	if err != nil || now.size == 0 {
 		return nil
 	}
-	c := &ledger.Compressing{Way: t.way, Seconds: round(t.spent), SampleBytes: now.plain, Others: []ledger.OtherWay{}}
+	c := &ledger.Compressing{Way: t.way, Seconds: ledger.Thousandths(t.spent), SampleBytes: now.plain, Others: []ledger.OtherWay{}}
 	for _, way := range others {
 		if way == t.way {
 			continue
@@ -155,13 +155,11 @@ func (t trial) on(sample [][]byte) *ledger.Compressing {
 			return nil
 		}
 		c.Others = append(c.Others, ledger.OtherWay{
-			Way: way, Seconds: round(t.spent * m.seconds / now.seconds), Size: round(float64(m.size) / float64(now.size)),
+			Way: way, Seconds: ledger.Thousandths(t.spent * m.seconds / now.seconds), Size: ledger.Thousandths(float64(m.size) / float64(now.size)),
 		})
 	}
 	return c
 }
-
-func round(x float64) float64 { return float64(int64(x*1000+0.5)) / 1000 }
 
 // measured is what compressing a sample in one way took.
 type measured struct {

@@ -93,7 +93,7 @@ func (p Phases) Seconds() (all float64) {
 // Round rounds to milliseconds, as the record has times.
 func (p *Phases) Round() {
 	for _, one := range phases {
-		*one.of(p) = math.Round(*one.of(p)*1000) / 1000
+		*one.of(p) = Thousandths(*one.of(p))
 	}
 }
 

@@ -49,5 +49,5 @@ func ImagesPerHour(runs ...Building) float64 {
 	if hours <= 0 {
 		return 0
 	}
-	return round3(float64(images) / hours)
+	return Thousandths(float64(images) / hours)
 }

@@ -3,6 +3,7 @@ package ledger
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -272,7 +273,7 @@ func Summarize(entries []Entry, planned int, started, finished time.Time) Summar
 	s.Slowest = s.Slowest[:min(len(s.Slowest), slowestCount)]
 	s.AverageSeconds, s.MedianSeconds, s.MaxSeconds = spread(durations)
 	s.ImagesPerHour = ImagesPerHour(BuildingOf(entries, started))
-	s.CumulativeSeconds = round3(s.CumulativeSeconds)
+	s.CumulativeSeconds = Thousandths(s.CumulativeSeconds)
 	if s.Phases != nil {
 		s.Phases.Round()
 	}
@@ -295,14 +296,13 @@ func spread(v []float64) (mean, median, largest float64) {
 	if len(v)%2 == 0 {
 		median = (v[mid-1] + v[mid]) / 2
 	}
-	return round3(mean), round3(median), v[len(v)-1]
+	return Thousandths(mean), Thousandths(median), v[len(v)-1]
 }
 
-func seconds(d time.Duration) float64 { return round3(d.Seconds()) }
+func seconds(d time.Duration) float64 { return Thousandths(d.Seconds()) }
 
-func round3(f float64) float64 {
-	return float64(int64(f*1000+0.5)) / 1000
-}
+// Thousandths rounds a figure as those on record are: seconds to milliseconds.
+func Thousandths(f float64) float64 { return math.Round(f*1000) / 1000 }
 
 func deref(s *string) string {
 	if s == nil {

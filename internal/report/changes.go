@@ -73,7 +73,7 @@ func builtInBoth(pairs []jobPair) BuiltInBoth {
 		}
 		built.Changed = append(built.Changed, c)
 	}
-	built.A, built.B = thousandths(built.A), thousandths(built.B)
+	built.A, built.B = ledger.Thousandths(built.A), ledger.Thousandths(built.B)
 	slices.SortFunc(built.Changed, func(x, y Change) int {
 		return cmp.Or(cmp.Compare(math.Abs(y.Change), math.Abs(x.Change)), cmp.Compare(x.Name, y.Name))
 	})
@@ -83,7 +83,7 @@ func builtInBoth(pairs []jobPair) BuiltInBoth {
 
 func changeOf(p jobPair) Change {
 	c := Change{Name: p.name, A: p.a.DurationSeconds, B: p.b.DurationSeconds}
-	c.Change = thousandths(c.B - c.A)
+	c.Change = ledger.Thousandths(c.B - c.A)
 	c.Phase = shiftOf(p.a.Phases, p.b.Phases, c.Change)
 	return c
 }
@@ -95,7 +95,7 @@ func shiftOf(a, b *ledger.Phases, change float64) (most *PhaseShift) {
 	}
 	before := a.Each()
 	for i, phase := range b.Each() {
-		d := thousandths(phase.Seconds - before[i].Seconds)
+		d := ledger.Thousandths(phase.Seconds - before[i].Seconds)
 		if d*change > 0 && (most == nil || math.Abs(d) > math.Abs(most.Change)) {
 			most = &PhaseShift{phase.Key, phase.Name, d}
 		}

@@ -122,7 +122,7 @@ func perImage(entries []ledger.Entry) (all []float64) {
 		return nil
 	}
 	for _, phase := range sum.Each() {
-		all = append(all, thousandths(phase.Seconds/images))
+		all = append(all, ledger.Thousandths(phase.Seconds/images))
 	}
 	return all
 }

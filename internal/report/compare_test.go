@@ -167,7 +167,7 @@ func TestCompareMarkdown(t *testing.T) {
 func anyRun(t *rapid.T, dir string) Seen {
 	names := rapid.SliceOfDistinct(rapid.StringMatching(`[a-h]`), rapid.ID[string]).Draw(t, "jobs")
 	statuses := rapid.SampledFrom([]ledger.Status{ledger.Built, ledger.Built, ledger.Built, ledger.Failed, ledger.Skipped, ledger.SkippedDependency, ""})
-	seconds := rapid.Custom(func(t *rapid.T) float64 { return thousandths(rapid.Float64Range(0, 20).Draw(t, "seconds")) })
+	seconds := rapid.Custom(func(t *rapid.T) float64 { return ledger.Thousandths(rapid.Float64Range(0, 20).Draw(t, "seconds")) })
 	var entries []ledger.Entry
 	for _, name := range names {
 		status := statuses.Draw(t, "status")

@@ -2,7 +2,6 @@ package report
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"time"
 
@@ -193,7 +192,7 @@ func (m *merger) report(records []ledger.Record) Report {
 	from, to := m.span()
 	// What is older than the first run was kept of one that is not here; it counts as well.
 	r.Summary = ledger.Summarize(counted, len(m.order), time.Time{}, to)
-	r.StartedAt, r.WallClockSeconds = ledger.Time{Time: from}, thousandths(to.Sub(from).Seconds())
+	r.StartedAt, r.WallClockSeconds = ledger.Time{Time: from}, ledger.Thousandths(to.Sub(from).Seconds())
 	var building []ledger.Building
 	for _, record := range records {
 		building = append(building, ledger.BuildingOf(record.Entries, lastStart(record)))
@@ -254,7 +253,7 @@ func (r *Report) addBytes(records []ledger.Record) {
 		**sum += n
 	}
 	for i, record := range records {
-		r.RunSeconds = thousandths(r.RunSeconds + r.Runs[i].Seconds)
+		r.RunSeconds = ledger.Thousandths(r.RunSeconds + r.Runs[i].Seconds)
 		s := record.Summary
 		if s == nil || s.Prune == nil {
 			r.Partial = true
@@ -306,5 +305,3 @@ func missing(records []ledger.Record) (all []Missing) {
 	slices.SortStableFunc(all, func(a, b Missing) int { return cmp.Compare(b.Jobs, a.Jobs) })
 	return all
 }
-
-func thousandths(f float64) float64 { return math.Round(f*1000) / 1000 }

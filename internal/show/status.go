@@ -188,21 +188,19 @@ func reasonOrNone(text string) string {
 // fill takes over what the events tell.
 func (s *Status) fill() {
 	s.Nodes, s.LostNodes, s.Warnings, s.Reclaimed = s.state.nodes, s.state.lostNodes, s.state.warnings, s.state.swept.bytes
-	s.ElapsedSeconds = thousandths(s.state.elapsed(s.now).Seconds())
-	s.ImagesPerHour = thousandths(s.state.imagesPerHour(s.now))
+	s.ElapsedSeconds = ledger.Thousandths(s.state.elapsed(s.now).Seconds())
+	s.ImagesPerHour = ledger.Thousandths(s.state.imagesPerHour(s.now))
 	if left, known := s.state.left(s.now); known && s.State == Running {
-		seconds := thousandths(left.Seconds())
+		seconds := ledger.Thousandths(left.Seconds())
 		s.LeftSeconds = &seconds
 	}
 	for _, j := range s.state.running {
-		s.Running = append(s.Running, StatusJob{j.name, j.node, j.attempt, j.doing(s.now), thousandths(s.now.Sub(j.since).Seconds())})
+		s.Running = append(s.Running, StatusJob{j.name, j.node, j.attempt, j.doing(s.now), ledger.Thousandths(s.now.Sub(j.since).Seconds())})
 	}
 	if w := s.state.waiting; w != nil {
-		s.Waiting = &StatusWaiting{w.name, w.need, thousandths(s.now.Sub(w.since).Seconds())}
+		s.Waiting = &StatusWaiting{w.name, w.need, ledger.Thousandths(s.now.Sub(w.since).Seconds())}
 	}
 }
-
-func thousandths(f float64) float64 { return math.Round(f*1000) / 1000 }
 
 // How much of a status one screen takes.
 const (
