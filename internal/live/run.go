@@ -144,9 +144,14 @@ func (r *Run) openLog(job string) (*os.File, error) {
 	return ledger.OpenLog(dir, path)
 }
 
-// made makes something of all that the page is made of. Steps are read before, so that events
-// need not wait for that.
-func (r *Run) made(write func(page.Data) error) error {
+// made makes something of what the page is made of, and of its steps where they are in it. These
+// are read before, so that events need not wait for that.
+func (r *Run) made(withSteps bool, write func(page.Data) error) error {
+	if !withSteps {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return write(r.data())
+	}
 	r.mu.Lock()
 	steps, ended := r.steps, r.ended
 	r.mu.Unlock()
@@ -163,13 +168,13 @@ func (r *Run) made(write func(page.Data) error) error {
 // page writes the whole page.
 func (r *Run) page() ([]byte, error) {
 	var b bytes.Buffer
-	err := r.made(func(d page.Data) error { return page.Write(&b, d) })
+	err := r.made(true, func(d page.Data) error { return page.Write(&b, d) })
 	return b.Bytes(), err
 }
 
-// parts are parts of the page.
-func (r *Run) parts(names ...string) (parts map[string]string, err error) {
-	err = r.made(func(d page.Data) error {
+// parts are parts of the page, of which some may tell of steps.
+func (r *Run) parts(withSteps bool, names ...string) (parts map[string]string, err error) {
+	err = r.made(withSteps, func(d page.Data) error {
 		parts, err = page.Parts(d, names...)
 		return err
 	})

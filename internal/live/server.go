@@ -275,14 +275,15 @@ func (s *Server) make() (map[string]string, error) {
 		s.small = made{n, now}
 		names = append(names, "head", "now")
 	}
-	if n != s.large.of && (ended || now.Sub(s.large.at) >= drawing) {
+	large := n != s.large.of && (ended || now.Sub(s.large.at) >= drawing)
+	if large {
 		s.large = made{n, now}
 		names = append(names, "failures", "over-time", "bytes", "time", "costs", "tree")
 	}
 	if len(names) == 0 {
 		return s.parts, nil
 	}
-	fresh, err := s.run.parts(names...)
+	fresh, err := s.run.parts(large, names...)
 	if err != nil {
 		return nil, err
 	}
