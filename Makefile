@@ -1,14 +1,18 @@
 # The targets a person needs. "make setup" is part of those that need it.
 GO ?= go
 # With the same flags for all, what one command has compiled is not compiled anew by the next.
-export GOFLAGS ?= -buildvcs=false -trimpath
+# Without what a debugger would read, which takes a third of the time to link.
+export GOFLAGS ?= -buildvcs=false -trimpath -ldflags=-w
+# The frontends are alone in their images, so they cannot be linked with the system's C library; with none
+# linked so, what they have in common with all the rest is compiled once. Looking for races needs C.
+export CGO_ENABLED ?= 0
 # What "stoker version" tells, as far as this is a clone.
 COMMIT = $(shell git describe --always --abbrev=40 --dirty --exclude '*' 2>/dev/null)
 
 # Where "make registry" listens.
 ADDRESS ?= 127.0.0.1:5000
 
-.PHONY: help build registry registry-stop setup demo soak test test-whole test-packages test-rest lint bench docs release-check
+.PHONY: help build registry registry-stop setup demo soak test test-whole test-races test-rest fuzz lint bench docs release-check
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -38,34 +42,35 @@ soak: setup build ## hundreds of images, on one daemon and on two, while daemons
 	.tools/bin/soak -stoker bin/stoker
 	.tools/bin/soak -stoker bin/stoker -nodes 2
 
-# Looking for races takes half as long again, and finds none where a test mostly waits for
-# daemons. So that is left to the packages in which code runs side by side, and to those tests
-# of the whole program in which much happens at once.
-WHOLE = ./bench/... ./deploy/... $(addprefix ./internal/,cli docstest release lab/... link/... rows/...)
+# Looking for races takes half as long again, and finds none where a test mostly waits for daemons. So it is
+# for the packages in which code runs side by side, and for those tests of the whole program in which much
+# happens at once.
+BESIDE = $(addprefix ./internal/,autolink cache credentials every journal ledger live metrics node postbuild process \
+	recovery registry run show space stepbook sweep telemetry throttle)
 RACES = ^Test(FailuresAreIsolated|Interrupt|FirstBuildsStartBeforeAllIsKnown|TwoNodes|NodeThatDies|ThrottledRegistry|DaemonIsLost)$$
-# These do one thing after the other, and take four times as long when races are looked for.
-ALONE = ^Test(WhatTemplatesMakeIsBounded|CutIsTheSameElsewhere|WriterHoldsLongLinesWithinBounds|NoInputIsSlow)$$
 
 # Memory is there: tests, and the daemons that they start, collect their garbage a quarter as often.
 test: export GOGC ?= 400
 
-# Side by side: most of the time tests wait for daemons.
+# Side by side: much of the time tests wait for daemons.
 test: setup build ## everything, against real parts
 	./tools/setup.sh bench
-	@$(MAKE) --no-print-directory --jobs 3 --keep-going test-whole test-packages test-rest
+	@$(MAKE) --no-print-directory --jobs 3 --keep-going test-whole test-races test-rest
 
 test-whole:
-	STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m -p 3 -parallel 5 $(WHOLE)
+	STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m -p 3 -parallel 5 -skip '$(RACES)' $$($(GO) list ./... | grep -vxF "$$($(GO) list $(BESIDE))")
 
-test-packages:
-	STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m -p 2 -race -skip '$(ALONE)' $$($(GO) list ./... | grep -vxF "$$($(GO) list $(WHOLE))")
+test-races: export CGO_ENABLED = 1
+test-races:
+	STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m -p 2 -race $(BESIDE)
+	STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m -race -run '$(RACES)' ./internal/cli
 
 test-rest:
 	$(GO) vet ./...
-	STOKER_TEST_ALL=1 $(GO) test -vet off -run '$(ALONE)' ./internal/plan ./internal/redact
 	cd tools/portable && $(GO) run . darwin/arm64 windows/amd64
-	STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m -race -run '$(RACES)' ./internal/cli
-	./tools/fuzz.sh 1s
+
+fuzz: ## every fuzz target for ten seconds, which compiles everything anew; "make test" runs them over their seeds
+	./tools/fuzz.sh 10s
 
 lint: ## golangci-lint and deadcode, built from the pinned versions
 	./tools/lint.sh

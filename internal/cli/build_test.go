@@ -17,16 +17,16 @@ import (
 	"github.com/stoker-build/stoker/internal/run"
 )
 
-func TestFortyImages(t *testing.T) {
+func TestManyImages(t *testing.T) {
 	t.Parallel()
-	w := newWorkbench(t, small(4, 10))
-	code, out := w.build(t.Context(), "--workers", "4", "--batch-size", "15")
+	w := newWorkbench(t, small(3, 5))
+	code, out := w.build(t.Context(), "--workers", "4", "--batch-size", "6")
 	if code != ExitOK {
 		t.Fatalf("exit code %d\n%s", code, out)
 	}
 	entries := w.manifest()
-	if len(entries) != 40 {
-		t.Fatalf("%d manifest lines, want 40", len(entries))
+	if len(entries) != 15 {
+		t.Fatalf("%d manifest lines, want 15", len(entries))
 	}
 	byBase := map[string]lab.Base{}
 	for _, b := range w.bases {
@@ -54,12 +54,12 @@ func TestFortyImages(t *testing.T) {
 			t.Errorf("second run: entry %+v", e)
 		}
 	}
-	if s := w.summary(); s.Skipped != 40 || s.Built != 0 {
+	if s := w.summary(); s.Skipped != 15 || s.Built != 0 {
 		t.Errorf("second run: summary %+v", s)
 	}
 
-	code, out = w.build(t.Context(), "--force", "--limit", "8")
-	if s := w.summary(); code != ExitOK || s.Built != 8 {
+	code, out = w.build(t.Context(), "--force", "--limit", "3")
+	if s := w.summary(); code != ExitOK || s.Built != 3 {
 		t.Errorf("forced run: exit code %d, %d built\n%s", code, s.Built, out)
 	}
 }

@@ -29,7 +29,7 @@ func (w *workbench) command(more ...string) *exec.Cmd {
 // loses nothing and builds no image again whose line was on disk.
 func TestKilledAndResumed(t *testing.T) {
 	t.Parallel()
-	w := newWorkbench(t, small(3, 8))
+	w := newWorkbench(t, small(2, 5))
 	built := map[string]string{} // what was on record before the last kill
 	for i := 0; ; i++ {
 		code, killed, out := w.killedAt(len(built)+i, "--resume", "--workers", "4")
@@ -47,7 +47,7 @@ func TestKilledAndResumed(t *testing.T) {
 			break
 		}
 	}
-	if s := w.summary(); s.Total != 24 || s.Built+s.Skipped != 24 || s.Unfinished != 0 {
+	if s := w.summary(); s.Total != 10 || s.Built+s.Skipped != 10 || s.Unfinished != 0 {
 		t.Errorf("summary %+v", s)
 	}
 	names := map[string]int{}

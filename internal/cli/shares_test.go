@@ -22,7 +22,7 @@ func TestSharedPrefix(t *testing.T) {
 		t.Run(owner, func(t *testing.T) {
 			w := newWorkbenchOnDisk(t, small(1, 1))
 			tally := labtest.Tally(t)
-			const jobs, tail = 12, 3 * mb
+			const jobs, tail = 9, 3 * mb
 			tasks, err := lab.WriteTasks(w.dir, lab.Tasks{Count: jobs, Base: w.bases[0].Ref, Variants: 3, VariantBytes: 2 * mb, TailBytes: tail, Tally: tally})
 			if err != nil {
 				t.Fatal(err)
