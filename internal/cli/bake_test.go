@@ -199,7 +199,7 @@ target "both" {
 func TestBakeLinks(t *testing.T) {
 	t.Parallel()
 	w := newWorkbenchOnDisk(t, small(1, 1))
-	const finals = 12
+	const finals = 30
 	tally := labtest.Tally(t)
 	w.write("docker-bake.hcl", w.linkedFile(tally, finals))
 	w.write("mid/agent.txt", "not the agent\n")

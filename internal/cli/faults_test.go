@@ -93,7 +93,7 @@ func TestPrivateDaemonIsLost(t *testing.T) {
 			t.Parallel()
 			w := newWorkbench(t, small(1, 6))
 			wait := w.duringStep("RUN sleep 1", 3, func() error { return signalDaemonBelow(w.path("state"), signal) })
-			code, out := start(t, w.private("--workers", "2", "--retries", "0", "--stall-timeout", "4s", "--recover-interval", "1s"))()
+			code, out := start(t, w.private("--workers", "2", "--retries", "0", "--stall-timeout", "12s", "--recover-interval", "1s"))()
 			if err := wait(); err != nil {
 				t.Fatal(err)
 			}
