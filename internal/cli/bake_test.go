@@ -199,12 +199,13 @@ target "both" {
 func TestBakeLinks(t *testing.T) {
 	t.Parallel()
 	w := newWorkbenchOnDisk(t, small(1, 1))
-	const finals = 30
+	const finals = 12
 	tally := labtest.Tally(t)
 	w.write("docker-bake.hcl", w.linkedFile(tally, finals))
 	w.write("mid/agent.txt", "not the agent\n")
 	w.write("other/other.txt", "other\n")
-	code, out := w.bake(t.Context(), "--push", "--prune", "completed", "all")
+	// What is made again may be so in the same moment: on a builder of others' one of it stays.
+	code, out := w.bake(t.Context(), "--push", "--prune", "completed", "--exclusive", "all")
 	w.checkSwept(code, out, finals+5, 0)
 	if counts := tally.Counts(); counts["shared"] != 1 || counts["mid"] != 1 || counts["anew"] < 2 {
 		t.Errorf("steps ran %v, want each once, and again what is made without the cache", counts)

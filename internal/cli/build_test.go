@@ -85,7 +85,7 @@ func TestFailuresAreIsolated(t *testing.T) {
 %[5]s) sleep 4 & ;;
 esac`, flaky, w.path("flaked"), stalling, w.path("stalled"), leaving)
 
-	code, out := w.build(t.Context(), "--retries", "1", "--stall-timeout", "5s", "--post-build", hook,
+	code, out := w.build(t.Context(), "--retries", "1", "--stall-timeout", "12s", "--post-build", hook,
 		"--batch-size", "3", "--prune", "completed")
 	if code != ExitFailed {
 		t.Fatalf("exit code %d, want %d\n%s", code, ExitFailed, out)
@@ -115,7 +115,7 @@ esac`, flaky, w.path("flaked"), stalling, w.path("stalled"), leaving)
 	if s.Built != 5 || s.Failed != 2 || s.Retried != 3 || len(s.FailedBuilds) != 2 {
 		t.Errorf("summary %+v", s)
 	}
-	if log := w.read("out/logs/" + stalling + "/attempt-1.log"); !strings.Contains(log, "--post-build command ended: no progress for --stall-timeout 5s") {
+	if log := w.read("out/logs/" + stalling + "/attempt-1.log"); !strings.Contains(log, "--post-build command ended: no progress for --stall-timeout 12s") {
 		t.Errorf("the log of what stalled:\n%s", log)
 	}
 	for _, f := range s.FailedBuilds {

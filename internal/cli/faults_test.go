@@ -157,12 +157,12 @@ func TestStall(t *testing.T) {
 	t.Parallel()
 	w := newWorkbench(t, small(1, 3))
 	w.write("ctx/Dockerfile", agentDockerfile+fmt.Sprintf("RUN if [ -e /testbed/%s.txt ]; then sleep 600; fi\n", w.bases[1].Name))
-	code, out := w.build(t.Context(), "--stall-timeout", "2s", "--retries", "1")
+	code, out := w.build(t.Context(), "--stall-timeout", "8s", "--retries", "1")
 	if s := w.summary(); code != ExitFailed || s.Built != 2 || s.Failed != 1 {
 		t.Fatalf("exit code %d, summary %+v\n%s", code, s, out)
 	}
 	for _, e := range w.manifest() {
-		if e.Status == ledger.Failed && (e.ErrorClass != "timeout" || e.AttemptCount != 2 || !strings.Contains(*e.Error, "no progress for --stall-timeout 2s")) {
+		if e.Status == ledger.Failed && (e.ErrorClass != "timeout" || e.AttemptCount != 2 || !strings.Contains(*e.Error, "no progress for --stall-timeout 8s")) {
 			t.Errorf("entry %+v: %s", e, *e.Error)
 		}
 	}
