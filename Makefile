@@ -12,7 +12,7 @@ COMMIT = $(shell git describe --always --abbrev=40 --dirty --exclude '*' 2>/dev/
 # Where "make registry" listens.
 ADDRESS ?= 127.0.0.1:5000
 
-.PHONY: help build registry registry-stop setup demo soak test test-whole test-races test-rest fuzz lint bench docs release-check
+.PHONY: help build registry registry-stop setup demo soak test test-races test-whole fuzz lint bench docs release-check
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -52,22 +52,23 @@ RACES = ^Test(FailuresAreIsolated|Interrupt|FirstBuildsStartBeforeAllIsKnown|Two
 # Memory is there: tests, and the daemons that they start, collect their garbage a quarter as often.
 test: export GOGC ?= 400
 
-# Side by side: much of the time tests wait for daemons.
+# One part after the other, and the compiling first: a machine with more to do than it can runs into limits of
+# time that are not the tests' own.
 test: setup build ## everything, against real parts
 	./tools/setup.sh bench
-	@$(MAKE) --no-print-directory --jobs 3 --keep-going test-whole test-races test-rest
-
-test-whole:
-	STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m -p 3 -parallel 5 -skip '$(RACES)' $$($(GO) list ./... | grep -vxF "$$($(GO) list $(BESIDE))")
+	$(GO) vet ./...
+	cd tools/portable && $(GO) run . darwin/arm64 windows/amd64
+	@$(MAKE) --no-print-directory --keep-going test-races test-whole
 
 test-races: export CGO_ENABLED = 1
 test-races:
+	$(GO) build -race $(BESIDE) ./internal/cli
 	STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m -p 2 -race $(BESIDE)
-	STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m -race -run '$(RACES)' ./internal/cli
+	STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m -parallel 4 -race -run '$(RACES)' ./internal/cli
 
-test-rest:
-	$(GO) vet ./...
-	cd tools/portable && $(GO) run . darwin/arm64 windows/amd64
+# Much of the time tests wait for daemons.
+test-whole:
+	STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m -p 2 -parallel 4 -skip '$(RACES)' $$($(GO) list ./... | grep -vxF "$$($(GO) list $(BESIDE))")
 
 fuzz: ## every fuzz target for ten seconds, which compiles everything anew; "make test" runs them over their seeds
 	./tools/fuzz.sh 10s

@@ -177,6 +177,9 @@ func (d *Daemon) Started() time.Time { return d.started }
 // HasEnded tells whether its process is gone.
 func (d *Daemon) HasEnded() bool { return d.process.HasEnded() }
 
+// Pid is its process's number.
+func (d *Daemon) Pid() int { return d.process.Pid() }
+
 // Signal sends its process a signal.
 func (d *Daemon) Signal(s os.Signal) error { return d.process.Signal(s) }
 

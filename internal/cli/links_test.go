@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,11 +44,14 @@ func TestBaseOfAnotherJob(t *testing.T) {
 				"--push", "--force", "--order", order, "--workers", "3", "--progress", "plain", "--output-dir", w.path("out"),
 				"--state-dir", w.path("state"), "--prune", "completed", w.path("ctx"))
 			w.checkSwept(code, out, 3, 0)
-			last := w.manifest()[2]
-			if last.BaseImage != old {
-				t.Errorf("the last image is built on %s", last.BaseImage)
+			entries := w.manifest()
+			at := func(base string) int {
+				return slices.IndexFunc(entries, func(e ledger.Entry) bool { return e.BaseImage == base })
 			}
-			if got, want := w.lines(last.Tags[0]), fmt.Sprintf("%s:latest %s:1", first.Name, first.Name); got != want {
+			if at(first.Ref) < 0 || at(old) < at(first.Ref) {
+				t.Fatalf("the image on %s ended as number %d, that on %s as number %d", old, at(old), first.Ref, at(first.Ref))
+			}
+			if got, want := w.lines(entries[at(old)].Tags[0]), fmt.Sprintf("%s:latest %s:1", first.Name, first.Name); got != want {
 				t.Errorf("it has the lines %q, want %q", got, want)
 			}
 			w.checkSilent()

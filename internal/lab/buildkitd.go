@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,9 @@ import (
 const (
 	// stopTimeout is short since a daemon with a running step does not end by itself for long.
 	stopTimeout = 5 * time.Second
+
+	// pauseTimeout is how long it may take to stop a thread that waits for the disk.
+	pauseTimeout = 10 * time.Second
 
 	// maxSocketPath is what fits into a unix socket address, its end mark aside.
 	maxSocketPath = 107
@@ -157,8 +161,40 @@ func (d *Buildkitd) Client(ctx context.Context) (*client.Client, error) {
 // containers and mounts of its running steps, as the end of its own container would.
 func (d *Buildkitd) Kill() error { return d.daemon.Kill() }
 
-// Pause stops the daemon in its tracks (SIGSTOP): connections stay open and nothing answers.
-func (d *Buildkitd) Pause() error { return d.daemon.Signal(syscall.SIGSTOP) }
+// Pause stops the daemon in its tracks (SIGSTOP): connections stay open and nothing answers. On a
+// busy machine it takes a while until each thread has stopped, and Pause waits for that.
+func (d *Buildkitd) Pause() error {
+	if err := d.daemon.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(pauseTimeout); ; time.Sleep(time.Millisecond) {
+		if stopped, err := isStopped(d.daemon.Pid()); stopped || err != nil {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("buildkitd (process %d) has not stopped %s after it was told to", d.daemon.Pid(), pauseTimeout)
+		}
+	}
+}
+
+// isStopped tells that no thread of a process runs on.
+func isStopped(pid int) (bool, error) {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil {
+		return false, err
+	}
+	for _, thread := range threads {
+		stat, err := os.ReadFile(thread)
+		if err != nil { // it has ended since
+			return false, nil
+		}
+		// The state stands behind the name, which is in parentheses and may hold some itself.
+		if _, state, _ := bytes.Cut(stat[bytes.LastIndexByte(stat, ')')+1:], []byte(" ")); !bytes.HasPrefix(state, []byte("T")) {
+			return false, nil
+		}
+	}
+	return len(threads) > 0, nil
+}
 
 // Resume lets a paused daemon go on.
 func (d *Buildkitd) Resume() error { return d.daemon.Signal(syscall.SIGCONT) }
