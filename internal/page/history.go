@@ -47,7 +47,8 @@ func (v historyView) Charts() []chart {
 // label is when a run began, briefly: its day, or where all are of one day its time.
 func (v historyView) label(f report.Figures) string {
 	day, clock, _ := strings.Cut(f.Label(), " ")
-	if last := v.Runs[len(v.Runs)-1]; v.Runs[0].StartedAt.YearDay() == last.StartedAt.YearDay() {
+	first, last := v.Runs[0].StartedAt.UTC(), v.Runs[len(v.Runs)-1].StartedAt.UTC()
+	if first.Format(time.DateOnly) == last.Format(time.DateOnly) {
 		return clock
 	}
 	return day
