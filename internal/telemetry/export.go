@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
@@ -36,8 +37,15 @@ func FromEnv(version string) (*Telemetry, error) {
 	sent := &counted{SpanExporter: exporter}
 	// The queue is bounded, and what does not fit is dropped.
 	all := sdktrace.NewTracerProvider(sdktrace.WithBatcher(sent), sdktrace.WithResource(about), sdktrace.WithIDGenerator(ids{}))
-	return &Telemetry{sent: sent, all: all, tracer: all.Tracer("stoker", trace.WithInstrumentationVersion(version)),
+	return &Telemetry{sent: sent, all: all, tracer: all.Tracer("stoker", trace.WithInstrumentationVersion(version)), parent: parentFromEnv(ctx),
 		jobs: map[string]*job{}, waits: map[string]*span{}, sweeps: map[string]*span{}, builds: map[build]trace.SpanContext{}}, err
+}
+
+// parentFromEnv is the span that whoever started the program tells of, by the variables of
+// OpenTelemetry's specification of environment variables as carriers.
+func parentFromEnv(ctx context.Context) context.Context {
+	told := propagation.MapCarrier{"traceparent": os.Getenv("TRACEPARENT"), "tracestate": os.Getenv("TRACESTATE")}
+	return propagation.TraceContext{}.Extract(ctx, told)
 }
 
 func exporterFromEnv(ctx context.Context) (sdktrace.SpanExporter, error) {

@@ -27,6 +27,7 @@ type Telemetry struct {
 	all    *sdktrace.TracerProvider
 	tracer trace.Tracer
 	made   int // spans to be sent that have ended
+	parent context.Context // what the run is a part of
 
 	run    *span
 	jobs   map[string]*job
@@ -70,7 +71,7 @@ func count[N int | int64](key string, n N) attribute.KeyValue {
 // Apply takes in one event.
 func (t *Telemetry) Apply(at time.Time, e journal.Event) {
 	if start, is := e.(journal.RunStarted); is {
-		t.run = t.begin(context.Background(), "run", at, count("jobs", start.Jobs), count("workers", start.Workers), count("kept", start.Kept))
+		t.run = t.begin(t.parent, "run", at, count("jobs", start.Jobs), count("workers", start.Workers), count("kept", start.Kept))
 	}
 	if t.run == nil {
 		return

@@ -175,6 +175,29 @@ func TestSpans(t *testing.T) {
 	}
 }
 
+// A run that something else has started is a part of that one's trace, where it says so.
+func TestParentFromEnv(t *testing.T) {
+	for told, want := range map[string]string{
+		"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01": "0af7651916cd43dd8448eb211c80319c b7ad6b7169203331",
+		"nonsense": "",
+	} {
+		t.Run(told, func(t *testing.T) {
+			r := collect(t)
+			t.Setenv("TRACEPARENT", told)
+			sends := fromEnv(t)
+			sends.Apply(at(0), journal.RunStarted{Jobs: 1})
+			sends.Apply(at(5), journal.RunFinished{})
+			if err := sends.Close(time.Minute); err != nil {
+				t.Fatal(err)
+			}
+			run := r.find(t, "run")
+			if want == "" && len(run.ParentSpanId) != 0 || want != "" && fmt.Sprintf("%x %x", run.TraceId, run.ParentSpanId) != want {
+				t.Errorf("the run is in trace %x below %x, want %q", run.TraceId, run.ParentSpanId, want)
+			}
+		})
+	}
+}
+
 // What a sampler leaves out is not missing.
 func TestASampler(t *testing.T) {
 	r := collect(t)
