@@ -25,6 +25,20 @@ func Head(s string, most int) string {
 	return string(runes)
 }
 
+// Cut is Line of a text that may be long, in at most so many columns. It ends with a whole word
+// where one ends near to where it is cut.
+func Cut(s string, columns int) string {
+	line := Line(s)
+	if ansi.StringWidth(line) <= columns {
+		return line
+	}
+	head := ansi.Truncate(line, columns-1, "")
+	if at := strings.LastIndexByte(head, ' '); at > 0 && ansi.StringWidth(head[at:]) <= columns/4 {
+		return strings.TrimRight(head[:at], " …") + " …"
+	}
+	return head + "…"
+}
+
 // Text is Line for text of which the blanks at its ends count.
 func Text(s string) string {
 	return strings.Map(func(r rune) rune {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/charmbracelet/x/ansi"
 )
 
 func TestLine(t *testing.T) {
@@ -95,6 +97,28 @@ func TestPatch(t *testing.T) {
 	for _, s := range []string{strings.ReplaceAll(plain, "\n", "\r\n"), plain + "+\x1b[31mred\n"} {
 		if got := Patch(s); strings.ContainsAny(got, "\r\x1b") || !strings.Contains(got, "\tb \n") && !strings.Contains(got, "\tb  \n") || !strings.HasSuffix(got, "\n(This patch does not apply as it is shown, without carriage returns or others that cannot be seen: --format json has it whole.)\n") {
 			t.Errorf("%q", got)
+		}
+	}
+}
+
+// A text that is cut ends with a whole word where one ends near, and never within a rune or
+// in more columns than there are.
+func TestCut(t *testing.T) {
+	for in, want := range map[string]string{
+		"RUN make all":                                          "RUN make all",
+		"RUN make all tests":                                    "RUN make all tests",
+		"RUN make those of others":                              "RUN make those …",
+		"RUN make … examples-of-all":                            "RUN make … exampl…",
+		"RUN echo some of … more":                               "RUN echo some of …",
+		"RUN averyveryverylongword":                             "RUN averyveryvery…",
+		"RUN echo 日本語日本語日本語":                                    "RUN echo 日本語日…",
+		"RUN e\u0301e\u0301e\u0301e\u0301e\u0301e\u0301e\u0301": "RUN e\u0301e\u0301e\u0301e\u0301e\u0301e\u0301e\u0301",
+		"RUN \x1b[31mred\x1b[0m and others":                     "RUN red and others",
+		"\x1b[31mRUN red\x1b[0m and many others":                "RUN red and many …",
+		"RUN one\ntwo":                                          "RUN one two",
+	} {
+		if got := Cut(in, 18); got != want || ansi.StringWidth(got) > 18 {
+			t.Errorf("%q is %q, want %q", in, got, want)
 		}
 	}
 }
