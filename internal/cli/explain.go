@@ -38,10 +38,12 @@ A reason is the first difference down to the base image, with the line that it
 counts from. Of variables the record has only a hash of each value.
 
 --format json writes an object with run, against (the earlier run), steps
-(distinct, ran, cached, seconds) and lines. Each line has file, line, text,
-linked_as (what it was built as, where it was linked by itself), steps, jobs,
-ran, cached, seconds, bytes, sizes_missing (for so many steps that ran it is not
-known what they take) and reasons (text, file, line, steps).`,
+(distinct, ran, cached, seconds) and lines. Each line has file, line, text (with
+"…" for words that its steps do not have in common), linked_as (what it was
+built as, where it was linked by itself), steps, jobs, ran, cached, seconds,
+bytes, sizes_missing (for so many steps that ran it is not known what they take)
+and reasons (text, file, line, and of the steps that were run for it: steps,
+ran, seconds, bytes).`,
 		Example: `  stoker explain
   stoker explain stoker-out
   stoker explain monday tuesday`,

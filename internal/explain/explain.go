@@ -37,40 +37,67 @@ type Line struct {
 // Reason is why some steps of a line were run.
 type Reason struct {
 	Cause
-	// Steps it is that of.
-	Steps int `json:"steps"`
+	// Steps it is that of, which ran so often for it, and so long.
+	Steps   int     `json:"steps"`
+	Ran     int     `json:"ran"`
+	Seconds float64 `json:"seconds"`
+	// Bytes is what their results take; nil where none was seen.
+	Bytes *int64 `json:"bytes,omitempty"`
 }
 
 // Run explains a run by what it has on record, against the steps of an earlier one; nil
 // where there is none. The lines that took the longest come first.
 func Run(now, earlier []ledger.Step) []Line {
 	s := newSearch(now, earlier)
-	lines := map[place]*Line{}
-	reasons := map[place]map[Cause]int{}
-	var order []place
-	for i := range now {
-		step := &now[i]
+	return s.lines(func(i int) place { return s.now.at[i] })
+}
+
+// lines tells of all steps of Dockerfiles, those together that are at one place.
+func (s *search) lines(at func(i int) place) []Line {
+	index := map[place]int{}
+	all := []Line{}
+	called := map[calledAt]bool{}
+	for i := range s.now.steps {
+		step := &s.now.steps[i]
 		if step.Kind != ledger.StepRun || step.Line == 0 {
 			continue
 		}
-		at := placeOf(step)
-		if lines[at] == nil {
-			lines[at] = &Line{File: step.File, Line: step.Line, Text: step.Text, LinkedAs: step.LinkedAs}
-			reasons[at] = map[Cause]int{}
-			order = append(order, at)
+		n, known := index[at(i)]
+		if !known {
+			n = len(all)
+			index[at(i)] = n
+			all = append(all, Line{File: step.File, Line: step.Line, Text: step.Text, LinkedAs: step.LinkedAs})
 		}
-		lines[at].add(step)
-		for _, cause := range s.causes(step) {
-			reasons[at][cause]++
+		if c := (calledAt{n, step.Text, step.LinkedAs}); !called[c] {
+			called[c] = true
+			all[n].call(step)
+		}
+		all[n].add(step)
+		for _, why := range s.causes(i) {
+			all[n].because(why, step)
 		}
 	}
-	all := make([]Line, 0, len(order))
-	for _, at := range order {
-		lines[at].Reasons = sorted(reasons[at])
-		all = append(all, *lines[at])
+	for _, l := range all {
+		slices.SortFunc(l.Reasons, func(a, b Reason) int {
+			return cmp.Or(cmp.Compare(b.Steps, a.Steps), strings.Compare(a.Text, b.Text), cmp.Compare(a.Line, b.Line))
+		})
 	}
 	slices.SortStableFunc(all, func(a, b Line) int { return cmp.Compare(b.Seconds, a.Seconds) })
 	return all
+}
+
+// calledAt is what a step of a line is called, as many are.
+type calledAt struct {
+	line           int
+	text, linkedAs string
+}
+
+// call leaves of what the line is called that which a step is called, too.
+func (l *Line) call(s *ledger.Step) {
+	l.Text = common(l.Text, s.Text)
+	if l.LinkedAs != "" && s.LinkedAs != "" {
+		l.LinkedAs = common(l.LinkedAs, s.LinkedAs)
+	}
 }
 
 func (l *Line) add(s *ledger.Step) {
@@ -79,24 +106,35 @@ func (l *Line) add(s *ledger.Step) {
 	l.Ran += s.Ran
 	l.Cached += s.Cached
 	l.Seconds += s.Seconds
-	switch {
-	case s.Bytes != nil && l.Bytes == nil:
-		l.Bytes = new(*s.Bytes)
-	case s.Bytes != nil:
-		*l.Bytes += *s.Bytes
-	case s.Ran > 0:
+	l.Bytes = sum(l.Bytes, s.Bytes)
+	if s.Bytes == nil && s.Ran > 0 {
 		l.SizesMissing++
 	}
 }
 
-func sorted(counts map[Cause]int) (all []Reason) {
-	for cause, n := range counts {
-		all = append(all, Reason{cause, n})
+// because adds why a step was run. Each of its runs is taken to have been as long as the others.
+func (l *Line) because(why share, s *ledger.Step) {
+	at := slices.IndexFunc(l.Reasons, func(r Reason) bool { return r.Cause == why.Cause })
+	if at < 0 {
+		at = len(l.Reasons)
+		l.Reasons = append(l.Reasons, Reason{Cause: why.Cause})
 	}
-	slices.SortFunc(all, func(a, b Reason) int {
-		return cmp.Or(cmp.Compare(b.Steps, a.Steps), strings.Compare(a.Text, b.Text), cmp.Compare(a.Line, b.Line))
-	})
-	return all
+	r := &l.Reasons[at]
+	r.Steps++
+	r.Ran += why.ran
+	r.Seconds += s.Seconds * float64(why.ran) / float64(s.Ran)
+	r.Bytes = sum(r.Bytes, s.Bytes)
+}
+
+// sum adds bytes, of which nil are not known.
+func sum(a, b *int64) *int64 {
+	switch {
+	case b == nil:
+		return a
+	case a == nil:
+		return new(*b)
+	}
+	return new(*a + *b)
 }
 
 // Cause is the first thing, down a step's ancestry, that makes it another than the step
@@ -148,6 +186,9 @@ var (
 	inserted  = Cause{Kind: Changed, Text: "a step was put in, left out or moved"}
 	relinked  = Cause{Kind: Changed, Text: "it was linked by itself in one of the two, and not in the other (--auto-link)"}
 	elsewhere = Cause{Kind: Other, Text: "it is made from something else"}
+	rewritten = Cause{Kind: Changed, Text: "the line itself changed"}
+	expanded  = Cause{Kind: Variable, Text: "an ARG or ENV in the line changed"}
+	either    = Cause{Kind: Changed, Text: "the line itself, or an ARG or ENV in it, changed"}
 )
 
 // at is the cause as it is told of a step.
@@ -159,14 +200,8 @@ func (c Cause) at(s *ledger.Step) Cause {
 // most is how many things that differ are named.
 const most = 3
 
-// difference tells what two steps differ in, what they are made from aside.
-func difference(was, is *ledger.Step) Cause {
-	switch {
-	case was.Kind != ledger.StepRun || is.Kind != ledger.StepRun:
-		return ofBases(was, is)
-	case was.Text != is.Text && was.Called() != is.Called() && !sameCommand(was, is):
-		return Cause{Kind: Changed, Text: "the line itself changed"}
-	}
+// given is what two steps differ in that are written alike.
+func given(was, is *ledger.Step) Cause {
 	if names := differing(was.Env, is.Env); len(names) > 0 {
 		return Cause{Kind: Variable, Text: "ARG or ENV " + list(names) + " changed"}
 	}
@@ -180,12 +215,6 @@ func difference(was, is *ledger.Step) Cause {
 		return Cause{Kind: Changed, Text: "its " + list(names) + " changed"}
 	}
 	return elsewhere
-}
-
-// sameCommand tells that two RUN steps are the same in the Dockerfile: a builder calls them by
-// what their variables stand for.
-func sameCommand(was, is *ledger.Step) bool {
-	return was.Op == "exec" && is.Op == "exec" && was.Parts["command"] == is.Parts["command"]
 }
 
 // isDirectory tells of what is taken of the context: of a directory all that are in it have
@@ -234,26 +263,31 @@ func list(names []string) string { return plural.Some(names, most, ", ") }
 // mostAgain is how many lines a summary tells of.
 const mostAgain = 3
 
-// Again are the lines that took the longest of those whose steps were run again, in this run
+// Again are the lines of which most was lost, of those whose steps were run again, in this run
 // or since an earlier one, for a reason that people may not expect: a variable, a file or a
-// base image that changed.
+// base image that changed. Each tells the reason that most of its runs have.
 func Again(now, earlier []ledger.Step) []ledger.RanAgain {
 	var all []ledger.RanAgain
-	for _, l := range Run(now, earlier) {
-		at := slices.IndexFunc(l.Reasons, func(r Reason) bool { return r.Kind == Variable || r.Kind == File || r.Kind == Base })
-		if at < 0 {
+	s := newSearch(now, earlier)
+	for _, l := range s.lines(func(i int) place { return place{file: now[i].File, line: now[i].Line} }) {
+		why := l.unexpected()
+		if why == nil || l.Ran < 2 && s.within {
 			continue
 		}
-		one := ledger.RanAgain{File: l.File, Line: l.Line, Text: l.Text, Ran: l.Ran, Cached: l.Cached, Seconds: l.Seconds, Bytes: l.Bytes, Why: l.Reasons[at].Told(l.File)}
-		// A builder may call a line by what its variables stand for.
-		same := slices.IndexFunc(all, func(r ledger.RanAgain) bool { return r.File == one.File && r.Line == one.Line && r.Why == one.Why })
-		if same < 0 {
-			all = append(all, one)
-		} else {
-			all[same].Add(one)
+		all = append(all, ledger.RanAgain{File: l.File, Line: l.Line, Text: l.Text, Ran: l.Ran, Cached: l.Cached, Seconds: l.Seconds, Bytes: l.Bytes,
+			Why: why.Told(l.File), WhyRan: why.Ran, WhySeconds: why.Seconds, WhyBytes: why.Bytes})
+	}
+	slices.SortStableFunc(all, func(a, b ledger.RanAgain) int { return cmp.Compare(b.WhySeconds, a.WhySeconds) })
+	return all[:min(len(all), mostAgain)]
+}
+
+// unexpected is the reason of most runs, of those that people may not expect; nil for none.
+func (l Line) unexpected() (most *Reason) {
+	for i := range l.Reasons {
+		r := &l.Reasons[i]
+		if (r.Kind == Variable || r.Kind == File || r.Kind == Base) && (most == nil || r.Ran > most.Ran) {
+			most = r
 		}
 	}
-	all = slices.DeleteFunc(all, func(r ledger.RanAgain) bool { return r.Ran < 2 && len(earlier) == 0 })
-	slices.SortStableFunc(all, func(a, b ledger.RanAgain) int { return cmp.Compare(b.Seconds, a.Seconds) })
-	return all[:min(len(all), mostAgain)]
+	return most
 }

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,10 +47,23 @@ func of(jobs ...[]ledger.Step) (all []ledger.Step) {
 	return all
 }
 
+// copies has the last step be a COPY: of what was written the record has what its variables
+// stand for.
+func copies(steps []ledger.Step, text string) []ledger.Step {
+	s := &steps[len(steps)-1]
+	s.ID += text
+	s.Op, s.Text, s.Parts = "copy", text, map[string]string{"settings": text}
+	return steps
+}
+
+// copied is a job that copies.
+func copied(text string) []ledger.Step {
+	return copies(dockerfile("python:3", "sha256:1", "COPY"), text)
+}
+
 // linked is a step that was linked by itself, and what lays it upon the base image.
 func linked(as, laid string) []ledger.Step {
-	steps := dockerfile("python:3", "sha256:1", "COPY")
-	upon := dockerfile("python:3", "sha256:1", "COPY")[1]
+	steps, upon := copied("COPY a b"), copied("COPY a b")[1]
 	steps[1].LinkedAs, steps[1].On = as, nil
 	upon.ID, upon.LinkedAs, upon.On = "laid", laid, []string{steps[0].ID, steps[1].ID}
 	return append(steps, upon)
@@ -61,6 +75,13 @@ func below(steps []ledger.Step, from, lines int) []ledger.Step {
 		steps[from+i].Line += lines
 	}
 	return steps
+}
+
+// upon is the last step of one, as it is a line below that of another.
+func upon(on, steps []ledger.Step) []ledger.Step {
+	top, s := on[len(on)-1], steps[len(steps)-1]
+	s.ID, s.On = top.ID+s.ID, []string{top.ID}
+	return below([]ledger.Step{s}, 0, 1)
 }
 
 // called has the last step be called by what its variables stand for.
@@ -82,28 +103,74 @@ func cached(steps []ledger.Step) []ledger.Step {
 	return steps
 }
 
-// What ran but once in a run before which there was none did not run again, and what a builder
-// calls by its variables is one line.
+// built is a job whose second step says what its variable stands for.
+func built(base, v string) []ledger.Step {
+	steps := dockerfile(base, "sha256:"+base, "apt", "echo V="+v, "make V="+v)
+	steps[2].Text = "RUN echo is " + v + " now"
+	return steps
+}
+
+// A line is told once, with the reason of most of its runs and what these took; what was run
+// but once was not run again.
 func TestAgain(t *testing.T) {
 	job := func(n string) []ledger.Step {
 		return called(dockerfile("python:3", "sha256:1", "apt", "pip N="+n), "RUN pip "+n)
 	}
+	lasting := func(seconds float64, steps []ledger.Step) []ledger.Step {
+		steps[len(steps)-1].Seconds = seconds
+		return steps
+	}
+	ranOnce := of(cached(job("1")), job("2"))
 	for name, tt := range map[string]struct {
 		now, earlier []ledger.Step
 		want         string
 	}{
-		"two jobs":       {of(job("1"), job("2")), nil, ""},
-		"four jobs":      {of(job("1"), job("2"), job("3"), job("4")), nil, "Dockerfile:3 ran 3 times: ARG or ENV N changed (since line 3)"},
-		"another run":    {job("2"), job("1"), "Dockerfile:3 ran 1 time: ARG or ENV N changed (since line 3)"},
+		"one job":        {job("1"), nil, ""},
+		"one that ran":   {ranOnce, nil, ""},
+		"two jobs":       {of(job("1"), job("2")), nil, "1s Dockerfile:3, 1 of 2 runs: ARG or ENV N changed (since line 3)"},
+		"four jobs":      {of(job("1"), job("2"), job("3"), job("4")), nil, "3s Dockerfile:3, 3 of 4 runs: ARG or ENV N changed (since line 3)"},
+		"another run":    {job("2"), job("1"), "1s Dockerfile:3 ran 1 time: ARG or ENV N changed (since line 3)"},
 		"the same again": {job("1"), job("1"), ""},
+		"other bases": {of(built("a", "1"), built("b", "1"), built("c", "1"), built("c", "2")), nil,
+			"1s Dockerfile:3, 1 of 4 runs: ARG or ENV V changed (since line 3); 1s Dockerfile:4, 1 of 4 runs: ARG or ENV V changed (since line 3)"},
+		"the dearest reason": {of(lasting(9, dockerfile("a", "1", "apt V=1", "pip N=1")), dockerfile("a", "1", "apt V=1", "pip N=2"), lasting(5, dockerfile("a", "1", "apt V=2"))), nil,
+			"5s Dockerfile:2, 1 of 2 runs: ARG or ENV V changed (since line 2); 1s Dockerfile:3, 1 of 2 runs: ARG or ENV N changed (since line 3)"},
+		"more often": {of(lasting(6, anew(job("1"), 2)), job("2"), job("3")), job("0"), "2s Dockerfile:3, 2 of 5 runs: ARG or ENV N changed (since line 3)"},
 	} {
 		var got []string
 		for _, r := range Again(tt.now, tt.earlier) {
-			got = append(got, r.String())
+			got = append(got, fmt.Sprintf("%gs %s", r.Took(), r))
 		}
 		if strings.Join(got, "; ") != tt.want {
 			t.Errorf("%s: %q, want %q", name, got, tt.want)
 		}
+	}
+}
+
+// A line is told once, by the words that its steps have in common, with what each reason cost.
+func TestLine(t *testing.T) {
+	jobs := [][]ledger.Step{built("a", "1"), built("b", "1"), built("a", "2"), built("b", "2 or 3")}
+	jobs[2][2].Ran, jobs[2][2].Seconds, jobs[2][2].Bytes = 3, 6, new(int64(50))
+	jobs[3][2].Bytes = new(int64(7))
+	lines := Run(of(jobs...), nil)
+	if len(lines) != 3 {
+		t.Fatalf("%d lines: %+v", len(lines), lines)
+	}
+	l := lines[0]
+	if l.Text != "RUN echo is … now" || l.Line != 3 || l.Steps != 4 || l.Ran != 6 || l.Seconds != 9 || *l.Bytes != 57 {
+		t.Errorf("the line is %+v", l)
+	}
+	var got []string
+	for _, r := range l.Reasons {
+		bytes := int64(-1)
+		if r.Bytes != nil {
+			bytes = *r.Bytes
+		}
+		got = append(got, fmt.Sprintf("%s: %d, %d, %g, %d", r.Text, r.Steps, r.Ran, r.Seconds, bytes))
+	}
+	want := []string{"ARG or ENV V changed: 2, 2, 3, 57", "another base image: 1, 1, 1, -1", repeated.Text + ": 1, 2, 4, 50"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 
@@ -172,7 +239,7 @@ func TestRun(t *testing.T) {
 			2: 1 step: the earlier run had no step like it`},
 		"files that nobody has read": {dockerfile("python:3", "sha256:1", "make src:"), dockerfile("python:3", "sha256:1", "make src:"), `
 			2: 1 step: the files that it takes of the context are too many, or too large, to be compared (since line 2)`},
-		"what was linked by itself": {linked("COPY --link a b", "LINK COPY --link a b"), dockerfile("python:3", "sha256:1", "COPY"), `
+		"what was linked by itself": {linked("COPY --link a b", "LINK COPY --link a b"), copied("COPY a b"), `
 			2: 1 step: it was linked by itself in one of the two, and not in the other (--auto-link) (since line 2)
 			2: 1 step: it was linked by itself in one of the two, and not in the other (--auto-link) (since line 2)`},
 		"what was linked by itself again": {cached(linked("COPY --link a b", "LINK COPY --link a b")), linked("COPY --link a b", "LINK COPY --link a b"), ""},
@@ -180,6 +247,29 @@ func TestRun(t *testing.T) {
 			dockerfile("ruby:3", "sha256:2", "apt", "pip GIT_SHA=2")), nil, `
 			3: 1 step: ARG or ENV GIT_SHA changed (since line 3), 1 step: another base image
 			2: 1 step: another base image`},
+		"variables in the text, upon two bases": {of(built("a", "1"), built("b", "1"), built("a", "2"), built("b", "2")), nil, `
+			3: 2 step: ARG or ENV V changed (since line 3), 1 step: another base image
+			4: 2 step: ARG or ENV V changed (since line 3), 1 step: another base image
+			2: 1 step: another base image`},
+		"a copy by a variable": {of(copied("COPY v1 /app"), copied("COPY v2 /app"), copied("COPY v3 /app")), nil, `
+			2: 2 step: an ARG or ENV in the line changed (since line 2)`},
+		"copies that take each other's words": {of(append(copied("COPY a /x"), upon(copied("COPY a /x"), copied("COPY b /x"))...),
+			append(copied("COPY b /x"), upon(copied("COPY b /x"), copied("COPY a /x"))...)), nil, `
+			2: 1 step: an ARG or ENV in the line changed (since line 2)
+			3: 1 step: an ARG or ENV in the line changed (since line 2)`},
+		"a job of another target between two": {of(built("a", "1"), built("a", "2")[:3], built("a", "3")), nil, `
+			3: 2 step: ARG or ENV V changed (since line 3)
+			4: 1 step: ARG or ENV V changed (since line 3)`},
+		"a copy of another run": {copied("COPY v2 /app"), copied("COPY v1 /app"), `
+			2: 1 step: the line itself, or an ARG or ENV in it, changed (since line 2)`},
+		"a copy below comments": {below(copied("COPY v2 /app"), 1, 3), copied("COPY v1 /app"), `
+			5: 1 step: the line itself, or an ARG or ENV in it, changed (since line 5)`},
+		"a copy where a command was": {copied("COPY v2 /app"), dockerfile("python:3", "sha256:1", "make"), `
+			2: 1 step: the line itself changed (since line 2)`},
+		"copies below one that is new": {append(copied("COPY z /z"), upon(copied("COPY z /z"), copied("COPY a /a"))...), copied("COPY a /a"), `
+			2: 1 step: the line itself, or an ARG or ENV in it, changed (since line 2)
+			3: 1 step: a step was put in, left out or moved (since line 2)`},
+		"what a base image adds": {append(copied("COPY a /a"), below(upon(copied("COPY a /a"), copied("COPY b /b")), 0, -1)...), nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
@@ -196,36 +286,6 @@ func TestRun(t *testing.T) {
 				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), want)
 			}
 		})
-	}
-}
-
-// The lines that took the longest come first, with what is known of sizes.
-func TestText(t *testing.T) {
-	steps := dockerfile("python:3", "sha256:1", "quick", "slow", "found")
-	steps[1].Seconds, steps[2].Seconds, steps[2].Ran, steps[2].Bytes = 0.4, 90, 2, new(int64(5e6))
-	steps[3].Ran, steps[3].Cached, steps[3].Seconds = 0, 7, 0
-	want := `
-ran  cached  time   bytes      step
-2    0       1m30s  5MB        Dockerfile:3  RUN slow
-                                 1 step: the same step more than once: its result was removed meanwhile, an attempt failed, or each node made its own
-1    0       0.4s   not known  Dockerfile:2  RUN quick
-0    7       0.0s   -          Dockerfile:4  RUN found
-`
-	if got := "\n" + Text(Run(steps, nil)); got != want {
-		t.Errorf("got%swant%s", got, want)
-	}
-	if got, want := Headline(steps), "3 distinct steps, run 3 times in 1m30s, found in the cache 7 times"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
-// A step is told as the Dockerfile has it, also where it was built as another.
-func TestTextOfLinked(t *testing.T) {
-	told := Text(Run(linked("COPY --link a b", "LINK COPY --link a b"), nil))
-	for _, want := range []string{"RUN COPY (linked)\n", "RUN COPY (linked: laid upon its base image)\n"} {
-		if !strings.Contains(told, want) || strings.Contains(told, "--link") {
-			t.Errorf("%q is not told, or more:\n%s", want, told)
-		}
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/stoker-build/stoker/internal/ledger"
 )
@@ -19,48 +18,21 @@ const mostCompared = 8
 // or do not, since an identity is without what is in the context's files.
 type key [sha256.Size]byte
 
-// place is where steps are looked for that are like another.
-type place struct {
-	file string
-	line int
-	text string
-	// order is the line's number among those of the file that have steps.
-	order int
-}
-
-func placeOf(s *ledger.Step) place { return place{file: s.File, line: s.Line, text: textOf(s)} }
-
-// laid begins what the builder calls a step that lays a linked one upon an image.
-const laid = "LINK "
-
-// textOf is a step's text. What a step has laid upon an image is another step than that which
-// made it, also where both are one in the Dockerfile.
-func textOf(s *ledger.Step) string {
-	if strings.HasPrefix(s.LinkedAs, laid) {
-		return laid + s.Text
-	}
-	return s.Text
-}
-
-// spot is a place, upon a step.
-type spot struct {
-	place
-	on string
-}
-
 // run is the steps of a run.
 type run struct {
-	steps []ledger.Step
-	byID  map[string]int
-	keys  []key
-	byKey map[key]int
-	lines map[string][]int // with steps, by file, in order
-	like  map[spot][]int   // by place, upon what they are made from first, or upon anything
+	steps  []ledger.Step
+	within bool // it is compared with itself
+	byID   map[string]int
+	keys   []key
+	byKey  map[key]int
+	lines  map[string][]int // with steps, by file, in order
+	at     []place          // the line that each step is
+	like   map[spot][]int   // by place, upon what they are made from first, or upon anything
 }
 
-func newRun(steps []ledger.Step) *run {
+func newRun(steps []ledger.Step, within bool) *run {
 	r := &run{steps: steps, byID: make(map[string]int, len(steps)), keys: make([]key, len(steps)), byKey: make(map[key]int, len(steps)),
-		lines: linesOf(steps), like: map[spot][]int{}}
+		within: within, lines: linesOf(steps), at: make([]place, len(steps)), like: map[spot][]int{}}
 	for i := range steps {
 		s := &steps[i]
 		r.byID[s.ID] = i
@@ -68,47 +40,16 @@ func newRun(steps []ledger.Step) *run {
 		if _, known := r.byKey[r.keys[i]]; !known {
 			r.byKey[r.keys[i]] = i
 		}
-		for _, p := range slices.Concat(r.places(s)...) {
-			r.like[spot{place: p}] = append(r.like[spot{place: p}], i)
-			at := spot{p, first(s)}
-			r.like[at] = append(r.like[at], i)
+		r.at[i] = r.lineOf(s)
+		for _, alike := range r.places(i) {
+			for _, p := range alike {
+				r.like[spot{place: p}] = append(r.like[spot{place: p}], i)
+				at := spot{p, first(s)}
+				r.like[at] = append(r.like[at], i)
+			}
 		}
 	}
 	return r
-}
-
-// linesOf are the lines of files that have steps, in order.
-func linesOf(steps []ledger.Step) map[string][]int {
-	lines := map[string][]int{}
-	for i := range steps {
-		if s := &steps[i]; s.Line > 0 {
-			lines[s.File] = append(lines[s.File], s.Line)
-		}
-	}
-	for file, all := range lines {
-		slices.Sort(all)
-		lines[file] = slices.Compact(all)
-	}
-	return lines
-}
-
-// places are those at which a step is looked for, the best first: with the same text,
-// wherever it stands, and else where it stands, which comments above it leave in the order of
-// the steps, and another target in the line. Of base images it is the name.
-func (r *run) places(s *ledger.Step) [][]place {
-	if s.Line == 0 {
-		return [][]place{{{text: string(s.Kind) + s.Text}}, {{text: string(s.Kind)}}}
-	}
-	before, _ := slices.BinarySearch(r.lines[s.File], s.Line)
-	return [][]place{{{file: s.File, text: textOf(s)}}, {{file: s.File, order: before + 1}, {file: s.File, line: s.Line}}}
-}
-
-// first is what a step is made from first; empty for nothing.
-func first(s *ledger.Step) string {
-	if len(s.On) == 0 {
-		return "-"
-	}
-	return s.On[0]
 }
 
 func (r *run) keyOf(s *ledger.Step) (k key) {
@@ -144,36 +85,43 @@ type search struct {
 const none = -1
 
 func newSearch(now, earlier []ledger.Step) *search {
-	s := &search{now: newRun(now), nears: map[int]int{}}
-	if s.pool, s.within = s.now, earlier == nil; !s.within {
-		s.pool = newRun(earlier)
+	within := earlier == nil
+	s := &search{now: newRun(now, within), within: within, nears: map[int]int{}}
+	if s.pool = s.now; !within {
+		s.pool = newRun(earlier, false)
 	}
 	return s
 }
 
+// share is how many of a step's runs a cause is that of.
+type share struct {
+	Cause
+	ran int
+}
+
 // causes are why a step was run; none where it was not, or where a step had to be.
-func (s *search) causes(step *ledger.Step) (all []Cause) {
+func (s *search) causes(i int) (all []share) {
+	step := &s.now.steps[i]
 	if step.Ran == 0 {
 		return nil
 	}
-	i := s.now.byID[step.ID]
 	if s.asked(i) {
-		return []Cause{asked}
+		return []share{{asked, step.Ran}}
 	}
 	_, known := s.same(i)
 	near := s.near(i)
 	switch {
 	case known && s.doubt(i):
-		all = append(all, untold.at(step))
+		all = append(all, share{untold.at(step), 1})
 	case known:
-		all = append(all, gone)
+		all = append(all, share{gone, 1})
 	case near != none:
-		all = append(all, s.cause(i, near))
+		all = append(all, share{s.cause(i, near), 1})
 	case !s.within:
-		all = append(all, unlike)
+		all = append(all, share{unlike, 1})
 	}
 	if step.Ran > 1 {
-		all = append(all, repeated)
+		all = append(all, share{repeated, step.Ran - 1})
 	}
 	return all
 }
@@ -225,14 +173,12 @@ func (s *search) find(i int) int {
 	if at, same := s.same(i); same {
 		return at
 	}
-	step := &s.now.steps[i]
-	upon := s.upon(step)
-	all := s.now.places(step)
+	all, upon := s.now.places(i), s.upon(i)
+	if len(upon) == 0 {
+		return s.closest(i, s.pool.like[spot{place: all[0][0]}])
+	}
 	for _, alike := range all {
-		for _, on := range []string{upon, ""} {
-			if on == "" && upon == "" {
-				continue
-			}
+		for _, on := range append(upon, "") {
 			for _, p := range alike {
 				if found := s.closest(i, s.pool.like[spot{p, on}]); found != none {
 					return found
@@ -240,35 +186,35 @@ func (s *search) find(i int) int {
 			}
 		}
 	}
-	return s.closest(i, s.pool.like[spot{place: all[0][0]}])
+	return none
 }
 
-// upon is what the nearest step would be made from; empty for something that is not known.
-func (s *search) upon(step *ledger.Step) string {
-	on, known := s.now.byID[first(step)]
-	switch {
-	case !known:
-		return first(step)
-	case s.within:
-		return first(step)
+// upon are what the nearest step would be made from, the best first; none where that is not
+// known.
+func (s *search) upon(i int) (all []string) {
+	id := first(&s.now.steps[i])
+	on, known := s.now.byID[id]
+	if s.within || !known {
+		all = append(all, id)
 	}
-	if near := s.near(on); near != none {
-		return s.pool.steps[near].ID
+	if known {
+		if near := s.near(on); near != none {
+			all = append(all, s.pool.steps[near].ID)
+		}
 	}
-	return ""
+	return all
 }
 
 // closest returns the one of some steps that differs the least from one, of the last ones.
 func (s *search) closest(i int, among []int) int {
+	if s.within {
+		before, _ := slices.BinarySearch(among, i)
+		among = among[:before]
+	}
 	best, least := none, 0
-	compared := 0
-	for n := len(among) - 1; n >= 0 && compared < mostCompared; n-- {
-		if s.within && among[n] >= i {
-			continue
-		}
-		compared++
-		if d := distance(&s.pool.steps[among[n]], &s.now.steps[i]); best == none || d < least {
-			best, least = among[n], d
+	for _, n := range slices.Backward(among[max(len(among)-mostCompared, 0):]) {
+		if d := distance(&s.pool.steps[n], &s.now.steps[i]); best == none || d < least {
+			best, least = n, d
 		}
 	}
 	return best
@@ -276,7 +222,7 @@ func (s *search) closest(i int, among []int) int {
 
 func distance(a, b *ledger.Step) int {
 	d := len(differing(a.Env, b.Env)) + len(differing(a.Files, b.Files)) + len(differing(a.Parts, b.Parts))
-	if a.Text != b.Text {
+	if written(a) != written(b) {
 		d++
 	}
 	return d
@@ -297,7 +243,7 @@ func (s *search) cause(i, was int) Cause {
 		if !known || !knew || s.now.keys[on] == s.pool.keys[before] {
 			continue
 		}
-		if a, b := &s.now.steps[on], &s.pool.steps[before]; (a.Kind == ledger.StepRun || b.Kind == ledger.StepRun) && a.Text != b.Text && s.near(on) != before {
+		if a, b := &s.now.steps[on], &s.pool.steps[before]; (a.Kind == ledger.StepRun || b.Kind == ledger.StepRun) && !s.sameLine(on, before) && s.near(on) != before {
 			if _, same := s.same(on); same || a.Kind != ledger.StepRun {
 				return inserted.at(is) // right above it
 			}
@@ -305,5 +251,26 @@ func (s *search) cause(i, was int) Cause {
 		}
 		return s.cause(on, before)
 	}
-	return difference(old, is).at(is)
+	return s.difference(was, i).at(is)
+}
+
+// sameLine tells that a step and one of the pool are one line of a Dockerfile.
+func (s *search) sameLine(i, was int) bool {
+	return s.now.at[i] == s.pool.at[was] || written(&s.now.steps[i]) == written(&s.pool.steps[was])
+}
+
+// difference is what a step and one of the pool differ in, what they are made from aside.
+func (s *search) difference(was, i int) Cause {
+	old, is := &s.pool.steps[was], &s.now.steps[i]
+	switch {
+	case old.Kind != ledger.StepRun || is.Kind != ledger.StepRun:
+		return ofBases(old, is)
+	case written(old) == written(is) || old.Called() == is.Called():
+		return given(old, is)
+	case s.now.at[i].text != s.pool.at[was].text:
+		return rewritten
+	case s.within && s.now.at[i] == s.pool.at[was]:
+		return expanded // what is written there is the same for all
+	}
+	return either
 }

@@ -15,7 +15,7 @@ import (
 const (
 	// How many reasons are told of a line.
 	mostReasons = 3
-	// How much of a step's text is told.
+	// How many columns of a step's text are told.
 	mostText = 90
 )
 
@@ -31,7 +31,7 @@ func Text(lines []Line) string {
 				fmt.Fprintf(w, "\t\t\t\t  and for %s more\n", plural.Of(len(l.Reasons)-i, "reason"))
 				break
 			}
-			fmt.Fprintf(w, "\t\t\t\t  %s: %s\n", plural.Of(r.Steps, "step"), visible.Line(r.Told(l.File)))
+			fmt.Fprintf(w, "\t\t\t\t  %s, %s: %s\n", plural.Of(r.Steps, "step"), took(r.Seconds), visible.Line(r.Told(l.File)))
 		}
 	}
 	_ = w.Flush() // a strings.Builder never fails
@@ -40,13 +40,14 @@ func Text(lines []Line) string {
 
 // text is the line as the Dockerfile has it, and what was made of it.
 func (l Line) text() string {
+	text := visible.Cut(l.Text, mostText)
 	switch {
 	case l.LinkedAs == "":
-		return text(l.Text)
+		return text
 	case strings.HasPrefix(l.LinkedAs, laid):
-		return text(l.Text) + " (linked: laid upon its base image)"
+		return text + " (linked: laid upon its base image)"
 	}
-	return text(l.Text) + " (linked)"
+	return text + " (linked)"
 }
 
 // size is what a line's results take, as far as it is known.
@@ -68,14 +69,6 @@ func took(seconds float64) string {
 		return fmt.Sprintf("%.1fs", d.Seconds())
 	}
 	return d.Round(time.Second).String()
-}
-
-func text(s string) string {
-	runes := []rune(visible.Line(s))
-	if len(runes) > mostText {
-		return string(runes[:mostText]) + "..."
-	}
-	return string(runes)
 }
 
 // Headline says in a line what came of all steps.

@@ -89,7 +89,7 @@ type Steps struct {
 	Again []RanAgain `json:"again,omitempty"`
 }
 
-// RanAgain is a line of a Dockerfile, and why its steps were run.
+// RanAgain is a line of a Dockerfile, and why most of its steps were run again.
 type RanAgain struct {
 	File    string  `json:"file"`
 	Line    int     `json:"line"`
@@ -99,21 +99,26 @@ type RanAgain struct {
 	Seconds float64 `json:"seconds"`
 	Bytes   *int64  `json:"bytes,omitempty"`
 	Why     string  `json:"why"`
-}
-
-// Add adds what else was run of the line for the same reason.
-func (r *RanAgain) Add(other RanAgain) {
-	r.Ran, r.Cached, r.Seconds = r.Ran+other.Ran, r.Cached+other.Cached, r.Seconds+other.Seconds
-	if r.Bytes != nil && other.Bytes != nil {
-		r.Bytes = new(*r.Bytes + *other.Bytes)
-	} else {
-		r.Bytes = nil
-	}
+	// WhyRan is how often it ran for that reason, which took so long; 0 where that was not counted.
+	WhyRan     int     `json:"why_ran,omitempty"`
+	WhySeconds float64 `json:"why_seconds,omitempty"`
+	WhyBytes   *int64  `json:"why_bytes,omitempty"`
 }
 
 // String says how often, and why.
 func (r RanAgain) String() string {
-	return fmt.Sprintf("%s:%d ran %s: %s", r.File, r.Line, plural.Of(r.Ran, "time"), r.Why)
+	if r.WhyRan == 0 || r.WhyRan == r.Ran {
+		return fmt.Sprintf("%s:%d ran %s: %s", r.File, r.Line, plural.Of(r.Ran, "time"), r.Why)
+	}
+	return fmt.Sprintf("%s:%d, %d of %s: %s", r.File, r.Line, r.WhyRan, plural.Of(r.Ran, "run"), r.Why)
+}
+
+// Took is how long that took.
+func (r RanAgain) Took() float64 {
+	if r.WhyRan == 0 {
+		return r.Seconds
+	}
+	return r.WhySeconds
 }
 
 // writeAgain tells of steps that were run for a reason that people may not expect.
@@ -123,7 +128,7 @@ func (s Summary) writeAgain(b *strings.Builder) {
 	}
 	b.WriteString("\n### Steps run again\n\n")
 	for _, r := range s.Steps.Again {
-		fmt.Fprintf(b, "- %s, %s\n", visible.Markdown(r.String()), duration(r.Seconds))
+		fmt.Fprintf(b, "- %s, %s\n", visible.Markdown(r.String()), duration(r.Took()))
 	}
 }
 

@@ -143,7 +143,7 @@ func againOf(f finalText) []string {
 	}
 	lines := []string{f.bold("steps run again") + f.dim(" (stoker explain tells of all)")}
 	for _, r := range f.Steps.Again {
-		lines = append(lines, "  "+padLeft(short(ofSeconds(r.Seconds)), 6)+"  "+f.squeeze(visible.Line(r.String()), 10))
+		lines = append(lines, "  "+padLeft(short(ofSeconds(r.Took())), 6)+"  "+f.squeeze(visible.Line(r.String()), 10))
 	}
 	return lines
 }
