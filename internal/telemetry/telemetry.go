@@ -26,7 +26,7 @@ type Telemetry struct {
 	sent   *counted
 	all    *sdktrace.TracerProvider
 	tracer trace.Tracer
-	made   int // spans to be sent that have ended
+	made   int             // spans to be sent that have ended
 	parent context.Context // what the run is a part of
 
 	run    *span
