@@ -38,6 +38,8 @@ type going struct {
 	spans  map[string]int // of jobs
 	waits  map[string]int // of jobs
 	sweeps map[string]int // of nodes
+	// rests are the nodes of jobs that another attempt is to be made at.
+	rests map[string]string
 }
 
 // Span is the time for which a worker had a job.
@@ -52,7 +54,8 @@ type Span struct {
 	Step string
 	// Attempts begun so far.
 	Attempts int
-	// Status is empty where the job went back to the queue.
+	// Status is empty where the job went back to the queue, and Failed, too, where an attempt
+	// failed that another one follows: until then, another job has the worker.
 	Status ledger.Status
 	// Phases is where its time went; nil where that is not known.
 	Phases *ledger.Phases
@@ -95,14 +98,16 @@ func (r *Run) Apply(at time.Time, e journal.Event) {
 	case journal.RunStarted:
 		*r = Run{
 			Start: e, Began: at, Latest: at, Forecasts: map[string]journal.Forecast{},
-			lanes: map[string][]bool{}, going: going{map[string]int{}, map[string]int{}, map[string]int{}},
+			lanes: map[string][]bool{}, going: going{map[string]int{}, map[string]int{}, map[string]int{}, map[string]string{}},
 		}
 	case journal.JobStarted:
-		r.take(at, e)
+		delete(r.going.rests, e.Job)
+		r.endWait(at, e.Job)
+		r.take(at, e.Job, e.Node)
 	case journal.AttemptStarted:
-		if s := r.span(e.Job); s != nil {
-			s.Attempts, s.Step = e.Attempt, ""
-		}
+		r.attempt(at, e)
+	case journal.AttemptFailed:
+		r.fail(at, e)
 	case journal.StepStarted:
 		if s := r.span(e.Job); s != nil {
 			s.Step = e.Step
@@ -110,6 +115,7 @@ func (r *Run) Apply(at time.Time, e journal.Event) {
 	case journal.JobFinished:
 		r.finish(at, e.Entry)
 	case journal.JobWaiting:
+		delete(r.going.rests, e.Job)
 		r.leave(at, e.Job)
 	case journal.DiskFull:
 		r.leave(at, e.Job)
@@ -144,21 +150,44 @@ func (r *Run) span(job string) *Span {
 }
 
 // take gives a job the first lane of its node that is free.
-func (r *Run) take(at time.Time, e journal.JobStarted) {
-	r.endWait(at, e.Job)
-	if r.lanes == nil || r.span(e.Job) != nil {
+func (r *Run) take(at time.Time, job, node string) {
+	if r.lanes == nil || r.span(job) != nil {
 		return
 	}
 	lane := 0
-	for lanes := r.lanes[e.Node]; lane < len(lanes) && lanes[lane]; {
+	for lanes := r.lanes[node]; lane < len(lanes) && lanes[lane]; {
 		lane++
 	}
-	if lane == len(r.lanes[e.Node]) {
-		r.lanes[e.Node] = append(r.lanes[e.Node], true)
+	if lane == len(r.lanes[node]) {
+		r.lanes[node] = append(r.lanes[node], true)
 	}
-	r.lanes[e.Node][lane] = true
-	r.going.spans[e.Job] = len(r.Spans)
-	r.Spans = append(r.Spans, Span{Job: e.Job, Node: e.Node, Lane: lane, From: at})
+	r.lanes[node][lane] = true
+	r.going.spans[job] = len(r.Spans)
+	r.Spans = append(r.Spans, Span{Job: job, Node: node, Lane: lane, From: at})
+}
+
+// attempt has a job be at an attempt, for which one that rested takes a lane of its node again.
+func (r *Run) attempt(at time.Time, e journal.AttemptStarted) {
+	if node, rests := r.going.rests[e.Job]; rests {
+		delete(r.going.rests, e.Job)
+		r.take(at, e.Job, node)
+	}
+	if s := r.span(e.Job); s != nil {
+		s.Attempts, s.Step = e.Attempt, ""
+	}
+}
+
+// fail has a job rest before its next attempt. One whose attempt failed as another's did, which
+// is tried again first, has no worker while it waits for that one's end; as nothing tells of
+// this, its lane is taken until then.
+func (r *Run) fail(at time.Time, e journal.AttemptFailed) {
+	if !e.Retry {
+		return
+	}
+	if s := r.leave(at, e.Job); s != nil {
+		s.Status = ledger.Failed
+		r.going.rests[e.Job] = s.Node
+	}
 }
 
 // leave frees a job's lane.
@@ -175,6 +204,7 @@ func (r *Run) leave(at time.Time, job string) *Span {
 
 func (r *Run) finish(at time.Time, e ledger.Entry) {
 	r.Ends = append(r.Ends, End{at, e.Status})
+	delete(r.going.rests, e.Name)
 	r.endWait(at, e.Name)
 	if s := r.leave(at, e.Name); s != nil {
 		if end := e.End(at); end.After(s.From) {

@@ -27,7 +27,8 @@ type Trace struct {
 	leftOut int   // steps and samples
 
 	run     timeline.Run
-	jobs    map[string]*job // those that a worker has
+	jobs    map[string]*job   // those that a worker has
+	rests   map[string]string // the base images of those that rest before another attempt
 	threads *threads
 }
 
@@ -42,7 +43,8 @@ func New(w io.Writer) *Trace {
 // of others.
 func (t *Trace) Run(name string) {
 	t.endRun()
-	t.run, t.jobs, t.threads = timeline.Run{}, map[string]*job{}, t.threads.another(t.file, name)
+	t.run, t.jobs, t.rests = timeline.Run{}, map[string]*job{}, map[string]string{}
+	t.threads = t.threads.another(t.file, name)
 }
 
 // Apply takes in one event.
@@ -54,15 +56,19 @@ func (t *Trace) Apply(at time.Time, e journal.Event) {
 	t.run.Apply(at, e)
 	switch e := e.(type) {
 	case journal.JobStarted:
-		if len(t.run.Spans) > taken {
-			t.jobs[e.Job] = &job{span: taken, base: e.Base}
-		}
+		t.take(e.Job, e.Base, taken)
 	case journal.AttemptStarted:
+		t.take(e.Job, t.rests[e.Job], taken)
+		delete(t.rests, e.Job)
 		t.jobs[e.Job].begin(at, e)
 	case journal.StepStarted:
 		t.jobs[e.Job].step(at, e.Step)
 	case journal.AttemptFailed:
 		t.jobs[e.Job].fail(at, e.Class, e.Error)
+		if j := t.jobs[e.Job]; j != nil && e.Retry {
+			t.rests[e.Job] = j.base
+			t.leave(e.Job, nil)
+		}
 	case journal.BuilderLost:
 		t.jobs[e.Job].fail(at, "builder_lost", e.Error)
 	case journal.DiskFull:
@@ -76,6 +82,13 @@ func (t *Trace) Apply(at time.Time, e journal.Event) {
 		t.pull(at, e)
 	case journal.Sampled:
 		t.sample(at, e)
+	}
+}
+
+// take notes that a worker has a job, if the last event has given it to one.
+func (t *Trace) take(name, base string, taken int) {
+	if len(t.run.Spans) > taken {
+		t.jobs[name] = &job{span: taken, base: base}
 	}
 }
 
@@ -140,6 +153,8 @@ func (t *Trace) leave(name string, e *ledger.Entry) {
 		args = jobArgs(*e)
 	case s.To.IsZero() || t.run.Summary != nil:
 		args["status"] = "unfinished"
+	case s.Status == ledger.Failed:
+		args["status"] = "to be tried again"
 	default:
 		args["status"] = "back to the queue"
 	}

@@ -150,7 +150,7 @@ func TestARun(t *testing.T) {
 	r := written(t, detailBytes, append(slices.Clone(aRun), end)...)
 	for cat, want := range map[string][]string{
 		"run":            {"run 0-100"},
-		"job":            {"a 10-60", "i skipped 75", "b 20-80", "c 70-90", "c 92-100"},
+		"job":            {"a 10-30", "a 40-60", "i skipped 75", "b 20-80", "c 70-90", "c 92-100"},
 		"attempt":        {"attempt 1 10-30", "attempt 2 40-60", "attempt 1 20-80", "attempt 1 95-100"},
 		"step":           {"FROM 15-25", "RUN make 25-30", "RUN make 50-60"},
 		"sweep":          {"sweep for space 55-65"},
@@ -165,7 +165,7 @@ func TestARun(t *testing.T) {
 	if a.PID != b.PID || a.TID == b.TID || a.TID != c.TID {
 		t.Errorf("a, b and c are on %v, %v and %v: c takes the worker of a", a.thread, b.thread, c.thread)
 	}
-	if a.Args["status"] != "built" || b.Args["class"] != "permanent" || b.Args["reason"] != "no such file" || c.Args["status"] != "back to the queue" {
+	if a.Args["status"] != "to be tried again" || b.Args["class"] != "permanent" || b.Args["reason"] != "no such file" || c.Args["status"] != "back to the queue" {
 		t.Errorf("they say %v, %v and %v", a.Args, b.Args, c.Args)
 	}
 	if failed := r.find(t, "attempt", "attempt 1"); failed.Args["error"] != "lost" {
@@ -228,11 +228,36 @@ func TestWhenAJobEnds(t *testing.T) {
 // Above a size, jobs and attempts are told, and that steps are not.
 func TestTooLarge(t *testing.T) {
 	r := written(t, 1, aRun...)
-	if len(r.of("step")) > 0 || len(r.of("job")) != 5 || len(r.of("attempt")) != 4 {
+	if len(r.of("step")) > 0 || len(r.of("job")) != 6 || len(r.of("attempt")) != 4 {
 		t.Errorf("it has %v", r.TraceEvents)
 	}
 	if !strings.Contains(r.OtherData["left_out"], "are left out") {
 		t.Errorf("it notes %q", r.OtherData)
+	}
+}
+
+// A job that rests before its next attempt leaves its worker to another one, and is on that which
+// is free then.
+func TestAJobThatRests(t *testing.T) {
+	all := slices.Insert(slices.Clone(aRun), 8,
+		happened{32, journal.JobStarted{Job: "d", Node: "n"}}, happened{34, entry("b", ledger.Built)})
+	r := written(t, detailBytes, all...)
+	var on []int
+	for _, e := range r.TraceEvents {
+		if e.Cat == "job" && e.Name == "a" {
+			on = append(on, e.TID)
+			if e.Args["base_image"] != "base" {
+				t.Errorf("a says %v", e.Args)
+			}
+		}
+	}
+	if b := r.find(t, "job", "b"); len(on) != 2 || on[0] == b.TID || on[1] != b.TID {
+		t.Errorf("a is on %v, b on %v", on, b.TID)
+	}
+	for _, e := range r.TraceEvents {
+		if e.TID > firstWorker+1 {
+			t.Errorf("there is a third worker: %v", e)
+		}
 	}
 }
 
