@@ -121,7 +121,7 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	defer record.Close()
 	options.Ledger, options.Resume = record, run.ResumeOptions{Kept: resumed.Entries, Again: o.again(resumed), CutShort: resumed.CutShort, Command: command}
 	p.Notes = append(p.Notes, resumed.Notes...)
-	view, err := show.New(show.Mode(o.run.progress), viewStream(o.run, streams), o.viewOptions(p, resumed.Entries, options.Took, streams))
+	view, err := show.New(show.Mode(o.run.progress), viewStream(o.run, streams), o.viewOptions(p, resumed.Entries, streams))
 	if err != nil {
 		return err
 	}

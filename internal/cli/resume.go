@@ -14,10 +14,7 @@ import (
 
 // openLedger begins the record of a run, or goes on with the earlier one's.
 func (o buildOptions) openLedger(ctx context.Context, p *plan.Plan, client *registry.Client, version, command string) (*ledger.Ledger, ledger.Resumed, error) {
-	start := ledger.StartOptions{Now: time.Now(), Version: version, ResumeCommand: command}
-	for _, j := range p.Jobs {
-		start.Plan.Jobs = append(start.Plan.Jobs, ledger.PlanJob{Name: j.Name, Base: j.Base, Tags: j.Tags, Digest: j.Hash})
-	}
+	start := ledger.StartOptions{Now: time.Now(), Version: version, ResumeCommand: command, Plan: ledger.PlanID{Jobs: o.planned(p)}}
 	if part := p.Part; part != nil {
 		start.Plan.Shard = &ledger.Shard{Number: part.Number, Of: part.Of, Jobs: part.Jobs, Input: part.Input}
 	}
@@ -36,6 +33,15 @@ func (o buildOptions) openLedger(ctx context.Context, p *plan.Plan, client *regi
 		err = &runError{err}
 	}
 	return record, resumed, err
+}
+
+// planned are the jobs of a plan as its record has them.
+func (o buildOptions) planned(p *plan.Plan) (jobs []ledger.PlanJob) {
+	took := ledger.ReadLearnedJobs(o.builder.stateDir, p.Kind())
+	for _, j := range p.Jobs {
+		jobs = append(jobs, ledger.PlanJob{Name: j.Name, Base: j.Base, Tags: j.Tags, Digest: j.Hash, Kind: j.Kind, Seconds: took[j.Name]})
+	}
+	return jobs
 }
 
 // again returns the jobs that are not done because their tags exist: those that have

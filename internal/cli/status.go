@@ -40,6 +40,7 @@ gone on with.
   nodes, lost_nodes        what builds; those of several that do not answer
   total, built, skipped, failed, unfinished
                            jobs, those that an earlier run built included
+  kept                     how many of these an earlier run had finished
   images_per_hour          of this run
   left_seconds             about how long it will still take
   running                  job, node (of several), attempt, doing and seconds

@@ -77,6 +77,40 @@ func Look(dir string) (Record, error) {
 	return r, err
 }
 
+// Kept are the entries of jobs that had been finished before the run was last gone on with.
+func (r Record) Kept() (kept []Entry) {
+	if len(r.Run.ResumedAt) == 0 {
+		return nil
+	}
+	for _, e := range r.Entries {
+		if (e.Status == Built || e.Status == Skipped) && e.Time.Before(r.Run.LastStart().Time) {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+// KeptCount is how many jobs were kept, by how they had ended.
+type KeptCount struct {
+	Built   int `json:"built"`
+	Skipped int `json:"skipped"`
+}
+
+// Jobs is how many there are.
+func (k KeptCount) Jobs() int { return k.Built + k.Skipped }
+
+// KeptCount counts the jobs that were kept.
+func (r Record) KeptCount() (k KeptCount) {
+	for _, e := range r.Kept() {
+		if e.Status == Built {
+			k.Built++
+		} else {
+			k.Skipped++
+		}
+	}
+	return k
+}
+
 func readSummary(dir string) (*Summary, error) {
 	data, err := readFile(filepath.Join(dir, SummaryFile))
 	if errors.Is(err, fs.ErrNotExist) {

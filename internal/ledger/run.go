@@ -45,6 +45,11 @@ type PlanJob struct {
 	// Digest stands for what the image is made from, such as the Dockerfile and
 	// the build arguments; empty when nobody needs to know whether it changes.
 	Digest string `json:"digest,omitempty"`
+	// Kind is the same for jobs of one Dockerfile, target and set of build arguments, and
+	// Seconds is what the job took in earlier runs, 0 where that is not known: by these, how
+	// long a run still takes is told.
+	Kind    string  `json:"kind,omitempty"`
+	Seconds float64 `json:"seconds_before,omitempty"`
 }
 
 // same tells whether both make the same image under the same tags.
@@ -108,6 +113,14 @@ type RunRecord struct {
 	// ResumeCommand goes on with the run, see Summary.
 	ResumeCommand string `json:"resume_command,omitempty"`
 	Plan          PlanID `json:"plan"`
+}
+
+// LastStart is when the run began, or was last gone on with.
+func (r RunRecord) LastStart() Time {
+	if n := len(r.ResumedAt); n > 0 {
+		return r.ResumedAt[n-1]
+	}
+	return r.StartedAt
 }
 
 // sign notes which process writes the record from now on.

@@ -16,11 +16,14 @@ import (
 	"github.com/stoker-build/stoker/internal/metrics"
 	"github.com/stoker-build/stoker/internal/page"
 	"github.com/stoker-build/stoker/internal/report"
+	"github.com/stoker-build/stoker/internal/show"
 	"github.com/stoker-build/stoker/internal/timeline"
 )
 
 // Run is what is known of a run, from its record when it began and from its events since.
 // Its methods may be called concurrently.
+//
+// Large: what is known of a run, as each part of its page needs it.
 type Run struct {
 	followed bool // by what another process writes: it may be gone on with
 
@@ -28,6 +31,7 @@ type Run struct {
 	record  ledger.Record
 	before  []ledger.Entry // those that the record had
 	events  timeline.Run
+	state   *show.State       // which tells how long it still takes
 	places  map[string]int    // of jobs in the record's entries, by their names
 	logs    map[string]string // of the last attempts, by jobs' names
 	ended   bool
@@ -55,7 +59,7 @@ func (r *Run) begin(record ledger.Record) {
 			r.logs[e.Name] = *e.LogPath
 		}
 	}
-	r.metrics, r.steps = metrics.New(), &steps{dir: record.Dir}
+	r.metrics, r.steps, r.state = metrics.New(), &steps{dir: record.Dir}, show.NewState(record)
 	r.changes++
 	r.begun = time.Now().UnixNano()
 	r.restore()
@@ -83,6 +87,7 @@ func (r *Run) Apply(at time.Time, e journal.Event) {
 	r.metrics.Apply(at, e)
 	r.changes++
 	r.events.Apply(at, e)
+	r.state.Apply(at, e)
 	switch e := e.(type) {
 	case journal.RunStarted:
 		r.restore() // of what ended in an earlier run, the record knows what still counts
@@ -200,8 +205,10 @@ func (r *Run) rows(first, most int) (rows []string, err error) {
 
 // data is what the page is made of, but for the steps. The caller holds mu until it is made.
 func (r *Run) data() page.Data {
-	return page.Data{
-		Report: report.Merge([]ledger.Record{r.record}), Runs: []page.Run{{Dir: r.record.Dir, Run: &r.events}}, Made: time.Now(),
-		Live: &page.Live{Events: "events?run=" + strconv.FormatInt(r.begun, 10), Rows: len(r.record.Entries), Over: r.ended},
+	now := time.Now()
+	live := &page.Live{Events: "events?run=" + strconv.FormatInt(r.begun, 10), Rows: len(r.record.Entries), Over: r.ended}
+	if !r.ended {
+		live.Left = r.state.About(now)
 	}
+	return page.Data{Report: report.Merge([]ledger.Record{r.record}), Runs: []page.Run{{Dir: r.record.Dir, Run: &r.events}}, Made: now, Live: live}
 }

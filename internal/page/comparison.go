@@ -48,7 +48,7 @@ func (v view) Compared() *compared {
 	if v.Comparison == nil {
 		return nil
 	}
-	c := &compared{Comparison: *v.Comparison, Rows: v.Comparison.Rows(duration), PhaseRows: v.Comparison.PhaseRows(duration), Pace: v.pace()}
+	c := &compared{Comparison: *v.Comparison, Rows: v.Comparison.Rows(), PhaseRows: v.Comparison.PhaseRows(), Pace: v.pace()}
 	c.A.Dir, c.B.Dir = visible.Line(c.A.Dir), visible.Line(c.B.Dir)
 	a := partsOf(phasesOf(c.Phases, func(p report.PhaseChange) *float64 { return p.A }))
 	b := partsOf(phasesOf(c.Phases, func(p report.PhaseChange) *float64 { return p.B }))
@@ -69,7 +69,7 @@ func (v view) Compared() *compared {
 // Changes are the jobs that changed most.
 func (c compared) Changes() (all []changed) {
 	for _, j := range c.Built.Changed {
-		one := changed{j, j.By(duration), j.Cause(duration), "faster"}
+		one := changed{j, j.By(), j.Cause(), "faster"}
 		one.Name = visible.Line(j.Name)
 		if j.Change > 0 {
 			one.Way = "slower"
@@ -83,7 +83,7 @@ func (c compared) Changes() (all []changed) {
 func (c compared) Common() string { return capital(c.Comparison.Common()) }
 
 // Times says what the jobs took that both have built.
-func (c compared) Times() string { return c.Built.Times(duration) }
+func (c compared) Times() string { return c.Built.Times() }
 
 // Peaks says of what the most was used.
 func (c compared) Peaks() string { return capital(c.Comparison.Peaks()) }

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
-	"fmt"
 	"html/template"
 	"io"
 	"strings"
@@ -45,6 +44,8 @@ type Live struct {
 	Rows int
 	// Over tells that the run does not go on.
 	Over bool
+	// Left is about how long it still takes, for people; empty while that is not known.
+	Left string
 }
 
 // Run is one run over time.
@@ -100,18 +101,8 @@ func Row(j report.Job) (string, error) {
 	return strings.TrimSpace(b.String()), err
 }
 
-// duration is a time for people: 0.4 s, 3 m 05 s, 1 h 02 m.
-func duration(seconds float64) string {
-	d := time.Duration(seconds * float64(time.Second)).Round(time.Second / 10)
-	if d < time.Minute {
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	}
-	if d = d.Round(time.Second); d < time.Hour {
-		return fmt.Sprintf("%d m %02d s", int(d.Minutes()), int(d.Seconds())%60)
-	}
-	d = d.Round(time.Minute)
-	return fmt.Sprintf("%d h %02d m", int(d.Hours()), int(d.Minutes())%60)
-}
+// duration is a time for people, as the text of a report has it.
+var duration = report.Duration
 
 func capital(text string) string {
 	if text == "" {

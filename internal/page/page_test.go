@@ -157,7 +157,7 @@ func TestWhereTheTimeWent(t *testing.T) {
 	if all := (view{d}).Slowest(); len(all) != 1 || all[0].Name != "a" {
 		t.Errorf("the slowest are %v", all)
 	}
-	if got := []string{duration(12.97), duration(59.96), duration(119.7), duration(3599.8)}; fmt.Sprint(got) != "[13.0 s 1 m 00 s 2 m 00 s 1 h 00 m]" {
+	if got := []string{duration(12.97), duration(59.96), duration(119.7), duration(3599.8)}; fmt.Sprint(got) != "[13.0s 1m00s 2m00s 1h00m]" {
 		t.Errorf("times are %q", got)
 	}
 }

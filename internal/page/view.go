@@ -165,18 +165,22 @@ func answer(r report.Report) string {
 
 // Figures are the numbers that matter.
 func (v view) Figures() []figure {
-	r := v.Report
-	all := []figure{{fmt.Sprint(r.Built), "built", "built"}}
+	r, kept := v.Report, keptOf(v.Report)
+	all := []figure{{fmt.Sprint(r.Built - kept.Built), "built", "built"}}
 	add := func(n int, name, class string) {
 		if n > 0 {
 			all = append(all, figure{fmt.Sprint(n), name, class})
 		}
 	}
-	add(r.Skipped, "there before", "skipped")
+	add(kept.Jobs(), "kept from before", "skipped")
+	add(r.Skipped-kept.Skipped, "there before", "skipped")
 	add(r.Failed, "failed", failedClass)
 	add(r.SkippedDependency, "not built: built on failed ones", failedClass)
 	add(r.Unfinished, "left", "left")
 	all = append(all, v.took())
+	if v.follows() && v.Live.Left != "" {
+		all = append(all, figure{v.Live.Left, "left", ""})
+	}
 	if r.ImagesPerHour > 0 {
 		all = append(all, figure{whole(r.ImagesPerHour), "images an hour", ""})
 	}
@@ -187,18 +191,42 @@ func (v view) Figures() []figure {
 	return all
 }
 
-// took is how long the runs took, or the one that goes on has taken.
-func (v view) took() figure {
-	seconds := v.Report.WallClockSeconds
-	if !v.follows() {
-		return figure{duration(seconds), "from start to end", ""}
+// keptOf are the jobs that had been finished before the run was gone on with. What is told of
+// several runs tells of all their jobs: there are none then.
+func keptOf(r report.Report) (k ledger.KeptCount) {
+	if len(r.Runs) == 1 {
+		k = r.Runs[0].Kept
 	}
-	for _, run := range v.Runs {
-		if !run.Began.IsZero() {
-			seconds = max(seconds, run.Latest.Sub(v.Report.StartedAt.Time).Seconds())
+	return k
+}
+
+// took is how long the runs took, or the one that goes on has taken. One that was gone on with
+// counts from there, as everywhere else.
+func (v view) took() figure {
+	if len(v.Report.Runs) != 1 {
+		return figure{duration(v.Report.WallClockSeconds), "from the first start to the last end", ""}
+	}
+	run := v.Report.Runs[0]
+	seconds, from := run.Seconds, "from start"
+	if run.Resumed {
+		from = "since it went on"
+	}
+	if run.State == report.Running || run.State == report.Killed || run.State == report.Unknown {
+		for _, r := range v.Runs {
+			if r.Run != nil {
+				seconds = max(seconds, r.Length().Seconds())
+			}
 		}
 	}
-	return figure{duration(seconds), "so far", ""}
+	switch {
+	case v.follows():
+		return figure{duration(seconds), "so far", ""}
+	case run.State == report.Killed || run.State == report.Unknown:
+		return figure{duration(seconds), from + " until it was last heard of", ""}
+	case run.Resumed:
+		return figure{duration(seconds), from, ""}
+	}
+	return figure{duration(seconds), from + " to end", ""}
 }
 
 // peaks are the most that a run took of its disk, or of its cache.

@@ -20,7 +20,10 @@ func (c Comparison) Text() string {
 	line("comparison: %s", c.Common())
 	line("  A  %s", c.A.Dir)
 	line("  B  %s", c.B.Dir)
-	b.WriteString(table(c.Rows(duration)))
+	for _, note := range c.Remarks() {
+		line("! %s", note)
+	}
+	b.WriteString(table(c.Rows()))
 	if peaks := c.Peaks(); peaks != "" {
 		line("  %s", peaks)
 	}
@@ -36,13 +39,13 @@ func (c Comparison) Text() string {
 		line("    A  %s", o.TextA())
 		line("    B  %s", o.TextB())
 	}
-	if rows := c.PhaseRows(duration); len(rows) > 0 {
+	if rows := c.PhaseRows(); len(rows) > 0 {
 		line("time of an image, on average")
 		b.WriteString(table(rows))
 	}
 	line("%s", c.Built.Counts())
 	if c.Built.Jobs > 0 {
-		line("  %s", c.Built.Times(duration))
+		line("  %s", c.Built.Times())
 	}
 	b.WriteString(changes(c.Built.Changed))
 	writeFailedOnce(line, "A", c.FailedA)
@@ -59,6 +62,16 @@ func (c Comparison) Common() string {
 	return text
 }
 
+// Remarks tell which of the runs is the rest of an earlier one.
+func (c Comparison) Remarks() (notes []string) {
+	for _, one := range []struct{ name, rest string }{{"A", c.A.rest()}, {"B", c.B.rest()}} {
+		if one.rest != "" {
+			notes = append(notes, one.name+" "+one.rest)
+		}
+	}
+	return notes
+}
+
 // Counts says how many jobs both have built, and how many of them changed in which way.
 func (b BuiltInBoth) Counts() string {
 	text := "built in both: " + plural.Of(b.Jobs, "job")
@@ -68,9 +81,9 @@ func (b BuiltInBoth) Counts() string {
 	return text
 }
 
-// Times says what all of them took. Times are written by a function.
-func (b BuiltInBoth) Times(duration func(seconds float64) string) string {
-	text := fmt.Sprintf("%s → %s in all", duration(b.A), duration(b.B))
+// Times says what all of them took.
+func (b BuiltInBoth) Times() string {
+	text := fmt.Sprintf("%s → %s in all", Duration(b.A), Duration(b.B))
 	if change := percent(&b.A, &b.B); change != "" {
 		text += " (" + change + ")"
 	}
@@ -98,7 +111,7 @@ func changes(changed []Change) string {
 	var b strings.Builder
 	t := tabwriter.NewWriter(&b, 0, 0, 1, ' ', tabwriter.AlignRight)
 	for _, c := range changed {
-		fmt.Fprintf(t, " %s\t %s\t→ %s\t %s\t  %s\n", c.By(duration), duration(c.A), duration(c.B), c.Cause(duration), visible.Line(c.Name))
+		fmt.Fprintf(t, " %s\t %s\t→ %s\t %s\t  %s\n", c.By(), Duration(c.A), Duration(c.B), c.Cause(), visible.Line(c.Name))
 	}
 	_ = t.Flush() // a strings.Builder never fails
 	return b.String()
@@ -140,11 +153,14 @@ func unendedText(failed []FailedOnce) string {
 func (c Comparison) Markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n### Comparison\n\n%s. A is %s, B is %s.\n\n", capital(c.Common()), visible.Markdown(c.A.Dir), visible.Markdown(c.B.Dir))
-	writeTable(&b, "", c.Rows(duration))
+	for _, note := range c.Remarks() {
+		fmt.Fprintf(&b, "%s.\n\n", visible.Markdown(note))
+	}
+	writeTable(&b, "", c.Rows())
 	if peaks := c.Peaks(); peaks != "" {
 		fmt.Fprintf(&b, "\n%s.\n", capital(visible.Markdown(peaks)))
 	}
-	if rows := c.PhaseRows(duration); len(rows) > 0 {
+	if rows := c.PhaseRows(); len(rows) > 0 {
 		b.WriteString("\n")
 		writeTable(&b, "time of an image, on average", rows)
 	}
@@ -156,14 +172,14 @@ func (c Comparison) Markdown() string {
 	}
 	fmt.Fprintf(&b, "\n%s", capital(c.Built.Counts()))
 	if c.Built.Jobs > 0 {
-		b.WriteString("; " + c.Built.Times(duration))
+		b.WriteString("; " + c.Built.Times())
 	}
 	b.WriteString(".\n")
 	if len(c.Built.Changed) > 0 {
 		b.WriteString("\n| changed most | A | B | change | most of it |\n| --- | ---: | ---: | ---: | --- |\n")
 	}
 	for _, j := range c.Built.Changed {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", visible.Markdown(j.Name), duration(j.A), duration(j.B), j.By(duration), j.Cause(duration))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", visible.Markdown(j.Name), Duration(j.A), Duration(j.B), j.By(), j.Cause())
 	}
 	writeOnce(&b, "A", c.FailedA)
 	writeOnce(&b, "B", c.FailedB)

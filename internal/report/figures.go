@@ -68,7 +68,7 @@ func figuresOf(s Seen) Figures {
 
 // soFar is what a run without a summary has come to.
 func (s Seen) soFar() *ledger.Summary {
-	from, to := lastStart(s.Record), time.Time{}
+	from, to := s.Run.LastStart().Time, time.Time{}
 	for _, e := range s.Entries {
 		if e.FinishedAt.After(to) {
 			to = e.FinishedAt.Time

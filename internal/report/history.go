@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/charmbracelet/x/ansi"
 
@@ -71,8 +70,8 @@ func (h History) Text(width int) string {
 	t := tabwriter.NewWriter(&cells, 0, 0, 1, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(t, "%s\n", strings.Join([]string{"began (UTC)", "built", "skip", "fail", "took", "img/h", "median", "to pull", "swept", "peak", ""}, "\t"))
 	for _, f := range h.Runs {
-		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t %s\n", f.Label(), f.Built, f.Skipped, f.Failed, timeOr(f.WallClock, unknown, briefly), rate(f.ImagesPerHour),
-			timeOr(f.MedianSeconds, none, briefly), amount(f.PullBytes), amount(f.ReclaimedBytes), amount(f.PeakBytes), barOf(f.ImagesPerHour, h.Best()))
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t %s\n", f.Label(), f.Built, f.Skipped, f.Failed, timeOr(f.WallClock, unknown), rate(f.ImagesPerHour),
+			timeOr(f.MedianSeconds, none), amount(f.PullBytes), amount(f.ReclaimedBytes), amount(f.PeakBytes), barOf(f.ImagesPerHour, h.Best()))
 	}
 	_ = t.Flush() // a strings.Builder never fails
 	var b strings.Builder
@@ -107,9 +106,13 @@ func besideDir(line, dir string, width int) string {
 	return line + "  " + dir
 }
 
-// Remarks tell of runs that have not built all that they were to.
+// Remarks tell of runs that have not built all that they were to, and of those that are the rest
+// of others.
 func (h History) Remarks() (notes []string) {
 	for _, f := range h.Runs {
+		if rest := f.rest(); rest != "" {
+			notes = append(notes, fmt.Sprintf("%s, %s: it %s", f.Label(), f.Dir, rest))
+		}
 		if f.State != Finished {
 			notes = append(notes, fmt.Sprintf("%s, %s: %s, %d of %s unfinished", f.Label(), f.Dir, f.State, f.Unfinished, plural.Of(f.Total, "job")))
 		}
@@ -138,18 +141,6 @@ func barOf(perHour *float64, best float64) string {
 	return bar + strings.Repeat(" ", barWidth-len([]rune(bar)))
 }
 
-// briefly is a time in six columns at most: 12.3s, 3m05s, 12h05m.
-func briefly(seconds float64) string {
-	d := time.Duration(seconds * float64(time.Second))
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%.1fs", d.Seconds())
-	case d < time.Hour:
-		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
-	}
-	return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
-}
-
 // Markdown is the history as a table.
 func (h History) Markdown() string {
 	var b strings.Builder
@@ -157,7 +148,7 @@ func (h History) Markdown() string {
 		"| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | --- |\n", h.Title())
 	for _, f := range h.Runs {
 		fmt.Fprintf(&b, "| %s | %s | %d | %d | %d | %d | %s | %s | %s | %s | %s | %s | %s | %s |\n", f.Began(), f.State, f.Total, f.Built, f.Skipped, f.Failed,
-			timeOr(f.WallClock, unknown, duration), rate(f.ImagesPerHour), strings.TrimSpace(barOf(f.ImagesPerHour, h.Best())), timeOr(f.MedianSeconds, none, duration),
+			timeOr(f.WallClock, unknown), rate(f.ImagesPerHour), strings.TrimSpace(barOf(f.ImagesPerHour, h.Best())), timeOr(f.MedianSeconds, none),
 			amount(f.PullBytes), amount(f.ReclaimedBytes), amount(f.PeakBytes), visible.Markdown(f.Dir))
 	}
 	return b.String()

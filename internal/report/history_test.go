@@ -61,7 +61,7 @@ func TestHistoryFormats(t *testing.T) {
 		t.Errorf("CSV %q, %v", lines, err)
 	}
 	md := h.Markdown()
-	for _, want := range []string{"## Stoker: 3 runs of 2026-05-06\n", "| 2026-05-06 13:40 | finished | 2 | 1 | 0 | 1 | 5m0s | 30 | ███▌ | 1m0s | 1MB | 8GB | 123.5GB | o\\|ut, |\n"} {
+	for _, want := range []string{"## Stoker: 3 runs of 2026-05-06\n", "| 2026-05-06 13:40 | finished | 2 | 1 | 0 | 1 | 5m00s | 30 | ███▌ | 1m00s | 1MB | 8GB | 123.5GB | o\\|ut, |\n"} {
 		if !strings.Contains(md, want) {
 			t.Errorf("no %q in\n%s", want, md)
 		}

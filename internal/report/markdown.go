@@ -25,7 +25,7 @@ func (r Report) Markdown(drawing string) string {
 		"| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
 	for _, run := range r.Runs {
 		fmt.Fprintf(&b, "| %s | %s | %s | %d | %d | %d | %d | %d | %d | %d | %s |\n", visible.Markdown(run.Dir), run.Shard, run.State,
-			run.Total, run.Built, run.Skipped, run.Failed, run.SkippedDependency, run.Other-run.SkippedDependency, run.Unfinished, duration(run.Seconds))
+			run.Total, run.Built, run.Skipped, run.Failed, run.SkippedDependency, run.Other-run.SkippedDependency, run.Unfinished, Duration(run.Seconds))
 	}
 	fmt.Fprintf(&b, "\n%s. %s.\n", visible.Markdown(r.times()), capital(visible.Markdown(r.bytes())))
 	for _, g := range r.Other {

@@ -108,7 +108,7 @@ func (m *merger) add(r ledger.Record) {
 
 // runOf is a run by its own record.
 func runOf(r ledger.Record) Run {
-	run := Run{Dir: r.Dir, Total: max(r.Run.JobCount, len(r.Entries)), StartedAt: r.Run.StartedAt}
+	run := Run{Dir: r.Dir, Total: max(r.Run.JobCount, len(r.Entries)), StartedAt: r.Run.StartedAt, Resumed: len(r.Run.ResumedAt) > 0, Kept: r.KeptCount()}
 	if s := r.Run.Plan.Shard; s != nil {
 		run.Shard = s.String()
 	}
@@ -131,7 +131,7 @@ func runOf(r ledger.Record) Run {
 		}
 	}
 	run.Unfinished = run.Total - len(r.Entries)
-	run.Seconds = max(run.FinishedAt.Sub(lastStart(r)).Seconds(), 0)
+	run.Seconds = max(run.FinishedAt.Sub(r.Run.LastStart().Time).Seconds(), 0)
 	switch {
 	case r.Writing:
 		run.State = Running
@@ -153,14 +153,6 @@ func runOf(r ledger.Record) Run {
 		run.ResumeCommand = r.Run.ResumeCommand
 	}
 	return run
-}
-
-// lastStart is when a run began, or was last gone on with.
-func lastStart(r ledger.Record) time.Time {
-	if n := len(r.Run.ResumedAt); n > 0 {
-		return r.Run.ResumedAt[n-1].Time
-	}
-	return r.Run.StartedAt.Time
 }
 
 // report sums up what was collected.
@@ -195,7 +187,7 @@ func (m *merger) report(records []ledger.Record) Report {
 	r.StartedAt, r.WallClockSeconds = ledger.Time{Time: from}, ledger.Thousandths(to.Sub(from).Seconds())
 	var building []ledger.Building
 	for _, record := range records {
-		building = append(building, ledger.BuildingOf(record.Entries, lastStart(record)))
+		building = append(building, ledger.BuildingOf(record.Entries, record.Run.LastStart().Time))
 	}
 	r.ImagesPerHour = ledger.ImagesPerHour(building...)
 	r.Unfinished = len(r.Open)

@@ -60,6 +60,10 @@ type Run struct {
 	Unfinished int `json:"unfinished"`
 	// SkippedDependency are those that were not built since others have failed.
 	SkippedDependency int `json:"skipped_dependency"`
+	// Resumed runs went on with what is in their directory, and times are of the last start.
+	Resumed bool `json:"resumed,omitempty"`
+	// Kept are those of Built and Skipped that had been finished before.
+	Kept ledger.KeptCount `json:"kept,omitzero"`
 
 	ResumeCommand string `json:"resume_command,omitempty"`
 	// Notes tell of lines of the manifest that are no entries.

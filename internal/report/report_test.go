@@ -154,7 +154,7 @@ func TestDependants(t *testing.T) {
 	if text := r.counts(); text != "0 built, 0 skipped, 1 failed, 1 skipped: built on c, which failed" || r.AllBuilt() {
 		t.Errorf("counted as %q, all built: %t", text, r.AllBuilt())
 	}
-	if text := r.Runs[0].String(); text != "out: finished, 0 built, 0 skipped, 1 failed, 1 skipped (built on failed jobs) of 2 jobs in 5m0s" {
+	if text := r.Runs[0].String(); text != "out: finished, 0 built, 0 skipped, 1 failed, 1 skipped (built on failed jobs) of 2 jobs in 5m00s" {
 		t.Errorf("the run is %q", text)
 	}
 }
@@ -224,16 +224,16 @@ func TestEachJobOnce(t *testing.T) {
 
 func TestText(t *testing.T) {
 	want := `6 of 8 jobs: 3 built, 0 skipped, 1 failed, 1 someday, 1 unfinished
-  30m0s from the first start to the last end, 33m0s in 4 runs, 4m0s in all jobs
+  30m00s from the first start to the last end, 33m00s in 4 runs, 4m00s in all jobs, 36 images/h
   to pull by the forecasts: 3MB; reclaimed: at least 9MB
 ! shard 3 of 4 is not among these runs: 2 of 8 jobs
 ! 2 jobs in several runs, and counted once, by the last end: a, b
 ! out/4 has left no word of its end: what it did is told as far as it is on record
 runs
-  out/1 (shard 1/4): finished, 1 built, 0 skipped, 1 failed of 2 jobs in 10m0s
-  out/1-again (shard 1/4): finished, 1 built, 1 skipped, 0 failed of 2 jobs in 10m0s
-  out/2 (shard 2/4): finished, 0 built, 0 skipped, 1 failed, 1 other of 2 jobs in 5m0s
-  out/4 (shard 4/4): unknown, 1 built, 0 skipped, 0 failed, 1 unfinished of 2 jobs in 8m0s
+  out/1 (shard 1/4): finished, 1 built, 0 skipped, 1 failed of 2 jobs in 10m00s
+  out/1-again (shard 1/4): finished, 1 built, 1 skipped, 0 failed of 2 jobs in 10m00s
+  out/2 (shard 2/4): finished, 0 built, 0 skipped, 1 failed, 1 other of 2 jobs in 5m00s
+  out/4 (shard 4/4): unknown, 1 built, 0 skipped, 0 failed, 1 unfinished of 2 jobs in 8m00s
 failed
   1 job: Dockerfile:4: no <such> file
     c
@@ -243,9 +243,9 @@ someday
 unfinished
   1 job: h
 slowest
-      1m0s  a
-      1m0s  b
-      1m0s  g
+     1m00s  a
+     1m00s  b
+     1m00s  g
 `
 	if got := shards().Text(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -256,7 +256,7 @@ slowest
 func TestTextOfPhases(t *testing.T) {
 	r := shards()
 	r.Phases = &ledger.Phases{Steps: 3, Push: 1}
-	if got := r.Text(); !strings.Contains(got, "in all jobs\n  of the jobs' time: 75% steps, 25% pushing\n") {
+	if got := r.Text(); !strings.Contains(got, "36 images/h\n  of the jobs' time: 75% steps, 25% pushing\n") {
 		t.Errorf("%s", got)
 	}
 }
@@ -316,7 +316,7 @@ func TestFormats(t *testing.T) {
 	}
 
 	md := r.Markdown("")
-	for _, want := range []string{"## Stoker: 3 of 8 images, 1 failed", "| out/2 | 2/4 | finished | 2 | 0 | 0 | 1 | 0 | 1 | 0 | 5m0s |",
+	for _, want := range []string{"## Stoker: 3 of 8 images, 1 failed", "| out/2 | 2/4 | finished | 2 | 0 | 0 | 1 | 0 | 1 | 0 | 5m00s |",
 		"- shard 3 of 4 is not among these runs", "### someday\n\n1 job: d"} {
 		if !strings.Contains(md, want) {
 			t.Errorf("no %q in\n%s", want, md)

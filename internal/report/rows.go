@@ -14,8 +14,8 @@ type CompareRow struct{ Name, A, B, Change string }
 // startFormat is how a start is told.
 const startFormat = "2006-01-02 15:04"
 
-// Rows are the figures of both runs beside each other. Times are written by a function.
-func (c Comparison) Rows(duration func(seconds float64) string) (rows []CompareRow) {
+// Rows are the figures of both runs beside each other.
+func (c Comparison) Rows() (rows []CompareRow) {
 	a, b := c.A, c.B
 	number := func(name string, a, b int) {
 		rows = append(rows, CompareRow{name, fmt.Sprint(a), fmt.Sprint(b), signed(b - a)})
@@ -35,9 +35,9 @@ func (c Comparison) Rows(duration func(seconds float64) string) (rows []CompareR
 	other("skipped: built on failed", a.SkippedDependency, b.SkippedDependency)
 	other("other", a.Other-a.SkippedDependency, b.Other-b.SkippedDependency)
 	other("unfinished", a.Unfinished, b.Unfinished)
-	figure("wall clock", timeOr(a.WallClock, unknown, duration), timeOr(b.WallClock, unknown, duration), a.WallClock, b.WallClock)
+	figure("wall clock", timeOr(a.WallClock, unknown), timeOr(b.WallClock, unknown), a.WallClock, b.WallClock)
 	figure("images an hour", rate(a.ImagesPerHour), rate(b.ImagesPerHour), a.ImagesPerHour, b.ImagesPerHour)
-	figure("median of built", timeOr(a.MedianSeconds, none, duration), timeOr(b.MedianSeconds, none, duration), a.MedianSeconds, b.MedianSeconds)
+	figure("median of built", timeOr(a.MedianSeconds, none), timeOr(b.MedianSeconds, none), a.MedianSeconds, b.MedianSeconds)
 	figure("to pull, by forecast", amount(a.PullBytes), amount(b.PullBytes), floating(a.PullBytes), floating(b.PullBytes))
 	figure("reclaimed", amount(a.ReclaimedBytes), amount(b.ReclaimedBytes), floating(a.ReclaimedBytes), floating(b.ReclaimedBytes))
 	peakA, peakB := floating(a.PeakBytes), floating(b.PeakBytes)
@@ -60,23 +60,23 @@ func (c Comparison) Peaks() string {
 	return fmt.Sprintf("the peak of A is of %s, that of B of %s", cmp.Or(a, unknown), cmp.Or(b, unknown))
 }
 
-// PhaseRows are the phases of an image beside each other, and their sum; without those that are hardly there. Times are written by a function.
-func (c Comparison) PhaseRows(duration func(seconds float64) string) (rows []CompareRow) {
+// PhaseRows are the phases of an image beside each other, and their sum; without those that are hardly there.
+func (c Comparison) PhaseRows() (rows []CompareRow) {
 	allA, allB := sum(c.Phases, inA), sum(c.Phases, inB)
 	row := func(name, textA, textB string, a, b *float64) {
 		r := CompareRow{Name: name, A: textA, B: textB}
 		if a != nil && b != nil {
-			r.Change = signedTime(*b-*a, duration)
+			r.Change = signedTime(*b-*a)
 		}
 		rows = append(rows, r)
 	}
 	for _, p := range c.Phases {
 		if share(p.A, allA) >= smallShare || share(p.B, allB) >= smallShare {
-			row(p.Name, withShare(p.A, allA, duration), withShare(p.B, allB, duration), p.A, p.B)
+			row(p.Name, withShare(p.A, allA), withShare(p.B, allB), p.A, p.B)
 		}
 	}
 	if len(rows) > 0 {
-		row("all", timeOr(allA, unknown, duration), timeOr(allB, unknown, duration), allA, allB)
+		row("all", timeOr(allA, unknown), timeOr(allB, unknown), allA, allB)
 	}
 	return rows
 }
@@ -108,30 +108,30 @@ func share(v, of *float64) float64 {
 }
 
 // withShare is a part of an image's time, and how much of it.
-func withShare(v, of *float64, duration func(float64) string) string {
+func withShare(v, of *float64) string {
 	if v == nil {
 		return unknown
 	}
-	return fmt.Sprintf("%s (%.0f%%)", duration(*v), share(v, of)*100)
+	return fmt.Sprintf("%s (%.0f%%)", Duration(*v), share(v, of)*100)
 }
 
 // Cause says which phase made the most of a change.
-func (c Change) Cause(duration func(float64) string) string {
+func (c Change) Cause() string {
 	if c.Phase == nil {
 		return ""
 	}
-	return c.Phase.Name + " " + signedTime(c.Phase.Change, duration)
+	return c.Phase.Name + " " + signedTime(c.Phase.Change)
 }
 
 // By is how much longer the job took.
-func (c Change) By(duration func(float64) string) string { return signedTime(c.Change, duration) }
+func (c Change) By() string { return signedTime(c.Change) }
 
 // timeOr is a time, or what stands where there is none.
-func timeOr(seconds *float64, other string, duration func(float64) string) string {
+func timeOr(seconds *float64, other string) string {
 	if seconds == nil {
 		return other
 	}
-	return duration(*seconds)
+	return Duration(*seconds)
 }
 
 // Began is when the run began.
@@ -151,7 +151,7 @@ func signed(n int) string {
 }
 
 // signedTime is a change of a time; nothing where it is less than can be told.
-func signedTime(seconds float64, duration func(float64) string) string {
+func signedTime(seconds float64) string {
 	if math.Abs(seconds) < 0.05 {
 		return ""
 	}
@@ -159,7 +159,7 @@ func signedTime(seconds float64, duration func(float64) string) string {
 	if seconds < 0 {
 		sign = "-"
 	}
-	return sign + duration(math.Abs(seconds))
+	return sign + Duration(math.Abs(seconds))
 }
 
 func floating(n *int64) *float64 {

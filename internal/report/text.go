@@ -53,7 +53,7 @@ func (r Report) Text() string {
 	if len(r.Slowest) > 0 {
 		line("slowest")
 		for _, j := range r.Slowest {
-			line("  %8s  %s", duration(j.DurationSeconds), j.Name)
+			line("  %8s  %s", Duration(j.DurationSeconds), j.Name)
 		}
 	}
 	return b.String()
@@ -105,11 +105,18 @@ func (r Report) counts() string {
 
 // times says how long it took.
 func (r Report) times() string {
-	text := duration(r.WallClockSeconds) + " from the first start to the last end"
-	if len(r.Runs) > 1 {
-		text += fmt.Sprintf(", %s in %s", duration(r.RunSeconds), plural.Of(len(r.Runs), "run"))
+	text := Duration(r.WallClockSeconds) + " from the first start to the last end"
+	switch {
+	case len(r.Runs) == 1 && r.Runs[0].Resumed:
+		text += fmt.Sprintf(", %s since it went on", Duration(r.RunSeconds))
+	case len(r.Runs) > 1:
+		text += fmt.Sprintf(", %s in %s", Duration(r.RunSeconds), plural.Of(len(r.Runs), "run"))
 	}
-	return text + fmt.Sprintf(", %s in all jobs", duration(r.CumulativeSeconds))
+	text += fmt.Sprintf(", %s in all jobs", Duration(r.CumulativeSeconds))
+	if r.ImagesPerHour > 0 {
+		text += fmt.Sprintf(", %s images/h", rate(&r.ImagesPerHour))
+	}
+	return text
 }
 
 // bytes says what was pulled and reclaimed.
@@ -163,7 +170,10 @@ func (r Run) String() string {
 	if r.Unfinished > 0 {
 		counts = append(counts, fmt.Sprintf("%d unfinished", r.Unfinished))
 	}
-	text := fmt.Sprintf("%s: %s, %s of %s in %s", name, r.State, strings.Join(counts, ", "), plural.Of(r.Total, "job"), duration(r.Seconds))
+	text := fmt.Sprintf("%s: %s, %s of %s in %s", name, r.State, strings.Join(counts, ", "), plural.Of(r.Total, "job"), Duration(r.Seconds))
+	if kept := r.Kept.Jobs(); kept > 0 {
+		text += fmt.Sprintf(", %d of them kept from before", kept)
+	}
 	if r.Reason != "" {
 		text += ": " + r.Reason
 	}
@@ -178,6 +188,14 @@ func (j Job) why() string {
 	return j.Cause().String()
 }
 
+// rest says that what a run came to is of what an earlier one had left; empty where it is not.
+func (r Run) rest() string {
+	if r.Kept.Jobs() == 0 {
+		return ""
+	}
+	return fmt.Sprintf("is the rest of an earlier run: %d of its %s had been finished before, and its times and rates are of the others", r.Kept.Jobs(), plural.Of(r.Total, "job"))
+}
+
 // unknown stands where a figure is not known.
 const unknown = "unknown"
 
@@ -188,10 +206,15 @@ func amount(bytes *int64) string {
 	return bytesize.Text(*bytes)
 }
 
-func duration(seconds float64) string {
-	d := time.Duration(seconds * float64(time.Second))
+// Duration is a time in six columns at most: 12.3s, 3m05s, 12h05m.
+func Duration(seconds float64) string {
+	d := time.Duration(seconds * float64(time.Second)).Round(time.Second / 10)
 	if d < time.Minute {
 		return fmt.Sprintf("%.1fs", d.Seconds())
 	}
-	return d.Round(time.Second).String()
+	if d = d.Round(time.Second); d < time.Hour {
+		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	}
+	d = d.Round(time.Minute)
+	return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
 }

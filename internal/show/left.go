@@ -3,6 +3,7 @@ package show
 import (
 	"time"
 
+	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/visible"
 )
 
@@ -14,6 +15,20 @@ type Expected struct {
 	Kind, Base string
 	// Seconds is what it took in earlier runs, without what it waited for; 0 is not known.
 	Seconds float64
+}
+
+// Expect tells what is known of the jobs of a plan but for those that an earlier run has finished.
+func Expect(planned []ledger.PlanJob, kept []ledger.Entry) (jobs []Expected) {
+	done := map[string]bool{}
+	for _, e := range kept {
+		done[e.Name] = true
+	}
+	for _, j := range planned {
+		if !done[j.Name] {
+			jobs = append(jobs, Expected{Name: j.Name, Kind: j.Kind, Base: j.Base, Seconds: j.Seconds})
+		}
+	}
+	return jobs
 }
 
 // outlook is what is known of a run's jobs and of how they have gone so far. Its methods can be
@@ -60,6 +75,14 @@ func newOutlook(jobs []Expected) *outlook {
 		o.jobs = append(o.jobs, j)
 	}
 	return o
+}
+
+// afresh knows the jobs, and nothing of how they have gone.
+func (o *outlook) afresh() *outlook {
+	if o == nil {
+		return nil
+	}
+	return newOutlook(o.jobs)
 }
 
 func shareOf(j Expected) string { return j.Kind + "\x00" + j.Base }

@@ -142,8 +142,8 @@ func (f frame) numbers() []string {
 	if f.built > 0 {
 		parts = append(parts, perHour(f.imagesPerHour(f.now)))
 	}
-	if left, ok := f.left(f.now); ok {
-		parts = append(parts, "about "+whole(left)+" left")
+	if text := f.leftText(f.now); text != "" {
+		parts = append(parts, text)
 	}
 	if f.surveying != "" {
 		parts = append(parts, "asking "+f.surveying)

@@ -76,6 +76,7 @@ func newPlain(out io.Writer, width int, color bool, opts Options) *plain {
 		pulse:  pulse{stop: stop, quit: make(chan struct{}), done: make(chan struct{})},
 		github: github{reads: opts.Getenv("GITHUB_ACTIONS") == "true", workspace: opts.Getenv("GITHUB_WORKSPACE")},
 		failed: failedKinds{jobs: map[string]int{}}, said: said{lost: map[string]bool{}},
+		state: State{outlook: newOutlook(opts.Jobs)},
 	}
 	go p.beat(ticks)
 	return p
@@ -286,10 +287,7 @@ func (s *State) heartbeat(now time.Time) string {
 	if s.built > 0 {
 		parts = append(parts, perHour(s.imagesPerHour(now)))
 	}
-	if left, ok := s.left(now); ok {
-		parts = append(parts, "about "+whole(left)+" left")
-	}
-	parts = append(parts, s.reclaimed())
+	parts = append(parts, s.leftText(now), s.reclaimed())
 	if len(s.lostNodes) > 0 {
 		parts = append(parts, s.nodesText()+" there")
 	}

@@ -77,6 +77,11 @@ type runningJob struct {
 	lost    bool // it waits for its builder
 }
 
+// NewState is what is known of a run of which nothing was told yet but its record.
+func NewState(r ledger.Record) *State {
+	return &State{outlook: newOutlook(Expect(r.Run.Plan.Jobs, r.Kept()))}
+}
+
 // Apply folds one event into the state. Events that it does not know change
 // nothing.
 func (s *State) Apply(at time.Time, e journal.Event) {
@@ -162,7 +167,7 @@ func surveyText(e journal.Surveying) string {
 func (s *State) begin(at time.Time, e journal.RunStarted) {
 	*s = State{
 		started: at, latest: at, total: e.Jobs, batches: e.Batches, workers: e.Workers,
-		outputDir: visible.Line(e.OutputDir), kept: e.Kept, batchesDone: e.KeptBatches, outlook: s.outlook,
+		outputDir: visible.Line(e.OutputDir), kept: e.Kept, batchesDone: e.KeptBatches, outlook: s.outlook.afresh(),
 	}
 	for _, n := range e.Nodes {
 		s.nodes = append(s.nodes, visible.Line(n))
@@ -257,17 +262,36 @@ func (s *State) imagesPerHour(now time.Time) float64 {
 	return float64(s.built) / building
 }
 
-// left estimates how long the run still takes: from what is known of its single jobs, or else
+// Left estimates how long the run still takes: from what is known of its single jobs, or else
 // from the pace of the last builds. There is no estimate once the run is stopping, nor while
-// nothing can run: nobody knows for how long.
-func (s *State) left(now time.Time) (time.Duration, bool) {
-	if s.stopping != "" || s.standsStill(now) {
+// nothing can run: nobody knows for how long. One of no time at all is none, as jobs are left.
+func (s *State) Left(now time.Time) (left time.Duration, known bool) {
+	if !s.live() || s.stopping != "" || s.standsStill(now) {
 		return 0, false
 	}
 	if s.outlook != nil {
-		return s.outlook.left(now, s.workersNow())
+		left, known = s.outlook.left(now, s.workersNow())
+	} else {
+		left, known = s.leftByPace(now)
 	}
-	return s.leftByPace(now)
+	return left, known && left >= time.Second
+}
+
+// About is that for people, "about 1m24s"; empty while it is not known.
+func (s *State) About(now time.Time) string {
+	left, known := s.Left(now)
+	if !known {
+		return ""
+	}
+	return "about " + whole(left)
+}
+
+// leftText says that it is left.
+func (s *State) leftText(now time.Time) string {
+	if about := s.About(now); about != "" {
+		return about + " left"
+	}
+	return ""
 }
 
 // leftByPace estimates how long the run still takes from the pace of the last builds.

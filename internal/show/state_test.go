@@ -129,7 +129,7 @@ func TestTimeLeft(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got, ok := stateOf(append(begin[:3:3], test.events...)...).left(sec(test.now))
+			got, ok := stateOf(append(begin[:3:3], test.events...)...).Left(sec(test.now))
 			switch {
 			case test.want < 0 && ok:
 				t.Errorf("an estimate of %v, want none", got)
@@ -150,7 +150,7 @@ func TestTimeLeftFollowsThePace(t *testing.T) {
 		}
 		s.Apply(sec(at), built(fmt.Sprint(i), 1))
 	}
-	if got, ok := s.left(sec(at)); !ok || got != 2000*time.Second {
+	if got, ok := s.Left(sec(at)); !ok || got != 2000*time.Second {
 		t.Errorf("got %v (%v), want 200 jobs of 10s", got, ok)
 	}
 }

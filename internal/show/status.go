@@ -49,6 +49,8 @@ type Status struct {
 	Built   int `json:"built"`
 	Skipped int `json:"skipped"`
 	Failed  int `json:"failed"`
+	// Kept are those of Built and Skipped that an earlier run had finished.
+	Kept int `json:"kept,omitempty"`
 	// SkippedDependency jobs are those of FailedDependencies, and not among Skipped.
 	SkippedDependency int             `json:"skipped_dependency,omitempty"`
 	Unfinished        int             `json:"unfinished"`
@@ -64,6 +66,7 @@ type Status struct {
 	ResumeCommand      string            `json:"resume_command,omitempty"`
 
 	state *State
+	kept  ledger.KeptCount
 	now   time.Time
 }
 
@@ -97,14 +100,11 @@ type StatusFailure struct {
 // StatusOf tells how a run stands by its record and events.
 func StatusOf(r ledger.Record, events io.Reader, now time.Time) (Status, error) {
 	s := Status{Dir: r.Dir, Host: r.Run.Host, PID: r.Run.PID, ResumeCommand: r.Run.ResumeCommand, Total: r.Run.JobCount,
-		StartedAt: r.Run.StartedAt, FinishedAt: r.Run.FinishedAt, state: &State{}, now: now, Running: []StatusJob{}, Failures: []StatusFailure{}}
-	if n := len(r.Run.ResumedAt); n > 0 {
-		s.StartedAt = r.Run.ResumedAt[n-1]
-	}
+		StartedAt: r.Run.LastStart(), FinishedAt: r.Run.FinishedAt, state: NewState(r), now: now, Running: []StatusJob{}, Failures: []StatusFailure{}}
 	if err := journal.Replay(events, s.state.Apply); err != nil {
 		return s, err
 	}
-	s.count(r.Entries)
+	s.count(r)
 	s.judge(r)
 	if s.State != Running {
 		s.now = s.state.latest
@@ -116,9 +116,11 @@ func StatusOf(r ledger.Record, events io.Reader, now time.Time) (Status, error) 
 
 // count counts the finished jobs: those that were kept of an earlier run have no
 // events.
-func (s *Status) count(entries []ledger.Entry) {
+func (s *Status) count(r ledger.Record) {
+	s.kept = r.KeptCount()
+	s.Kept = s.kept.Jobs()
 	var failed []ledger.Entry
-	for _, e := range entries {
+	for _, e := range r.Entries {
 		switch {
 		case e.Status == ledger.Built:
 			s.Built++
@@ -134,7 +136,7 @@ func (s *Status) count(entries []ledger.Entry) {
 	}
 	s.SkippedDependency = s.FailedDependencies.Jobs()
 	s.group(failed)
-	s.Unfinished = max(s.Total-len(entries), 0)
+	s.Unfinished = max(s.Total-len(r.Entries), 0)
 }
 
 // group puts the failed jobs together as the run itself does at its end.
@@ -190,7 +192,7 @@ func (s *Status) fill() {
 	s.Nodes, s.LostNodes, s.Warnings, s.Reclaimed = s.state.nodes, s.state.lostNodes, s.state.warnings, s.state.swept.bytes
 	s.ElapsedSeconds = ledger.Thousandths(s.state.elapsed(s.now).Seconds())
 	s.ImagesPerHour = ledger.Thousandths(s.state.imagesPerHour(s.now))
-	if left, known := s.state.left(s.now); known && s.State == Running {
+	if left, known := s.state.Left(s.now); known && s.State == Running {
 		seconds := ledger.Thousandths(left.Seconds())
 		s.LeftSeconds = &seconds
 	}
@@ -267,7 +269,7 @@ func (s Status) headline(f frame) string {
 		}
 		return text
 	}
-	return text + " after " + whole(s.state.elapsed(s.now)) + s.ended()
+	return text + " after " + short(s.state.elapsed(s.now)) + s.ended()
 }
 
 // ended says when a run was last heard of.
@@ -279,7 +281,10 @@ func (s Status) ended() string {
 }
 
 func (s Status) numbers(f frame) []string {
-	parts := []string{fmt.Sprintf("%d of %s done", s.Total-s.Unfinished, plural.Of(s.Total, "job")), totals(s.Built, s.Skipped, s.Failed)}
+	parts := []string{fmt.Sprintf("%d of %s done", s.Total-s.Unfinished, plural.Of(s.Total, "job")), totals(s.Built-s.kept.Built, s.Skipped-s.kept.Skipped, s.Failed)}
+	if s.Kept > 0 {
+		parts = append(parts, keptText(s.Kept))
+	}
 	if text := s.FailedDependencies.String(); text != "" {
 		parts = append(parts, text)
 	}
@@ -287,7 +292,7 @@ func (s Status) numbers(f frame) []string {
 		parts = append(parts, perHour(s.ImagesPerHour))
 	}
 	if s.LeftSeconds != nil {
-		parts = append(parts, "about "+whole(ofSeconds(*s.LeftSeconds))+" left")
+		parts = append(parts, s.state.leftText(s.now))
 	}
 	if s.State == Running {
 		parts = append(parts, f.workersText(diskWasFull))
