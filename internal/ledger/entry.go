@@ -160,3 +160,18 @@ func (t *Time) UnmarshalJSON(b []byte) error {
 	}
 	return nil
 }
+
+// Skipped says in words why the job was skipped; empty for one that was not.
+func (e Entry) Skipped() string {
+	if e.Status == SkippedDependency {
+		return "built on " + e.FailedDependency + ", which failed"
+	}
+	switch why := deref(e.SkipReason); why {
+	case TagExists:
+		return "its tag exists already"
+	case CutShortExists:
+		return "its tag exists, which the attempt that was cut short has pushed, most likely"
+	default:
+		return why
+	}
+}

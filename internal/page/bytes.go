@@ -16,8 +16,11 @@ type amount struct{ Value, Name, Note string }
 const unknown = "unknown"
 
 // Bytes are those that the runs moved, and those that they did not have to; nothing where all
-// is unknown.
+// is unknown, or no job was built.
 func (v view) Bytes() []amount {
+	if r := v.Report; !v.follows() && r.Built+r.Failed == 0 {
+		return nil // there was nothing to move
+	}
 	pulled, spared := pulls(v.Report, v.Runs)
 	reclaimed := v.Report.ReclaimedBytes
 	if v.follows() {

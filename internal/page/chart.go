@@ -234,7 +234,7 @@ func space(r *timeline.Run, node string) (all []chart) {
 	s := r.Space(node, grid)
 	cache := chart{
 		Title: "Cache", labels: times(grid), stacked: true, format: size,
-		Note: "What the cache was made of, as seen at each sweep: live is needed by jobs that are not finished, dead by none; foreign is somebody else's, left over an earlier run's.",
+		Note: "What the cache was made of, as it was at the last look before each moment: live is needed by jobs that are not finished, dead by none; foreign is somebody else's, left over an earlier run's.",
 	}
 	for _, l := range []line{
 		{"live", liveColour, known(s.Live)}, {"dead", deadColour, known(s.Dead)},

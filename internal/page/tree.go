@@ -22,7 +22,8 @@ type branch struct {
 	Place string
 	Base  bool
 	Jobs  int
-	Ran   int
+	// Ran says how often it was run; empty for what is only fetched, as base images and contexts.
+	Ran   string
 	Bytes *int64
 	On    []branch
 }
@@ -50,7 +51,10 @@ func tree(steps []ledger.Step) []branch {
 				break
 			}
 			left--
-			b := branch{Key: s.ID, Jobs: s.Jobs, Ran: s.Ran, Bytes: s.Bytes, Base: s.Kind == ledger.StepBase}
+			b := branch{Key: s.ID, Jobs: s.Jobs, Bytes: s.Bytes, Base: s.Kind == ledger.StepBase}
+			if s.Kind == ledger.StepRun {
+				b.Ran = fmt.Sprintf("ran %d ×", s.Ran)
+			}
 			if s.StepForm != nil {
 				b.Text = visible.Line(s.Text)
 				if s.Line > 0 {

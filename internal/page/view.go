@@ -166,7 +166,11 @@ func answer(r report.Report) string {
 // Figures are the numbers that matter.
 func (v view) Figures() []figure {
 	r, kept := v.Report, keptOf(v.Report)
-	all := []figure{{fmt.Sprint(r.Built - kept.Built), "built", "built"}}
+	built := figure{fmt.Sprint(r.Built - kept.Built), "built", "built"}
+	if r.Built == kept.Built {
+		built.Class = "skipped" // nothing of which to be glad
+	}
+	all := []figure{built}
 	add := func(n int, name, class string) {
 		if n > 0 {
 			all = append(all, figure{fmt.Sprint(n), name, class})
@@ -319,17 +323,19 @@ func slowest(jobs []report.Job) (all []slow) {
 }
 
 func rowOf(j report.Job) row {
+	status := strings.ReplaceAll(string(j.Status), "_", " ")
+	if j.Status == ledger.Skipped {
+		status = "skipped" // why, stands beside it
+	}
 	one := row{
-		Name: visible.Line(j.Name), Status: strings.ReplaceAll(string(j.Status), "_", " "), Digest: shortDigest(j.Digest),
+		Name: visible.Line(j.Name), Status: status, Digest: shortDigest(j.Digest),
 		Seconds: j.DurationSeconds, Attempts: j.AttemptCount, Ended: true,
 	}
 	switch {
 	case j.Status == ledger.Failed:
 		one.Why = visible.Line(visible.FirstLine(j.Cause().Reason()))
-	case j.FailedDependency != "":
-		one.Why = "built on " + visible.Line(j.FailedDependency) + ", which failed"
-	case j.SkipReason != nil:
-		one.Why = strings.ReplaceAll(*j.SkipReason, "_", " ")
+	case j.Entry.Skipped() != "":
+		one.Why = visible.Line(j.Entry.Skipped())
 	case j.Assembled:
 		one.Why = "put together in the registry"
 	}

@@ -112,6 +112,14 @@ func positive[T int64 | float64](v T) *T {
 	return &v
 }
 
+// moved is an amount of what a run pulled or reclaimed; nothing to tell of where no job was built.
+func (f Figures) moved(bytes *int64) string {
+	if bytes == nil && f.Built+f.Failed == 0 && f.State == Finished {
+		return none
+	}
+	return amount(bytes)
+}
+
 // none stands where there is nothing to tell a figure of.
 const none = "-"
 

@@ -54,3 +54,16 @@ func TestTheRestOfARun(t *testing.T) {
 		t.Errorf("the history is\n%s", text)
 	}
 }
+
+// A run that skipped all has nothing to pull: that is not unknown.
+func TestNothingToPull(t *testing.T) {
+	r := resumed()
+	for i := range r.Entries {
+		r.Entries[i].Status = ledger.Skipped
+	}
+	for _, row := range Compare(Seen{Record: resumed()}, Seen{Record: r}).Rows() {
+		if row.Name == "to pull, by forecast" && (row.A != unknown || row.B != none) {
+			t.Errorf("to pull: %+v", row)
+		}
+	}
+}

@@ -38,13 +38,13 @@ func (c Comparison) Rows() (rows []CompareRow) {
 	figure("wall clock", timeOr(a.WallClock, unknown), timeOr(b.WallClock, unknown), a.WallClock, b.WallClock)
 	figure("images an hour", rate(a.ImagesPerHour), rate(b.ImagesPerHour), a.ImagesPerHour, b.ImagesPerHour)
 	figure("median of built", timeOr(a.MedianSeconds, none), timeOr(b.MedianSeconds, none), a.MedianSeconds, b.MedianSeconds)
-	figure("to pull, by forecast", amount(a.PullBytes), amount(b.PullBytes), floating(a.PullBytes), floating(b.PullBytes))
-	figure("reclaimed", amount(a.ReclaimedBytes), amount(b.ReclaimedBytes), floating(a.ReclaimedBytes), floating(b.ReclaimedBytes))
+	figure("to pull, by forecast", a.moved(a.PullBytes), b.moved(b.PullBytes), floating(a.PullBytes), floating(b.PullBytes))
+	figure("reclaimed", a.moved(a.ReclaimedBytes), b.moved(b.ReclaimedBytes), floating(a.ReclaimedBytes), floating(b.ReclaimedBytes))
 	peakA, peakB := floating(a.PeakBytes), floating(b.PeakBytes)
 	if a.PeakOf != b.PeakOf { // which is told, and makes them two things
 		peakB = nil
 	}
-	figure("peak", amount(a.PeakBytes), amount(b.PeakBytes), peakA, peakB)
+	figure("peak", a.moved(a.PeakBytes), b.moved(b.PeakBytes), peakA, peakB)
 	return rows
 }
 

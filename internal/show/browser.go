@@ -102,6 +102,9 @@ func (b browser) move(by int, jobs []*bookedJob) browser {
 	case b.spot == atRun: // the first key only shows where the cursor is
 		b.spot = atJobs
 		b.chosen = nameAt(jobs, b.index(jobs))
+		if by == toEnd {
+			b.chosen = nameAt(jobs, by)
+		}
 	default:
 		b.chosen = nameAt(jobs, b.index(jobs)+by)
 	}

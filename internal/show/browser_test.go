@@ -64,6 +64,7 @@ func TestKeysGoThroughJobs(t *testing.T) {
 		{"back to the run", "j q", keysHint, "> "},
 		{"q ends nothing", "q", goesOn, keysHint},
 		{"an answer goes away", "q esc", keysHint, goesOn},
+		{"to the last from the run", "G", "> ✓ one", ""},
 		{"help", "?", "Ctrl-C", "four"},
 		{"back from help", "? x", keysHint, "Esc, q"},
 		{"a filter", "/ t h r", "> ✓ three", "four"},

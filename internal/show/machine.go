@@ -51,7 +51,7 @@ func (q *quiet) Observe(_ time.Time, e journal.Event) {
 	case journal.JobFinished:
 		switch e.Entry.Status {
 		case ledger.SkippedDependency:
-			q.write("skipped " + visible.Line(e.Entry.Name) + ": " + skipText(e.Entry))
+			q.write("skipped " + visible.Line(e.Entry.Name) + ": " + visible.Line(e.Entry.Skipped()))
 			return
 		case ledger.Failed:
 			q.write("failed " + visible.Line(e.Entry.Name) + ": " + failureText(e.Entry, 1))

@@ -198,7 +198,7 @@ func (p *plain) tellJob(at time.Time, e ledger.Entry) {
 	case e.Status == ledger.Built:
 		p.line(at, p.good, "built", fmt.Sprintf("%s  %s  %s", p.name(e.Name), shortDigest(e.Digest), effort(e.AttemptCount, e.DurationSeconds)+p.state.on(e.Node)))
 	case isSkipped(e):
-		p.line(at, p.info, "skipped", p.name(e.Name)+"  "+skipText(e))
+		p.line(at, p.info, "skipped", p.name(e.Name)+"  "+visible.Line(e.Skipped()))
 	default:
 		p.tellFailure(at, e)
 	}
@@ -317,20 +317,6 @@ func (s *State) runningText(now time.Time) string {
 		names = append(names, fmt.Sprintf("and %d more", more))
 	}
 	return fmt.Sprintf("%d running: %s", len(s.running), strings.Join(names, ", "))
-}
-
-func skipText(e ledger.Entry) string {
-	if e.Status == ledger.SkippedDependency {
-		return "built on " + visible.Line(e.FailedDependency) + ", which failed"
-	}
-	switch why := deref(e.SkipReason); why {
-	case ledger.TagExists:
-		return "its tag exists already"
-	case ledger.CutShortExists:
-		return "its tag exists, which the attempt that was cut short has pushed, most likely"
-	default:
-		return why
-	}
 }
 
 func runText(e journal.RunStarted) string {
