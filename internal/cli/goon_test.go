@@ -178,7 +178,7 @@ func TestGoOnAndStatus(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if code, out := runStoker(t.Context(), "status", archived[0]); code != ExitOK || !strings.Contains(out, "3 built") {
+	if code, out := runStoker(t.Context(), "status", archived[0]); code != ExitOK || !strings.Contains(out, "1 built, 0 skipped, 0 failed · 2 kept from before") {
 		t.Errorf("status of an archived run: exit code %d\n%s", code, out)
 	}
 }

@@ -66,7 +66,7 @@ func (c Comparison) PhaseRows() (rows []CompareRow) {
 	row := func(name, textA, textB string, a, b *float64) {
 		r := CompareRow{Name: name, A: textA, B: textB}
 		if a != nil && b != nil {
-			r.Change = signedTime(*b-*a)
+			r.Change = signedTime(*b - *a)
 		}
 		rows = append(rows, r)
 	}
