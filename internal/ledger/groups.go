@@ -3,6 +3,7 @@ package ledger
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // FailureGroup is jobs that failed for the same cause, as far as can be told.
@@ -89,11 +90,12 @@ type growing struct {
 	images map[string]bool
 }
 
-// groupsBy puts failed jobs together that have the same key.
+// groupsBy puts failed jobs together that have the same key. They are named in the order of their
+// names, so that each view of a run shows the same one, and its log.
 func groupsBy(failed []FailedJob, key func(Failure) string) (groups []FailureGroup, names [][]string) {
 	var all []*growing
 	by := map[string]*growing{}
-	for _, j := range failed {
+	for _, j := range slices.SortedStableFunc(slices.Values(failed), func(a, b FailedJob) int { return strings.Compare(a.Name, b.Name) }) {
 		k := key(j.Failure)
 		if by[k] == nil {
 			by[k] = &growing{FailureGroup: FailureGroup{Failure: j.Failure}, images: map[string]bool{}}

@@ -128,7 +128,7 @@ func (r *run) inherit(ctx context.Context, heirs []*task) {
 }
 
 // inherited has the images of others, on which a task is built, be what those have made,
-// and returns those of whom it is known now what the task needs.
+// and returns those of whom it is known now what the task needs. It is for the scheduler's loop.
 func (r *run) inherited(t *task, g graph.Graph) (known []*task) {
 	for _, maker := range t.holds {
 		reads := slices.DeleteFunc(slices.Clone(g.Images), func(image graph.Image) bool { return r.makers[imageref.WithoutDigest(image.Ref)] != maker })

@@ -233,7 +233,8 @@ func (r *run) learnGraph(t *task, g graph.Graph) {
 		g = *t.known.parts
 	}
 	r.steps.Take(t.job.Source.Name(), g, t.job.Proved.AsWritten)
-	known := r.inherited(t, g)
+	var known []*task
+	r.scheduler.call(func() { known = r.inherited(t, g) }) // a build may begin before it is known who is whose heir
 	defer r.settleHeir(t, known)
 	if !r.needs.Learn(t.number, g) {
 		return
