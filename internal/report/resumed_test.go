@@ -66,4 +66,7 @@ func TestNothingToPull(t *testing.T) {
 			t.Errorf("to pull: %+v", row)
 		}
 	}
+	if text := Merge([]ledger.Record{r}).Text(); !strings.Contains(text, "to pull by the forecasts: -; reclaimed: -\n") {
+		t.Errorf("the report is\n%s", text)
+	}
 }

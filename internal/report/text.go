@@ -121,11 +121,17 @@ func (r Report) times() string {
 
 // bytes says what was pulled and reclaimed.
 func (r Report) bytes() string {
-	reclaimed := amount(r.ReclaimedBytes)
+	moved := func(bytes *int64) string {
+		if bytes == nil && r.Built+r.Failed+r.Unfinished == 0 { // all was there
+			return none
+		}
+		return amount(bytes)
+	}
+	reclaimed := moved(r.ReclaimedBytes)
 	if r.Partial && r.ReclaimedBytes != nil {
 		reclaimed = "at least " + reclaimed
 	}
-	return fmt.Sprintf("to pull by the forecasts: %s; reclaimed: %s", amount(r.PullBytes), reclaimed)
+	return fmt.Sprintf("to pull by the forecasts: %s; reclaimed: %s", moved(r.PullBytes), reclaimed)
 }
 
 // Remarks are what a reader should know of the totals.

@@ -17,7 +17,7 @@ import (
 
 const (
 	// frameEvery is how often the live view takes in what has happened.
-	frameEvery = 100 * time.Millisecond
+	frameEvery = 200 * time.Millisecond
 	// framesPerSecond is how often the terminal is brought up to date.
 	framesPerSecond = 20
 )
