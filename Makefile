@@ -12,7 +12,7 @@ COMMIT = $(shell git describe --always --abbrev=40 --dirty --exclude '*' 2>/dev/
 # Where "make registry" listens.
 ADDRESS ?= 127.0.0.1:5000
 
-.PHONY: help build registry registry-stop setup demo soak test test-races test-whole fuzz lint bench docs release-check
+.PHONY: help build registry registry-stop setup demo soak test test-long fuzz lint bench docs release-check
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -47,28 +47,35 @@ soak: setup build ## hundreds of images, on one daemon and on two, while daemons
 # happens at once.
 BESIDE = $(addprefix ./internal/,autolink cache credentials every journal ledger live metrics node postbuild process \
 	recovery registry run show space stepbook sweep telemetry throttle)
-RACES = ^Test(FailuresAreIsolated|Interrupt|FirstBuildsStartBeforeAllIsKnown|TwoNodes|NodeThatDies|ThrottledRegistry|DaemonIsLost)$$
+RACES = FailuresAreIsolated|Interrupt|FirstBuildsStartBeforeAllIsKnown|TwoNodes|NodeThatDies|ThrottledRegistry|DaemonIsLost
+
+# What takes long: of the whole program faults of all kinds, docker's builders, images that must be equal; other
+# packages that build for minutes. "make test" is all else, so that it ends in ten minutes.
+LONG = AutoLinkMakesTheSameImages|BakeFromElsewhere|BasesOfTheSameDaemon|CacheBudget|CredentialHelperHangs|DamagedCache|DamagedDatabase|$\
+	DiskFilledByOthers|DiskFillsUp|DiskTooSmallForOneImage|DockerContainer|DockersOwnBuilder|EndedAtOnce|HalfPulledLayers|$\
+	InterruptedWhileADaemonStandsStill|KilledRunIsSweptByTheNext|LeftOver|OneArgument|OtherCompression|PrivateDaemonIsLost|$\
+	ReaderThatStops|RegistryAuth|RegistryFaults|SourcesOfTheirOwn|SyntaxLineOnPrivateBuilder|TwoRunsInOneDirectory|UnseenDisk
+LONGER = $(addprefix ./internal/,docstest lab/soak page/browsertest release)
 
 # Memory is there: tests, and the daemons that they start, collect their garbage a quarter as often.
-test: export GOGC ?= 400
+test test-long: export GOGC ?= 400
+# What a test lacks is a failure, and not a reason to leave it out.
+GO_TEST = STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m
 
 # One part after the other, and the compiling first: a machine with more to do than it can runs into limits of
 # time that are not the tests' own.
-test: setup build ## everything, against real parts
+test: setup build ## all tests against real parts, but those of test-long: ten minutes
 	./tools/setup.sh bench
 	$(GO) vet ./...
 	cd tools/portable && $(GO) run . darwin/arm64 windows/amd64
-	@$(MAKE) --no-print-directory --keep-going test-races test-whole
+	CGO_ENABLED=1 $(GO_TEST) -p 2 -race $(BESIDE)
+	$(GO_TEST) -p 2 -parallel 4 -skip '^Test($(RACES)|$(LONG))$$' $$($(GO) list ./... | grep -vxF "$$($(GO) list $(BESIDE) $(LONGER))")
 
-test-races: export CGO_ENABLED = 1
-test-races:
-	$(GO) build -race $(BESIDE) ./internal/cli
-	STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m -p 2 -race $(BESIDE)
-	STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m -parallel 4 -race -run '$(RACES)' ./internal/cli
-
-# Much of the time tests wait for daemons.
-test-whole:
-	STOKER_TEST_ALL=1 $(GO) test -vet off -timeout 20m -p 2 -parallel 4 -skip '$(RACES)' $$($(GO) list ./... | grep -vxF "$$($(GO) list $(BESIDE))")
+test-long: setup build ## all other tests: ten minutes more
+	./tools/setup.sh bench
+	CGO_ENABLED=1 $(GO_TEST) -parallel 4 -race -run '^Test($(RACES))$$' ./internal/cli
+	$(GO_TEST) -parallel 4 -run '^Test($(LONG))$$' ./internal/cli
+	$(GO_TEST) -p 2 $(LONGER)
 
 fuzz: ## every fuzz target for ten seconds, which compiles everything anew; "make test" runs them over their seeds
 	./tools/fuzz.sh 10s

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -97,22 +98,43 @@ func TestFileOf(t *testing.T) {
 	}
 }
 
-// What has to pass for a change leaves nothing out.
+// What has to pass for a change leaves nothing out: what "make test" skips, "make test-long" runs.
 func TestMakeTestLeavesNothingOut(t *testing.T) {
+	skipped, run := regexp.MustCompile(`-skip '\^Test\((.*?)\)\$'`), regexp.MustCompile(`-run '\^Test\((.*?)\)\$'`)
+	short, long := goTests(t, "test"), goTests(t, "test-long")
+	var left, made []string
+	for _, line := range strings.Split(short+long, "\n") {
+		for at, names := range map[*regexp.Regexp]*[]string{skipped: &left, run: &made} {
+			if found := at.FindStringSubmatch(line); found != nil {
+				*names = append(*names, strings.Split(found[1], "|")...)
+			}
+		}
+	}
+	slices.Sort(left)
+	slices.Sort(made)
+	if len(left) == 0 || !slices.Equal(left, made) {
+		t.Errorf("make test skips %q, and make test-long runs %q", left, made)
+	}
+}
+
+// goTests are the commands that run tests for a target of the Makefile.
+func goTests(t *testing.T, target string) string {
+	t.Helper()
 	root, err := lab.RepoRoot()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("make", "--dry-run", "--no-print-directory", "--directory", root, "test")
+	cmd := exec.Command("make", "--dry-run", "--no-print-directory", "--directory", root, target)
 	out, err := cmd.Output()
 	Made(t, "make", err)
 	lines := regexp.MustCompile(`(?m)^.*\bgo test\b.*$`).FindAllString(string(out), -1)
 	if len(lines) == 0 {
-		t.Errorf("make test runs no test:\n%s", out)
+		t.Errorf("make %s runs no test:\n%s", target, out)
 	}
 	for _, line := range lines {
-		if !strings.HasPrefix(line, AllEnv+"=1 ") {
+		if !strings.Contains(line, AllEnv+"=1 ") {
 			t.Errorf("it may leave out what it has no parts for: %s", line)
 		}
 	}
+	return strings.Join(lines, "\n") + "\n"
 }
