@@ -51,10 +51,12 @@ RACES = FailuresAreIsolated|Interrupt|FirstBuildsStartBeforeAllIsKnown|TwoNodes|
 
 # What takes long: of the whole program faults of all kinds, docker's builders, images that must be equal; other
 # packages that build for minutes. "make test" is all else, so that it ends in ten minutes.
-LONG = AutoLinkMakesTheSameImages|BakeFromElsewhere|BasesOfTheSameDaemon|CacheBudget|CredentialHelperHangs|DamagedCache|DamagedDatabase|$\
-	DiskFilledByOthers|DiskFillsUp|DiskTooSmallForOneImage|DockerContainer|DockersOwnBuilder|EndedAtOnce|HalfPulledLayers|$\
-	InterruptedWhileADaemonStandsStill|KilledRunIsSweptByTheNext|LeftOver|OneArgument|OtherCompression|PrivateDaemonIsLost|$\
-	ReaderThatStops|RegistryAuth|RegistryFaults|SourcesOfTheirOwn|SyntaxLineOnPrivateBuilder|TwoRunsInOneDirectory|UnseenDisk
+LONG = AutoLinkMakesTheSameImages|BakeFromElsewhere|BakePrivate|BasesOfTheSameDaemon|CacheBudget|$\
+	CredentialHelperHangs|DaemonIsLostBeforeTheLastSweep|DamagedCache|DamagedDatabase|DescriptionFreesNothing|$\
+	DiskFilledByOthers|DiskFillsUp|DiskFull|DiskTooSmallForOneImage|DockerContainer|DockersOwnBuilder|EndedAtOnce|$\
+	HalfPulledLayers|InterruptedWhileADaemonStandsStill|KilledRunIsSweptByTheNext|LeftOver|OneArgument|$\
+	OtherCompression|PagesOfARun|PrivateDaemonIsLost|ReaderThatStops|RegistryAuth|RegistryFaults|SourcesOfTheirOwn|$\
+	StrangersWithTheSameText|SyntaxLineOnPrivateBuilder|TwoRunsInOneDirectory|UnseenDisk
 LONGER = $(addprefix ./internal/,docstest lab/soak page/browsertest release)
 
 # Memory is there: tests, and the daemons that they start, collect their garbage a quarter as often.

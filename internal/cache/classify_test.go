@@ -74,16 +74,23 @@ func TestAStrangersStepOfTheSameText(t *testing.T) {
 	}
 }
 
-// What foreign records stand on is pinned, live or not; what only the plan's do is not.
+// What foreign records stand on is pinned, live or not; what only the plan's do is not, nor what a
+// new record stands on: a build of the run may be at its making.
 func TestPinned(t *testing.T) {
 	one := job("one", "FROM env1 | RUN make")
-	v := view(Shared, one)
-	v.Records = append(stack("a", env1), rec("theirs", "a1", run("other")), made(1000, "ours", "a2", run("make")))
-	v.Memory.Made(madeAt(of(one, "RUN make"), at(1001)))
-	r := Classify(v)
-	vertices, bytes := r.Pinned()
-	if len(vertices) != 2 || bytes != 2 {
-		t.Errorf("pinned are the vertices %v with %d bytes, want those of a0 and a1", vertices, bytes)
+	for _, before := range []bool{true, false} {
+		v := view(Shared, one)
+		v.Records = append(stack("a", env1), rec("theirs", "a1", run("other")), made(1000, "ours", "a2", run("make")))
+		v.Memory.Made(madeAt(of(one, "RUN make"), at(1001)))
+		want := 0
+		if before {
+			v.Before, want = map[string]struct{}{"theirs": {}}, 2 // a0 and a1
+		}
+		r := Classify(v)
+		vertices, bytes := r.Pinned()
+		if strange := r.Strange() > 0; len(vertices) != want || bytes != int64(want) || strange != before {
+			t.Errorf("there before %t: pinned are the vertices %v with %d bytes, and there are strange ones %t", before, vertices, bytes, strange)
+		}
 	}
 }
 

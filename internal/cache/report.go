@@ -78,11 +78,15 @@ func (r *Report) Totals() Totals {
 	return t
 }
 
+// isStrange tells whether the record at i is foreign and was there when the run began: of a newer
+// one it may not be known yet that a build of the run makes it.
+func (r *Report) isStrange(i int) bool { return r.Verdicts[i].State == Foreign && !r.isNew(i) }
+
 // Strange returns the bytes of the foreign records that surely serve others: a
 // frontend may serve the plan's builds, too.
 func (r *Report) Strange() (bytes int64) {
 	for i := range r.Records {
-		if r.Verdicts[i].State == Foreign && r.Records[i].Kind != KindFrontend {
+		if r.isStrange(i) && r.Records[i].Kind != KindFrontend {
 			bytes += r.Records[i].Size
 		}
 	}
@@ -94,8 +98,8 @@ func (r *Report) Strange() (bytes int64) {
 func (r *Report) Pinned() (vertices []int32, bytes int64) {
 	pinned := make([]bool, len(r.Records))
 	for _, i := range slices.Backward(r.order) {
-		foreign := r.Verdicts[i].State == Foreign
-		if pinned[i] && !foreign {
+		foreign := r.isStrange(i)
+		if pinned[i] && r.Verdicts[i].State != Foreign {
 			bytes += r.Records[i].Size
 			if len(r.of[i]) == 1 {
 				vertices = append(vertices, r.of[i][0])
