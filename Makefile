@@ -53,7 +53,7 @@ RACES = FailuresAreIsolated|Interrupt|FirstBuildsStartBeforeAllIsKnown|TwoNodes|
 # packages that build for minutes. "make test" is all else, so that it ends in ten minutes.
 LONG = AutoLinkMakesTheSameImages|BakeFromElsewhere|BakePrivate|BasesOfTheSameDaemon|CacheBudget|$\
 	CredentialHelperHangs|DaemonIsLostBeforeTheLastSweep|DamagedCache|DamagedDatabase|DescriptionFreesNothing|$\
-	DiskFilledByOthers|DiskFillsUp|DiskFull|DiskTooSmallForOneImage|DockerContainer|DockersOwnBuilder|EndedAtOnce|$\
+	DiskFilledByOthers|DiskFillsUp|DiskTooSmallForOneImage|DockerContainer|DockersOwnBuilder|EndedAtOnce|$\
 	HalfPulledLayers|InterruptedWhileADaemonStandsStill|KilledRunIsSweptByTheNext|LeftOver|OneArgument|$\
 	OtherCompression|PagesOfARun|PrivateDaemonIsLost|ReaderThatStops|RegistryAuth|RegistryFaults|SourcesOfTheirOwn|$\
 	StrangersWithTheSameText|SyntaxLineOnPrivateBuilder|TwoRunsInOneDirectory|UnseenDisk
