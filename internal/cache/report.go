@@ -80,13 +80,13 @@ func (r *Report) Totals() Totals {
 
 // isStrange tells whether the record at i is foreign and was there when the run began: of a newer
 // one it may not be known yet that a build of the run makes it.
-func (r *Report) isStrange(i int) bool { return r.Verdicts[i].State == Foreign && !r.isNew(i) }
+func isStrange(r *Report, i int) bool { return r.Verdicts[i].State == Foreign && !r.isNew(i) }
 
 // Strange returns the bytes of the foreign records that surely serve others: a
 // frontend may serve the plan's builds, too.
 func (r *Report) Strange() (bytes int64) {
 	for i := range r.Records {
-		if r.isStrange(i) && r.Records[i].Kind != KindFrontend {
+		if isStrange(r, i) && r.Records[i].Kind != KindFrontend {
 			bytes += r.Records[i].Size
 		}
 	}
@@ -98,7 +98,7 @@ func (r *Report) Strange() (bytes int64) {
 func (r *Report) Pinned() (vertices []int32, bytes int64) {
 	pinned := make([]bool, len(r.Records))
 	for _, i := range slices.Backward(r.order) {
-		foreign := r.isStrange(i)
+		foreign := isStrange(r, i)
 		if pinned[i] && r.Verdicts[i].State != Foreign {
 			bytes += r.Records[i].Size
 			if len(r.of[i]) == 1 {
