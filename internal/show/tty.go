@@ -19,7 +19,7 @@ const (
 	// frameEvery is how often the live view takes in what has happened.
 	frameEvery = 200 * time.Millisecond
 	// framesPerSecond is how often the terminal is brought up to date.
-	framesPerSecond = 20
+	framesPerSecond = 10
 )
 
 // tty is the view of ModeTTY.
