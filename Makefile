@@ -55,7 +55,7 @@ LONG = AutoLinkMakesTheSameImages|BakeFromElsewhere|BakePrivate|BasesOfTheSameDa
 	CredentialHelperHangs|DaemonIsLostBeforeTheLastSweep|DamagedCache|DamagedDatabase|DescriptionFreesNothing|$\
 	DiskFilledByOthers|DiskFillsUp|DiskTooSmallForOneImage|DockerContainer|DockersOwnBuilder|EndedAtOnce|$\
 	HalfPulledLayers|InterruptedWhileADaemonStandsStill|KilledRunIsSweptByTheNext|LeftOver|OneArgument|$\
-	OtherCompression|PagesOfARun|PrivateDaemonIsLost|ReaderThatStops|RegistryAuth|RegistryFaults|SourcesOfTheirOwn|$\
+	OtherCompression|PagesOfARun|PrivateDaemonIsLost|ReaderThatStops|RegistryAuth|RegistryFaults|SharedPrefix|SourcesOfTheirOwn|$\
 	StrangersWithTheSameText|SyntaxLineOnPrivateBuilder|TwoRunsInOneDirectory|UnseenDisk
 LONGER = $(addprefix ./internal/,docstest lab/soak page/browsertest release)
 
