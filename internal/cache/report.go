@@ -93,12 +93,12 @@ func (r *Report) Strange() (bytes int64) {
 	return bytes
 }
 
-// Pinned returns the vertices, and the bytes, of the plan's records that foreign ones
+// Pinned returns the vertices, and the bytes, of the plan's records that strange ones
 // stand on: they cannot be removed before those are.
 func (r *Report) Pinned() (vertices []int32, bytes int64) {
 	pinned := make([]bool, len(r.Records))
 	for _, i := range slices.Backward(r.order) {
-		foreign := isStrange(r, i)
+		strange := isStrange(r, i)
 		if pinned[i] && r.Verdicts[i].State != Foreign {
 			bytes += r.Records[i].Size
 			if len(r.of[i]) == 1 {
@@ -106,7 +106,7 @@ func (r *Report) Pinned() (vertices []int32, bytes int64) {
 			}
 		}
 		for _, p := range r.parents[i] {
-			pinned[p] = pinned[p] || pinned[i] || foreign
+			pinned[p] = pinned[p] || pinned[i] || strange
 		}
 	}
 	return vertices, bytes

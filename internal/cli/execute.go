@@ -114,14 +114,15 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 		return err
 	}
 	command := func() string { return resumeCommand(streams, o.flags, os.LookupEnv, options.Redact) }
-	record, resumed, err := o.openLedger(ctx, p, client, streams.Version, command())
+	jobs := planned(p, options.Took)
+	record, resumed, err := o.openLedger(ctx, p, jobs, client, streams.Version, command())
 	if err != nil {
 		return err
 	}
 	defer record.Close()
 	options.Ledger, options.Resume = record, run.ResumeOptions{Kept: resumed.Entries, Again: o.again(resumed), CutShort: resumed.CutShort, Command: command}
 	p.Notes = append(p.Notes, resumed.Notes...)
-	view, err := show.New(show.Mode(o.run.progress), viewStream(o.run, streams), o.viewOptions(p, resumed.Entries, streams))
+	view, err := show.New(show.Mode(o.run.progress), viewStream(o.run, streams), o.viewOptions(p, jobs, resumed.Entries, streams))
 	if err != nil {
 		return err
 	}

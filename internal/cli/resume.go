@@ -13,8 +13,8 @@ import (
 )
 
 // openLedger begins the record of a run, or goes on with the earlier one's.
-func (o buildOptions) openLedger(ctx context.Context, p *plan.Plan, client *registry.Client, version, command string) (*ledger.Ledger, ledger.Resumed, error) {
-	start := ledger.StartOptions{Now: time.Now(), Version: version, ResumeCommand: command, Plan: ledger.PlanID{Jobs: o.planned(p)}}
+func (o buildOptions) openLedger(ctx context.Context, p *plan.Plan, planned []ledger.PlanJob, client *registry.Client, version, command string) (*ledger.Ledger, ledger.Resumed, error) {
+	start := ledger.StartOptions{Now: time.Now(), Version: version, ResumeCommand: command, Plan: ledger.PlanID{Jobs: planned}}
 	if part := p.Part; part != nil {
 		start.Plan.Shard = &ledger.Shard{Number: part.Number, Of: part.Of, Jobs: part.Jobs, Input: part.Input}
 	}
@@ -35,9 +35,8 @@ func (o buildOptions) openLedger(ctx context.Context, p *plan.Plan, client *regi
 	return record, resumed, err
 }
 
-// planned are the jobs of a plan as its record has them.
-func (o buildOptions) planned(p *plan.Plan) (jobs []ledger.PlanJob) {
-	took := ledger.ReadLearnedJobs(o.builder.stateDir, p.Kind())
+// planned are the jobs of a plan as its record has them, with what they took in earlier runs.
+func planned(p *plan.Plan, took ledger.LearnedJobs) (jobs []ledger.PlanJob) {
 	for _, j := range p.Jobs {
 		jobs = append(jobs, ledger.PlanJob{Name: j.Name, Base: j.Base, Tags: j.Tags, Digest: j.Hash, Kind: j.Kind, Seconds: took[j.Name]})
 	}

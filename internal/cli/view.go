@@ -9,10 +9,10 @@ import (
 )
 
 // viewOptions are what the view of a run is told of it.
-func (o buildOptions) viewOptions(p *plan.Plan, kept []ledger.Entry, streams Streams) show.Options {
+func (o buildOptions) viewOptions(p *plan.Plan, planned []ledger.PlanJob, kept []ledger.Entry, streams Streams) show.Options {
 	return show.Options{
 		Results: streams.Out, Pushed: pushed(p), Kept: kept,
-		Jobs: show.Expect(o.planned(p), kept), Keys: o.keys(streams),
+		Jobs: show.Expect(planned, kept), Keys: o.keys(streams),
 	}
 }
 

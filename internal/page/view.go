@@ -212,10 +212,11 @@ func (v view) took() figure {
 	}
 	run := v.Report.Runs[0]
 	seconds, from := run.Seconds, "from start"
+	lost := run.State == report.Killed || run.State == report.Unknown
 	if run.Resumed {
 		from = "since it went on"
 	}
-	if run.State == report.Running || run.State == report.Killed || run.State == report.Unknown {
+	if lost || run.State == report.Running {
 		for _, r := range v.Runs {
 			if r.Run != nil {
 				seconds = max(seconds, r.Length().Seconds())
@@ -225,7 +226,7 @@ func (v view) took() figure {
 	switch {
 	case v.follows():
 		return figure{duration(seconds), "so far", ""}
-	case run.State == report.Killed || run.State == report.Unknown:
+	case lost:
 		return figure{duration(seconds), from + " until it was last heard of", ""}
 	case run.Resumed:
 		return figure{duration(seconds), from, ""}

@@ -114,7 +114,12 @@ func positive[T int64 | float64](v T) *T {
 
 // moved is an amount of what a run pulled or reclaimed; nothing to tell of where no job was built.
 func (f Figures) moved(bytes *int64) string {
-	if bytes == nil && f.Built+f.Failed == 0 && f.State == Finished {
+	return moved(bytes, f.Built+f.Failed > 0 || f.State != Finished)
+}
+
+// moved is an amount that jobs pulled or reclaimed, or nothing, where none was at work.
+func moved(bytes *int64, worked bool) string {
+	if bytes == nil && !worked {
 		return none
 	}
 	return amount(bytes)

@@ -121,17 +121,12 @@ func (r Report) times() string {
 
 // bytes says what was pulled and reclaimed.
 func (r Report) bytes() string {
-	moved := func(bytes *int64) string {
-		if bytes == nil && r.Built+r.Failed+r.Unfinished == 0 { // all was there
-			return none
-		}
-		return amount(bytes)
-	}
-	reclaimed := moved(r.ReclaimedBytes)
+	worked := r.Built+r.Failed+r.Unfinished > 0
+	reclaimed := moved(r.ReclaimedBytes, worked)
 	if r.Partial && r.ReclaimedBytes != nil {
 		reclaimed = "at least " + reclaimed
 	}
-	return fmt.Sprintf("to pull by the forecasts: %s; reclaimed: %s", moved(r.PullBytes), reclaimed)
+	return fmt.Sprintf("to pull by the forecasts: %s; reclaimed: %s", moved(r.PullBytes, worked), reclaimed)
 }
 
 // Remarks are what a reader should know of the totals.

@@ -115,33 +115,31 @@ func TestMakeTestLeavesNothingOut(t *testing.T) {
 	if len(left) == 0 || !slices.Equal(left, made) {
 		t.Errorf("make test skips %q, and make test-long runs %q", left, made)
 	}
-	for _, name := range left {
-		if dir := testElsewhere(t, name, short); dir != "" {
-			t.Errorf("make test skips Test%s of %s, too", name, dir)
+	// A package that is named in the commands has one of its own, or is left out of the last.
+	for _, dir := range packagesWith(t, left) {
+		if dir != "internal/cli" && !strings.Contains(short, "./"+dir+" ") {
+			t.Errorf("make test skips a test of %s, too", dir)
 		}
 	}
 }
 
-// testElsewhere is a package that has a test of a name, too, and is not named in some commands, as
-// one is that has a command of its own; empty for none.
-func testElsewhere(t *testing.T, name, commands string) string {
+// packagesWith are the directories that have tests of some names.
+func packagesWith(t *testing.T, names []string) (dirs []string) {
 	t.Helper()
 	root, err := lab.RepoRoot()
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := exec.Command("grep", "-rlE", "--include=*_test.go", `^func Test`+name+`\(`, root).Output()
+	found, err := exec.Command("grep", "-rlE", "--include=*_test.go", `^func Test(`+strings.Join(names, "|")+`)\(`, root).Output()
 	Made(t, "grep", err)
 	for _, path := range strings.Fields(string(found)) {
 		dir, err := filepath.Rel(root, filepath.Dir(path))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if dir != "internal/cli" && !strings.Contains(commands, "./"+dir+" ") {
-			return dir
-		}
+		dirs = append(dirs, dir)
 	}
-	return ""
+	return dirs
 }
 
 // goTests are the commands that run tests for a target of the Makefile.
