@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/moby/buildkit/client"
+	"github.com/prometheus/procfs"
 
 	"github.com/stoker-build/stoker/internal/buildkitd"
 	"github.com/stoker-build/stoker/internal/strays"
@@ -179,17 +179,12 @@ func (d *Buildkitd) Pause() error {
 
 // isStopped tells that no thread of a process runs on.
 func isStopped(pid int) (bool, error) {
-	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	threads, err := procfs.AllThreads(pid)
 	if err != nil {
 		return false, err
 	}
 	for _, thread := range threads {
-		stat, err := os.ReadFile(thread)
-		if err != nil { // it has ended since
-			return false, nil
-		}
-		// The state stands behind the name, which is in parentheses and may hold some itself.
-		if _, state, _ := bytes.Cut(stat[bytes.LastIndexByte(stat, ')')+1:], []byte(" ")); !bytes.HasPrefix(state, []byte("T")) {
+		if stat, err := thread.Stat(); err != nil || stat.State != "T" { // or it has ended since
 			return false, nil
 		}
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/moby/sys/mountinfo"
+	"github.com/prometheus/procfs"
 )
 
 // checkLeftovers finds what still runs or is mounted below the directories of a run that has ended.
@@ -90,19 +90,17 @@ func childWith(parent int, dir string) (int, error) {
 	return 0, nil
 }
 
-// parentOf is the parent of a process; 0 when it has ended. In the file, the parent comes two fields after the name,
-// which is in brackets and may hold anything.
+// parentOf is the parent of a process; 0 when it has ended.
 func parentOf(pid int) int {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	process, err := procfs.NewProc(pid)
 	if err != nil {
 		return 0
 	}
-	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
-	if len(fields) < 2 {
+	stat, err := process.Stat()
+	if err != nil {
 		return 0
 	}
-	parent, _ := strconv.Atoi(string(fields[1]))
-	return parent
+	return stat.PPID
 }
 
 // leftMounts finds mounts below a directory, which may be a mount itself.
