@@ -23,6 +23,19 @@ func Text(bytes int64) string {
 	return units.HumanSize(float64(bytes))
 }
 
+// Sum adds sizes up, of which those that are nil are not known; nil where none is.
+func Sum(sizes ...*int64) (sum *int64) {
+	for _, size := range sizes {
+		switch {
+		case size != nil && sum == nil:
+			sum = new(*size)
+		case size != nil:
+			*sum += *size
+		}
+	}
+	return sum
+}
+
 // Parse reads a size as Text writes it: 60GB, 60G and 60g are 60,000,000,000 bytes.
 // Units with an i are powers of 1024: 60GiB is 60 times 2 to the power of 30.
 func Parse(text string) (int64, error) {

@@ -33,3 +33,23 @@ func TestNoNegativeSizes(t *testing.T) {
 		t.Errorf("a negative size is %s", got)
 	}
 }
+
+func TestSum(t *testing.T) {
+	one, two := int64(1), int64(2)
+	for _, tt := range []struct {
+		sizes []*int64
+		want  *int64
+	}{
+		{nil, nil},
+		{[]*int64{nil, nil}, nil},
+		{[]*int64{&one, nil, &two}, new(int64(3))},
+		{[]*int64{nil, new(int64(0))}, new(int64(0))},
+	} {
+		if got := Sum(tt.sizes...); (got == nil) != (tt.want == nil) || got != nil && *got != *tt.want {
+			t.Errorf("the sum of %v is %v", tt.sizes, got)
+		}
+	}
+	if one != 1 {
+		t.Errorf("adding up has changed what was added to %d", one)
+	}
+}

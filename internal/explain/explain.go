@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plural"
 )
@@ -106,7 +107,7 @@ func (l *Line) add(s *ledger.Step) {
 	l.Ran += s.Ran
 	l.Cached += s.Cached
 	l.Seconds += s.Seconds
-	l.Bytes = sum(l.Bytes, s.Bytes)
+	l.Bytes = bytesize.Sum(l.Bytes, s.Bytes)
 	if s.Bytes == nil && s.Ran > 0 {
 		l.SizesMissing++
 	}
@@ -123,18 +124,7 @@ func (l *Line) because(why share, s *ledger.Step) {
 	r.Steps++
 	r.Ran += why.ran
 	r.Seconds += s.Seconds * float64(why.ran) / float64(s.Ran)
-	r.Bytes = sum(r.Bytes, s.Bytes)
-}
-
-// sum adds bytes, of which nil are not known.
-func sum(a, b *int64) *int64 {
-	switch {
-	case b == nil:
-		return a
-	case a == nil:
-		return new(*b)
-	}
-	return new(*a + *b)
+	r.Bytes = bytesize.Sum(r.Bytes, s.Bytes)
 }
 
 // Cause is the first thing, down a step's ancestry, that makes it another than the step

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plural"
 	"github.com/stoker-build/stoker/internal/report"
@@ -47,7 +48,7 @@ func pulls(r report.Report, runs []Run) (pulled, spared string) {
 			continue
 		}
 		for _, f := range run.Forecasts {
-			pull, shared = plus(pull, f.PullBytes), plus(shared, f.SharedBytes)
+			pull, shared = bytesize.Sum(pull, &f.PullBytes), bytesize.Sum(shared, &f.SharedBytes)
 		}
 	}
 	if r.PullBytes != nil && *r.PullBytes > 0 { // the sum of all runs, also of those without events
@@ -60,7 +61,7 @@ func pulls(r report.Report, runs []Run) (pulled, spared string) {
 func swept(runs []Run) (bytes *int64) {
 	for _, run := range runs {
 		for _, s := range run.Sweeps {
-			bytes = plus(bytes, s.Bytes)
+			bytes = bytesize.Sum(bytes, &s.Bytes)
 		}
 	}
 	return bytes
@@ -76,7 +77,7 @@ func found(steps []ledger.Step) amount {
 		}
 		times += s.Cached
 		if s.Bytes != nil {
-			bytes = plus(bytes, *s.Bytes*int64(s.Cached))
+			bytes = bytesize.Sum(bytes, new(*s.Bytes*int64(s.Cached)))
 		}
 	}
 	a := amount{sizeOf(bytes), "not made again", "results of steps that jobs found in the cache"}
@@ -84,13 +85,6 @@ func found(steps []ledger.Step) amount {
 		a.Note += fmt.Sprintf(", %s", plural.Of(times, "time"))
 	}
 	return a
-}
-
-func plus(sum *int64, more int64) *int64 {
-	if sum != nil {
-		more += *sum
-	}
-	return &more
 }
 
 // sizeOf is a size for people, as far as it is known.

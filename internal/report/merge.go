@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
@@ -238,22 +239,16 @@ func groupsOf(failed []ledger.FailedJob) []ledger.FailureGroup {
 
 // addBytes sums up what the runs tell of bytes and of time.
 func (r *Report) addBytes(records []ledger.Record) {
-	add := func(sum **int64, n int64) {
-		if *sum == nil {
-			*sum = new(int64)
-		}
-		**sum += n
-	}
 	for i, record := range records {
 		r.RunSeconds = ledger.Thousandths(r.RunSeconds + r.Runs[i].Seconds)
 		s := record.Summary
 		if s == nil || s.Prune == nil {
 			r.Partial = true
 		} else {
-			add(&r.ReclaimedBytes, s.Prune.ReclaimedBytes)
+			r.ReclaimedBytes = bytesize.Sum(r.ReclaimedBytes, &s.Prune.ReclaimedBytes)
 		}
 		if s != nil && s.ForecastPullBytes > 0 {
-			add(&r.PullBytes, s.ForecastPullBytes)
+			r.PullBytes = bytesize.Sum(r.PullBytes, &s.ForecastPullBytes)
 			r.ForecastPullBytes += s.ForecastPullBytes
 		}
 	}
