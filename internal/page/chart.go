@@ -1,12 +1,12 @@
 package page
 
 import (
+	"cmp"
 	"fmt"
 	"html/template"
 	"math"
 	"regexp"
 	"strconv"
-	"time"
 
 	"github.com/go-analyze/charts"
 
@@ -54,8 +54,8 @@ const (
 	chartHeight = 240
 	// pieces is how finely a run's time is drawn.
 	pieces = 240
-	// shownTimes is how many times stand below a chart.
-	shownTimes = 7
+	// mostMarks is how many times stand below a chart at most, beside its beginning.
+	mostMarks = 8
 	// widestBar is how much of its place a bar takes; of fewer than fewBars it takes less.
 	widestBar = 0.75
 	fewBars   = 16
@@ -66,8 +66,10 @@ type chart struct {
 	Title string
 	// Note says in words what the lines show.
 	Note string
-	// labels say what each value is of.
+	// labels say what each value is of, and marks how many of them stand below the chart; 0 for as many
+	// as there is room for.
 	labels []string
+	marks  int
 	lines  []line
 	// stacked lines stand upon each other, and so do bars.
 	stacked bool
@@ -152,7 +154,7 @@ func (c chart) drawBars(painter *charts.Painter) error {
 }
 
 func (c chart) labelAxis() charts.CategoryAxisOption {
-	axis := charts.CategoryAxisOption{Labels: c.labels, LabelCount: min(shownTimes, len(c.labels))}
+	axis := charts.CategoryAxisOption{Labels: c.labels, LabelCount: cmp.Or(c.marks, min(mostMarks+1, len(c.labels)))}
 	axis.LabelFontStyle.FontSize = 10
 	return axis
 }
@@ -202,20 +204,28 @@ func named(drawn string) string {
 	return "var(--" + colourNames[colour(n)] + ")" //nolint:gosec // one of ours
 }
 
-// times name the moments of a grid.
-func times(g timeline.Grid) (all []string) {
-	for i := range g.N {
-		all = append(all, clock(g.At(i)))
+// over is a chart of a run's time.
+func (a axis) over(c chart) chart {
+	for i := range a.N {
+		c.labels = append(c.labels, clock(a.At(i)))
 	}
-	return all
+	c.marks = a.marks + 1
+	for _, l := range c.lines {
+		for i := range l.values {
+			if i > 0 && a.At(i-1) >= a.length {
+				l.values[i] = charts.GetNullValue()
+			}
+		}
+	}
+	return c
 }
 
 // done is how many images there were over time.
 func done(r *timeline.Run) chart {
-	grid := r.Grid(pieces)
-	counts := r.Counts(grid)
+	axis := axisOf(r)
+	counts := r.Counts(axis.Grid)
 	c := chart{
-		Title: "Images over time", labels: times(grid), stacked: true, format: whole,
+		Title: "Images over time", stacked: true, format: whole,
 		Note: "How many jobs had ended at each moment, built, skipped and failed upon each other.",
 	}
 	for _, l := range []line{
@@ -225,15 +235,15 @@ func done(r *timeline.Run) chart {
 			c.lines = append(c.lines, l)
 		}
 	}
-	return c
+	return axis.over(c)
 }
 
 // space is how full a node was over time, and what its cache was made of.
 func space(r *timeline.Run, node string) (all []chart) {
-	grid := r.Grid(pieces)
-	s := r.Space(node, grid)
+	axis := axisOf(r)
+	s := r.Space(node, axis.Grid)
 	cache := chart{
-		Title: "Cache", labels: times(grid), stacked: true, format: size,
+		Title: "Cache", stacked: true, format: size,
 		Note: "What the cache was made of, as it was at the last look before each moment: live is needed by jobs that are not finished, dead by none; foreign is somebody else's, left over an earlier run's.",
 	}
 	for _, l := range []line{
@@ -246,7 +256,7 @@ func space(r *timeline.Run, node string) (all []chart) {
 	}
 	expected, note := forecast(r, node, s)
 	bound := chart{
-		Title: capital(s.Bound), labels: times(grid), format: size,
+		Title: capital(s.Bound), format: size,
 		Note: "What was used of it, what running jobs may still take, and the limit." + note,
 	}
 	for _, l := range []line{
@@ -259,7 +269,7 @@ func space(r *timeline.Run, node string) (all []chart) {
 	}
 	for _, c := range []chart{cache, bound} {
 		if len(c.lines) > 0 {
-			all = append(all, c)
+			all = append(all, axis.over(c))
 		}
 	}
 	return all
@@ -311,12 +321,3 @@ func anything(values []float64) bool {
 
 func whole(v float64) string { return strconv.FormatFloat(math.Round(v), 'f', -1, 64) }
 func size(v float64) string  { return bytesize.Text(int64(v)) }
-
-// clock is a time since the run began: 0:05, 12:30, 1:02:03.
-func clock(d time.Duration) string {
-	s := int(d.Seconds())
-	if s >= 3600 {
-		return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
-	}
-	return fmt.Sprintf("%d:%02d", s/60, s%60)
-}

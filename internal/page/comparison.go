@@ -124,15 +124,16 @@ func (v view) pace() *chart {
 	if a == nil || b == nil {
 		return nil
 	}
-	grid := a.Grid(pieces)
+	axis := axisOf(a)
 	if b.Length() > a.Length() {
-		grid = b.Grid(pieces)
+		axis = axisOf(b)
 	}
-	return &chart{
-		Title: "Images built over time", labels: times(grid), format: whole,
+	both := axis.over(chart{
+		Title: "Images built over time", format: whole,
 		Note:  "How many images each run had built, so long after it began.",
-		lines: []line{{"A", aColour, builtBy(a, grid)}, {"B", bColour, builtBy(b, grid)}},
-	}
+		lines: []line{{"A", aColour, builtBy(a, axis.Grid)}, {"B", bColour, builtBy(b, axis.Grid)}},
+	})
+	return &both
 }
 
 // run is one of the runs, if it is known what it did over time.

@@ -92,9 +92,8 @@ func lanesOf(r *timeline.Run, node string) lanes {
 			})
 		}
 	}
-	for i := range shownTimes {
-		part := float64(i) / (shownTimes - 1)
-		l.Times = append(l.Times, tick{X: part * 100, Text: clock(time.Duration(part * float64(r.Length())))})
+	for mark := time.Duration(0); mark <= r.Length(); mark += roundTime(r.Length()) {
+		l.Times = append(l.Times, tick{X: mark.Seconds() * scale / lanesWidth * 100, Text: clock(mark)})
 	}
 	return l
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"golang.org/x/net/html"
+	"pgregory.net/rapid"
 
 	"github.com/stoker-build/stoker/internal/explain"
 	"github.com/stoker-build/stoker/internal/journal"
@@ -206,4 +207,31 @@ func elements(n *html.Node, name string) (all []*html.Node) {
 		}
 	}
 	return all
+}
+
+// The marks of an axis stand at round times and are not crowded, and the drawing ends where
+// the run does or within one mark.
+func TestAxis(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		length := time.Duration(rapid.Int64Range(0, int64(100*day)).Draw(t, "length"))
+		a := axisOf(&timeline.Run{Began: began, Latest: began.Add(length)})
+		if a.marks < 1 || a.marks > mostMarks {
+			t.Errorf("%d marks", a.marks)
+		}
+		end := time.Duration(a.marks) * a.mark
+		if end < length || end-length >= a.mark && length > 0 {
+			t.Errorf("a run of %s ends at %s with marks every %s", length, end, a.mark)
+		}
+		if drawn := a.At(a.N - 1); end-drawn > time.Second {
+			t.Errorf("%s are drawn of %s", drawn, end)
+		}
+		named := map[string]bool{}
+		for i := range a.marks + 1 {
+			name := clock(time.Duration(i) * a.mark)
+			if named[name] {
+				t.Errorf("%s stands at the axis twice", name)
+			}
+			named[name] = true
+		}
+	})
 }
