@@ -18,7 +18,7 @@ var kinds = func() map[string]reflect.Type {
 	for _, e := range []Event{
 		RunStarted{}, JobStarted{}, AttemptStarted{}, StepStarted{}, AttemptFailed{}, Assembled{}, JobFinished{}, PullStarted{}, PullFinished{}, BatchFinished{},
 		Surveying{}, WaitingForSpace{}, DiskFull{}, BuilderLost{}, Recovered{}, WorkersChanged{}, SweepStarted{},
-		SweepFinished{}, Warning{}, Stopping{}, RunFinished{}, RegistryThrottled{}, RegistryAnswers{}, RegistryLimit{}, JobWaiting{},
+		SweepFinished{}, Warning{}, Stopping{}, RunFinished{}, RegistryThrottled{}, RegistryAnswers{}, RegistryLimit{}, JobWaiting{}, JobHeld{},
 		Forecast{}, Sampled{}, Lost{},
 	} {
 		types[e.Kind()] = reflect.TypeOf(e)

@@ -16,23 +16,6 @@ type Event interface {
 	Kind() string
 }
 
-// Mending is one way to mend a builder.
-type Mending string
-
-// The ways.
-const (
-	// MendBuilder waited for a daemon that was lost, or started it again.
-	MendBuilder Mending = "builder"
-	// MendOwn removed the records of the job's own steps.
-	MendOwn Mending = "own_records"
-	// MendBase removed the job's base layers too, but those that other
-	// unfinished jobs share.
-	MendBase Mending = "base_records"
-	// MendNoCache removed those as well, with all that stands on them, and
-	// leaves the cache out of the next attempt.
-	MendNoCache Mending = "no_cache"
-)
-
 // Seconds is a duration as events have it.
 func Seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }
 
@@ -219,6 +202,16 @@ type (
 		Job        string   `json:"job"`
 		Registries []string `json:"registries"`
 		Node       string   `json:"node,omitempty"`
+	}
+
+	// JobHeld tells that an attempt failed in the same way as that at another job, For,
+	// which is tried again first. Until that is known, the job has no worker; what
+	// becomes of it then, AttemptFailed tells.
+	JobHeld struct {
+		Job   string `json:"job"`
+		For   string `json:"for"`
+		Error string `json:"error"`
+		Class string `json:"class"`
 	}
 
 	// Recovered tells that something was mended so that a failed attempt can be

@@ -55,6 +55,9 @@ func (RegistryLimit) Kind() string { return "registry_limit" }
 func (JobWaiting) Kind() string { return "job_waiting" }
 
 // Kind implements Event.
+func (JobHeld) Kind() string { return "job_held" }
+
+// Kind implements Event.
 func (Recovered) Kind() string { return "recovered" }
 
 // Kind implements Event.

@@ -12,10 +12,12 @@ import (
 	"time"
 
 	"github.com/stoker-build/stoker/internal/builder"
+	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/node"
 	"github.com/stoker-build/stoker/internal/node/nodetest"
 	"github.com/stoker-build/stoker/internal/plan"
+	"github.com/stoker-build/stoker/internal/timeline"
 )
 
 func stepFailure(step string) ledger.Failure {
@@ -83,6 +85,7 @@ func TestTooMany(t *testing.T) {
 // tells.
 type steps struct {
 	ok       func(job string, attempt int) bool
+	journal  *journal.Journal
 	mu       sync.Mutex
 	attempts map[string]int
 	all      int
@@ -123,7 +126,7 @@ func (b *steps) goOn(t *testing.T, jobs, workers int, dir string) ledger.Summary
 	}
 	defer record.Close()
 	b.attempts = map[string]int{}
-	s, err := Run(t.Context(), Options{Plan: p, Builder: b, Nodes: []Node{nodetest.New("one", 0)}, Ledger: record, Resume: ResumeOptions{Kept: resumed.Entries}, Workers: workers,
+	s, err := Run(t.Context(), Options{Plan: p, Builder: b, Nodes: []Node{nodetest.New("one", 0)}, Ledger: record, Journal: b.journal, Resume: ResumeOptions{Kept: resumed.Entries}, Workers: workers,
 		AttemptOptions: AttemptOptions{Retries: 2, RetriesStep: 1, RetryDelay: 5 * time.Millisecond, RetryDelayMax: 5 * time.Millisecond},
 		MaxFailures:    -1, Prune: node.PruneOptions{Policy: node.PruneOff, Pause: time.Second, Timeout: time.Second}})
 	if err != nil {
@@ -162,6 +165,26 @@ func TestFlakyStepCostsNoJob(t *testing.T) {
 	b := &steps{ok: func(_ string, attempt int) bool { return attempt > 1 }}
 	if s := b.run(t, 30, 4); s.Built != 30 {
 		t.Errorf("%d built, stopped for %q", s.Built, s.StopReason)
+	}
+}
+
+// A job that waits for how it goes with another one has no worker, and the journal says so: of
+// no more workers than there are anything is told.
+func TestHeldJobsHaveNoWorker(t *testing.T) {
+	b := &steps{ok: func(_ string, attempt int) bool { return attempt > 1 }, journal: journal.New()}
+	told, held := &timeline.Run{}, 0
+	all := b.journal.Subscribe(0, func(at time.Time, e journal.Event) {
+		told.Apply(at, e)
+		if _, is := e.(journal.JobHeld); is {
+			held++
+		}
+	})
+	s := b.run(t, 30, 4)
+	if err := all.Close(time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if lanes := told.Lanes("one"); s.Built != 30 || held == 0 || lanes == 0 || lanes > 4 {
+		t.Errorf("%d built by %d workers of 4, %d held", s.Built, lanes, held)
 	}
 }
 

@@ -111,6 +111,7 @@ func (s *scheduler) retry(ctx context.Context, t *task, f failed) {
 		if scout := s.scouts.of(f.failure.Kind(), t); left && scout.task != t {
 			if !scout.back {
 				// Until that is known, another job has the worker.
+				s.run.Journal.Tell(journal.JobHeld{Job: t.job.Name, For: scout.task.job.Name, Error: f.err.Error(), Class: string(f.class)})
 				t.on[0].pool.give()
 				scout.waiting = append(scout.waiting, held{t, f})
 				return

@@ -61,6 +61,8 @@ func (b *jobBook) apply(at time.Time, e journal.Event) {
 		j.steps = append(j.steps, bookedStep{stepText(e.Step), at})
 	case journal.AttemptFailed:
 		b.job(e.Job, at).reason = reason(e.Error)
+	case journal.JobHeld:
+		b.job(e.Job, at).reason = reason(e.Error)
 	case journal.JobFinished:
 		b.end(at, e.Entry)
 	}

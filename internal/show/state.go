@@ -105,6 +105,8 @@ func (s *State) Apply(at time.Time, e journal.Event) {
 			j := s.job(at, e.Job)
 			j.step, j.retryAt = "", at.Add(ofSeconds(e.Delay))
 		}
+	case journal.JobHeld:
+		s.job(at, e.Job).step = "failed as " + visible.Line(e.For) + " did, which is tried again first"
 	case journal.JobFinished:
 		s.finish(at, e.Entry)
 	case journal.BatchFinished:

@@ -87,6 +87,8 @@ func (t *Telemetry) Apply(at time.Time, e journal.Event) {
 		t.step(at, e)
 	case journal.AttemptFailed:
 		t.fail(at, e.Job, e.Class, e.Error)
+	case journal.JobHeld:
+		t.fail(at, e.Job, e.Class, e.Error)
 	case journal.BuilderLost:
 		t.fail(at, e.Job, "builder_lost", e.Error)
 	case journal.DiskFull:

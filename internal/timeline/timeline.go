@@ -107,7 +107,11 @@ func (r *Run) Apply(at time.Time, e journal.Event) {
 	case journal.AttemptStarted:
 		r.attempt(at, e)
 	case journal.AttemptFailed:
-		r.fail(at, e)
+		if e.Retry {
+			r.rest(at, e.Job)
+		}
+	case journal.JobHeld:
+		r.rest(at, e.Job)
 	case journal.StepStarted:
 		if s := r.span(e.Job); s != nil {
 			s.Step = e.Step
@@ -177,16 +181,11 @@ func (r *Run) attempt(at time.Time, e journal.AttemptStarted) {
 	}
 }
 
-// fail has a job rest before its next attempt. One whose attempt failed as another's did, which
-// is tried again first, has no worker while it waits for that one's end; as nothing tells of
-// this, its lane is taken until then.
-func (r *Run) fail(at time.Time, e journal.AttemptFailed) {
-	if !e.Retry {
-		return
-	}
-	if s := r.leave(at, e.Job); s != nil {
+// rest has a job whose attempt failed leave its lane until its next attempt.
+func (r *Run) rest(at time.Time, job string) {
+	if s := r.leave(at, job); s != nil {
 		s.Status = ledger.Failed
-		r.going.rests[e.Job] = s.Node
+		r.going.rests[job] = s.Node
 	}
 }
 

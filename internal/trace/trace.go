@@ -65,10 +65,12 @@ func (t *Trace) Apply(at time.Time, e journal.Event) {
 		t.jobs[e.Job].step(at, e.Step)
 	case journal.AttemptFailed:
 		t.jobs[e.Job].fail(at, e.Class, e.Error)
-		if j := t.jobs[e.Job]; j != nil && e.Retry {
-			t.rests[e.Job] = j.base
-			t.leave(e.Job, nil)
+		if e.Retry {
+			t.rest(e.Job)
 		}
+	case journal.JobHeld:
+		t.jobs[e.Job].fail(at, e.Class, e.Error)
+		t.rest(e.Job)
 	case journal.BuilderLost:
 		t.jobs[e.Job].fail(at, "builder_lost", e.Error)
 	case journal.DiskFull:
@@ -89,6 +91,14 @@ func (t *Trace) Apply(at time.Time, e journal.Event) {
 func (t *Trace) take(name, base string, taken int) {
 	if len(t.run.Spans) > taken {
 		t.jobs[name] = &job{span: taken, base: base}
+	}
+}
+
+// rest notes that a job has no worker until its next attempt.
+func (t *Trace) rest(name string) {
+	if j := t.jobs[name]; j != nil {
+		t.rests[name] = j.base
+		t.leave(name, nil)
 	}
 }
 
@@ -122,6 +132,7 @@ func (t *Trace) hasRoom(details int) bool {
 
 // finish writes a job that is on record. One that no worker had is but a moment.
 func (t *Trace) finish(at time.Time, e ledger.Entry) {
+	delete(t.rests, e.Name)
 	if t.jobs[e.Name] != nil {
 		t.leave(e.Name, &e)
 		return
