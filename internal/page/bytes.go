@@ -60,8 +60,8 @@ func pulls(r report.Report, runs []Run) (pulled, spared string) {
 // swept is what the sweeps of runs have freed so far.
 func swept(runs []Run) (bytes *int64) {
 	for _, run := range runs {
-		for _, s := range run.Sweeps {
-			bytes = bytesize.Sum(bytes, &s.Bytes)
+		if run.Run != nil && !run.Began.IsZero() {
+			bytes = bytesize.Sum(bytes, new(run.Reclaimed()))
 		}
 	}
 	return bytes

@@ -88,10 +88,7 @@ func (f *Figures) addEvents(r *timeline.Run) {
 	if r == nil || r.Began.IsZero() {
 		return
 	}
-	f.ReclaimedBytes = new(int64)
-	for _, sweep := range r.Sweeps {
-		*f.ReclaimedBytes += sweep.Bytes
-	}
+	f.ReclaimedBytes = new(r.Reclaimed())
 	for _, l := range r.Levels {
 		if l.Bound != "" && !l.Unknown {
 			f.PeakOf = l.Bound

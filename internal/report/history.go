@@ -71,7 +71,7 @@ func (h History) Text(width int) string {
 	fmt.Fprintf(t, "%s\n", strings.Join([]string{"began (UTC)", "built", "skip", "fail", "took", "img/h", "median", "to pull", "swept", "peak", ""}, "\t"))
 	for _, f := range h.Runs {
 		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t %s\n", f.Label(), f.Built, f.Skipped, f.Failed, timeOr(f.WallClock, unknown), rate(f.ImagesPerHour),
-			timeOr(f.MedianSeconds, none), amount(f.PullBytes), amount(f.ReclaimedBytes), amount(f.PeakBytes), barOf(f.ImagesPerHour, h.Best()))
+			timeOr(f.MedianSeconds, none), f.moved(f.PullBytes), f.moved(f.ReclaimedBytes), f.moved(f.PeakBytes), barOf(f.ImagesPerHour, h.Best()))
 	}
 	_ = t.Flush() // a strings.Builder never fails
 	var b strings.Builder
@@ -149,7 +149,7 @@ func (h History) Markdown() string {
 	for _, f := range h.Runs {
 		fmt.Fprintf(&b, "| %s | %s | %d | %d | %d | %d | %s | %s | %s | %s | %s | %s | %s | %s |\n", f.Began(), f.State, f.Total, f.Built, f.Skipped, f.Failed,
 			timeOr(f.WallClock, unknown), rate(f.ImagesPerHour), strings.TrimSpace(barOf(f.ImagesPerHour, h.Best())), timeOr(f.MedianSeconds, none),
-			amount(f.PullBytes), amount(f.ReclaimedBytes), amount(f.PeakBytes), visible.Markdown(f.Dir))
+			f.moved(f.PullBytes), f.moved(f.ReclaimedBytes), f.moved(f.PeakBytes), visible.Markdown(f.Dir))
 	}
 	return b.String()
 }

@@ -26,7 +26,7 @@ func TestHistoryText(t *testing.T) {
 began (UTC) built skip fail   took img/h median to pull   swept    peak
 05-06 12:00     1    0    0 30m00s    60  1m00s unknown unknown unknown ███████  out/archive/2026-05-06T13-40-00Z
 05-06 13:40     1    0    1  5m00s    30  1m00s     1MB     8GB 123.5GB ███▌     out
-05-06 15:20     0    1    0  1m00s     -      - unknown unknown unknown          out/again
+05-06 15:20     0    1    0  1m00s     -      -       -       -       -          out/again
 ! 05-06 12:00, out/archive/2026-05-06T13-40-00Z: unknown, 1 of 2 jobs unfinished
 `
 	h := HistoryOf(pastRuns())

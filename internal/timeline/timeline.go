@@ -143,6 +143,14 @@ func (r *Run) Apply(at time.Time, e journal.Event) {
 // Length is how long it took, so far.
 func (r *Run) Length() time.Duration { return r.Latest.Sub(r.Began) }
 
+// Reclaimed is how many bytes its sweeps have freed, so far.
+func (r *Run) Reclaimed() (bytes int64) {
+	for _, s := range r.Sweeps {
+		bytes += s.Bytes
+	}
+	return bytes
+}
+
 // Lanes is how many of a node's workers were busy at once.
 func (r *Run) Lanes(node string) int { return len(r.lanes[node]) }
 
