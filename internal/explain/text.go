@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plural"
+	"github.com/stoker-build/stoker/internal/timespan"
 	"github.com/stoker-build/stoker/internal/visible"
 )
 
@@ -25,13 +25,13 @@ func Text(lines []Line) string {
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "ran\tcached\ttime\tbytes\tstep")
 	for _, l := range lines {
-		fmt.Fprintf(w, "%d\t%d\t%s\t%s\t%s:%d  %s\n", l.Ran, l.Cached, took(l.Seconds), l.size(), visible.Line(l.File), l.Line, l.text())
+		fmt.Fprintf(w, "%d\t%d\t%s\t%s\t%s:%d  %s\n", l.Ran, l.Cached, timespan.OfSeconds(l.Seconds), l.size(), visible.Line(l.File), l.Line, l.text())
 		for i, r := range l.Reasons {
 			if i == mostReasons {
 				fmt.Fprintf(w, "\t\t\t\t  and for %s more\n", plural.Of(len(l.Reasons)-i, "reason"))
 				break
 			}
-			fmt.Fprintf(w, "\t\t\t\t  %s, %s: %s\n", plural.Of(r.Steps, "step"), took(r.Seconds), visible.Line(r.Told(l.File)))
+			fmt.Fprintf(w, "\t\t\t\t  %s, %s: %s\n", plural.Of(r.Steps, "step"), timespan.OfSeconds(r.Seconds), visible.Line(r.Told(l.File)))
 		}
 	}
 	_ = w.Flush() // a strings.Builder never fails
@@ -63,19 +63,11 @@ func (l Line) size() string {
 	return bytesize.Text(*l.Bytes)
 }
 
-func took(seconds float64) string {
-	d := time.Duration(seconds * float64(time.Second))
-	if d < time.Minute {
-		return fmt.Sprintf("%.1fs", d.Seconds())
-	}
-	return d.Round(time.Second).String()
-}
-
 // Headline says in a line what came of all steps.
 func Headline(steps []ledger.Step) string {
 	s := ledger.SumSteps(steps)
 	if s == nil {
 		return "no step is on record: it was not known what the jobs do"
 	}
-	return fmt.Sprintf("%s, run %s in %s, found in the cache %s", plural.Of(s.Distinct, "distinct step"), plural.Of(s.Ran, "time"), took(s.Seconds), plural.Of(s.Cached, "time"))
+	return fmt.Sprintf("%s, run %s in %s, found in the cache %s", plural.Of(s.Distinct, "distinct step"), plural.Of(s.Ran, "time"), timespan.OfSeconds(s.Seconds), plural.Of(s.Cached, "time"))
 }

@@ -1,6 +1,10 @@
 package ledger
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/stoker-build/stoker/internal/timespan"
+)
 
 // Compressing is what compressing new layers took in a run, and what it would have taken in
 // other ways: by a trial with some of the layers.
@@ -45,5 +49,5 @@ func (c *Compressing) String() string {
 		size = fmt.Sprintf("%.0f%% smaller", 100*(1-best.Size))
 	}
 	return fmt.Sprintf("compressing with %s took %s: %s would take about %s and make layers %s",
-		c.Way, duration(c.Seconds), best.Way, duration(best.Seconds), size)
+		c.Way, timespan.OfSeconds(c.Seconds), best.Way, timespan.OfSeconds(best.Seconds), size)
 }

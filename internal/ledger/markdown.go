@@ -6,10 +6,10 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/plural"
+	"github.com/stoker-build/stoker/internal/timespan"
 	"github.com/stoker-build/stoker/internal/visible"
 )
 
@@ -44,8 +44,8 @@ func (s Summary) Markdown(links bool, drawing string) string {
 	if s.Unfinished > 0 {
 		row("Unfinished", fmt.Sprint(s.Unfinished))
 	}
-	row("Wall clock", duration(s.WallClockSeconds))
-	row("Sum of all jobs", duration(s.CumulativeSeconds))
+	row("Wall clock", timespan.OfSeconds(s.WallClockSeconds))
+	row("Sum of all jobs", timespan.OfSeconds(s.CumulativeSeconds))
 	if shares := s.Phases.Shares(); len(shares) > 0 {
 		row("Of that", strings.Join(shares, ", "))
 	}
@@ -53,9 +53,9 @@ func (s Summary) Markdown(links bool, drawing string) string {
 		row("Compression", text)
 	}
 	if built > 0 {
-		row("Mean of built", duration(s.AverageSeconds))
-		row("Median of built", duration(s.MedianSeconds))
-		row("Slowest", duration(s.MaxSeconds))
+		row("Mean of built", timespan.OfSeconds(s.AverageSeconds))
+		row("Median of built", timespan.OfSeconds(s.MedianSeconds))
+		row("Slowest", timespan.OfSeconds(s.MaxSeconds))
 		row("Images per hour", fmt.Sprintf("%.0f", s.ImagesPerHour))
 	}
 	if p := s.Prune; p != nil {
@@ -145,7 +145,7 @@ func (s Summary) writeSlowest(b *strings.Builder) {
 	}
 	b.WriteString("\n### Slowest\n\n| image | time | attempts |\n| --- | ---: | ---: |\n")
 	for _, j := range s.Slowest {
-		fmt.Fprintf(b, "| %s | %s | %d |\n", code(j.Name), duration(j.DurationSeconds), j.AttemptCount)
+		fmt.Fprintf(b, "| %s | %s | %d |\n", code(j.Name), timespan.OfSeconds(j.DurationSeconds), j.AttemptCount)
 	}
 }
 
@@ -299,11 +299,3 @@ func (s Summary) writeUnswept(b *strings.Builder) {
 func size(bytes int64) string { return bytesize.Text(bytes) }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(visible.Line(s)), " ") }
-
-func duration(seconds float64) string {
-	d := time.Duration(seconds * float64(time.Second))
-	if d < time.Minute {
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	}
-	return d.Round(time.Second).String()
-}

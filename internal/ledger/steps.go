@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/stoker-build/stoker/internal/plural"
+	"github.com/stoker-build/stoker/internal/timespan"
 	"github.com/stoker-build/stoker/internal/visible"
 )
 
@@ -128,7 +129,7 @@ func (s Summary) writeAgain(b *strings.Builder) {
 	}
 	b.WriteString("\n### Steps run again\n\n")
 	for _, r := range s.Steps.Again {
-		fmt.Fprintf(b, "- %s, %s\n", visible.Markdown(r.String()), duration(r.Took()))
+		fmt.Fprintf(b, "- %s, %s\n", visible.Markdown(r.String()), timespan.OfSeconds(r.Took()))
 	}
 }
 

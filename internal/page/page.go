@@ -15,6 +15,7 @@ import (
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/report"
 	"github.com/stoker-build/stoker/internal/timeline"
+	"github.com/stoker-build/stoker/internal/timespan"
 )
 
 // Data is what a page is made of.
@@ -101,8 +102,8 @@ func Row(j report.Job) (string, error) {
 	return strings.TrimSpace(b.String()), err
 }
 
-// duration is a time for people, as the text of a report has it.
-var duration = report.Duration
+// duration is a time for people.
+var duration = timespan.OfSeconds
 
 func capital(text string) string {
 	if text == "" {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plural"
+	"github.com/stoker-build/stoker/internal/timespan"
 	"github.com/stoker-build/stoker/internal/visible"
 )
 
@@ -83,7 +84,7 @@ func (b BuiltInBoth) Counts() string {
 
 // Times says what all of them took.
 func (b BuiltInBoth) Times() string {
-	text := fmt.Sprintf("%s → %s in all", Duration(b.A), Duration(b.B))
+	text := fmt.Sprintf("%s → %s in all", timespan.OfSeconds(b.A), timespan.OfSeconds(b.B))
 	if change := percent(&b.A, &b.B); change != "" {
 		text += " (" + change + ")"
 	}
@@ -111,7 +112,7 @@ func changes(changed []Change) string {
 	var b strings.Builder
 	t := tabwriter.NewWriter(&b, 0, 0, 1, ' ', tabwriter.AlignRight)
 	for _, c := range changed {
-		fmt.Fprintf(t, " %s\t %s\t→ %s\t %s\t  %s\n", c.By(), Duration(c.A), Duration(c.B), c.Cause(), visible.Line(c.Name))
+		fmt.Fprintf(t, " %s\t %s\t→ %s\t %s\t  %s\n", c.By(), timespan.OfSeconds(c.A), timespan.OfSeconds(c.B), c.Cause(), visible.Line(c.Name))
 	}
 	_ = t.Flush() // a strings.Builder never fails
 	return b.String()
@@ -179,7 +180,7 @@ func (c Comparison) Markdown() string {
 		b.WriteString("\n| changed most | A | B | change | most of it |\n| --- | ---: | ---: | ---: | --- |\n")
 	}
 	for _, j := range c.Built.Changed {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", visible.Markdown(j.Name), Duration(j.A), Duration(j.B), j.By(), j.Cause())
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", visible.Markdown(j.Name), timespan.OfSeconds(j.A), timespan.OfSeconds(j.B), j.By(), j.Cause())
 	}
 	writeOnce(&b, "A", c.FailedA)
 	writeOnce(&b, "B", c.FailedB)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/stoker-build/stoker/internal/plural"
+	"github.com/stoker-build/stoker/internal/timespan"
 	"github.com/stoker-build/stoker/internal/visible"
 )
 
@@ -25,7 +26,7 @@ func (r Report) Markdown(drawing string) string {
 		"| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
 	for _, run := range r.Runs {
 		fmt.Fprintf(&b, "| %s | %s | %s | %d | %d | %d | %d | %d | %d | %d | %s |\n", visible.Markdown(run.Dir), run.Shard, run.State,
-			run.Total, run.Built, run.Skipped, run.Failed, run.SkippedDependency, run.Other-run.SkippedDependency, run.Unfinished, Duration(run.Seconds))
+			run.Total, run.Built, run.Skipped, run.Failed, run.SkippedDependency, run.Other-run.SkippedDependency, run.Unfinished, timespan.OfSeconds(run.Seconds))
 	}
 	fmt.Fprintf(&b, "\n%s. %s.\n", visible.Markdown(r.times()), capital(visible.Markdown(r.bytes())))
 	for _, g := range r.Other {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/stoker-build/stoker/internal/timespan"
 	"github.com/stoker-build/stoker/internal/visible"
 )
 
@@ -112,7 +113,7 @@ func withShare(v, of *float64) string {
 	if v == nil {
 		return unknown
 	}
-	return fmt.Sprintf("%s (%.0f%%)", Duration(*v), share(v, of)*100)
+	return fmt.Sprintf("%s (%.0f%%)", timespan.OfSeconds(*v), share(v, of)*100)
 }
 
 // Cause says which phase made the most of a change.
@@ -131,7 +132,7 @@ func timeOr(seconds *float64, other string) string {
 	if seconds == nil {
 		return other
 	}
-	return Duration(*seconds)
+	return timespan.OfSeconds(*seconds)
 }
 
 // Began is when the run began.
@@ -159,7 +160,7 @@ func signedTime(seconds float64) string {
 	if seconds < 0 {
 		sign = "-"
 	}
-	return sign + Duration(math.Abs(seconds))
+	return sign + timespan.OfSeconds(math.Abs(seconds))
 }
 
 func floating(n *int64) *float64 {

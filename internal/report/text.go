@@ -3,11 +3,11 @@ package report
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plural"
+	"github.com/stoker-build/stoker/internal/timespan"
 	"github.com/stoker-build/stoker/internal/visible"
 )
 
@@ -53,7 +53,7 @@ func (r Report) Text() string {
 	if len(r.Slowest) > 0 {
 		line("slowest")
 		for _, j := range r.Slowest {
-			line("  %8s  %s", Duration(j.DurationSeconds), j.Name)
+			line("  %8s  %s", timespan.OfSeconds(j.DurationSeconds), j.Name)
 		}
 	}
 	return b.String()
@@ -105,14 +105,14 @@ func (r Report) counts() string {
 
 // times says how long it took.
 func (r Report) times() string {
-	text := Duration(r.WallClockSeconds) + " from the first start to the last end"
+	text := timespan.OfSeconds(r.WallClockSeconds) + " from the first start to the last end"
 	switch {
 	case len(r.Runs) == 1 && r.Runs[0].Resumed:
-		text += fmt.Sprintf(", %s since it went on", Duration(r.RunSeconds))
+		text += fmt.Sprintf(", %s since it went on", timespan.OfSeconds(r.RunSeconds))
 	case len(r.Runs) > 1:
-		text += fmt.Sprintf(", %s in %s", Duration(r.RunSeconds), plural.Of(len(r.Runs), "run"))
+		text += fmt.Sprintf(", %s in %s", timespan.OfSeconds(r.RunSeconds), plural.Of(len(r.Runs), "run"))
 	}
-	text += fmt.Sprintf(", %s in all jobs", Duration(r.CumulativeSeconds))
+	text += fmt.Sprintf(", %s in all jobs", timespan.OfSeconds(r.CumulativeSeconds))
 	if r.ImagesPerHour > 0 {
 		text += fmt.Sprintf(", %s images/h", rate(&r.ImagesPerHour))
 	}
@@ -171,7 +171,7 @@ func (r Run) String() string {
 	if r.Unfinished > 0 {
 		counts = append(counts, fmt.Sprintf("%d unfinished", r.Unfinished))
 	}
-	text := fmt.Sprintf("%s: %s, %s of %s in %s", name, r.State, strings.Join(counts, ", "), plural.Of(r.Total, "job"), Duration(r.Seconds))
+	text := fmt.Sprintf("%s: %s, %s of %s in %s", name, r.State, strings.Join(counts, ", "), plural.Of(r.Total, "job"), timespan.OfSeconds(r.Seconds))
 	if kept := r.Kept.Jobs(); kept > 0 {
 		text += fmt.Sprintf(", %d of them kept from before", kept)
 	}
@@ -205,17 +205,4 @@ func amount(bytes *int64) string {
 		return unknown
 	}
 	return bytesize.Text(*bytes)
-}
-
-// Duration is a time in six columns at most: 12.3s, 3m05s, 12h05m.
-func Duration(seconds float64) string {
-	d := time.Duration(seconds * float64(time.Second)).Round(time.Second / 10)
-	if d < time.Minute {
-		return fmt.Sprintf("%.1fs", d.Seconds())
-	}
-	if d = d.Round(time.Second); d < time.Hour {
-		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
-	}
-	d = d.Round(time.Minute)
-	return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
 }

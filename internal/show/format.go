@@ -12,6 +12,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/plural"
+	"github.com/stoker-build/stoker/internal/timespan"
 	"github.com/stoker-build/stoker/internal/visible"
 )
 
@@ -46,19 +47,15 @@ func clock(d time.Duration) string {
 	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
 }
 
-// short is a duration in the two units that matter: 0.4s, 12s, 3m05s, 1h02m.
+// short is a time that something took; its tenths are told while they are much of it.
 func short(d time.Duration) string {
 	if d = max(d, 0).Round(time.Second / 10); d < 10*time.Second {
-		return fmt.Sprintf("%.1fs", d.Seconds())
+		return timespan.Text(d)
 	}
 	if d = d.Round(time.Second); d < time.Minute {
 		return fmt.Sprintf("%ds", int(d.Seconds()))
 	}
-	if d < time.Hour {
-		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
-	}
-	d = d.Round(time.Minute)
-	return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	return timespan.Text(d)
 }
 
 // whole is short without tenths, for values that change while one looks: it counts what is over.

@@ -4,13 +4,13 @@ package sketch
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/plural"
 	"github.com/stoker-build/stoker/internal/timeline"
+	"github.com/stoker-build/stoker/internal/timespan"
 	"github.com/stoker-build/stoker/internal/visible"
 )
 
@@ -170,7 +170,7 @@ func (d drawing) plot(values []float64, top float64, label, marks string) string
 	if marks != "" {
 		line("", " "+marks)
 	}
-	line("", " 0s "+padLeft(clock(d.Length()), len(values)-len("0s ")))
+	line("", " 0s "+padLeft(timespan.Text(d.Length()), len(values)-len("0s ")))
 	return b.String()
 }
 
@@ -192,11 +192,4 @@ func padded(label string) string { return padLeft(label, labelWidth) }
 
 func padLeft(s string, width int) string {
 	return strings.Repeat(" ", max(width-ansi.StringWidth(s), 0)) + s
-}
-
-func clock(d time.Duration) string {
-	if d < time.Minute {
-		return fmt.Sprintf("%.1fs", d.Seconds())
-	}
-	return d.Round(time.Second).String()
 }

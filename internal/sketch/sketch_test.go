@@ -72,8 +72,8 @@ func TestRuns(t *testing.T) {
 	}{
 		"one image":     {runOf(1, 7.5, ended(ledger.Built)), []string{"images there, of 1\n       1 │", "7.5s\n"}, []string{"x:"}},
 		"none built":    {runOf(3, 1.0, ended(ledger.Failed), 2.0, ended(ledger.SkippedDependency)), []string{"of 3; x: 1 failed\n"}, nil},
-		"5,000 images":  {runOf(5000, many...), []string{"images there, of 5000\n    5000 │", " 1h23m19s\n"}, []string{"x:"}},
-		"unfinished":    {runOf(10, 1.0, ended(ledger.Built), 60.0, journal.Stopping{}), []string{"of 10\n", " 1m0s\n"}, nil},
+		"5,000 images":  {runOf(5000, many...), []string{"images there, of 5000\n    5000 │", " 1h23m\n"}, []string{"x:"}},
+		"unfinished":    {runOf(10, 1.0, ended(ledger.Built), 60.0, journal.Stopping{}), []string{"of 10\n", " 1m00s\n"}, nil},
 		"nothing ended": {runOf(10, 1.0, level("one", 5e6)), []string{"the disk of 'x' of the fullest node, one: at most 5MB"}, []string{"images there"}},
 		"only a cache": {runOf(10, 1.0, journal.Sampled{Node: "one", Cache: &journal.Parts{Live: 1e6, Dead: 2e6}}),
 			[]string{"the cache of the fullest node, one: at most 3MB\n     3MB │"}, []string{"limit"}},
