@@ -142,6 +142,7 @@ func TestAdvice(t *testing.T) {
 			l["RUN make"] = was
 		}, "misplaced-variable:4 in 2 jobs, costs about 20.0s of the workers' time and 2MB; move ARG (line 4) below line 5"},
 
+		"a copy alone, on nothing": {"FROM scratch\nARG BASE_IMAGE\nCOPY a.txt /\nLABEL b=$BASE_IMAGE\n", 2, nil, nil, ""},
 		"a copy alone":             {"ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY a.txt /\nCMD x\n", 2, nil, nil, "unlinked-copy:3 in 2 jobs, costs at most 5MB; add --link"},
 		"that is linked":           {"ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY --link a.txt /\n", 2, nil, nil, ""},
 		"that is to stay":          {"ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY a.txt /\nCOPY --chown=agent --link=FALSE a.txt /b\n", 2, nil, nil, ""},

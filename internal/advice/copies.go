@@ -35,7 +35,7 @@ func (f *file) copies() (all []Advice) {
 }
 
 func (f *file) copiesOf(st stage, jobs []*plan.Job) (all []Advice) {
-	alone := st.copiesOnly() && !slices.ContainsFunc(f.stages, func(other stage) bool { return other.name != "" && strings.EqualFold(other.name, st.base) })
+	alone := st.copiesOnly() && st.base != "scratch" && !slices.ContainsFunc(f.stages, func(other stage) bool { return other.name != "" && strings.EqualFold(other.name, st.base) })
 	for _, i := range st.all {
 		link, is := links(i.command)
 		if !is || staysPlain(i.command) {

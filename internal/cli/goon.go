@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -30,10 +31,34 @@ func resumeCommand(streams Streams, flags *pflag.FlagSet, lookup func(string) (s
 		words = append(words, quote(withoutSecrets(arg, secrets)))
 	}
 	command := strings.Join(words, " ")
+	var with []string
+	if strings.Contains(command, redact.Mark) {
+		with = append(with, "the secrets in the place of "+redact.Mark)
+	}
 	if readsStdin(flags) {
-		command += " # with the same standard input"
+		with = append(with, "the same standard input")
+	}
+	if len(with) > 0 {
+		command += " # with " + strings.Join(with, " and ")
 	}
 	return command
+}
+
+// checkMarks refuses a value that has the mark of a secret that was left out of such a
+// command: an image would be made with it.
+func checkMarks(flags *pflag.FlagSet) (err error) {
+	flags.Visit(func(f *pflag.Flag) {
+		values := []string{f.Value.String()}
+		if several, is := f.Value.(pflag.SliceValue); is {
+			values = several.GetSlice()
+		}
+		for _, v := range values {
+			if err == nil && strings.Contains(v, redact.Mark) {
+				err = &flagError{fmt.Errorf("--%s: %q has %s in the place of a secret, which was left out of a command that was shown: put the secret there", f.Name, v, redact.Mark)}
+			}
+		}
+	})
+	return err
 }
 
 // variables returns those that set flags, as NAME=VALUE, in the order of their
@@ -130,7 +155,7 @@ func withoutSecretValue(arg string) string {
 	if flag, value, hasValue := strings.Cut(arg, "="); hasValue && strings.HasPrefix(arg, "--") {
 		before, pair = flag+"=", value
 	}
-	if key, _, hasValue := strings.Cut(pair, "="); hasValue && redact.LooksSecret(key) {
+	if key, value, hasValue := strings.Cut(pair, "="); hasValue && redact.LooksSecret(key) && !redact.IsTemplate(value) {
 		return before + key + "=" + redact.Mark
 	}
 	return arg

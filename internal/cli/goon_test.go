@@ -41,8 +41,12 @@ func TestResumeCommand(t *testing.T) {
 		{"a pod's shard", []string{"--shard", "auto/4", "ctx"}, nil, "JOB_COMPLETION_INDEX=1 stoker build --shard auto/4 ctx --resume"},
 		{"secrets", []string{"--build-arg", "TOKEN=ab cd", "--build-arg=API_KEY=x y", "--secret", "id=t,env=TOKEN", "--label", "l=known-secret", "--post-build", "curl https://me:pw@x", "ctx"},
 			map[string]string{"STOKER_LABEL": "unused"},
-			"stoker build --build-arg 'TOKEN=[redacted]' '--build-arg=API_KEY=[redacted]' --secret id=t,env=TOKEN --label 'l=[redacted]' --post-build 'curl https://[redacted]@x' ctx --resume"},
-		{"secrets in variables", []string{"ctx"}, map[string]string{"STOKER_BUILD_ARG": "A=1\nTOKEN=ab cd"}, "STOKER_BUILD_ARG='A=1\nTOKEN=[redacted]' stoker build ctx --resume"},
+			"stoker build --build-arg 'TOKEN=[redacted]' '--build-arg=API_KEY=[redacted]' --secret id=t,env=TOKEN --label 'l=[redacted]' --post-build 'curl https://[redacted]@x' ctx --resume # with the secrets in the place of [redacted]"},
+		{"a column named as one", []string{"--build-arg", "API_KEY={{.api_key}}", "--build-arg=TOKEN={{ .t | trim }}", "ctx"}, nil,
+			"stoker build --build-arg 'API_KEY={{.api_key}}' '--build-arg=TOKEN={{ .t | trim }}' ctx --resume"},
+		{"secrets in a template", []string{"--build-arg", `TOKEN={{ "hunter2" }}`, "--build-arg", "API_KEY={{.a}}hunter2", "--images", "-", "ctx"}, nil,
+			"stoker build --build-arg 'TOKEN=[redacted]' --build-arg 'API_KEY=[redacted]' --images - ctx --resume # with the secrets in the place of [redacted] and the same standard input"},
+		{"secrets in variables", []string{"ctx"}, map[string]string{"STOKER_BUILD_ARG": "A=1\nTOKEN=ab cd"}, "STOKER_BUILD_ARG='A=1\nTOKEN=[redacted]' stoker build ctx --resume # with the secrets in the place of [redacted]"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

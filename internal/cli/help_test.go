@@ -123,6 +123,8 @@ func TestMistakesInWords(t *testing.T) {
 		{[]string{"build", "--push=perhaps"}, `--push: "perhaps" is neither true nor false`},
 		{[]string{"build", "--keep-storage", "5 parsecs"}, `--keep-storage: "5 parsecs" is not a size such as 500MB, 60GB or 60GiB`},
 		{[]string{"build", "--max-failures", "x"}, `--max-failures: "x" is neither a number of jobs nor a percentage`},
+		{[]string{"build", "--build-arg", "A=1", "--build-arg", "TOKEN=[redacted]", "."}, `--build-arg: "TOKEN=[redacted]" has [redacted] in the place of a secret`},
+		{[]string{"bake", "--set", "*.args.TOKEN=[redacted]"}, `--set: "*.args.TOKEN=[redacted]" has [redacted] in the place of a secret`},
 		{[]string{"build", "--workers"}, "--workers needs a value"},
 		{[]string{"build", "-t"}, "--tag needs a value"},
 		{[]string{"build", "--imags", "x"}, "unknown flag --imags; did you mean --images?"},

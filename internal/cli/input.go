@@ -52,7 +52,7 @@ func (o inputOptions) plan(stdin io.Reader, insecure []string) (*plan.Plan, erro
 	if err != nil {
 		return nil, keepFrom(err, secrets)
 	}
-	p.Secrets = secrets
+	p.Secrets = append(p.Secrets, secrets...)
 	return p, nil
 }
 

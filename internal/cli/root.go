@@ -142,6 +142,9 @@ removes, in the background, exactly the build cache that no later image needs.`,
 			if err := flagsFromEnv(cmd.Flags(), os.LookupEnv); err != nil {
 				return err
 			}
+			if err := checkMarks(cmd.Flags()); err != nil {
+				return err
+			}
 			return flagsFromPreset(cmd.Flags())
 		},
 	}

@@ -30,6 +30,8 @@ const (
 	bytesPerSecond = 1 << 20
 	// How many are tried at least, where any are, and at most.
 	leastBytes, mostBytes = 3 << 20, 48 << 20
+	// How much there must be of it in the layers.
+	leastSample = 1 << 20
 	// Of how many images.
 	mostImages = 3
 	// How long registries may take to send the layers.
@@ -142,8 +144,8 @@ func newest(ctx context.Context, registry Registry, e ledger.Entry, most int64) 
 // on tries each way on a sample; it returns nil where that cannot be.
 func (t trial) on(sample [][]byte) *ledger.Compressing {
 	now, err := measure(t.way, sample)
-	if err != nil || now.size == 0 {
-		return nil
+	if err != nil || now.plain < leastSample {
+		return nil // of so little, times tell nothing
 	}
 	c := &ledger.Compressing{Way: t.way, Seconds: ledger.Thousandths(t.spent), SampleBytes: now.plain, Others: []ledger.OtherWay{}}
 	for _, way := range others {

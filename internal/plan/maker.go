@@ -97,6 +97,7 @@ func (m *maker) fill(p *Plan, in rows.Input) error {
 	if err := found.Err(in.Name); err != nil {
 		return err
 	}
+	p.Secrets = m.madeSecrets()
 	p.limit(m.spec.Limit)
 	p.Notes = slices.Concat(p.Notes, m.unusedArgs(p))
 	if err := errors.Join(p.checkShared(in.Rows), checkCircles(p.Jobs), checkHashed(p)); err != nil {
@@ -112,7 +113,7 @@ func (m *maker) checkDifference(in rows.Input) error {
 		return nil
 	}
 	return &InputError{What: in.Name, Problems: []string{"nothing that is built comes from a row, so that every image would be the same"},
-		Hint: "use a row's fields in PATH, -f, --target, --build-arg or --base, for example --build-arg 'VERSION={{.version}}'"}
+		Hint: "use a row's fields in PATH, -f, --target, --base, --build-arg or --label, for example --build-arg 'VERSION={{.version}}'"}
 }
 
 // job makes the job of a row.

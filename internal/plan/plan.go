@@ -29,7 +29,8 @@ type Plan struct {
 	Notes []string
 	// Sidecars are further files that the rows were read from.
 	Sidecars []string
-	// Secrets are values of the rows that are to be kept from whoever reads of the plan.
+	// Secrets are values of the rows, and what templates make of them, that are to be kept
+	// from whoever reads of the plan.
 	Secrets []string
 	// Part tells of which shard the jobs are; nil where the input is not cut.
 	Part *Part

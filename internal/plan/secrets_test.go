@@ -2,6 +2,7 @@ package plan
 
 import (
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/docker/buildx/util/buildflags"
@@ -43,6 +44,22 @@ func TestSecretsOfRows(t *testing.T) {
 				t.Errorf("secrets %+v, want %+v", specs, tt.want)
 			}
 		})
+	}
+}
+
+// What a template makes of a field that looks secret is kept as the field is.
+func TestSecretsThatTemplatesMake(t *testing.T) {
+	dir := files(t, map[string]string{"Dockerfile": "FROM debian\nARG A\nARG B\nARG C\nRUN echo $A $B $C\n"})
+	t.Chdir(dir)
+	s := Spec{Context: ".", Outputs: []string{"type=cacheonly"}, Labels: map[string]string{"l": `{{index .deep "api-key" | upper}}`}, BuildArgs: map[string]string{
+		"A": "x-{{.token | lower}}-{{.id}}", "B": `{{if .deep}}https://u:{{.deep.password | trimPrefix "p"}}@h{{end}}`, "C": "{{.id | upper}}",
+	}}
+	p, err := newPlan(t, s, jsonRows(t, `{"id":"one","token":"TOK-1","deep":{"password":"pword","api-key":"key"}}`, `{"id":"two","token":"TOK-2","deep":{"password":"pword","api-key":"key"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"KEY", "tok-1", "tok-2", "word"}; !slices.Equal(p.Secrets, want) {
+		t.Errorf("secrets %q, want %q", p.Secrets, want)
 	}
 }
 

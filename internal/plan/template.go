@@ -58,6 +58,8 @@ type templated struct {
 	said string             // what messages call it where a person did not write it; else empty
 	tmpl *template.Template // nil for plain text
 	made meter
+	// secret is what comes of secrets of the rows.
+	secret secretFields
 }
 
 // parseTemplate reads a flag's text. An unknown function or a syntax error is an
@@ -99,9 +101,10 @@ func parseChecked(flag, text string, check checkFunc) (*templated, error) {
 		return nil, t.wrong("range, template, block and define are not for templates in flags")
 	}
 	if tmpl.Tree != nil {
+		t.secret.in(tmpl.Root)
 		checkActions(tmpl.Root)
 	}
-	t.tmpl = tmpl.Funcs(template.FuncMap{checkName: check})
+	t.tmpl = tmpl.Funcs(template.FuncMap{checkName: t.secret.noted(check)})
 	return t, nil
 }
 

@@ -97,6 +97,15 @@ func (t *templates) making() []*templated {
 	return all
 }
 
+// madeSecrets is what the templates have made of fields that look secret, each once.
+func (m *maker) madeSecrets() []string {
+	made := map[string]bool{}
+	for _, t := range slices.Concat(m.making(), m.tags, m.secrets, m.outputs.all(), []*templated{m.metadata}) {
+		maps.Copy(made, t.secret.made)
+	}
+	return slices.Sorted(maps.Keys(made))
+}
+
 // expandAll fills in templates. What comes out empty is left out.
 func expandAll(templates []*templated, columns map[string]any) (texts []string, err error) {
 	for _, t := range templates {

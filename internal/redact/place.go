@@ -29,7 +29,7 @@ func findByPlace(s string, spans []span) []span {
 				tokenEnd = p.end
 			}
 		}
-		if found && p.start < p.end {
+		if found && p.start < p.end && !templateAt(s, p.start) {
 			spans = append(spans, p)
 		}
 	}

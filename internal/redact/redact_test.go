@@ -57,6 +57,8 @@ func TestString(t *testing.T) {
 		{"never closed", "TOKEN=\"a b\nc", "TOKEN=\"[redacted]\nc"},
 		{"flag", "login --password=abc", "login --password=[redacted]"},
 		{"npm", "//registry.npmjs.org/:_authToken=abc", "//registry.npmjs.org/:_authToken=[redacted]"},
+		{"a template", `--build-arg API_KEY={{.api_key}} "TOKEN={{ .t | trim }}" {"password":"{{.a}}{{.b}}"}`, `--build-arg API_KEY={{.api_key}} "TOKEN={{ .t | trim }}" {"password":"{{.a}}{{.b}}"}`},
+		{"a template with more", "API_KEY={{.a}}xyz PASSWD={{.a PASSWORD={{", "API_KEY=[redacted] PASSWD=[redacted] PASSWORD=[redacted]"},
 		{"empty", "TOKEN= x PASSWORD=", "TOKEN= x PASSWORD="},
 		{"other keys", "author=me GIT_AUTHORITY=x max_tokens=5 PWD=/home id=secret a=b=c", "author=me GIT_AUTHORITY=x max_tokens=5 PWD=/home id=secret a=b=c"},
 		{"a pinned version", "rest-auth==0.9.5 if token == 3", "rest-auth==0.9.5 if token == 3"},
