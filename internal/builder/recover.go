@@ -58,6 +58,13 @@ func (n *Node) Recover(ctx context.Context, restartPause time.Duration) error {
 	return err
 }
 
+// End ends a private daemon at once, also one that answers, so that Recover starts it anew. It
+// tells whether there was one.
+func (n *Node) End() bool {
+	private := n.builder.private
+	return private != nil && private.Kill() == nil
+}
+
 // boot starts the node if it is not running, as far as its kind allows.
 func (n *Node) boot(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, reachTimeout)

@@ -28,8 +28,8 @@ func TestPrivateDaemonOnAFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	if err := b.private.Kill(); err != nil {
-		t.Fatal(err)
+	if !b.Nodes()[0].End() || !b.private.HasEnded() {
+		t.Fatal("it cannot be ended")
 	}
 	if err := disk.FillUp(); err != nil {
 		t.Fatal(err)

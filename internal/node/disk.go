@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,12 @@ func (l *lastTime) within(d time.Duration, now time.Time) bool {
 	return at != nil && now.Sub(*at) < d
 }
 
+// after tells whether it happened after something else last did.
+func (l *lastTime) after(other *lastTime) bool {
+	at, before := l.at.Load(), other.at.Load()
+	return at != nil && (before == nil || at.After(*before))
+}
+
 // first notes a moment unless one was noted not long before it, and tells whether it did:
 // of several that come at once, one is the first.
 func (l *lastTime) first(d time.Duration, now time.Time) bool {
@@ -44,7 +51,9 @@ type disk struct {
 	others int64        // bytes of first that were not the cache
 	of     func(path string) (builder.Disk, error)
 	daemon Daemon
-	full   lastTime // when it ended an attempt, or was seen full
+	full   lastTime   // when it ended an attempt, or was seen full
+	ending sync.Mutex // guards ended, and that the daemon is ended once
+	ended  lastTime   // when it was since a job stood still after the disk was full
 	*ballast
 }
 

@@ -35,6 +35,9 @@ type Daemon interface {
 	// Recover returns when it answers again. A private one is restarted, but while it
 	// still runs not within restartPause of its start.
 	Recover(ctx context.Context, restartPause time.Duration) error
+	// End ends a private one at once, also where it answers, so that Recover starts it anew.
+	// It tells whether there was one.
+	End() bool
 	// DiskFull finds out whether its disk is full, where that cannot be seen.
 	DiskFull(ctx context.Context) bool
 	// Layers tells found of what layers images consist, from several goroutines.

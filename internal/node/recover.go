@@ -42,6 +42,27 @@ func (n *Node) Recover(ctx context.Context) error {
 	return nil
 }
 
+// EndStuck deals with a job that has stood still although the daemon answers. Where its disk
+// was full since it was last ended for that, a layer may be locked for good: containerd takes
+// the lock of a layer that is to be written before it notes it in its database, and keeps it
+// where there is no room for that (contentStore.Writer in its core/metadata). All that need
+// the layer wait until the daemon has ended. A private one is ended here.
+func (n *Node) EndStuck() (full, ended bool) {
+	if n.disk == nil {
+		return false, false
+	}
+	n.disk.ending.Lock()
+	defer n.disk.ending.Unlock()
+	if !n.disk.full.after(&n.disk.ended) {
+		return false, false
+	}
+	if n.Recovery == nil || !n.Daemon.End() {
+		return true, false
+	}
+	n.disk.ended.note(time.Now())
+	return true, true
+}
+
 // NoteLost notes that the daemon was lost, which may leave its cache broken.
 func (n *Node) NoteLost() { n.lost.note(time.Now()) }
 

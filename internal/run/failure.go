@@ -39,7 +39,7 @@ func (r *run) diagnose(ctx context.Context, t *task, cause error) failed {
 // explain says why an attempt failed, fit for the record.
 func explain(r *redact.Redactor, t *task, cause error, class builder.Class, why string) *ledger.Failure {
 	f := builder.ReasonOf(t.job, cause)
-	if f.Class != string(class) {
+	if f.Class != string(class) || why != "" {
 		f.Class, f.Why = string(class), why
 	}
 	return redactedFailure(r, f)
@@ -78,6 +78,9 @@ func (r *run) classify(ctx context.Context, on []*node.Node, err error) (builder
 		if !allAnswer(ctx, on) {
 			return builder.BuilderLost, "the builder does not answer"
 		}
+		if stall != nil {
+			return standsStill(on)
+		}
 		return builder.TimedOut, ""
 	case errors.Is(err, context.Canceled):
 		return builder.Cancelled, ""
@@ -103,6 +106,19 @@ func (r *run) classify(ctx context.Context, on []*node.Node, err error) (builder
 		}
 	}
 	return class, why
+}
+
+// standsStill tells what it means that an attempt has made no progress on nodes that answer.
+func standsStill(on []*node.Node) (builder.Class, string) {
+	for _, n := range on {
+		switch full, ended := n.EndStuck(); {
+		case ended:
+			return builder.BuilderLost, "the builder's disk was full, since when it may wait for ever for a layer: it is started anew"
+		case full:
+			return builder.TimedOut, "the builder's disk was full, since when it may wait for ever for a layer: start it anew if this goes on"
+		}
+	}
+	return builder.TimedOut, ""
 }
 
 // filledDisk tells whether a full disk is behind a failure of a class.

@@ -188,6 +188,10 @@ func (d *Daemon) make(ctx context.Context, v graph.Vertex, ids map[graph.ID]stri
 	if d.has(id) {
 		return nil
 	}
+	if d.isLocked(id) {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
 	began := time.Now()
 	select {
 	case <-time.After(takes):
@@ -211,6 +215,9 @@ func (d *Daemon) make(ctx context.Context, v graph.Vertex, ids map[graph.ID]stri
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.disk.Total > 0 && disk.Free < size {
+		if d.locked != nil {
+			d.locked[id] = true
+		}
 		return errors.New("write /x: no space left on device")
 	}
 	if slices.ContainsFunc(d.records, func(r cache.Record) bool { return r.ID == id }) {

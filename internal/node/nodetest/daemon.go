@@ -48,7 +48,9 @@ type Daemon struct {
 	lists    int
 	aheads   int // pulls
 	recovers int
-	comeBack bool         // Recover brings it back
+	comeBack bool            // Recover brings it back
+	locked   map[string]bool // what builds wait for for ever; nil where it locks nothing
+	private  bool
 	stops    map[Call]int // at the how many-th call it stops
 }
 
