@@ -45,7 +45,7 @@ func (o buildOptions) options(p *plan.Plan) run.Options {
 // askRegistries has the run ask registries through a client.
 func (o buildOptions) askRegistries(options *run.Options, c *registry.Client) {
 	r := &options.Registries
-	r.Ask, r.LayerSizes, r.Limits = c.Ask, c.Sizes, c.Limits
+	r.Ask, r.LayerSizes, r.Limits, r.MountBase = c.Ask, c.Sizes, c.Limits, c.MountBase
 	options.Assemble.Images = c
 	options.Compressing = func(ctx context.Context, jobs []*plan.Job, done []ledger.Entry) *ledger.Compressing {
 		return compression.Try(ctx, c, jobs, done)

@@ -117,6 +117,34 @@ func TestGraphs(t *testing.T) {
 	}
 }
 
+// What is made stands on the image that its files begin with, whatever else it reads.
+func TestBases(t *testing.T) {
+	os, env := llb.Image(ref("os")), llb.Image(ref("env"))
+	for name, tt := range map[string]struct {
+		state llb.State
+		want  string
+	}{
+		"a step":          {env.Run(shlex("make"), llb.AddMount("/os", os, llb.Readonly)).Root(), "env"},
+		"a copy of files": {copyStep(env.File(llb.Copy(os, "a", "b"), named("COPY --from=os a b")), "x"), "env"},
+		"a link":          {linkStep(env, "x").Run(shlex("make")).Root(), "env"},
+		"an image":        {os, "os"},
+		"nothing":         {copyStep(llb.Scratch(), "x"), ""},
+		"copies of files": {llb.Scratch().File(llb.Copy(os, "a", "b"), named("COPY --from=os a b")), "os"}, // it cannot be told
+	} {
+		var bases []string
+		for _, i := range read(t, tt.state).Bases() {
+			bases = append(bases, i.Ref)
+		}
+		want := tt.want
+		if want != "" {
+			want = ref(want)
+		}
+		if got := strings.Join(bases, " "); got != want {
+			t.Errorf("%s: stands on %q, want %q", name, got, want)
+		}
+	}
+}
+
 // A step may leave several records: its root, and what it wrote to other mounts.
 func TestStepsWithSeveralOutputs(t *testing.T) {
 	os := llb.Image(ref("os"))

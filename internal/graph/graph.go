@@ -108,6 +108,34 @@ type Graph struct {
 	details []func(ID) (Detail, bool)
 }
 
+// Bases are the images that what it makes stands on: whose layers are below the tops by their
+// first inputs, which are what the files of a step or a merge begin with. Of files that begin with
+// nothing it may be the image that they are copied from.
+func (g Graph) Bases() (bases []Image) {
+	inputs, images := map[ID][]ID{}, map[ID]Image{}
+	for _, v := range g.Vertices {
+		inputs[v.ID] = v.Inputs
+	}
+	for _, i := range g.Images {
+		if n := len(i.Layers); n > 0 {
+			images[i.Layers[n-1]] = i
+		}
+	}
+	for _, at := range g.Tops {
+		for {
+			image, is := images[at]
+			if is {
+				bases = append(bases, image)
+			}
+			if is || len(inputs[at]) == 0 {
+				break
+			}
+			at = inputs[at][0]
+		}
+	}
+	return bases
+}
+
 // LayerIDs returns the identities of an image's layers, bottom first: each
 // stands for the layer and all below it. BuildKit shares a pulled record between
 // images by exactly this (GetByBlob in its cache/manager.go). The digests may be

@@ -143,3 +143,36 @@ func TestPushFails(t *testing.T) {
 		t.Error("a registry that does not answer is waited for")
 	}
 }
+
+// A base image's layers are mounted into repositories of its registry, each once; a registry that
+// does not do that is asked for one.
+func TestMountBase(t *testing.T) {
+	t.Parallel()
+	for _, refuses := range []bool{false, true} {
+		from, abroad := labtest.Registry(t), labtest.Registry(t)
+		base := labtest.Bases(t, from, lab.Shape{Instances: lab.Instances(1, 1), OSBytes: 1 << 20, EnvBytes: 64 << 10, OwnBytes: 16 << 10})[0]
+		c := newClient(t, Options{})
+		if refuses {
+			from.Inject(lab.Fault{Kind: lab.KindUpload, Method: http.MethodPost, Match: func(r *http.Request) bool {
+				r.URL.RawQuery = strings.ReplaceAll(r.URL.RawQuery, "mount=", "unmounted=")
+				return false
+			}})
+		}
+		from.Reset()
+		abroad.Reset()
+		tags := []string{from.Host() + "/a/image:1", from.Host() + "/a/image:2", from.Host() + "/b/image:1", base.Ref, abroad.Host() + "/a/image:1"}
+		for range 2 {
+			c.MountBase(t.Context(), tags, base.Ref, "")
+		}
+		n, want := from.Requests(), 2*len(base.Layers)
+		if !refuses && (n.Mounts != want || n.ByKind[lab.KindUpload] != want || n.Uploads > 0) {
+			t.Errorf("%d of %d layers were mounted, by %v", n.Mounts, want, n.ByKind)
+		}
+		if most := len(base.Layers); refuses && (n.Mounts > 0 || n.Uploads > 0 || n.ByKind[lab.KindUpload] == 0 || n.ByKind[lab.KindUpload] > 2*most) {
+			t.Errorf("a registry that mounts nothing was asked %v", n.ByKind)
+		}
+		if n := abroad.Requests(); n.Total > 0 {
+			t.Errorf("another registry was asked %v", n.ByKind)
+		}
+	}
+}

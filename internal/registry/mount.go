@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/stoker-build/stoker/internal/assemble"
+	"github.com/stoker-build/stoker/internal/layers"
 )
 
 // mountWorkers is how many layers of an image are mounted at once, of which nothing is moved.
@@ -171,4 +173,72 @@ func (p *push) quickly(ctx context.Context, to name.Repository) (left []assemble
 	}
 	_ = group.Wait()
 	return left, config
+}
+
+// mounted is a layer in a repository.
+type mounted struct {
+	in     string
+	digest digest.Digest
+}
+
+// MountBase has the registry of a base image mount its layers, for a platform, into the
+// repositories of tags that are in it, too. It only spares whoever pushes there then to
+// upload them, so that what fails is not told.
+func (c *Client) MountBase(ctx context.Context, tags []string, base, platform string) {
+	ref, p, err := parseFor(base, platform)
+	if err != nil {
+		return
+	}
+	at, err := c.locate(base)
+	if err != nil {
+		return
+	}
+	var into []name.Repository
+	for _, tag := range tags {
+		to, err := c.locate(tag)
+		if err == nil && to.Context().Registry == at.Context().Registry && to.Context() != at.Context() && !slices.Contains(into, to.Context()) {
+			into = append(into, to.Context())
+		}
+	}
+	if len(into) == 0 {
+		return
+	}
+	chain, err := c.resolve(ctx, ref, p, sizesTries)
+	if err != nil {
+		return
+	}
+	for _, to := range into {
+		c.mountAll(ctx, to, at.Context(), chain.Layers)
+	}
+}
+
+// mountAll mounts those layers that were not mounted before.
+func (c *Client) mountAll(ctx context.Context, to, from name.Repository, all []layers.Layer) {
+	all = slices.DeleteFunc(slices.Clone(all), func(l layers.Layer) bool {
+		_, before := c.mounted.Load(mounted{to.Name(), l.Digest})
+		return before
+	})
+	if _, refuses := c.mountless.Load(to.RegistryStr()); refuses || len(all) == 0 {
+		return
+	}
+	target, err := c.targetOf(ctx, to, map[name.Repository]bool{from: true})
+	if err != nil {
+		return
+	}
+	var group errgroup.Group
+	group.SetLimit(mountWorkers)
+	for _, l := range all {
+		group.Go(func() error {
+			ctx, cancel := context.WithTimeout(ctx, c.patience)
+			defer cancel()
+			switch is, err := target.mount(ctx, l.Digest, from); {
+			case is:
+				c.mounted.Store(mounted{to.Name(), l.Digest}, true)
+			case err == nil:
+				c.mountless.Store(to.RegistryStr(), true)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait()
 }

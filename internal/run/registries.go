@@ -50,6 +50,9 @@ type RegistryOptions struct {
 	// LayerSizes, when set, asks an image's registry for the compressed sizes of its
 	// layers in bytes, bottom first.
 	LayerSizes func(ctx context.Context, ref, platform string) ([]int64, error)
+	// MountBase, when set, has the registry of a base image mount its layers into the
+	// repositories of tags, as far as it can.
+	MountBase func(ctx context.Context, tags []string, base, platform string)
 }
 
 // registries are those that the jobs use: which of them may be asked now. It may be used

@@ -162,7 +162,7 @@ func newRun(opt Options) *run {
 	}
 	r.recipes = newRecipes(opt.Assemble, r.warn, r.freeAssembled)
 	build := building{opt.Builder, opt.Traced, opt.Redact, opt.Journal}
-	make := assembling{newAttended(build), r.recipes, opt.Redact, opt.Journal}
+	make := assembling{mounting{newAttended(build), opt.Registries.MountBase}, r.recipes, opt.Redact, opt.Journal}
 	r.attempts = logged{limited{watched{hooked{make, opt.PostBuild}, opt.StallTimeout}, opt.Timeout}, opt.Ledger, opt.Redact, opt.Journal}
 	return r
 }

@@ -1,0 +1,25 @@
+package cli
+
+import "testing"
+
+// The layers of base images that a build had to pull are not uploaded to repositories of the
+// registry that they are in, however many are built at once.
+func TestPulledLayersAreMounted(t *testing.T) {
+	t.Parallel()
+	w := newWorkbench(t, small(2, 2))
+	w.write("ctx/Dockerfile", ownStep)
+	w.registry.Reset()
+	code, out := w.build(t.Context(), "--workers", "4", "--provenance=false")
+	w.checkAllBuilt(code, out, 4)
+	for _, b := range w.bases {
+		for _, l := range b.Layers {
+			if w.registry.Requests().BlobGets[l.Digest] == 0 {
+				t.Errorf("the layer %s was not pulled, so that nothing was shown", l.Digest)
+			}
+		}
+	}
+	// Of each image the layer of its own step, and its configuration.
+	if n := w.registry.Requests(); n.Uploads != 2*4 {
+		t.Errorf("%d were uploaded, %d mounted", n.Uploads, n.Mounts)
+	}
+}
