@@ -176,3 +176,30 @@ func TestMountBase(t *testing.T) {
 		}
 	}
 }
+
+// A registry that has mounted layers is asked for those of others also after it did not mount one.
+func TestMountBaseAfterARefusal(t *testing.T) {
+	t.Parallel()
+	at := labtest.Registry(t)
+	bases := labtest.Bases(t, at, lab.Shape{Instances: lab.Instances(3, 1), OSBytes: 1 << 20, EnvBytes: 64 << 10, OwnBytes: 16 << 10})
+	c := newClient(t, Options{})
+	mountsOf := func(base lab.Base) int {
+		at.Reset()
+		c.MountBase(t.Context(), []string{at.Host() + "/a/" + base.Layers[len(base.Layers)-1].Digest[7:19] + ":1"}, base.Ref, "")
+		return at.Requests().Mounts
+	}
+	if n := mountsOf(bases[0]); n != len(bases[0].Layers) {
+		t.Fatalf("%d were mounted", n)
+	}
+	remove := at.Inject(lab.Fault{Kind: lab.KindUpload, Method: http.MethodPost, Match: func(r *http.Request) bool {
+		r.URL.RawQuery = strings.ReplaceAll(r.URL.RawQuery, "mount=", "unmounted=")
+		return false
+	}})
+	if n := mountsOf(bases[1]); n != 0 {
+		t.Fatalf("%d were mounted that should not be", n)
+	}
+	remove()
+	if n := mountsOf(bases[2]); n != len(bases[2].Layers) {
+		t.Errorf("%d of the third were mounted", n)
+	}
+}

@@ -175,10 +175,17 @@ func (p *push) quickly(ctx context.Context, to name.Repository) (left []assemble
 	return left, config
 }
 
-// mounted is a layer in a repository.
+// mounted is a layer in a repository, or, without a digest, in any of a registry.
 type mounted struct {
 	in     string
 	digest digest.Digest
+}
+
+// mounts tells that a repository's registry has mounted a layer: if it does not do so with
+// another, that may be for the other's sake, which may be gone or out of reach.
+func (c *Client) mounts(to name.Repository) bool {
+	_, does := c.mounted.Load(mounted{in: to.RegistryStr()})
+	return does
 }
 
 // MountBase has the registry of a base image mount its layers, for a platform, into the
@@ -234,7 +241,8 @@ func (c *Client) mountAll(ctx context.Context, to, from name.Repository, all []l
 			switch is, err := target.mount(ctx, l.Digest, from); {
 			case is:
 				c.mounted.Store(mounted{to.Name(), l.Digest}, true)
-			case err == nil:
+				c.mounted.Store(mounted{in: to.RegistryStr()}, true)
+			case err == nil && !c.mounts(to):
 				c.mountless.Store(to.RegistryStr(), true)
 			}
 			return nil

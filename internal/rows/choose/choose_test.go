@@ -63,6 +63,8 @@ func TestChoices(t *testing.T) {
 
 		{"an unknown column", Choice{Where: "Index > 0 and strs > 1"}, "", []string{"--where 'Index > 0 and strs > 1': no row has a column strs, at column 15; did you mean stars?", "columns: Index Name a-b empty id meta stars type version"}},
 		{"no expression", Choice{Where: "stars >"}, "", []string{"unexpected token", "at column 7"}},
+		{"as in templates", Choice{Where: `.stars > 1`}, "", []string{"unexpected token", "without a dot before it"}},
+		{"as a template", Choice{Where: `{{.stars}} > 1`}, "", []string{"it is no template"}},
 		{"neither true nor false", Choice{Where: "meta.size"}, "", []string{"lines 1, 2, 3, 4, 5, 6: --where 'meta.size': it is neither true nor false, but a number"}},
 		{"nothing at all", Choice{Where: "meta.none"}, "", []string{"neither true nor false, but nil"}},
 		{"rows at which it fails", Choice{Where: "stars > 10"}, "", []string{"tasks.jsonl: lines 1, 4: --where 'stars > 10': invalid operation: nil > int, at column 7", "a row without a column has nil"}},

@@ -142,10 +142,14 @@ func pathOf(n ast.Node) []string {
 }
 
 const (
-	typesHint = `it must be true or false of each row; a row without a column has nil for it, and values of CSV, TSV and text are texts: int(stars) > 100 and lang in ["go", "c"] are such expressions`
+	typesHint    = `it must be true or false of each row; a row without a column has nil for it, and values of CSV, TSV and text are texts: int(stars) > 100 and lang in ["go", "c"] are such expressions`
+	templateHint = `it is no template: a column stands without braces and without a dot before it, as in stars > 100`
 	// columnsNamed is how many columns a hint names.
 	columnsNamed = 40
 )
+
+// asInTemplates finds a column that is written as templates have it.
+var asInTemplates = regexp.MustCompile(`\{\{|(?:^|[\s(!])\.[\pL_]`)
 
 // compile reads an expression over the columns that rows have.
 func compile(text string, all []rows.Row, options ...expr.Option) (*vm.Program, error) {
@@ -161,6 +165,9 @@ func compile(text string, all []rows.Row, options ...expr.Option) (*vm.Program, 
 		return program, nil
 	}
 	wrong := &mistakes.InputError{What: whereText(text), Problems: []string{plainly(err)}, Hint: typesHint}
+	if asInTemplates.MatchString(text) {
+		wrong.Hint = templateHint
+	}
 	if m := unknownName.FindStringSubmatch(err.Error()); m != nil {
 		names := sortedKeys(columns)
 		wrong.Problems = []string{fmt.Sprintf("no row has a column %s, at %s%s", m[1], place(err), mistakes.DidYouMean(m[1], "", names))}
