@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -85,6 +86,8 @@ func (l Linker) fit(jobs []*plan.Job, r *report) (fit []*subject) {
 			for _, line := range d.Copies() {
 				r.step(d, line, link.BesideRun)
 			}
+		case attestsDockerfile(job):
+			r.job("its provenance has the Dockerfile in it, which would be the linked one (mode=min has not)")
 		case apart[job]:
 			r.job("it is built together with another job")
 		case l.Platform == nil && len(job.Options.Platforms) == 0:
@@ -305,4 +308,11 @@ func (s *subject) same(made map[string]builder.Recipe) error {
 		}
 	}
 	return nil
+}
+
+// attestsDockerfile tells whether the job's provenance has its Dockerfile in it: where it is asked
+// for, and not for less (NewProvenanceCreator in BuildKit's solver/llbsolver/provenance.go).
+func attestsDockerfile(job *plan.Job) bool {
+	provenance := job.Options.Attests["provenance"]
+	return provenance != nil && !slices.Contains(strings.Split(*provenance, ","), "mode=min")
 }

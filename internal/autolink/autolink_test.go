@@ -95,6 +95,7 @@ func TestLink(t *testing.T) {
 		output      string
 		dockerfiles []string
 		anywhere    bool
+		provenance  string
 		unread      error
 		untold      error
 		differ      func(string) string
@@ -113,6 +114,9 @@ func TestLink(t *testing.T) {
 		{name: "not there", dockerfiles: []string{step}, unread: errors.New("the registry is out"), read: 1, tells: []string{"what is in its base image is not known: the registry is out"}},
 		{name: "not told", dockerfiles: []string{step}, untold: errors.New("no such image")},
 		{name: "no platform", dockerfiles: []string{step}, anywhere: true, tells: []string{"for which platform"}},
+		{name: "with provenance", dockerfiles: []string{step}, provenance: "type=provenance,mode=min", linked: 1, read: 1, tells: []string{"line 2 is linked in 1 job"}},
+		{name: "with the Dockerfile in the provenance", dockerfiles: []string{step}, provenance: "type=provenance,mode=max", tells: []string{"its provenance has the Dockerfile in it"}},
+		{name: "with all of the provenance", dockerfiles: []string{step}, provenance: "type=provenance,disabled=false", tells: []string{"its provenance has the Dockerfile in it"}},
 		{name: "the builder links not", dockerfiles: []string{step}, differ: func(d string) string { return strings.Replace(d, " --link", "", 1) }, read: 1, tells: []string{"the builder does not link line 2"}},
 		{name: "the builder makes more", dockerfiles: []string{step}, differ: func(d string) string { return strings.Replace(d, "COPY", "WORKDIR /w\nCOPY", 1) }, read: 1, tells: []string{"something else is different"}},
 		{name: "another config", dockerfiles: []string{step}, differ: func(d string) string { return d + "ENV A=b\n" }, read: 1, tells: []string{"the config: something else is different"}},
@@ -124,6 +128,9 @@ func TestLink(t *testing.T) {
 			p := planOf(t, tt.output, tt.dockerfiles...)
 			plain := make([]string, len(p.Jobs))
 			for i, job := range p.Jobs {
+				if tt.provenance != "" {
+					job.Options.Attests = map[string]*string{"provenance": &tt.provenance}
+				}
 				plain[i] = job.Options.Inputs.DockerfilePath
 			}
 			read := 0

@@ -137,7 +137,7 @@ func TestFollowingAnotherProcess(t *testing.T) {
 	// One that is killed goes on no more; who goes on with it is followed.
 	w.close()
 	shows(t, run, ">killed<")
-	shows(t, run, "No job is at work")
+	shows(t, run, "Nothing goes on: the run is killed.")
 	numbers, err := run.metrics.Text()
 	if err != nil {
 		t.Fatal(err)
