@@ -161,6 +161,12 @@ func TestGoOnAndStatus(t *testing.T) {
 
 	w.write("ctx/Dockerfile", agentDockerfile)
 	words := shellWords(t, s.ResumeCommand)
+	if code, out := runStoker(t.Context(), words...); code != ExitUsage || !strings.Contains(out, "put the secret there") {
+		t.Errorf("without its secret: exit code %d, %s", code, out)
+	}
+	for i := range words {
+		words[i] = strings.Replace(words[i], redact.Mark, "correct horse battery", 1)
+	}
 	code, out, errs = runApart(t.Context(), words...)
 	if code != ExitOK || strings.Count(out, "\n") != 3 || errs != "" {
 		t.Errorf("%q: exit code %d, standard output\n%s\nstandard error\n%s", words, code, out, errs)
