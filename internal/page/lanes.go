@@ -92,7 +92,7 @@ func lanesOf(r *timeline.Run, node string) lanes {
 			})
 		}
 	}
-	for mark := time.Duration(0); mark <= r.Length(); mark += roundTime(r.Length()) {
+	for mark, apart := time.Duration(0), roundTime(r.Length()); mark <= r.Length(); mark += apart {
 		l.Times = append(l.Times, tick{X: mark.Seconds() * scale / lanesWidth * 100, Text: clock(mark)})
 	}
 	return l

@@ -73,6 +73,24 @@ func (t *target) mount(ctx context.Context, d digest.Digest, from name.Repositor
 	return said.status == http.StatusCreated, nil
 }
 
+// isMountless tells that a repository's registry is known not to mount layers.
+func (c *Client) isMountless(to name.Repository) bool {
+	_, is := c.mountless.Load(to.RegistryStr())
+	return is
+}
+
+// mountLayer has a layer be mounted, in bounded time, if the registry may do that, and tells
+// whether it is, and whether the registry has begun an upload instead.
+func (c *Client) mountLayer(ctx context.Context, to *target, d digest.Digest, from name.Repository) (is, refused bool) {
+	if c.isMountless(to.to) {
+		return false, false
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	is, err := to.mount(ctx, d, from)
+	return is, err == nil && !is
+}
+
 // store puts something small into the repository.
 func (t *target) store(ctx context.Context, content []byte) error {
 	said, err := t.begin(ctx, nil)
@@ -152,16 +170,13 @@ func (p *push) quickly(ctx context.Context, to name.Repository) (left []assemble
 	})
 	for i, l := range p.layers {
 		group.Go(func() error {
-			ctx, cancel := context.WithTimeout(ctx, p.client.patience)
-			defer cancel()
-			_, refuses := p.client.mountless.Load(to.RegistryStr())
-			if !refuses && from[places[i]] {
-				is, err := p.target.mount(ctx, l.Descriptor.Digest, places[i])
+			if from[places[i]] {
+				is, refused := p.client.mountLayer(ctx, p.target, l.Descriptor.Digest, places[i])
 				if is {
 					p.alive()
 					return nil
 				}
-				if err == nil {
+				if refused {
 					p.client.mountless.Store(to.RegistryStr(), true)
 				}
 			}
@@ -225,7 +240,7 @@ func (c *Client) mountAll(ctx context.Context, to, from name.Repository, all []l
 		_, before := c.mounted.Load(mounted{to.Name(), l.Digest})
 		return before
 	})
-	if _, refuses := c.mountless.Load(to.RegistryStr()); refuses || len(all) == 0 {
+	if len(all) == 0 || c.isMountless(to) {
 		return
 	}
 	target, err := c.targetOf(ctx, to, map[name.Repository]bool{from: true})
@@ -236,13 +251,11 @@ func (c *Client) mountAll(ctx context.Context, to, from name.Repository, all []l
 	group.SetLimit(mountWorkers)
 	for _, l := range all {
 		group.Go(func() error {
-			ctx, cancel := context.WithTimeout(ctx, c.patience)
-			defer cancel()
-			switch is, err := target.mount(ctx, l.Digest, from); {
+			switch is, refused := c.mountLayer(ctx, target, l.Digest, from); {
 			case is:
 				c.mounted.Store(mounted{to.Name(), l.Digest}, true)
 				c.mounted.Store(mounted{in: to.RegistryStr()}, true)
-			case err == nil && !c.mounts(to):
+			case refused && !c.mounts(to):
 				c.mountless.Store(to.RegistryStr(), true)
 			}
 			return nil

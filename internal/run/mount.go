@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/stoker-build/stoker/internal/graph"
 )
@@ -26,39 +27,20 @@ func (m mounting) attempt(ctx context.Context, a *attempt) error {
 	defer stop()
 	told := a.told
 	defer func() { a.told = told }()
-	var pulled basesOnce
+	var pulled atomic.Pointer[[]graph.Image] // until they are mounted; a build and its progress are two goroutines
 	a.told.graph = func(g graph.Graph) {
 		if g.Linked == nil {
-			pulled.are(g.Bases())
+			pulled.Store(new(g.Bases()))
 		}
 		told.graph(g)
 	}
 	a.told.exporting = func() {
-		for _, base := range pulled.take() {
-			mounts.Go(func() { m.mount(ctx, a.job.Tags, base.Ref, base.Platform) })
+		if bases := pulled.Swap(nil); bases != nil {
+			for _, base := range *bases {
+				mounts.Go(func() { m.mount(ctx, a.job.Tags, base.Ref, base.Platform) })
+			}
 		}
 		told.exporting()
 	}
 	return m.next.attempt(ctx, a)
-}
-
-// basesOnce are base images that are taken once. It may be used by several goroutines: a build
-// and its progress.
-type basesOnce struct {
-	mu  sync.Mutex // guards all
-	all []graph.Image
-}
-
-func (b *basesOnce) are(all []graph.Image) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.all = all
-}
-
-func (b *basesOnce) take() []graph.Image {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	all := b.all
-	b.all = nil
-	return all
 }
