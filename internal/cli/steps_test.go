@@ -58,10 +58,14 @@ RUN cat /own > /copy
 	if s.Prune.LiveRemovedRecords > 0 || *s.Cache.EndBytes > 16<<20 {
 		t.Errorf("%d live records removed, %d bytes left\n%s", s.Prune.LiveRemovedRecords, *s.Cache.EndBytes, out)
 	}
+	// Each job has two records of its own. Which sweep takes a job's depends on when the builder
+	// was done with it, so that what the sweeps before the last one took is counted in all.
 	sweeps := events[journal.SweepFinished](w, "sweep_finished")
+	whileBuilding := 0
 	for _, sweep := range sweeps[:len(sweeps)-1] {
-		if sweep.Batch > 1 && sweep.ReclaimedRecords < 8 {
-			t.Errorf("the sweep after batch %d removed %d records, want those of about 6 jobs", sweep.Batch, sweep.ReclaimedRecords)
-		}
+		whileBuilding += sweep.ReclaimedRecords
+	}
+	if whileBuilding < 20 {
+		t.Errorf("the sweeps during the run removed %d records, want those of at least 10 of 24 jobs\n%s", whileBuilding, out)
 	}
 }
