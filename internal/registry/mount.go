@@ -73,22 +73,37 @@ func (t *target) mount(ctx context.Context, d digest.Digest, from name.Repositor
 	return said.status == http.StatusCreated, nil
 }
 
-// isMountless tells that a repository's registry is known not to mount layers.
+// isMountless tells that a repository's registry has not mounted a layer, and none before: with
+// one that has, it may have been for that layer's sake, which may be gone or out of reach.
 func (c *Client) isMountless(to name.Repository) bool {
-	_, is := c.mountless.Load(to.RegistryStr())
-	return is
+	_, refused := c.mountless.Load(to.RegistryStr())
+	_, mounts := c.mounted.Load(mounted{in: to.RegistryStr()})
+	return refused && !mounts
+}
+
+// mounted is a layer in a repository, or, without a digest, in any of a registry.
+type mounted struct {
+	in     string
+	digest digest.Digest
 }
 
 // mountLayer has a layer be mounted, in bounded time, if the registry may do that, and tells
-// whether it is, and whether the registry has begun an upload instead.
-func (c *Client) mountLayer(ctx context.Context, to *target, d digest.Digest, from name.Repository) (is, refused bool) {
+// whether it is.
+func (c *Client) mountLayer(ctx context.Context, to *target, d digest.Digest, from name.Repository) bool {
 	if c.isMountless(to.to) {
-		return false, false
+		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	is, err := to.mount(ctx, d, from)
-	return is, err == nil && !is
+	switch {
+	case is:
+		c.mounted.Store(mounted{to.to.Name(), d}, true)
+		c.mounted.Store(mounted{in: to.to.RegistryStr()}, true)
+	case err == nil:
+		c.mountless.Store(to.to.RegistryStr(), true)
+	}
+	return is
 }
 
 // store puts something small into the repository.
@@ -141,8 +156,7 @@ func (t *target) send(ctx context.Context, method, address, mediaType string, co
 }
 
 // quickly puts what an image consists of into a repository, and returns what it could not:
-// layers, and whether the configuration is among it. A registry that has not mounted one is not
-// asked for another.
+// layers, and whether the configuration is among it.
 func (p *push) quickly(ctx context.Context, to name.Repository) (left []assemble.Layer, config bool) {
 	places := make([]name.Repository, len(p.layers))
 	from := map[name.Repository]bool{}
@@ -170,15 +184,9 @@ func (p *push) quickly(ctx context.Context, to name.Repository) (left []assemble
 	})
 	for i, l := range p.layers {
 		group.Go(func() error {
-			if from[places[i]] {
-				is, refused := p.client.mountLayer(ctx, p.target, l.Descriptor.Digest, places[i])
-				if is {
-					p.alive()
-					return nil
-				}
-				if refused {
-					p.client.mountless.Store(to.RegistryStr(), true)
-				}
+			if from[places[i]] && p.client.mountLayer(ctx, p.target, l.Descriptor.Digest, places[i]) {
+				p.alive()
+				return nil
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -188,19 +196,6 @@ func (p *push) quickly(ctx context.Context, to name.Repository) (left []assemble
 	}
 	_ = group.Wait()
 	return left, config
-}
-
-// mounted is a layer in a repository, or, without a digest, in any of a registry.
-type mounted struct {
-	in     string
-	digest digest.Digest
-}
-
-// mounts tells that a repository's registry has mounted a layer: if it does not do so with
-// another, that may be for the other's sake, which may be gone or out of reach.
-func (c *Client) mounts(to name.Repository) bool {
-	_, does := c.mounted.Load(mounted{in: to.RegistryStr()})
-	return does
 }
 
 // MountBase has the registry of a base image mount its layers, for a platform, into the
@@ -251,13 +246,7 @@ func (c *Client) mountAll(ctx context.Context, to, from name.Repository, all []l
 	group.SetLimit(mountWorkers)
 	for _, l := range all {
 		group.Go(func() error {
-			switch is, refused := c.mountLayer(ctx, target, l.Digest, from); {
-			case is:
-				c.mounted.Store(mounted{to.Name(), l.Digest}, true)
-				c.mounted.Store(mounted{in: to.RegistryStr()}, true)
-			case refused && !c.mounts(to):
-				c.mountless.Store(to.RegistryStr(), true)
-			}
+			c.mountLayer(ctx, target, l.Digest, from)
 			return nil
 		})
 	}

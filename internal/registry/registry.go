@@ -57,7 +57,7 @@ type Client struct {
 	store     layers.Store
 	manifests manifests // that registries have sent
 	mountless sync.Map  // registries that have not mounted a layer
-	mounted   sync.Map  // layers that a base image's repository has given to another, by that
+	mounted   sync.Map  // layers that a repository has got from another, and registries that mount, by mounted
 	files     layers.FileStore
 	found     flightcontrol.CachedGroup[layers.Chain] // by reference and platform
 	// How long one registry is waited for, and the first pause between two tries.
