@@ -60,6 +60,9 @@ type Watch struct {
 	// vain, unless it was found in the cache. Its times are by the clock that those of
 	// records are by.
 	Made func(cache.Making)
+	// Pulled is told of each layer that came from a registry while the attempt waited for it:
+	// where several did, each of them is told, of the same moment.
+	Pulled func(Pulled)
 	// Found is told of each step that was found in the cache.
 	Found func(graph.ID)
 }
@@ -77,6 +80,9 @@ func (w Watch) whole() Watch {
 	}
 	if w.Made == nil {
 		w.Made = func(cache.Making) {}
+	}
+	if w.Pulled == nil {
+		w.Pulled = func(Pulled) {}
 	}
 	if w.Found == nil {
 		w.Found = func(graph.ID) {}

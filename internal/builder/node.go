@@ -19,6 +19,8 @@ import (
 
 // Node is one BuildKit daemon of a builder. Its methods may be called
 // concurrently.
+//
+// Large: a method for each thing that a daemon is asked.
 type Node struct {
 	name      string
 	node      buildxbuilder.Node

@@ -53,7 +53,7 @@ func newProgress(log io.Writer, watch Watch) *progress {
 // what it has told already.
 func (p *progress) addPlaces(places graph.Places, sent []graph.Vertex) {
 	for of, made := range p.toldOf(places, sent) {
-		p.tell(of, made)
+		p.tell(of, news{made: made})
 	}
 	tellFound(p)
 }
@@ -101,19 +101,19 @@ func (p *progress) close() ledger.Timings {
 func (p *progress) Write(s *client.SolveStatus) {
 	p.watch.Alive()
 	of := p.of(s)
-	begun, made := p.note(of, s)
+	begun, news := p.note(of, s)
 	for _, name := range begun {
 		p.watch.Step(name)
 	}
-	p.tell(of, made)
+	p.tell(of, news)
 	tellFound(p)
 	p.settle(of)
 	p.display.show(s)
 }
 
 // note remembers a status of a target and returns the names of the steps that began,
-// and the vertices that were made.
-func (p *progress) note(of string, s *client.SolveStatus) (begun []string, made []cache.Making) {
+// and what else is new.
+func (p *progress) note(of string, s *client.SolveStatus) (begun []string, news news) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, v := range s.Vertexes {
@@ -125,7 +125,7 @@ func (p *progress) note(of string, s *client.SolveStatus) (begun []string, made 
 			begun = append(begun, v.Name)
 		}
 		if id, ok := p.placeOf(v); ok && !v.Cached {
-			made = append(made, makings(id, old, v)...)
+			news.made = append(news.made, makings(id, old, v)...)
 		}
 		if v.Started != nil && v.Completed != nil && !completedBefore(old, v) {
 			p.spans = append(p.spans, namedSpan{v.Name, span{*v.Started, *v.Completed}})
@@ -142,6 +142,10 @@ func (p *progress) note(of string, s *client.SolveStatus) (begun []string, made 
 		if st.Started != nil && st.Completed != nil && strings.HasPrefix(st.ID, "pushing ") {
 			p.pushes = append(p.pushes, span{*st.Started, *st.Completed})
 		}
+		began, known := p.began[told{of, st.Vertex}]
+		if one, is := pulledOf(st); is && known && !one.At.Before(began) {
+			news.pulled = append(news.pulled, one)
+		}
 	}
 	for _, l := range s.Logs {
 		if p.outputs[l.Vertex] == nil {
@@ -149,7 +153,7 @@ func (p *progress) note(of string, s *client.SolveStatus) (begun []string, made 
 		}
 		p.outputs[l.Vertex].add(l)
 	}
-	return begun, made
+	return begun, news
 }
 
 // makings tells what is new of a vertex that is being made, or was.

@@ -23,13 +23,19 @@ func newStreams() streams {
 	return streams{shifts: map[string]*shift{target: {}}, began: map[told]time.Time{}, tellers: map[digest.Digest]string{}}
 }
 
-// shift has makings told by the clock that records' times are by.
+// news are what a target's progress tells of, by times that buildx has moved.
+type news struct {
+	made   []cache.Making
+	pulled []Pulled
+}
+
+// shift has news told by the clock that records' times are by.
 type shift struct {
-	// moved is by how much the times are to be moved for that; makings wait for it,
+	// moved is by how much the times are to be moved for that; news wait for it,
 	// where it is awaited.
 	moved   time.Duration
 	awaited bool
-	waiting []cache.Making
+	waiting news
 	// first is a step and when it began by that clock.
 	first struct {
 		step  digest.Digest
@@ -74,7 +80,7 @@ func (t *streams) of(s *client.SolveStatus) string {
 	return found
 }
 
-// awaitMove has a target's makings wait until it is known by how much their times are moved.
+// awaitMove has a target's news wait until it is known by how much their times are moved.
 func (p *progress) awaitMove(of string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -107,30 +113,35 @@ func (p *progress) settle(of string) {
 	}
 }
 
-// stopWaiting tells of a target's makings that wait.
+// stopWaiting tells of a target's news that wait.
 func (p *progress) stopWaiting(of string) {
 	p.mu.Lock()
 	s := p.shifts[of]
 	waiting := s.waiting
-	s.awaited, s.waiting = false, nil
+	s.awaited, s.waiting = false, news{}
 	p.mu.Unlock()
 	p.tell(of, waiting)
 }
 
-// tell tells of a target's makings, or has them wait.
-func (p *progress) tell(of string, made []cache.Making) {
+// tell tells of a target's news, or has them wait.
+func (p *progress) tell(of string, n news) {
 	p.mu.Lock()
 	s := p.shifts[of]
 	moved := s.moved
 	if s.awaited {
-		s.waiting, made = append(s.waiting, made...), nil
+		s.waiting.made, s.waiting.pulled = append(s.waiting.made, n.made...), append(s.waiting.pulled, n.pulled...)
+		n = news{}
 	}
 	p.mu.Unlock()
-	for _, m := range made {
+	for _, m := range n.made {
 		m.Began = m.Began.Add(moved)
 		if !m.Done.IsZero() {
 			m.Done = m.Done.Add(moved)
 		}
 		p.watch.Made(m)
+	}
+	for _, one := range n.pulled {
+		one.At = one.At.Add(moved)
+		p.watch.Pulled(one)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/page"
 	"github.com/stoker-build/stoker/internal/report"
 	"github.com/stoker-build/stoker/internal/show"
@@ -23,20 +24,27 @@ func runHistory(dirs []string, o reportOptions, format reportFormat, streams Str
 	if err != nil {
 		return err
 	}
-	var seen []report.Seen
-	for _, record := range records {
-		one := report.Seen{Record: record}
-		if record.Summary == nil { // its events alone tell what it has come to
-			if one.Events, err = timelineOf(record.Dir); err != nil {
-				return err
-			}
-		}
-		seen = append(seen, one)
+	seen, err := seenOf(records)
+	if err != nil {
+		return err
 	}
 	if err := format.history(report.HistoryOf(seen), streams.Out); err != nil {
 		return &runError{err}
 	}
 	return nil
+}
+
+// seenOf are runs with their events, where these alone tell what they have come to. The error is
+// of those whose events cannot be read.
+func seenOf(records []ledger.Record) (all []report.Seen, err error) {
+	all = report.OnRecord(records)
+	for i, one := range all {
+		if one.Summary == nil {
+			events, unread := timelineOf(one.Dir)
+			all[i].Events, err = events, errors.Join(err, unread)
+		}
+	}
+	return all, err
 }
 
 func writeHistoryText(h report.History, w io.Writer) error {

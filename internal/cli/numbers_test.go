@@ -68,13 +68,13 @@ func (w *workbench) checkNumbers(metrics, plain string) {
 		}
 	}
 	type numbers map[string]int
-	record := numbers{"built": s.Built, "skipped": s.Skipped, "failed": s.Failed, "unfinished": s.Unfinished, "total": s.Total, "reclaimed": int(s.Prune.ReclaimedBytes)}
+	record := numbers{"built": s.Built, "skipped": s.Skipped, "failed": s.Failed, "unfinished": s.Unfinished, "total": s.Total, "reclaimed": int(s.Prune.ReclaimedBytes), "pulled": int(*s.PulledBytes)}
 	for who, told := range map[string]numbers{
-		"status": {"built": status.Built, "skipped": status.Skipped, "failed": status.Failed, "unfinished": status.Unfinished, "total": status.Total, "reclaimed": int(status.Reclaimed)},
+		"status": {"built": status.Built, "skipped": status.Skipped, "failed": status.Failed, "unfinished": status.Unfinished, "total": status.Total, "reclaimed": int(status.Reclaimed), "pulled": int(*status.Pulled)},
 		"the report": {"built": reported.Built, "skipped": reported.Skipped, "failed": reported.Failed, "unfinished": reported.Unfinished, "total": reported.Total,
-			"reclaimed": int(*reported.ReclaimedBytes)},
+			"reclaimed": int(*reported.ReclaimedBytes), "pulled": int(*reported.PulledBytes)},
 		"metrics": {"built": of(`stoker_jobs{.*"built"}`), "skipped": of(`stoker_jobs{.*"skipped"}`), "failed": of(`stoker_jobs{.*"failed"}`), "unfinished": of(`stoker_jobs{.*"unfinished"}`),
-			"total": of(`stoker_jobs_planned`), "reclaimed": of(`stoker_sweep_reclaimed_bytes_total{.*}`)},
+			"total": of(`stoker_jobs_planned`), "reclaimed": of(`stoker_sweep_reclaimed_bytes_total{.*}`), "pulled": of(`stoker_pulled_bytes_total{.*}`)},
 	} {
 		if !maps.Equal(told, record) {
 			w.t.Errorf("the record has %v, %s %v", record, who, told)
@@ -124,7 +124,7 @@ func (w *workbench) checkTime(s ledger.Summary, status show.Status, r report.Rep
 // checkWords makes sure that what people read has the numbers of the record.
 func (w *workbench) checkWords(s ledger.Summary, plain string) {
 	w.t.Helper()
-	reclaimed, pull, peak := bytesize.Text(s.Prune.ReclaimedBytes), bytesize.Text(s.ForecastPullBytes), "cache at most "+bytesize.Text(s.Cache.PeakBytes)
+	reclaimed, toPull, pulled, peak := bytesize.Text(s.Prune.ReclaimedBytes), bytesize.Text(s.ForecastPullBytes), bytesize.Text(*s.PulledBytes), "cache at most "+bytesize.Text(s.Cache.PeakBytes)
 	if s.Space != nil && s.Space.PeakBytes > 0 {
 		peak = "at most, of " + bytesize.Text(s.Space.HighBytes) + " " + bytesize.Text(s.Space.PeakBytes)
 	}
@@ -132,10 +132,10 @@ func (w *workbench) checkWords(s ledger.Summary, plain string) {
 	took := (time.Duration(s.WallClockSeconds * float64(time.Second))).Round(time.Second)
 	for where, wants := range map[string][]string{
 		page: {fmt.Sprintf("%d of %d images are there", s.Built+s.Skipped, s.Total), fmt.Sprintf(" built %d there before %d failed %d ", s.Built, s.Skipped, s.Failed),
-			" reclaimed " + reclaimed, " to pull " + pull, peak},
-		plain: {fmt.Sprintf("%d of %d images built", s.Built, s.Total), fmt.Sprintf("%d failed", s.Failed), fmt.Sprintf("%d jobs retried", s.Retried), reclaimed + " reclaimed"},
+			" reclaimed " + reclaimed, " to pull " + toPull, " pulled " + pulled, peak},
+		plain: {fmt.Sprintf("%d of %d images built", s.Built, s.Total), fmt.Sprintf("%d failed", s.Failed), fmt.Sprintf("%d jobs retried", s.Retried), reclaimed + " reclaimed", pulled + " pulled"},
 		w.read("out/summary.md"): {fmt.Sprintf("| Built | %d |", s.Built), fmt.Sprintf("| Skipped | %d |", s.Skipped), fmt.Sprintf("| Failed | %d |", s.Failed), fmt.Sprintf("| Retried | %d |", s.Retried),
-			fmt.Sprintf("| %s of %s dead |", reclaimed, bytesize.Text(s.Prune.DeadBytes)), ", " + bytesize.Text(s.Cache.PeakBytes) + ", ",
+			"| Pulled | " + pulled + " |", fmt.Sprintf("| %s of %s dead |", reclaimed, bytesize.Text(s.Prune.DeadBytes)), ", " + bytesize.Text(s.Cache.PeakBytes) + ", ",
 			fmt.Sprintf("\nimages there, of %d; x: %d failed\n", s.Total, s.Failed)},
 	} {
 		for _, want := range wants {

@@ -29,6 +29,7 @@ done; exit 1`, w.dir, len(w.bases))
 		t.Fatalf("exit code %d, %d built: no job ends before the next one's layers are there\n%s", code, s.Built, out)
 	}
 	w.checkPulledOnce()
+	w.checkPulledBytes()
 	if end := s.Cache.EndBytes; s.Prune.LiveRemovedRecords != 0 || end == nil || *end != 0 {
 		t.Errorf("the cache after it: %+v, %d records were removed unasked", s.Cache, s.Prune.LiveRemovedRecords)
 	}

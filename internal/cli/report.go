@@ -70,6 +70,7 @@ together, where wall_clock_seconds is from the first start to the last end, and:
   reclaimed_bytes          what sweeps removed; partial where some runs do not
                            say
   pull_bytes               what was to be pulled by the forecasts, compressed
+  pulled_bytes             what builders told that they pulled, compressed
   runs                     dir, shard, state, reason, times and counts of each
   missing_shards           shards, of, jobs and all_jobs of each input
   other                    jobs with a status that is neither built, skipped nor

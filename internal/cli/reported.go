@@ -24,7 +24,8 @@ type reported struct {
 
 // reportOf is the report on runs. Those of one directory are in no order that anybody has chosen.
 func reportOf(records []ledger.Record, ofOne bool) reported {
-	r := reported{Report: report.Merge(records), records: records}
+	seen, _ := seenOf(records) // what cannot be read is told as unknown
+	r := reported{Report: report.Merge(seen), records: records}
 	r.runs = sync.OnceValues(func() (runs []*timeline.Run, err error) {
 		for _, record := range records {
 			run, err := timelineOf(record.Dir)

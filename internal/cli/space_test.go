@@ -60,6 +60,7 @@ func TestSmallDisk(t *testing.T) {
 		t.Fatalf("exit code %d, summary %+v, prune %+v\n%s", code, s, s.Prune, out)
 	}
 	w.checkPulledOnce()
+	w.checkPulledBytes()
 	for _, e := range w.manifest() {
 		if e.AttemptCount != 1 {
 			t.Errorf("%s took %d attempts", e.Name, e.AttemptCount)

@@ -47,6 +47,8 @@ gone on with.
                            of each
   waiting_for_space        job, need and seconds of the next job
   reclaimed_bytes          what the sweeps removed
+  pulled_bytes             what builders told that they pulled, compressed; null
+                           where that is not known
   failures                 those of one cause together: reason, jobs, and the
                            log_path and failure of the first of them
   warnings                 the last ones

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/lab"
 )
@@ -83,6 +84,25 @@ func (w *workbench) pulled() (pulled int) {
 		}
 	}
 	return pulled
+}
+
+// checkPulledBytes makes sure that the run tells of as many bytes as the registry has sent of
+// layers.
+func (w *workbench) checkPulledBytes() {
+	w.t.Helper()
+	gets, sizes := w.registry.Requests().BlobGets, map[string]int64{}
+	for _, b := range append(w.bases, w.builder) {
+		for _, l := range b.Layers {
+			sizes[l.Digest] = l.Size
+		}
+	}
+	var sent int64
+	for layer, size := range sizes {
+		sent += size * int64(gets[layer])
+	}
+	if told := bytesize.Sum(w.summary().PulledBytes, new(int64)); *told != sent {
+		w.t.Errorf("the run tells of %d bytes that were pulled, the registry has sent %d", *told, sent)
+	}
 }
 
 // pulledAgain counts the layers that were pulled more than once.

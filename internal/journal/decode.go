@@ -16,7 +16,7 @@ import (
 var kinds = func() map[string]reflect.Type {
 	types := map[string]reflect.Type{}
 	for _, e := range []Event{
-		RunStarted{}, JobStarted{}, AttemptStarted{}, StepStarted{}, AttemptFailed{}, Assembled{}, JobFinished{}, PullStarted{}, PullFinished{}, BatchFinished{},
+		RunStarted{}, JobStarted{}, AttemptStarted{}, StepStarted{}, AttemptFailed{}, Assembled{}, JobFinished{}, PullStarted{}, PullFinished{}, LayerPulled{}, BatchFinished{},
 		Surveying{}, WaitingForSpace{}, DiskFull{}, BuilderLost{}, Recovered{}, WorkersChanged{}, SweepStarted{},
 		SweepFinished{}, Warning{}, Stopping{}, RunFinished{}, RegistryThrottled{}, RegistryAnswers{}, RegistryLimit{}, JobWaiting{}, JobHeld{},
 		Forecast{}, Sampled{}, Lost{},

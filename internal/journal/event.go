@@ -119,6 +119,16 @@ type (
 		Error    string   `json:"error,omitempty"`
 	}
 
+	// LayerPulled tells of a layer that a node has pulled, of which a job's build, or a pull
+	// ahead of it, was the first to tell. Where several nodes build a job together, Node is one
+	// of them.
+	LayerPulled struct {
+		Job    string `json:"job"`
+		Node   string `json:"node"`
+		Digest string `json:"digest"`
+		Bytes  int64  `json:"bytes"` // as it came, which is compressed
+	}
+
 	// BatchFinished tells that the last job of a batch has finished.
 	BatchFinished struct {
 		Batch   int `json:"batch"`

@@ -28,6 +28,9 @@ func (PullStarted) Kind() string { return "pull_started" }
 func (PullFinished) Kind() string { return "pull_finished" }
 
 // Kind implements Event.
+func (LayerPulled) Kind() string { return "layer_pulled" }
+
+// Kind implements Event.
 func (BatchFinished) Kind() string { return "batch_finished" }
 
 // Kind implements Event.

@@ -158,9 +158,9 @@ func reported(t *testing.T) []byte {
 		}
 		return e
 	}
-	text, err := report.Merge([]ledger.Record{
+	text, err := report.Merge(report.OnRecord([]ledger.Record{
 		record("one", 1, ended("a", ledger.Built), ended("b", ledger.Failed), ended("c", ledger.Skipped), ended("d", ledger.SkippedDependency)), record("two", 2),
-	}).JUnit()
+	})).JUnit()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -56,7 +56,12 @@ func (s Summary) Markdown(links bool, drawing string) string {
 		row("Mean of built", timespan.OfSeconds(s.AverageSeconds))
 		row("Median of built", timespan.OfSeconds(s.MedianSeconds))
 		row("Slowest", timespan.OfSeconds(s.MaxSeconds))
+	}
+	if s.ImagesPerHour > 0 {
 		row("Images per hour", fmt.Sprintf("%.0f", s.ImagesPerHour))
+	}
+	if s.PulledBytes != nil {
+		row("Pulled", size(*s.PulledBytes))
 	}
 	if p := s.Prune; p != nil {
 		row("Reclaimed in "+p.Removing(), fmt.Sprintf("%s of %s dead", size(p.ReclaimedBytes), size(p.DeadBytes)))

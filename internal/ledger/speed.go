@@ -12,7 +12,8 @@ type Building struct {
 	Images   int
 }
 
-// BuildingOf is that of a run that began at started. Earlier entries are kept ones.
+// BuildingOf is that of a run that began at started. Earlier entries are kept ones. Times are
+// taken as they are on record, so that it is the same during the run and read back.
 func BuildingOf(entries []Entry, started time.Time) (b Building) {
 	for _, e := range entries {
 		if e.Time.Before(started) || e.Status != Built && e.Status != Failed {
@@ -28,6 +29,7 @@ func BuildingOf(entries []Entry, started time.Time) (b Building) {
 			b.Images++
 		}
 	}
+	b.From, b.To = b.From.Truncate(time.Millisecond), b.To.Truncate(time.Millisecond)
 	return b
 }
 

@@ -86,6 +86,8 @@ type Summary struct {
 	// Cache is nil where a node was never looked at.
 	Cache *Cache `json:"cache,omitempty"`
 	Space *Space `json:"space,omitempty"`
+	// PulledBytes is what the nodes pulled, compressed, as they told; nil where one does not tell.
+	PulledBytes *int64 `json:"pulled_bytes,omitempty"`
 	// ForecastPullBytes is the compressed bytes of the layers that the run was forecast to
 	// need; 0 where that is not known.
 	ForecastPullBytes int64 `json:"forecast_pull_bytes,omitempty"`

@@ -210,5 +210,5 @@ func (r *Run) data() page.Data {
 	if !r.ended {
 		live.Left = r.state.About(now)
 	}
-	return page.Data{Report: report.Merge([]ledger.Record{r.record}), Runs: []page.Run{{Dir: r.record.Dir, Run: &r.events}}, Made: now, Live: live}
+	return page.Data{Report: report.Merge([]report.Seen{{Record: r.record, Events: &r.events}}), Runs: []page.Run{{Dir: r.record.Dir, Run: &r.events}}, Made: now, Live: live}
 }

@@ -147,7 +147,7 @@ func TestNumbers(t *testing.T) {
 			`stoker_recoveries_total{mending="own_records",node="one"}`: "1", `stoker_recovery_reclaimed_bytes_total{node="one"}`: "30", `stoker_recovery_reclaimed_records_total{node="one"}`: "2",
 		}},
 		{"waits for space, pulls ahead", []journal.Event{
-			start, journal.WaitingForSpace{Job: "a", Node: "one"}, journal.PullFinished{Node: "one", Pulled: true}, journal.PullFinished{Node: "one"}, journal.PullFinished{Node: "one", Error: "gone"},
+			start, journal.WaitingForSpace{Job: "a", Node: "one"}, journal.PullFinished{Node: "one", Pulled: true}, journal.LayerPulled{Node: "one", Bytes: 5}, journal.PullFinished{Node: "one"}, journal.PullFinished{Node: "one", Error: "gone"},
 		}, map[string]string{
 			`stoker_space_waits_total{node="one"}`: "1", `stoker_pulls_ahead_total{node="one",outcome="pulled"}`: "1", `stoker_pulls_ahead_total{node="one",outcome="gave_way"}`: "1",
 			`stoker_pulls_ahead_total{node="one",outcome="failed"}`: "1",
@@ -185,7 +185,7 @@ func full() *Run {
 	return after(start,
 		journal.JobStarted{Job: "a"}, journal.AttemptStarted{Job: "a"}, finished("a", ledger.Built, 1), journal.Stopping{},
 		journal.Sampled{Node: "one", Bound: "the disk of /x", Waiting: map[string]int{"space": 1}, Cache: &journal.Parts{}},
-		journal.WaitingForSpace{Node: "one"}, journal.PullFinished{Node: "one"},
+		journal.WaitingForSpace{Node: "one"}, journal.PullFinished{Node: "one"}, journal.LayerPulled{Node: "one", Bytes: 5},
 		journal.SweepStarted{Node: "one"}, journal.SweepFinished{Node: "one", Slices: 1},
 		journal.RunFinished{Summary: ledger.Summary{ForecastPullBytes: 1}},
 		journal.BuilderLost{Node: "one"}, journal.Recovered{Node: "one"}, journal.SweepStarted{Node: "one"}, journal.RegistryThrottled{Registry: "r", Limit: &journal.Limit{}},

@@ -13,6 +13,7 @@ type nodes struct {
 	up, workers, busy, waiting *prometheus.GaugeVec
 	losses, recoveries         *prometheus.CounterVec
 	records, bytes             *prometheus.CounterVec
+	pulled                     *prometheus.CounterVec
 
 	lost map[string]bool
 	back map[string]bool // that are back since they were lost, and counted as that
@@ -27,6 +28,7 @@ func newNodes(m maker) nodes {
 		losses:     m.counter("builder_lost_total", "Times that a node stopped to answer.", "node"),
 		recoveries: m.counter("recoveries_total", "Times that a node was mended, by the way it was.", "mending", "node"),
 		records:    m.counter("recovery_reclaimed_records_total", "Records that were removed to mend a node.", "node"),
+		pulled:     m.counter("pulled_bytes_total", "Compressed bytes of layers that the node pulled, for jobs' builds or ahead of them; absent until it tells of one.", "node"),
 		bytes:      m.counter("recovery_reclaimed_bytes_total", "Bytes that were removed to mend a node.", "node"),
 		lost:       map[string]bool{}, back: map[string]bool{},
 	}
@@ -44,6 +46,8 @@ func (n nodes) apply(e journal.Event) {
 		n.lose(node)
 	case journal.Recovered:
 		n.recover(e)
+	case journal.LayerPulled:
+		n.pulled.WithLabelValues(e.Node).Add(float64(e.Bytes))
 	case journal.Sampled:
 		n.sample(e)
 	case journal.RunFinished:

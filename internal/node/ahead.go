@@ -113,7 +113,7 @@ func (n *Node) PullAhead(ctx context.Context, next []Next, begun func()) (pulled
 	begun()
 	n.Journal.Tell(journal.PullStarted{Job: p.job.Name, Node: n.Name(), Images: refsOf(images)})
 	start := time.Now()
-	err = n.pull(ctx, images)
+	err = n.pull(ctx, p.job.Name, images)
 	n.space.endPull(p.layers, err == nil)
 	n.pulls.remove(p)
 	e := journal.PullFinished{Job: p.job.Name, Node: n.Name(), Images: refsOf(images), Duration: journal.Seconds(time.Since(start)), Pulled: err == nil}
@@ -152,14 +152,14 @@ func (n *Node) choosePull(ctx context.Context, next []Next, cancel context.Cance
 }
 
 // pull pulls images, in bounded time. That is put on record as what a build pulls is.
-func (n *Node) pull(ctx context.Context, images []graph.Image) error {
+func (n *Node) pull(ctx context.Context, job string, images []graph.Image) error {
 	ctx, done := context.WithTimeoutCause(ctx, pullTimeout, fmt.Errorf("the layers were not there within %s", pullTimeout))
 	defer done()
 	began := time.Now()
 	for _, image := range images {
 		n.Made(cache.Making{Vertex: topOf(image), Began: began})
 	}
-	err := n.Daemon.Pull(ctx, images)
+	err := n.Daemon.Pull(ctx, images, func(one builder.Pulled) { n.Pulled(job, one) })
 	for _, image := range images {
 		n.Made(cache.Making{Vertex: topOf(image), Began: began, Done: time.Now()})
 	}

@@ -44,8 +44,10 @@ type Daemon interface {
 	// Images of which that cannot be told are left out.
 	Layers(ctx context.Context, refs []string, found func(ref string, layers graph.ImageLayers)) error
 	// Pull has it pull the layers of images, as a build would that needs their files, and
-	// run nothing; builder.ErrNoPull where it does not do that.
-	Pull(ctx context.Context, images []graph.Image) error
+	// run nothing; builder.ErrNoPull where it does not do that. Layers that came are told.
+	Pull(ctx context.Context, images []graph.Image, pulled func(builder.Pulled)) error
+	// TellsPulled tells whether it tells which layers it pulls.
+	TellsPulled() bool
 }
 
 // Attributions keep what is known of daemons' records from run to run.
@@ -125,6 +127,7 @@ type Node struct {
 	seenLast bool                      // it could be looked at when it was closed
 	stop     func(ctx context.Context) // ends the sweeper and what watches the disk
 	pulls    pulls
+	pulled   pulled
 }
 
 // Open notes what a daemon holds before the first build, and begins to sweep it and to

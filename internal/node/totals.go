@@ -7,6 +7,7 @@ import (
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/space"
+	"github.com/stoker-build/stoker/internal/sweep"
 )
 
 // Outlook is what a forecast of a node is made from, and what it was.
@@ -106,9 +107,10 @@ func (n *Node) level() journal.Sampled {
 	return s
 }
 
-// Totals adds what was swept on the node to what was on others. What is not known of it
+// Totals adds what was pulled and swept on the node to what was on others. What is not known of it
 // is not known of all together, and is nil then. The node is closed.
 func (n *Node) Totals(s *ledger.Summary) {
+	s.PulledBytes = added(s.PulledBytes, n.pulledBytes())
 	if n.sweeper == nil {
 		s.Cache, s.Prune.Left = nil, nil
 		return
@@ -137,17 +139,24 @@ func (n *Node) Totals(s *ledger.Summary) {
 	if s.Cache != nil {
 		s.Cache.StartBytes += t.StartBytes
 		s.Cache.PeakBytes += t.PeakBytes
-		s.Cache.EndBytes = n.endBytes(s.Cache.EndBytes, t.EndBytes)
+		s.Cache.EndBytes = added(s.Cache.EndBytes, n.endBytes(t))
 	}
 }
 
-// endBytes adds the size of the node's cache at the end to that of others; nil where it
-// is not known.
-func (n *Node) endBytes(others *int64, own int64) *int64 {
-	if others == nil || !n.seenLast {
+// endBytes is the size of the node's cache at the end; nil where it is not known.
+func (n *Node) endBytes(t sweep.Counts) *int64 {
+	if !n.seenLast {
 		return nil
 	}
-	return new(*others + own)
+	return &t.EndBytes
+}
+
+// added adds what is known of one node to what is known of others; nil where either is not.
+func added(others, own *int64) *int64 {
+	if others == nil || own == nil {
+		return nil
+	}
+	return new(*others + *own)
 }
 
 // Outcome sets a forecast and what came of it side by side, both of the bound that is the

@@ -22,17 +22,14 @@ func (v view) Bytes() []amount {
 	if r := v.Report; !v.follows() && r.Built+r.Failed == 0 {
 		return nil // there was nothing to move
 	}
-	pulled, spared := pulls(v.Report, v.Runs)
-	reclaimed := v.Report.ReclaimedBytes
-	if v.follows() {
-		reclaimed = swept(v.Runs)
-	}
+	toPull, spared := pulls(v.Report, v.Runs)
 	all := []amount{
-		{pulled, "to pull", "compressed layers, each once, by the forecast"},
+		{toPull, "to pull", "compressed layers, each once, by the forecast"},
+		{sizeOf(v.Report.PulledBytes), "pulled", "compressed layers, as BuildKit told of them"},
 		{spared, "not pulled again", "layers that several images share, by the forecast"},
 		found(v.Steps),
 		{unknown, "pushed", "BuildKit does not tell how much it sends"},
-		{sizeOf(reclaimed), "reclaimed", "of the cache, as BuildKit reported it"},
+		{sizeOf(v.Report.ReclaimedBytes), "reclaimed", "of the cache, as BuildKit reported it"},
 	}
 	if !slices.ContainsFunc(all, func(a amount) bool { return a.Value != unknown }) {
 		return nil
@@ -41,7 +38,7 @@ func (v view) Bytes() []amount {
 }
 
 // pulls are what is to be pulled, and what sharing spares of that.
-func pulls(r report.Report, runs []Run) (pulled, spared string) {
+func pulls(r report.Report, runs []Run) (toPull, spared string) {
 	var pull, shared *int64
 	for _, run := range runs {
 		if run.Run == nil {
@@ -55,16 +52,6 @@ func pulls(r report.Report, runs []Run) (pulled, spared string) {
 		pull = r.PullBytes
 	}
 	return sizeOf(pull), sizeOf(shared)
-}
-
-// swept is what the sweeps of runs have freed so far.
-func swept(runs []Run) (bytes *int64) {
-	for _, run := range runs {
-		if run.Run != nil && !run.Began.IsZero() {
-			bytes = bytesize.Sum(bytes, new(run.Reclaimed()))
-		}
-	}
-	return bytes
 }
 
 // found is what was in the cache already when a job came to it.

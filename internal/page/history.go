@@ -66,7 +66,7 @@ func (v historyView) Cells(f report.Figures) []cell {
 	return []cell{
 		countCell(f.Built), countCell(f.Skipped), countCell(f.Failed), countCell(f.Unfinished),
 		figureCell(f.WallClock, duration, unknown), figureCell(f.ImagesPerHour, whole, "-"), figureCell(f.MedianSeconds, duration, "-"),
-		figureCell(floating(f.PullBytes), size, unknown), figureCell(floating(f.ReclaimedBytes), size, unknown), figureCell(floating(f.PeakBytes), size, unknown),
+		figureCell(floating(f.PulledBytes), size, unknown), figureCell(floating(f.ReclaimedBytes), size, unknown), figureCell(floating(f.PeakBytes), size, unknown),
 	}
 }
 

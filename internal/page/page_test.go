@@ -47,11 +47,11 @@ func runOfJobs(n int) Data {
 	}
 	run := ledger.RunRecord{JobCount: n, StartedAt: ledger.Time{Time: began}}
 	s := ledger.Summarize(entries, n, began, at)
-	s.Prune = &ledger.Prune{ReclaimedBytes: 5e8}
+	s.Prune, s.PulledBytes = &ledger.Prune{ReclaimedBytes: 5e8}, new(int64(19e8))
 	tell(journal.RunFinished{Summary: s})
 	record := ledger.Record{Dir: "out", Run: run, Entries: entries, Summary: &s}
 	return Data{
-		Report: report.Merge([]ledger.Record{record}), Runs: []Run{{"out", events}}, Made: at,
+		Report: report.Merge(report.OnRecord([]ledger.Record{record})), Runs: []Run{{"out", events}}, Made: at,
 		Lines: []explain.Line{{File: "Dockerfile", Line: 3, Text: "RUN make", Ran: 3, Seconds: 4}},
 		Steps: []ledger.Step{
 			{ID: "1", StepForm: &ledger.StepForm{Kind: ledger.StepBase, Text: "debian:13"}, Jobs: 9},
@@ -85,7 +85,7 @@ func TestPage(t *testing.T) {
 		}
 	}
 	for id, want := range map[string]string{
-		"reclaimed": "500MB", "to pull": "2GB", "not pulled again": "700MB", "pushed": unknown, "not made again": "30MB",
+		"reclaimed": "500MB", "to pull": "2GB", "pulled": "1.9GB", "not pulled again": "700MB", "pushed": unknown, "not made again": "30MB",
 	} {
 		if got := amounts(doc)[id]; got != want {
 			t.Errorf("%s: %q, want %q", id, got, want)
@@ -146,10 +146,10 @@ func TestForecast(t *testing.T) {
 // Shares and the slowest are as the summary and its text have them: what BuildKit does between
 // steps is none of theirs, and a job that failed is not among the slowest.
 func TestWhereTheTimeWent(t *testing.T) {
-	d := Data{Report: report.Merge([]ledger.Record{{Dir: "out", Run: ledger.RunRecord{JobCount: 2}, Entries: []ledger.Entry{
+	d := Data{Report: report.Merge(report.OnRecord([]ledger.Record{{Dir: "out", Run: ledger.RunRecord{JobCount: 2}, Entries: []ledger.Entry{
 		{Name: "a", Status: ledger.Built, DurationSeconds: 10, Phases: &ledger.Phases{Steps: 8, Solve: 2}},
 		{Name: "b", Status: ledger.Failed, DurationSeconds: 90},
-	}}})}
+	}}}))}
 	for _, s := range (view{d}).Phases() {
 		if want := map[string]float64{"steps": 80, "everything else": 20}[s.Name]; s.Percent != want {
 			t.Errorf("%s: %g %%, want %g", s.Name, s.Percent, want)
@@ -166,7 +166,7 @@ func TestWhereTheTimeWent(t *testing.T) {
 // A run of which nothing is known but its plan can be shown, too.
 func TestEmptyPage(t *testing.T) {
 	record := ledger.Record{Dir: "out", Run: ledger.RunRecord{JobCount: 2, Plan: ledger.PlanID{Jobs: []ledger.PlanJob{{Name: "a"}, {Name: "b"}}}}, Writing: true}
-	text := written(t, Data{Report: report.Merge([]ledger.Record{record}), Runs: []Run{{"out", &timeline.Run{}}}})
+	text := written(t, Data{Report: report.Merge(report.OnRecord([]ledger.Record{record})), Runs: []Run{{"out", &timeline.Run{}}}})
 	if !strings.Contains(text, "0 of 2 images are there so far") || !strings.Contains(text, "cannot be drawn") {
 		t.Errorf("the page is\n%s", text)
 	}

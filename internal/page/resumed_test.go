@@ -38,7 +38,7 @@ func TestFiguresOfAResumedRun(t *testing.T) {
 		events.Apply(at(140).Time, journal.Sampled{Node: "n"})
 		d := Data{Runs: []Run{{"out", events}}}
 		tt.change(&r, &d)
-		d.Report = report.Merge([]ledger.Record{r})
+		d.Report = report.Merge(report.OnRecord([]ledger.Record{r}))
 		all := view{d}.Figures()
 		for _, want := range tt.want {
 			if !slices.Contains(all, want) {

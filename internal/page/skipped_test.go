@@ -14,7 +14,7 @@ import (
 func TestAllSkipped(t *testing.T) {
 	why := ledger.TagExists
 	record := ledger.Record{Dir: "out", Here: true, Run: ledger.RunRecord{JobCount: 1}, Entries: []ledger.Entry{{Name: "a", Status: ledger.Skipped, SkipReason: &why}}, Summary: &ledger.Summary{}}
-	v := view{Data{Report: report.Merge([]ledger.Record{record})}}
+	v := view{Data{Report: report.Merge(report.OnRecord([]ledger.Record{record}))}}
 	if built := v.Figures()[0]; built.Value != "0" || built.Class == "built" {
 		t.Errorf("it tells of %+v", built)
 	}

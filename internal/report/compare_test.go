@@ -60,6 +60,7 @@ func TestCompareText(t *testing.T) {
   images an hour                         120                80    -33%
   median of built                       8.0s             11.1s    +39%
   to pull, by forecast                   1MB               1MB
+  pulled                                 2MB               2MB
   reclaimed                              7MB               9MB    +29%
   peak                                  10GB              15GB    +50%
   the peaks are of the disk of /data
@@ -113,7 +114,7 @@ func TestCompareUnknown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`"a":{"dir":"running","state":"running"`, `"images_per_hour":null,"median_build_seconds":null,"pull_bytes":null,"reclaimed_bytes":null,"peak_bytes":null}`, `"options":[]`, `"changed_most":[]`, `{"phase":"pull","a_seconds":null,"b_seconds":9.75}`} {
+	for _, want := range []string{`"a":{"dir":"running","state":"running"`, `"images_per_hour":null,"median_build_seconds":null,"pull_bytes":null,"pulled_bytes":null,"reclaimed_bytes":null,"peak_bytes":null}`, `"options":[]`, `"changed_most":[]`, `{"phase":"pull","a_seconds":null,"b_seconds":9.75}`} {
 		if !strings.Contains(string(data), want) {
 			t.Errorf("no %s in\n%s", want, data)
 		}

@@ -37,6 +37,7 @@ type Figures struct {
 	MedianSeconds *float64 `json:"median_build_seconds"`
 	// PullBytes were to be pulled by the forecast, compressed.
 	PullBytes      *int64 `json:"pull_bytes"`
+	PulledBytes    *int64 `json:"pulled_bytes"` // as the builders told
 	ReclaimedBytes *int64 `json:"reclaimed_bytes"`
 	// PeakBytes is the most that was used of PeakOf: of the tightest bound, else the cache.
 	PeakBytes *int64 `json:"peak_bytes"`
@@ -54,6 +55,9 @@ func figuresOf(s Seen) Figures {
 	f.WallClock = positive(sum.WallClockSeconds)
 	f.ImagesPerHour, f.MedianSeconds = positive(sum.ImagesPerHour), positive(sum.MedianSeconds)
 	f.PullBytes = positive(sum.ForecastPullBytes)
+	if sum.PulledBytes != nil {
+		f.PulledBytes = sum.PulledBytes
+	}
 	if sum.Prune != nil {
 		f.ReclaimedBytes = &sum.Prune.ReclaimedBytes
 	}
@@ -88,7 +92,7 @@ func (f *Figures) addEvents(r *timeline.Run) {
 	if r == nil || r.Began.IsZero() {
 		return
 	}
-	f.ReclaimedBytes = new(r.Reclaimed())
+	f.PulledBytes, f.ReclaimedBytes = positive(r.Pulled), new(r.Reclaimed())
 	for _, l := range r.Levels {
 		if l.Bound != "" && !l.Unknown {
 			f.PeakOf = l.Bound

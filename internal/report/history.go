@@ -68,10 +68,10 @@ const barWidth = 7
 func (h History) Text(width int) string {
 	var cells strings.Builder
 	t := tabwriter.NewWriter(&cells, 0, 0, 1, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(t, "%s\n", strings.Join([]string{"began (UTC)", "built", "skip", "fail", "took", "img/h", "median", "to pull", "swept", "peak", ""}, "\t"))
+	fmt.Fprintf(t, "%s\n", strings.Join([]string{"began (UTC)", "built", "skip", "fail", "took", "img/h", "median", "pulled", "swept", "peak", ""}, "\t"))
 	for _, f := range h.Runs {
 		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t %s\n", f.Label(), f.Built, f.Skipped, f.Failed, timeOr(f.WallClock, unknown), rate(f.ImagesPerHour),
-			timeOr(f.MedianSeconds, none), f.moved(f.PullBytes), f.moved(f.ReclaimedBytes), f.moved(f.PeakBytes), barOf(f.ImagesPerHour, h.Best()))
+			timeOr(f.MedianSeconds, none), f.moved(f.PulledBytes), f.moved(f.ReclaimedBytes), f.moved(f.PeakBytes), barOf(f.ImagesPerHour, h.Best()))
 	}
 	_ = t.Flush() // a strings.Builder never fails
 	var b strings.Builder
@@ -144,12 +144,12 @@ func barOf(perHour *float64, best float64) string {
 // Markdown is the history as a table.
 func (h History) Markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "## Stoker: %s\n\n| began (UTC) | state | jobs | built | skipped | failed | wall clock | images an hour | | median of built | to pull, by forecast | reclaimed | peak | run |\n"+
+	fmt.Fprintf(&b, "## Stoker: %s\n\n| began (UTC) | state | jobs | built | skipped | failed | wall clock | images an hour | | median of built | pulled | reclaimed | peak | run |\n"+
 		"| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | --- |\n", h.Title())
 	for _, f := range h.Runs {
 		fmt.Fprintf(&b, "| %s | %s | %d | %d | %d | %d | %s | %s | %s | %s | %s | %s | %s | %s |\n", f.Began(), f.State, f.Total, f.Built, f.Skipped, f.Failed,
 			timeOr(f.WallClock, unknown), rate(f.ImagesPerHour), strings.TrimSpace(barOf(f.ImagesPerHour, h.Best())), timeOr(f.MedianSeconds, none),
-			f.moved(f.PullBytes), f.moved(f.ReclaimedBytes), f.moved(f.PeakBytes), visible.Markdown(f.Dir))
+			f.moved(f.PulledBytes), f.moved(f.ReclaimedBytes), f.moved(f.PeakBytes), visible.Markdown(f.Dir))
 	}
 	return b.String()
 }
@@ -172,6 +172,7 @@ var figureColumns = []struct {
 	{"images_per_hour", func(f Figures) string { return orEmpty(f.ImagesPerHour) }},
 	{"median_build_seconds", func(f Figures) string { return orEmpty(f.MedianSeconds) }},
 	{"pull_bytes", func(f Figures) string { return orEmpty(f.PullBytes) }},
+	{"pulled_bytes", func(f Figures) string { return orEmpty(f.PulledBytes) }},
 	{"reclaimed_bytes", func(f Figures) string { return orEmpty(f.ReclaimedBytes) }},
 	{"peak_bytes", func(f Figures) string { return orEmpty(f.PeakBytes) }},
 	{"peak_of", func(f Figures) string { return f.PeakOf }},

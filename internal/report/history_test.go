@@ -17,15 +17,15 @@ func pastRuns() []Seen {
 	second.Summary.Cache = &ledger.Cache{PeakBytes: 123_456_789_000}
 	first := record("out/archive/2026-05-06T13-40-00Z", 0, []string{"a", "b"}, entry("a", ledger.Built, 30))
 	third := ended(record("out/again", 200, []string{"a"}, entry("a", ledger.Skipped, 201)), 201, 0)
-	third.Summary.Prune, third.Summary.ForecastPullBytes = nil, 0
+	third.Summary.Prune, third.Summary.ForecastPullBytes, third.Summary.PulledBytes = nil, 0, nil
 	return []Seen{{Record: second}, {Record: first}, {Record: third}}
 }
 
 func TestHistoryText(t *testing.T) {
 	want := `3 runs of 2026-05-06
-began (UTC) built skip fail   took img/h median to pull   swept    peak
+began (UTC) built skip fail   took img/h median  pulled   swept    peak
 05-06 12:00     1    0    0 30m00s    60  1m00s unknown unknown unknown ███████  out/archive/2026-05-06T13-40-00Z
-05-06 13:40     1    0    1  5m00s    30  1m00s     1MB     8GB 123.5GB ███▌     out
+05-06 13:40     1    0    1  5m00s    30  1m00s     2MB     8GB 123.5GB ███▌     out
 05-06 15:20     0    1    0  1m00s     -      -       -       -       -          out/again
 ! 05-06 12:00, out/archive/2026-05-06T13-40-00Z: unknown, 1 of 2 jobs unfinished
 `
@@ -56,12 +56,12 @@ func TestHistoryFormats(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines, err := csv.NewReader(strings.NewReader(text)).ReadAll()
-	if err != nil || len(lines) != 4 || lines[2][0] != "o|ut,\n" || strings.Join(lines[1][1:], " ") != "unknown 2026-05-06T12:00:00Z 2 1 0 0 0 1 1800 60 60    " ||
-		strings.Join(lines[2][9:], " ") != "300 30 60 1000000 8000000000 123456789000 the cache" {
+	if err != nil || len(lines) != 4 || lines[2][0] != "o|ut,\n" || strings.Join(lines[1][1:], " ") != "unknown 2026-05-06T12:00:00Z 2 1 0 0 0 1 1800 60 60     " ||
+		strings.Join(lines[2][9:], " ") != "300 30 60 1000000 2000000 8000000000 123456789000 the cache" {
 		t.Errorf("CSV %q, %v", lines, err)
 	}
 	md := h.Markdown()
-	for _, want := range []string{"## Stoker: 3 runs of 2026-05-06\n", "| 2026-05-06 13:40 | finished | 2 | 1 | 0 | 1 | 5m00s | 30 | ███▌ | 1m00s | 1MB | 8GB | 123.5GB | o\\|ut, |\n"} {
+	for _, want := range []string{"## Stoker: 3 runs of 2026-05-06\n", "| 2026-05-06 13:40 | finished | 2 | 1 | 0 | 1 | 5m00s | 30 | ███▌ | 1m00s | 2MB | 8GB | 123.5GB | o\\|ut, |\n"} {
 		if !strings.Contains(md, want) {
 			t.Errorf("no %q in\n%s", want, md)
 		}

@@ -9,13 +9,21 @@ import (
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
-// Merge makes one report of the records of runs.
-func Merge(records []ledger.Record) Report {
+// Merge makes one report of runs.
+func Merge(runs []Seen) Report {
 	m := merger{jobs: map[string]*job{}}
-	for _, r := range records {
-		m.add(r)
+	for _, r := range runs {
+		m.add(r.Record)
 	}
-	return m.report(records)
+	return m.report(runs)
+}
+
+// OnRecord are runs as they are on record, of which nobody has read the events.
+func OnRecord(records []ledger.Record) (runs []Seen) {
+	for _, r := range records {
+		runs = append(runs, Seen{Record: r})
+	}
+	return runs
 }
 
 // job is all that is on record of a job.
@@ -157,8 +165,8 @@ func runOf(r ledger.Record) Run {
 }
 
 // report sums up what was collected.
-func (m *merger) report(records []ledger.Record) Report {
-	r := Report{Runs: m.runs, Missing: missing(records), Jobs: []Job{}}
+func (m *merger) report(runs []Seen) Report {
+	r := Report{Runs: m.runs, Missing: missing(runs), Jobs: []Job{}}
 	m.settle()
 	var counted []ledger.Entry
 	tails := map[string][]string{} // by log
@@ -187,7 +195,7 @@ func (m *merger) report(records []ledger.Record) Report {
 	r.Summary = ledger.Summarize(counted, len(m.order), time.Time{}, to)
 	r.StartedAt, r.WallClockSeconds = ledger.Time{Time: from}, ledger.Thousandths(to.Sub(from).Seconds())
 	var building []ledger.Building
-	for _, record := range records {
+	for _, record := range runs {
 		building = append(building, ledger.BuildingOf(record.Entries, record.Run.LastStart().Time))
 	}
 	r.ImagesPerHour = ledger.ImagesPerHour(building...)
@@ -196,7 +204,14 @@ func (m *merger) report(records []ledger.Record) Report {
 		r.FailedBuilds[i].LogTail = tails[f.LogPath]
 	}
 	r.FailureGroups = groupsOf(r.FailedBuilds)
-	r.addBytes(records)
+	if len(runs) == 1 && runs[0].Summary != nil {
+		s := runs[0].Summary
+		r.Interrupted, r.StopReason = s.Interrupted, s.StopReason
+		if !r.Runs[0].Resumed {
+			r.WallClockSeconds = s.WallClockSeconds
+		}
+	}
+	r.addBytes(runs)
 	r.Pace = ledger.PaceOf(counted, r.ForecastPullBytes)
 	return r
 }
@@ -238,24 +253,22 @@ func groupsOf(failed []ledger.FailedJob) []ledger.FailureGroup {
 }
 
 // addBytes sums up what the runs tell of bytes and of time.
-func (r *Report) addBytes(records []ledger.Record) {
-	for i, record := range records {
+func (r *Report) addBytes(runs []Seen) {
+	for i, run := range runs {
+		f := figuresOf(run)
 		r.RunSeconds = ledger.Thousandths(r.RunSeconds + r.Runs[i].Seconds)
-		s := record.Summary
-		if s == nil || s.Prune == nil {
-			r.Partial = true
-		} else {
-			r.ReclaimedBytes = bytesize.Sum(r.ReclaimedBytes, &s.Prune.ReclaimedBytes)
-		}
-		if s != nil && s.ForecastPullBytes > 0 {
-			r.PullBytes = bytesize.Sum(r.PullBytes, &s.ForecastPullBytes)
-			r.ForecastPullBytes += s.ForecastPullBytes
-		}
+		r.PulledBytes = bytesize.Sum(r.PulledBytes, f.PulledBytes)
+		r.ReclaimedBytes = bytesize.Sum(r.ReclaimedBytes, f.ReclaimedBytes)
+		r.PullBytes = bytesize.Sum(r.PullBytes, f.PullBytes)
+		r.Partial = r.Partial || run.Summary == nil || run.Summary.Prune == nil
+	}
+	if r.PullBytes != nil {
+		r.ForecastPullBytes = *r.PullBytes
 	}
 }
 
 // missing are the shards of each input of which no run is on record.
-func missing(records []ledger.Record) (all []Missing) {
+func missing(runs []Seen) (all []Missing) {
 	type input struct {
 		name string
 		of   int
@@ -263,7 +276,7 @@ func missing(records []ledger.Record) (all []Missing) {
 	jobs := map[input]map[int]int{} // of each shard that is there
 	total := map[input]int{}
 	var order []input
-	for _, r := range records {
+	for _, r := range runs {
 		s := r.Run.Plan.Shard
 		if s == nil {
 			continue

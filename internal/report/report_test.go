@@ -46,7 +46,7 @@ func record(dir string, minute int, planned []string, entries ...ledger.Entry) l
 // ended gives a record the summary of a run that ended at a minute.
 func ended(r ledger.Record, minute int, reclaimed int64) ledger.Record {
 	s := ledger.Summarize(r.Entries, r.Run.JobCount, r.Run.StartedAt.Time, at(minute).Time)
-	s.Prune, s.ForecastPullBytes = &ledger.Prune{ReclaimedBytes: reclaimed}, 1_000_000
+	s.Prune, s.ForecastPullBytes, s.PulledBytes = &ledger.Prune{ReclaimedBytes: reclaimed}, 1_000_000, new(int64(2_000_000))
 	r.Summary = &s
 	return r
 }
@@ -58,12 +58,12 @@ func shard(r ledger.Record, number, of, jobs int) ledger.Record {
 
 // Three of four shards, of which one was done again elsewhere.
 func shards() Report {
-	return Merge([]ledger.Record{
+	return Merge(OnRecord([]ledger.Record{
 		shard(ended(record("out/1", 0, []string{"a", "b"}, entry("a", ledger.Built, 5), entry("b", ledger.Failed, 6)), 10, 7_000_000), 1, 4, 8),
 		shard(ended(record("out/1-again", 20, []string{"a", "b"}, entry("b", ledger.Built, 25), entry("a", ledger.Skipped, 21)), 30, 0), 1, 4, 8),
 		shard(ended(record("out/2", 0, []string{"c", "d"}, entry("c", ledger.Failed, 3), entry("d", "someday", 4)), 5, 2_000_000), 2, 4, 8),
 		shard(record("out/4", 1, []string{"g", "h"}, entry("g", ledger.Built, 9)), 4, 4, 8),
-	})
+	}))
 }
 
 func TestMerge(t *testing.T) {
@@ -88,7 +88,7 @@ func TestMerge(t *testing.T) {
 			t.Errorf("%s is of %s, want %s", j.Name, j.Run, want)
 		}
 	}
-	if all := Merge([]ledger.Record{ended(record("x", 0, []string{"a"}, entry("a", ledger.Skipped, 1)), 2, 0)}); !all.AllBuilt() {
+	if all := Merge(OnRecord([]ledger.Record{ended(record("x", 0, []string{"a"}, entry("a", ledger.Skipped, 1)), 2, 0)})); !all.AllBuilt() {
 		t.Error("a job that was there counts as not built")
 	}
 }
@@ -100,7 +100,7 @@ func TestSpeed(t *testing.T) {
 	resumed.Run.ResumedAt = []ledger.Time{at(600)}
 	summary := ledger.Summarize(resumed.Entries, 3, at(600).Time, at(607).Time)
 	resumed.Summary = &summary
-	if r := Merge([]ledger.Record{resumed}); r.ImagesPerHour != 60 || summary.ImagesPerHour != 60 {
+	if r := Merge(OnRecord([]ledger.Record{resumed})); r.ImagesPerHour != 60 || summary.ImagesPerHour != 60 {
 		t.Errorf("%g images per hour, and %g by its summary", r.ImagesPerHour, summary.ImagesPerHour)
 	}
 	shards := []ledger.Record{
@@ -108,7 +108,7 @@ func TestSpeed(t *testing.T) {
 		ended(record("two", 0, []string{"z"}, entry("z", ledger.Built, 2)), 2, 0), // beside the first
 		resumed,
 	}
-	if r := Merge(shards); r.ImagesPerHour != 75 {
+	if r := Merge(OnRecord(shards)); r.ImagesPerHour != 75 {
 		t.Errorf("5 images in 4 minutes are %g per hour", r.ImagesPerHour)
 	}
 }
@@ -124,7 +124,7 @@ func TestWithoutAWord(t *testing.T) {
 		r := record("out", 0, []string{"a"})
 		r.Here = true
 		change(&r)
-		if got := Merge([]ledger.Record{r}).Runs[0].State; got != want {
+		if got := Merge(OnRecord([]ledger.Record{r})).Runs[0].State; got != want {
 			t.Errorf("it is %s, want %s", got, want)
 		}
 	}
@@ -137,11 +137,11 @@ func TestUntoldNames(t *testing.T) {
 		r.Run.Plan.Jobs[0].Tags = []string{tag}
 		return ended(r, minute+2, 0)
 	}
-	r := Merge([]ledger.Record{named("one", "a", "r/a:unknown-hash", ledger.Failed, 0), named("two", "a", "r/a:0123456789ab", ledger.Built, 10)})
+	r := Merge(OnRecord([]ledger.Record{named("one", "a", "r/a:unknown-hash", ledger.Failed, 0), named("two", "a", "r/a:0123456789ab", ledger.Built, 10)}))
 	if r.Total != 1 || r.Built != 1 || r.Failed != 0 || !r.AllBuilt() {
 		t.Errorf("%d jobs: %s", r.Total, r.counts())
 	}
-	if r := Merge([]ledger.Record{named("one", "a", "r/a:unknown-hash", ledger.Failed, 0)}); r.Failed != 1 {
+	if r := Merge(OnRecord([]ledger.Record{named("one", "a", "r/a:unknown-hash", ledger.Failed, 0)})); r.Failed != 1 {
 		t.Errorf("alone: %s", r.counts())
 	}
 }
@@ -150,7 +150,7 @@ func TestUntoldNames(t *testing.T) {
 func TestDependants(t *testing.T) {
 	d := entry("d", ledger.SkippedDependency, 4)
 	d.FailedDependency = "c"
-	r := Merge([]ledger.Record{ended(record("out", 0, []string{"c", "d"}, entry("c", ledger.Failed, 3), d), 5, 0)})
+	r := Merge(OnRecord([]ledger.Record{ended(record("out", 0, []string{"c", "d"}, entry("c", ledger.Failed, 3), d), 5, 0)}))
 	if text := r.counts(); text != "0 built, 0 skipped, 1 failed, 1 skipped: built on c, which failed" || r.AllBuilt() {
 		t.Errorf("counted as %q, all built: %t", text, r.AllBuilt())
 	}
@@ -172,7 +172,7 @@ func TestLastEndCounts(t *testing.T) {
 		{"another one is there", []ledger.Entry{with(entry("a", ledger.Built, 1), "x"), with(entry("a", ledger.Skipped, 2), "y")}, ledger.Skipped},
 	} {
 		for _, order := range [][]int{{0, 1}, {1, 0}} {
-			r := Merge([]ledger.Record{record("x", 0, []string{"a"}, tt.ends[order[0]]), record("y", 0, []string{"a"}, tt.ends[order[1]])})
+			r := Merge(OnRecord([]ledger.Record{record("x", 0, []string{"a"}, tt.ends[order[0]]), record("y", 0, []string{"a"}, tt.ends[order[1]])}))
 			if len(r.Jobs) != 1 || r.Jobs[0].Status != tt.want {
 				t.Errorf("%s: %+v, want %s", tt.name, r.Jobs, tt.want)
 			}
@@ -186,7 +186,7 @@ func TestPhases(t *testing.T) {
 	final.Tags, final.Digest, final.Pushed = []string{"r.example/final:a"}, "sha256:1", new(true)
 	two := record("finals", 2, nil, final)
 	two.Run.Plan.Jobs = []ledger.PlanJob{{Name: "a", Tags: final.Tags}}
-	r := Merge([]ledger.Record{record("bases", 0, []string{"a"}, base), two})
+	r := Merge(OnRecord([]ledger.Record{record("bases", 0, []string{"a"}, base), two}))
 	refs := r.Refs()
 	if r.Built != 2 || len(r.Repeated) > 0 || len(refs) != 2 || refs["finals/a"].Image != "r.example/final@sha256:1" || refs["bases/a"].Image != "" {
 		t.Errorf("%d built, references %+v", r.Built, refs)
@@ -211,7 +211,7 @@ func TestEachJobOnce(t *testing.T) {
 			}
 			records = append(records, record(fmt.Sprint("run", i), 0, all, entries...))
 		}
-		r := Merge(records)
+		r := Merge(OnRecord(records))
 		others := 0
 		for _, g := range r.Other {
 			others += len(g.Jobs)
@@ -225,7 +225,7 @@ func TestEachJobOnce(t *testing.T) {
 func TestText(t *testing.T) {
 	want := `6 of 8 jobs: 3 built, 0 skipped, 1 failed, 1 someday, 1 unfinished
   30m00s from the first start to the last end, 33m00s in 4 runs, 4m00s in all jobs, 36 images/h
-  to pull by the forecasts: 3MB; reclaimed: at least 9MB
+  to pull by the forecasts: 3MB; pulled: 6MB; reclaimed: at least 9MB
 ! shard 3 of 4 is not among these runs: 2 of 8 jobs
 ! 2 jobs in several runs, and counted once, by the last end: a, b
 ! out/4 has left no word of its end: what it did is told as far as it is on record
@@ -334,9 +334,9 @@ func TestManyFail(t *testing.T) {
 	}
 	running := record("out", 0, names, entries...)
 	running.Writing = true
-	text := Merge([]ledger.Record{running}).Text()
+	text := Merge(OnRecord([]ledger.Record{running})).Text()
 	for _, want := range []string{"7 jobs: Dockerfile:4: no <such> file\n    job0, job1, job2, job3, job4, and 2 more\n",
-		"to pull by the forecasts: unknown; reclaimed: unknown", "! out is running"} {
+		"to pull by the forecasts: unknown; pulled: unknown; reclaimed: unknown", "! out is running"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}

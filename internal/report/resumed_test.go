@@ -26,7 +26,7 @@ func resumed() ledger.Record {
 
 // What a run took that went on is told beside the time since its first start, and what it kept.
 func TestAResumedRun(t *testing.T) {
-	text := Merge([]ledger.Record{resumed()}).Text()
+	text := Merge(OnRecord([]ledger.Record{resumed()})).Text()
 	for _, want := range []string{
 		"1h01m from the first start to the last end, 1m00s since it went on, ",
 		"out: finished, 3 built, 0 skipped, 0 failed of 3 jobs in 1m00s, 1 of them kept from before\n",
@@ -66,7 +66,7 @@ func TestNothingToPull(t *testing.T) {
 			t.Errorf("to pull: %+v", row)
 		}
 	}
-	if text := Merge([]ledger.Record{r}).Text(); !strings.Contains(text, "to pull by the forecasts: -; reclaimed: -\n") {
+	if text := Merge(OnRecord([]ledger.Record{r})).Text(); !strings.Contains(text, "to pull by the forecasts: -; pulled: -; reclaimed: -\n") {
 		t.Errorf("the report is\n%s", text)
 	}
 }

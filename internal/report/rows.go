@@ -40,6 +40,7 @@ func (c Comparison) Rows() (rows []CompareRow) {
 	figure("images an hour", rate(a.ImagesPerHour), rate(b.ImagesPerHour), a.ImagesPerHour, b.ImagesPerHour)
 	figure("median of built", timeOr(a.MedianSeconds, none), timeOr(b.MedianSeconds, none), a.MedianSeconds, b.MedianSeconds)
 	figure("to pull, by forecast", a.moved(a.PullBytes), b.moved(b.PullBytes), floating(a.PullBytes), floating(b.PullBytes))
+	figure("pulled", a.moved(a.PulledBytes), b.moved(b.PulledBytes), floating(a.PulledBytes), floating(b.PulledBytes))
 	figure("reclaimed", a.moved(a.ReclaimedBytes), b.moved(b.ReclaimedBytes), floating(a.ReclaimedBytes), floating(b.ReclaimedBytes))
 	peakA, peakB := floating(a.PeakBytes), floating(b.PeakBytes)
 	if a.PeakOf != b.PeakOf { // which is told, and makes them two things

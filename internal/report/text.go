@@ -126,7 +126,7 @@ func (r Report) bytes() string {
 	if r.Partial && r.ReclaimedBytes != nil {
 		reclaimed = "at least " + reclaimed
 	}
-	return fmt.Sprintf("to pull by the forecasts: %s; reclaimed: %s", moved(r.PullBytes, worked), reclaimed)
+	return fmt.Sprintf("to pull by the forecasts: %s; pulled: %s; reclaimed: %s", moved(r.PullBytes, worked), moved(r.PulledBytes, worked), reclaimed)
 }
 
 // Remarks are what a reader should know of the totals.

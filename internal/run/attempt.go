@@ -67,6 +67,7 @@ type teller struct {
 	exporting func()
 	graph     func(graph.Graph)
 	made      func(cache.Making)
+	pulled    func(builder.Pulled)
 	found     func(graph.ID)
 }
 
@@ -97,9 +98,10 @@ func (b building) attempt(ctx context.Context, a *attempt) error {
 			}
 			b.journal.Tell(journal.StepStarted{Job: a.job.Name, Step: b.redact.String(step)})
 		},
-		Graph: a.told.graph,
-		Made:  a.told.made,
-		Found: a.told.found,
+		Graph:  a.told.graph,
+		Made:   a.told.made,
+		Pulled: a.told.pulled,
+		Found:  a.told.found,
 	})
 	a.build, a.result = time.Since(start), result
 	return redacted(b.redact, err)

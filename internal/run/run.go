@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stoker-build/stoker/internal/autolink"
+	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/graph"
 	"github.com/stoker-build/stoker/internal/journal"
@@ -198,7 +199,8 @@ func (r *run) try(ctx context.Context, t *task) error {
 				r.learnGraph(t, g)
 				r.registries.answered(t)
 			},
-			found: r.steps.Found,
+			found:  r.steps.Found,
+			pulled: func(one builder.Pulled) { t.nodes()[0].Pulled(t.job.Name, one) }, // of several it is not told which pulled
 			made: func(m cache.Making) {
 				r.steps.Made(m)
 				for _, n := range t.nodes() {

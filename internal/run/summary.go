@@ -66,14 +66,14 @@ func (r *run) finish(ctx context.Context, t *tally) (ledger.Summary, error) {
 	s.TagsHashed = r.Plan.TagsHashed()
 	s.Prune = &ledger.Prune{Policy: string(r.Prune.Policy), By: string(r.Prune.By)}
 	if len(r.scheduler.places) > 0 {
-		s.Cache, s.Prune.Left = &ledger.Cache{EndBytes: new(int64)}, &ledger.Left{}
+		s.Cache, s.Prune.Left, s.PulledBytes = &ledger.Cache{EndBytes: new(int64)}, &ledger.Left{}, new(int64)
 	}
 	for _, p := range r.scheduler.places {
 		p.node.Totals(&s)
 	}
 	s.Space = r.tightestOutcome()
 	r.scheduler.sampleEnd()
-	s.ForecastPullBytes = r.pulled()
+	s.ForecastPullBytes = r.forecastPull()
 	s.Pace = ledger.PaceOf(r.entries(), s.ForecastPullBytes)
 	if len(r.scheduler.places) == 1 { // else the caches' peaks are added up
 		onePeak(s.Space, s.Cache)
@@ -151,8 +151,8 @@ func (r *run) tightestOutcome() (tightest *ledger.Space) {
 	return tightest
 }
 
-// pulled is the compressed bytes of the layers that the run needed, by its forecast.
-func (r *run) pulled() (bytes int64) {
+// forecastPull is the compressed bytes of the layers that the run needed, by its forecast.
+func (r *run) forecastPull() (bytes int64) {
 	for _, o := range r.outlooks {
 		bytes += o.Forecast.PullBytes
 	}

@@ -211,3 +211,16 @@ func (o *outlook) parallel(now time.Time, workers int) float64 {
 	}
 	return min(max(busy/since, 1), float64(max(workers, 1)))
 }
+
+// imagesPerHour is the pace of building since the first job began, as the run's
+// summary will have it; 0 while nothing is built.
+func (s *State) imagesPerHour(now time.Time) float64 {
+	if s.summary != nil {
+		return s.summary.ImagesPerHour
+	}
+	building := now.Sub(s.firstBegan).Hours()
+	if s.firstBegan.IsZero() || building <= 0 {
+		return 0
+	}
+	return float64(s.built) / building
+}

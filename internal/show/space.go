@@ -126,6 +126,17 @@ func (s *State) reclaimed() string {
 	return size(s.swept.bytes) + " reclaimed"
 }
 
+// pulledBytes is what nodes have told that they pulled; nil where that is not known.
+func (s *State) pulledBytes() *int64 {
+	switch {
+	case s.summary != nil:
+		return s.summary.PulledBytes
+	case s.pulled > 0:
+		return &s.pulled
+	}
+	return nil
+}
+
 func (w *waitingJob) String() string {
 	return "waiting for space: " + w.name + " needs " + w.need
 }
@@ -230,8 +241,8 @@ func (p *plain) tellTally(at time.Time, what string, t tally) {
 	p.line(at, paint, "sweep", what+": "+t.String())
 }
 
-// space tells the most that the cache took and what the sweeps reclaimed of it, and
-// where space was tight also of what bounds it.
+// space tells the most that the cache took, what the sweeps reclaimed of it and what was
+// pulled, and where space was tight also of what bounds it.
 func (f finalText) space() []string {
 	tight := f.SpaceWasTight()
 	var parts []string
@@ -244,6 +255,14 @@ func (f finalText) space() []string {
 	var lines []string
 	if len(parts) > 0 {
 		parts[0] = "  cache: " + parts[0]
+	}
+	if f.PulledBytes != nil && *f.PulledBytes > 0 {
+		parts = append(parts, size(*f.PulledBytes)+" pulled")
+		if len(parts) == 1 {
+			parts[0] = "  " + parts[0]
+		}
+	}
+	if len(parts) > 0 {
 		lines = f.flow(parts)
 	}
 	if s := f.Space; tight {

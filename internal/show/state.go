@@ -55,6 +55,7 @@ type State struct {
 	surveying string
 	sweeps    []runningSweep // in the order in which they began
 	swept     tally          // what all sweeps so far did
+	pulled    int64          // bytes of layers, so far
 
 	finishes    []time.Time // of the last builds; skipped jobs left out
 	buildsBegan time.Time   // when the first of these builds could begin
@@ -134,6 +135,8 @@ func (s *State) Apply(at time.Time, e journal.Event) {
 		s.sweeps = append(s.sweeps, runningSweep{e, at})
 	case journal.SweepFinished:
 		s.endSweep(e)
+	case journal.LayerPulled:
+		s.pulled += e.Bytes
 	case journal.Lost:
 		s.noteWarning(fmt.Sprintf("%s could not be shown: what is written here is read too slowly", plural.Of(e.Events, "event")))
 	case journal.Warning:
@@ -249,19 +252,6 @@ func (s *State) elapsed(now time.Time) time.Duration {
 		return 0
 	}
 	return max(now.Sub(s.started), 0)
-}
-
-// imagesPerHour is the pace of building since the first job began, as the run's
-// summary will have it; 0 while nothing is built.
-func (s *State) imagesPerHour(now time.Time) float64 {
-	if s.summary != nil {
-		return s.summary.ImagesPerHour
-	}
-	building := now.Sub(s.firstBegan).Hours()
-	if s.firstBegan.IsZero() || building <= 0 {
-		return 0
-	}
-	return float64(s.built) / building
 }
 
 // Left estimates how long the run still takes: from what is known of its single jobs, or else

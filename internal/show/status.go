@@ -59,6 +59,7 @@ type Status struct {
 	Running           []StatusJob     `json:"running"`
 	Waiting           *StatusWaiting  `json:"waiting_for_space"`
 	Reclaimed         int64           `json:"reclaimed_bytes"`
+	Pulled            *int64          `json:"pulled_bytes"`
 	Failures          []StatusFailure `json:"failures"`
 	// FailedDependencies are the failed jobs on which others would have been built.
 	FailedDependencies ledger.Dependants `json:"failed_dependencies,omitempty"`
@@ -111,6 +112,9 @@ func StatusOf(r ledger.Record, events io.Reader, now time.Time) (Status, error) 
 		s.state.running, s.state.waiting, s.state.sweeps, s.state.lostNodes = nil, nil, nil, nil
 	}
 	s.fill()
+	if s.State != Running && s.state.summary == nil { // nobody goes on: until the last job ended, as reports have it
+		s.ImagesPerHour = ledger.ImagesPerHour(ledger.BuildingOf(r.Entries, s.StartedAt.Time))
+	}
 	return s, nil
 }
 
@@ -190,6 +194,7 @@ func reasonOrNone(text string) string {
 // fill takes over what the events tell.
 func (s *Status) fill() {
 	s.Nodes, s.LostNodes, s.Warnings, s.Reclaimed = s.state.nodes, s.state.lostNodes, s.state.warnings, s.state.swept.bytes
+	s.Pulled = s.state.pulledBytes()
 	s.ElapsedSeconds = ledger.Thousandths(s.state.elapsed(s.now).Seconds())
 	s.ImagesPerHour = ledger.Thousandths(s.state.imagesPerHour(s.now))
 	if left, known := s.state.Left(s.now); known && s.State == Running {

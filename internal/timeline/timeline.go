@@ -11,6 +11,8 @@ import (
 
 // Run is a run over time, as far as its events have been told. It is not safe for
 // concurrent use.
+//
+// Large: a list for each thing that is drawn.
 type Run struct {
 	Start journal.RunStarted
 	// Began is zero until the run has begun, and Latest when the latest event was.
@@ -26,6 +28,8 @@ type Run struct {
 	Waits []Wait
 	// Ends are those of all jobs of this run, skipped ones too.
 	Ends []End
+	// Pulled is how many bytes its nodes have told that they pulled, so far.
+	Pulled int64
 	// Summary is nil until the run has ended.
 	Summary *ledger.Summary
 
@@ -131,6 +135,8 @@ func (r *Run) Apply(at time.Time, e journal.Event) {
 		r.Levels = append(r.Levels, Level{at, e})
 	case journal.WaitingForSpace:
 		r.wait(at, e)
+	case journal.LayerPulled:
+		r.Pulled += e.Bytes
 	case journal.SweepStarted:
 		r.sweep(at, e)
 	case journal.SweepFinished:

@@ -8,7 +8,7 @@ import (
 )
 
 // Pull implements node.Daemon. Several pulls and builds of a layer make it once.
-func (d *Daemon) Pull(ctx context.Context, images []graph.Image) error {
+func (d *Daemon) Pull(ctx context.Context, images []graph.Image, _ func(builder.Pulled)) error {
 	if d.Builder == nil {
 		return builder.ErrNoPull
 	}
@@ -28,6 +28,9 @@ func (d *Daemon) Pull(ctx context.Context, images []graph.Image) error {
 	}
 	return nil
 }
+
+// TellsPulled implements node.Daemon.
+func (d *Daemon) TellsPulled() bool { return true }
 
 func (d *Daemon) pull(ctx context.Context, image graph.Image) error {
 	ids := map[graph.ID]string{}

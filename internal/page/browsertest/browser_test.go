@@ -106,7 +106,7 @@ func TestReportsForEverybody(t *testing.T) {
 		look(b.Open(t, address, views[0]), t, name, seen...)
 	}
 	record := ledger.Record{Dir: "stoker-out", Writing: true, Run: ledger.RunRecord{JobCount: 1, Plan: ledger.PlanID{Jobs: []ledger.PlanJob{{Name: "a"}}}}}
-	address, _ := file(t, page.Data{Report: report.Merge([]ledger.Record{record}), Made: began})
+	address, _ := file(t, page.Data{Report: report.Merge(report.OnRecord([]ledger.Record{record})), Made: began})
 	look(b.Open(t, address, views[0]), t, "nothing yet", views[0], views[3])
 }
 

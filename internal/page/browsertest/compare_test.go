@@ -37,7 +37,7 @@ func twoRuns(long bool) page.Data {
 		record, run := s.run(dir)
 		records, d.Runs = append(records, record), append(d.Runs, run)
 	}
-	d.Report = report.Merge(records)
+	d.Report = report.Merge(report.OnRecord(records))
 	two := seen(d, records)
 	d.Comparison = report.Compare(two[0], two[1])
 	return d

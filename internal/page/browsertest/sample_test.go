@@ -104,7 +104,7 @@ func data(runs ...sample) page.Data {
 		record, run := s.run(fmt.Sprintf("stoker-out/shard-%d", i+1))
 		records, d.Runs = append(records, record), append(d.Runs, run)
 	}
-	d.Report = report.Merge(records)
+	d.Report = report.Merge(report.OnRecord(records))
 	jobs := runs[0].Jobs
 	text := "RUN pip install -r requirements.txt"
 	if runs[0].Long {
