@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"golang.org/x/term"
 
@@ -28,6 +29,10 @@ var (
 // the view has drawn below it.
 const showCursor = "\x1b[?25h\x1b[J\n"
 
+// sameSignal is within what time a signal is sent twice without anybody meaning that: timeout of
+// coreutils sends it to its child and to its own group, in which that is.
+const sameSignal = 300 * time.Millisecond
+
 func main() { os.Exit(stoker()) }
 
 func stoker() int {
@@ -40,7 +45,9 @@ func stoker() int {
 	go func() {
 		<-signals
 		cancel(run.ErrInterrupted)
-		<-signals
+		for first := time.Now(); time.Since(first) < sameSignal; {
+			<-signals
+		}
 		if term.IsTerminal(int(os.Stderr.Fd())) {
 			fmt.Fprint(os.Stderr, showCursor)
 		}

@@ -180,7 +180,7 @@ func TestRunsThatStopEarly(t *testing.T) {
 	}{
 		{"max failures", "RUN exit 1\n", []string{"--max-failures", "2"}, "more than --max-failures allows"},
 		{"max failures in percent", "RUN exit 1\n", []string{"--max-failures", "10%"}, "more than --max-failures allows"},
-		{"hopeless", "COPY --from=" + w.registry.Host() + "/no/such/image:1 /a /b\n", nil, "no job was built and 10 failed for the same reason"},
+		{"hopeless", "RUN exit 1\n", nil, "no job was built and 10 failed for the same reason"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -191,6 +191,21 @@ func TestRunsThatStopEarly(t *testing.T) {
 				t.Errorf("exit code %d, stop reason %q, %d unfinished\n%s", code, s.StopReason, s.Unfinished, out)
 			}
 		})
+	}
+}
+
+// Images that do not exist are found out before the first image is built, and fail no other job.
+func TestMissingImagesFailAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorkbench(t, small(1, 2))
+	missing := ""
+	for i := range 12 {
+		missing += fmt.Sprintf("%s/no/such-%02d:1\n", w.registry.Host(), i)
+	}
+	w.write("bases.txt", missing+w.read("bases.txt"))
+	code, out := w.build(t.Context(), "--workers", "1")
+	if s := w.summary(); code != ExitFailed || s.Built != 2 || s.Failed != 12 || s.StopReason != "" {
+		t.Errorf("exit code %d, %d built, %d failed, stopped for %q\n%s", code, s.Built, s.Failed, s.StopReason, out)
 	}
 }
 

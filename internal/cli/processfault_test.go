@@ -90,6 +90,26 @@ func signalDaemonBelow(dir string, signal syscall.Signal) error {
 	return syscall.Kill(pids[0], signal)
 }
 
+// A signal that comes twice at once, as timeout of coreutils sends it, ends a run in order.
+func TestOneSignalSentTwice(t *testing.T) {
+	t.Parallel()
+	w := newWorkbench(t, small(1, 3))
+	begun := w.path("begun")
+	cmd := w.private("--workers", "1", "--post-build", "touch "+begun+"; sleep 60")
+	wait := start(t, cmd)
+	for !exists(begun) {
+		time.Sleep(20 * time.Millisecond)
+	}
+	for range 2 {
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if code, out := wait(); code != ExitInterrupted || !w.summary().Interrupted || !strings.Contains(out, "go on with") {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+}
+
 // However a run with a private daemon is ended at once, the daemon ends too, and
 // the next run on the same state directory completes what is left, and leaves
 // nothing in the directory for temporary files.
@@ -107,6 +127,7 @@ func TestEndedAtOnce(t *testing.T) {
 			if err := w.untilEvent("stopping"); err != nil {
 				return err
 			}
+			time.Sleep(400 * time.Millisecond) // what follows at once is the same signal
 			return stoker.Signal(os.Interrupt)
 		}, ExitInterrupted},
 		{"by a kill", func(_ *workbench, stoker *os.Process) error { return stoker.Kill() }, -1},

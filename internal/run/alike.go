@@ -53,7 +53,7 @@ func (s scouts) ended(t *task, kind string) (back []*scout) {
 // the run for that (see hopeless). It is the scheduler's alone.
 type probation struct {
 	started, failed, settled int
-	kind                     string // of all failures
+	cause                    string // of all failures
 	over                     bool   // something else has happened
 }
 
@@ -64,9 +64,9 @@ func (p *probation) holds() bool {
 
 // fail notes that an attempt has failed.
 func (p *probation) fail(f ledger.Failure) {
-	p.over = p.over || !tellsOfOthers(f) || p.failed > 0 && p.kind != f.Kind()
+	p.over = p.over || !tellsOfOthers(f) || p.failed > 0 && p.cause != f.Cause()
 	p.failed++
-	p.kind = f.Kind()
+	p.cause = f.Cause()
 }
 
 // settle notes that a job is done with.

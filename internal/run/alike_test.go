@@ -25,7 +25,7 @@ func stepFailure(step string) ledger.Failure {
 }
 
 func TestHopeless(t *testing.T) {
-	failed := func(f ledger.Failure) ledger.Entry { return ledger.Entry{Status: ledger.Failed, Failure: &f} }
+	failed := func(f ledger.Failure) ledger.Entry { return ledger.Entry{Status: ledger.Failed, AttemptCount: 1, Failure: &f} }
 	ten := func(last ledger.Entry) (entries []ledger.Entry) {
 		for range hopelessAfter - 1 {
 			entries = append(entries, ledger.Entry{Status: ledger.Skipped}, failed(stepFailure("RUN a")))
@@ -38,6 +38,12 @@ func TestHopeless(t *testing.T) {
 	var denied []ledger.Entry
 	for i := range hopelessAfter {
 		denied = append(denied, permanent(fmt.Sprint("image-", i)))
+	}
+	var missing, early []ledger.Entry
+	for i := range hopelessAfter {
+		missing = append(missing, failed(ledger.Failure{Class: string(builder.Permanent), Why: "the image does not exist", Image: fmt.Sprint("image-", i)}))
+		early = append(early, failed(ledger.Failure{Class: string(builder.Permanent), Why: "the image does not exist", Image: "image"}))
+		early[i].AttemptCount = 0
 	}
 	elsewhere := func(dir string) ledger.Entry {
 		f := stepFailure("RUN a")
@@ -55,6 +61,8 @@ func TestHopeless(t *testing.T) {
 	}{
 		{"the same step", ten(failed(stepFailure("RUN a"))), "RUN a: exit code: 1"},
 		{"the same reason for good", denied, "the registry denies access: image-0"},
+		{"images that do not exist", missing, ""},
+		{"an image that does not exist, which was found out before an attempt", early, ""},
 		{"the same step of one Dockerfile", ofOne, "ctx/Dockerfile:3: RUN a: exit code: 1"},
 		{"the same step of Dockerfiles of their own", ofTheirOwn, "Dockerfile:3: RUN a: exit code: 1"},
 		{"another step", ten(failed(stepFailure("RUN b"))), ""},

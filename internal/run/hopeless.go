@@ -19,20 +19,22 @@ func tooMany(failed int) error {
 
 // hopeless returns why so many of the jobs failed in the same way, for good or in the
 // same step with the same code, that the others would too; empty where one was built,
-// or where they did not.
+// or where they did not. What was found out before any attempt, such as an image that does
+// not exist, costs nothing and comes before the first image can be built: it tells nothing
+// of jobs of which that was not found.
 func hopeless(entries []ledger.Entry) string {
 	alike := map[string][]ledger.FailedJob{}
 	for _, e := range entries {
 		if e.Status == ledger.Built {
 			return ""
 		}
-		if e.Status != ledger.Failed || e.Failure == nil || !tellsOfOthers(*e.Failure) {
+		if e.Status != ledger.Failed || e.AttemptCount == 0 || e.Failure == nil || !tellsOfOthers(*e.Failure) {
 			continue
 		}
-		kind := e.Failure.Kind()
-		alike[kind] = append(alike[kind], ledger.FailedJob{Name: e.Name, Failure: *e.Failure})
-		if len(alike[kind]) == hopelessAfter {
-			return ledger.Together(alike[kind]).Common().String()
+		cause := e.Failure.Cause()
+		alike[cause] = append(alike[cause], ledger.FailedJob{Name: e.Name, Failure: *e.Failure})
+		if len(alike[cause]) == hopelessAfter {
+			return ledger.Together(alike[cause]).Common().String()
 		}
 	}
 	return ""
