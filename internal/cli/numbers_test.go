@@ -84,7 +84,7 @@ func (w *workbench) checkNumbers(metrics, plain string) {
 	p := s.Prune
 	names := []string{`stoker_jobs_retried_total`, `stoker_attempts_total{.*}`, `stoker_jobs_pushed_total`, `stoker_forecast_pull_bytes`,
 		`stoker_sweep_reclaimed_records_total{.*}`, `stoker_sweep_slices_total{.*}`, `stoker_sweep_refused_records_total{.*}`, `stoker_sweep_live_removed_records_total{.*}`}
-	for i, want := range []int{s.Retried, attempts, pushed, int(s.ForecastPullBytes), p.ReclaimedRecords, p.Slices, p.RefusedRecords, p.LiveRemovedRecords} {
+	for i, want := range []int{s.Retried, attempts, pushed, int(*s.ForecastPullBytes), p.ReclaimedRecords, p.Slices, p.RefusedRecords, p.LiveRemovedRecords} {
 		if got := of(names[i]); got != want {
 			w.t.Errorf("the record has %d, metrics have %s %d", want, names[i], got)
 		}
@@ -124,7 +124,7 @@ func (w *workbench) checkTime(s ledger.Summary, status show.Status, r report.Rep
 // checkWords makes sure that what people read has the numbers of the record.
 func (w *workbench) checkWords(s ledger.Summary, plain string) {
 	w.t.Helper()
-	reclaimed, toPull, pulled, peak := bytesize.Text(s.Prune.ReclaimedBytes), bytesize.Text(s.ForecastPullBytes), bytesize.Text(*s.PulledBytes), "cache at most "+bytesize.Text(s.Cache.PeakBytes)
+	reclaimed, toPull, pulled, peak := bytesize.Text(s.Prune.ReclaimedBytes), bytesize.Text(*s.ForecastPullBytes), bytesize.Text(*s.PulledBytes), "cache at most "+bytesize.Text(s.Cache.PeakBytes)
 	if s.Space != nil && s.Space.PeakBytes > 0 {
 		peak = "at most, of " + bytesize.Text(s.Space.HighBytes) + " " + bytesize.Text(s.Space.PeakBytes)
 	}

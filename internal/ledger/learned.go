@@ -30,8 +30,9 @@ type Pace struct {
 // elsewhere.
 const worthPulling = 100_000_000
 
-// PaceOf returns the pace of jobs by their entries, for which so many bytes were pulled.
-func PaceOf(entries []Entry, pulled int64) (p Pace) {
+// PaceOf returns the pace of jobs by their entries, for which so many bytes were pulled; nil where
+// that is not known.
+func PaceOf(entries []Entry, pulled *int64) (p Pace) {
 	var took []float64
 	for _, e := range entries {
 		if e.Status == Built && (e.StepCount == 0 || e.CachedStepCount < e.StepCount) { // of the others nothing was made
@@ -47,8 +48,8 @@ func PaceOf(entries []Entry, pulled int64) (p Pace) {
 	for _, t := range took {
 		besides += max(t-p.SecondsPerJob, 0)
 	}
-	if besides > 0 && pulled >= worthPulling {
-		p.PullBytesPerSecond = float64(pulled) / besides
+	if besides > 0 && pulled != nil && *pulled >= worthPulling {
+		p.PullBytesPerSecond = float64(*pulled) / besides
 	}
 	return p
 }

@@ -89,8 +89,8 @@ type Summary struct {
 	// PulledBytes is what the nodes pulled, compressed, as they told; nil where one does not tell.
 	PulledBytes *int64 `json:"pulled_bytes,omitempty"`
 	// ForecastPullBytes is the compressed bytes of the layers that the run was forecast to
-	// need; 0 where that is not known.
-	ForecastPullBytes int64 `json:"forecast_pull_bytes,omitempty"`
+	// need; nil where that is not known.
+	ForecastPullBytes *int64 `json:"forecast_pull_bytes,omitempty"`
 	// Pace is how long jobs took; zeros where none was built.
 	Pace Pace `json:"pace"`
 }

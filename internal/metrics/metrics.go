@@ -164,8 +164,8 @@ func (w whole) apply(at time.Time, e journal.Event) {
 		set(w.stopping, 1)
 	case journal.RunFinished:
 		set(w.ended, seconds(at))
-		if e.Summary.ForecastPullBytes > 0 {
-			set(w.forecastPull, float64(e.Summary.ForecastPullBytes))
+		if bytes := e.Summary.ForecastPullBytes; bytes != nil {
+			set(w.forecastPull, float64(*bytes))
 		}
 	}
 }

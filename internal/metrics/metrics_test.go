@@ -94,7 +94,7 @@ func TestNumbers(t *testing.T) {
 		}},
 		{"a run that ends early", []journal.Event{
 			start, journal.JobStarted{Job: "a"}, sample, journal.Stopping{Reason: "interrupted"},
-			journal.RunFinished{Summary: ledger.Summary{Total: 10, Unfinished: 8, ForecastPullBytes: 77}},
+			journal.RunFinished{Summary: ledger.Summary{Total: 10, Unfinished: 8, ForecastPullBytes: new(int64(77))}},
 		}, map[string]string{
 			`stoker_jobs{state="running"}`: "0", `stoker_jobs{state="waiting"}`: "0", `stoker_jobs{state="unfinished"}`: "8", `stoker_run_stopping`: "1",
 			`stoker_run_end_time_seconds`: "1.767323049e+09", `stoker_run_latest_event_time_seconds`: "1.767323049e+09", `stoker_forecast_pull_bytes`: "77",
@@ -187,7 +187,7 @@ func full() *Run {
 		journal.Sampled{Node: "one", Bound: "the disk of /x", Waiting: map[string]int{"space": 1}, Cache: &journal.Parts{}},
 		journal.WaitingForSpace{Node: "one"}, journal.PullFinished{Node: "one"}, journal.LayerPulled{Node: "one", Bytes: 5},
 		journal.SweepStarted{Node: "one"}, journal.SweepFinished{Node: "one", Slices: 1},
-		journal.RunFinished{Summary: ledger.Summary{ForecastPullBytes: 1}},
+		journal.RunFinished{Summary: ledger.Summary{ForecastPullBytes: new(int64(1))}},
 		journal.BuilderLost{Node: "one"}, journal.Recovered{Node: "one"}, journal.SweepStarted{Node: "one"}, journal.RegistryThrottled{Registry: "r", Limit: &journal.Limit{}},
 		journal.Sampled{Node: "one", Bound: "the disk of /x", Waiting: map[string]int{"space": 1}, Cache: &journal.Parts{}},
 	)

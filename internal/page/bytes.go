@@ -48,7 +48,7 @@ func pulls(r report.Report, runs []Run) (toPull, spared string) {
 			pull, shared = bytesize.Sum(pull, &f.PullBytes), bytesize.Sum(shared, &f.SharedBytes)
 		}
 	}
-	if r.PullBytes != nil && *r.PullBytes > 0 { // the sum of all runs, also of those without events
+	if r.PullBytes != nil { // the sum of all runs, also of those without events
 		pull = r.PullBytes
 	}
 	return sizeOf(pull), sizeOf(shared)

@@ -54,7 +54,7 @@ func figuresOf(s Seen) Figures {
 	}
 	f.WallClock = positive(sum.WallClockSeconds)
 	f.ImagesPerHour, f.MedianSeconds = positive(sum.ImagesPerHour), positive(sum.MedianSeconds)
-	f.PullBytes = positive(sum.ForecastPullBytes)
+	f.PullBytes = sum.ForecastPullBytes
 	if sum.PulledBytes != nil {
 		f.PulledBytes = sum.PulledBytes
 	}

@@ -17,7 +17,7 @@ func pastRuns() []Seen {
 	second.Summary.Cache = &ledger.Cache{PeakBytes: 123_456_789_000}
 	first := record("out/archive/2026-05-06T13-40-00Z", 0, []string{"a", "b"}, entry("a", ledger.Built, 30))
 	third := ended(record("out/again", 200, []string{"a"}, entry("a", ledger.Skipped, 201)), 201, 0)
-	third.Summary.Prune, third.Summary.ForecastPullBytes, third.Summary.PulledBytes = nil, 0, nil
+	third.Summary.Prune, third.Summary.ForecastPullBytes, third.Summary.PulledBytes = nil, nil, nil
 	return []Seen{{Record: second}, {Record: first}, {Record: third}}
 }
 

@@ -212,7 +212,7 @@ func (m *merger) report(runs []Seen) Report {
 		}
 	}
 	r.addBytes(runs)
-	r.Pace = ledger.PaceOf(counted, r.ForecastPullBytes)
+	r.Pace = ledger.PaceOf(counted, cmp.Or(r.PulledBytes, r.ForecastPullBytes))
 	return r
 }
 
@@ -262,9 +262,7 @@ func (r *Report) addBytes(runs []Seen) {
 		r.PullBytes = bytesize.Sum(r.PullBytes, f.PullBytes)
 		r.Partial = r.Partial || run.Summary == nil || run.Summary.Prune == nil
 	}
-	if r.PullBytes != nil {
-		r.ForecastPullBytes = *r.PullBytes
-	}
+	r.ForecastPullBytes = r.PullBytes
 }
 
 // missing are the shards of each input of which no run is on record.

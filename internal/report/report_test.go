@@ -46,7 +46,7 @@ func record(dir string, minute int, planned []string, entries ...ledger.Entry) l
 // ended gives a record the summary of a run that ended at a minute.
 func ended(r ledger.Record, minute int, reclaimed int64) ledger.Record {
 	s := ledger.Summarize(r.Entries, r.Run.JobCount, r.Run.StartedAt.Time, at(minute).Time)
-	s.Prune, s.ForecastPullBytes, s.PulledBytes = &ledger.Prune{ReclaimedBytes: reclaimed}, 1_000_000, new(int64(2_000_000))
+	s.Prune, s.ForecastPullBytes, s.PulledBytes = &ledger.Prune{ReclaimedBytes: reclaimed}, new(int64(1_000_000)), new(int64(2_000_000))
 	r.Summary = &s
 	return r
 }

@@ -25,7 +25,9 @@ func stepFailure(step string) ledger.Failure {
 }
 
 func TestHopeless(t *testing.T) {
-	failed := func(f ledger.Failure) ledger.Entry { return ledger.Entry{Status: ledger.Failed, AttemptCount: 1, Failure: &f} }
+	failed := func(f ledger.Failure) ledger.Entry {
+		return ledger.Entry{Status: ledger.Failed, AttemptCount: 1, Failure: &f}
+	}
 	ten := func(last ledger.Entry) (entries []ledger.Entry) {
 		for range hopelessAfter - 1 {
 			entries = append(entries, ledger.Entry{Status: ledger.Skipped}, failed(stepFailure("RUN a")))

@@ -52,13 +52,13 @@ func TestScaleOfManyJobs(t *testing.T) {
 
 func TestPaceOf(t *testing.T) {
 	entries := []ledger.Entry{{Status: ledger.Failed, BuildSeconds: 1}}
-	if p := ledger.PaceOf(entries, 1); p != (ledger.Pace{}) {
+	if p := ledger.PaceOf(entries, new(int64(1))); p != (ledger.Pace{}) {
 		t.Errorf("of no job that was built: %+v", p)
 	}
 	for _, seconds := range []float64{10, 30, 10, 10, 50, 10} {
 		entries = append(entries, ledger.Entry{Status: ledger.Built, BuildSeconds: seconds})
 	}
-	if p := ledger.PaceOf(entries, 600*mb); p.SecondsPerJob != 10 || p.PullBytesPerSecond != 10*mb {
+	if p := ledger.PaceOf(entries, new(int64(600*mb))); p.SecondsPerJob != 10 || p.PullBytesPerSecond != 10*mb {
 		t.Errorf("%+v", p)
 	}
 }

@@ -1,12 +1,14 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/node"
@@ -74,7 +76,7 @@ func (r *run) finish(ctx context.Context, t *tally) (ledger.Summary, error) {
 	s.Space = r.tightestOutcome()
 	r.scheduler.sampleEnd()
 	s.ForecastPullBytes = r.forecastPull()
-	s.Pace = ledger.PaceOf(r.entries(), s.ForecastPullBytes)
+	s.Pace = ledger.PaceOf(r.entries(), cmp.Or(s.PulledBytes, s.ForecastPullBytes))
 	if len(r.scheduler.places) == 1 { // else the caches' peaks are added up
 		onePeak(s.Space, s.Cache)
 	}
@@ -151,10 +153,13 @@ func (r *run) tightestOutcome() (tightest *ledger.Space) {
 	return tightest
 }
 
-// forecastPull is the compressed bytes of the layers that the run needed, by its forecast.
-func (r *run) forecastPull() (bytes int64) {
+// forecastPull is the compressed bytes of the layers that the run needed, by its forecast; nil
+// where it is of no job.
+func (r *run) forecastPull() (bytes *int64) {
 	for _, o := range r.outlooks {
-		bytes += o.Forecast.PullBytes
+		if o.Forecast.Jobs > 0 {
+			bytes = bytesize.Sum(bytes, &o.Forecast.PullBytes)
+		}
 	}
 	return bytes
 }
