@@ -53,6 +53,9 @@ func (s *Shared) LayersTo(v int32) []ID {
 // Kind returns what a vertex is.
 func (s *Shared) Kind(v int32) Kind { return s.vertices[v].kind }
 
+// Merges tells whether a vertex lays its inputs upon each other as they are.
+func (s *Shared) Merges(v int32) bool { return s.vertices[v].merge }
+
 // Name returns the name of a vertex.
 func (s *Shared) Name(v int32) string { return s.vertices[v].name }
 

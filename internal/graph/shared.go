@@ -33,6 +33,7 @@ type node struct {
 	results []result
 	jobs    []int32 // sorted
 	kind    Kind
+	merge   bool
 }
 
 type result struct {
@@ -103,7 +104,7 @@ func (s *Shared) intern(v *Vertex) int32 {
 		at = int32(len(s.vertices))
 		s.index[v.ID] = at
 		s.self = append(s.self, at)
-		s.vertices = append(s.vertices, node{id: v.ID, kind: v.Kind, name: v.Name, inputs: s.numbers(v.Inputs)})
+		s.vertices = append(s.vertices, node{id: v.ID, kind: v.Kind, name: v.Name, inputs: s.numbers(v.Inputs), merge: v.Merge})
 		s.place(at, v.Results)
 	} else {
 		s.describe(at, v.Results)

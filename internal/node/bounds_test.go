@@ -17,7 +17,7 @@ import (
 func TestOutcomeIsOfOneBound(t *testing.T) {
 	d := nodetest.New("one", 3000*mb)
 	d.Take(500 * mb)
-	n, _ := open(t, d, func(o *node.Options) { o.Space.Budget = 400 * mb }, "os/a", "os/b")
+	n, _ := open(t, d, func(o *node.Options) { o.Space.Budget, o.Space.Rates.Own = 400*mb, 20*mb }, "os/a", "os/b")
 	before := n.Outlook(t.Context(), []int{0, 1}, 1)
 	if before.Tightest == nil || before.Tightest.Bound != node.BudgetName || before.Forecast.PeakBytes >= 500*mb {
 		t.Fatalf("at first: %+v, forecast %+v", before.Tightest, before.Forecast)
@@ -26,6 +26,9 @@ func TestOutcomeIsOfOneBound(t *testing.T) {
 	s := n.Outcome(t.Context(), before)
 	if s.Bound == node.BudgetName || s.OtherBytes != 500*mb || s.ForecastPeakBytes < 500*mb || s.LeastBytes != nil { // nothing ran
 		t.Errorf("on a disk with 500 MB of others: %+v", s)
+	}
+	if s.OwnBytesPerJob != 0 {
+		t.Errorf("what a user said is told as seen: %+v", s)
 	}
 }
 

@@ -181,7 +181,10 @@ func (n *Node) Outcome(ctx context.Context, o Outlook) *ledger.Space {
 	defer a.mu.Unlock()
 	s := &ledger.Space{
 		Bound: g.name, HighBytes: g.limit.High, LowBytes: g.limit.Low, OtherBytes: g.others, PeakBytes: a.levels[g.name].peak, Waits: a.waits,
-		CacheBytesPerPulledByte: a.book.Rates.PerByte, OwnBytesPerJob: a.book.Rates.Own,
+		CacheBytesPerPulledByte: a.book.Rates.PerByte,
+	}
+	if a.book.SawOwn() { // else it is what somebody said, or an earlier run
+		s.OwnBytesPerJob = a.book.Rates.Own
 	}
 	if g.name == BudgetName && n.sweeper != nil {
 		s.PeakBytes = max(s.PeakBytes, n.sweeper.Counts().PeakBytes) // its looks saw the same

@@ -37,7 +37,7 @@ type Sizes struct {
 
 type vertex struct {
 	layer  bool
-	step   bool
+	step   bool   // which takes something: a merge has its inputs' files
 	source bool   // a directory that is sent, or what is fetched
 	size   int64  // compressed
 	like   string // the step's description
@@ -90,7 +90,8 @@ func cloneRecent(m map[string]*recent) map[string]*recent {
 func (s *Sizes) Know(g *graph.Shared) {
 	for v := range int32(g.Len()) {
 		if int(v) == len(s.vertices) {
-			n := vertex{layer: g.Kind(v) == graph.Layer, source: g.Kind(v) == graph.Source, step: g.Kind(v) == graph.Step || g.Kind(v) == graph.Any}
+			n := vertex{layer: g.Kind(v) == graph.Layer, source: g.Kind(v) == graph.Source,
+				step: (g.Kind(v) == graph.Step || g.Kind(v) == graph.Any) && !g.Merges(v)}
 			if g.Results(v) > 0 {
 				n.like, _ = g.Result(v, 0)
 			}

@@ -283,3 +283,17 @@ func TestSizesClone(t *testing.T) {
 		t.Errorf("%d is expected", bytes)
 	}
 }
+
+// A job that lays steps of others upon its base adds nothing of its own, and that is known.
+func TestMergeTakesNothing(t *testing.T) {
+	w := newWorld(Rates{PerByte: 2})
+	plain := w.job(10, []string{"os"}, []string{"COPY --link"})
+	g := graph.Upon(graph.ImageLayers{Ref: "other", Digests: []string{"other"}, Sizes: []int64{10}})
+	g.Vertices = g.Vertices[:1]
+	linked := w.graph.ID(last(plain))
+	g.Vertices = append(g.Vertices, graph.Vertex{ID: stepID(linked, "merge"), Kind: graph.Step, Merge: true, Inputs: []graph.ID{g.Vertices[0].ID, linked}})
+	w.graph.Set(w.jobs, g)
+	w.sizes.Know(w.graph)
+	b := NewBook(w.sizes)
+	needs(t, b, Job{Vertices: w.graph.Path(w.jobs), Kind: "kind"}, 2*10, true)
+}
