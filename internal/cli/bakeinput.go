@@ -184,7 +184,7 @@ func (o *bakeOptions) planOf(ctx context.Context, question bake.Question) (_ *ba
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := resolved.Plan(plan.TargetSpec{MetadataFile: o.input.metadataFile, InsecureRegistries: o.builder.insecure, Compression: compression,
+	p, err := resolved.Plan(plan.TargetSpec{Record: o.run.outputDir, MetadataFile: o.input.metadataFile, InsecureRegistries: o.builder.insecure, Compression: compression,
 		BatchSize: o.input.batchSize, Shard: o.input.shard})
 	if err != nil {
 		return nil, nil, err

@@ -98,7 +98,7 @@ func runBuild(ctx context.Context, o buildOptions, streams Streams) error {
 	if err := errors.Join(o.call.read(), o.check()); err != nil {
 		return err
 	}
-	p, err := o.input.plan(streams.In, o.builder.insecure)
+	p, err := o.input.plan(streams.In, o.builder.insecure, o.run.outputDir)
 	if err != nil {
 		return err
 	}

@@ -113,7 +113,7 @@ func runCheck(ctx context.Context, o buildOptions, t telling, streams Streams) e
 	if err := o.check(); err != nil {
 		return err
 	}
-	p, err := o.input.plan(streams.In, o.builder.insecure)
+	p, err := o.input.plan(streams.In, o.builder.insecure, o.run.outputDir)
 	return o.checkPlan(ctx, p, err, t, streams)
 }
 

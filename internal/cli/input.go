@@ -34,8 +34,9 @@ func (o *inputOptions) take(args []string) error {
 	return &flagError{fmt.Errorf("exactly one build context is needed, got %d arguments: %s%s", len(args), strings.Join(args, " "), hint)}
 }
 
-// plan reads the input and makes the plan of it. The plan must be closed.
-func (o inputOptions) plan(stdin io.Reader, insecure []string) (*plan.Plan, error) {
+// plan reads the input and makes the plan of it, with its record in a directory. The plan must be
+// closed.
+func (o inputOptions) plan(stdin io.Reader, insecure []string, record string) (*plan.Plan, error) {
 	in, file, err := o.readRows(stdin)
 	if err != nil {
 		return nil, err
@@ -46,7 +47,7 @@ func (o inputOptions) plan(stdin io.Reader, insecure []string) (*plan.Plan, erro
 	}
 	spec.File = cmp.Or(spec.File, file)
 	spec.Preset = o.basePreset()
-	spec.Stdin, spec.InsecureRegistries = stdin, insecure
+	spec.Stdin, spec.InsecureRegistries, spec.Record = stdin, insecure, record
 	p, err := plan.New(spec, in)
 	secrets := rowSecrets(in)
 	if err != nil {

@@ -90,7 +90,7 @@ func runPlan(ctx context.Context, o buildOptions, nodes []int, format string, st
 	if err := o.check(); err != nil {
 		return err
 	}
-	p, err := o.input.plan(streams.In, o.builder.insecure)
+	p, err := o.input.plan(streams.In, o.builder.insecure, o.run.outputDir)
 	if err != nil {
 		return err
 	}

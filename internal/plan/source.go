@@ -55,6 +55,8 @@ type sources struct {
 	stdin io.Reader
 	guard *guard
 	words words
+	// record is the directory of the run's record, which no context sends; empty for none.
+	record string
 
 	dir   *scratch.Dir // where the copies are; nil before the first
 	text  []byte       // of standard input, once it was read
@@ -200,16 +202,16 @@ func (s *sources) stage(source *Source) error {
 	if err := os.WriteFile(source.staged, source.dockerfile, 0o600); err != nil {
 		return err
 	}
-	for _, suffix := range []string{".dockerignore", ".rego"} {
-		data, err := os.ReadFile(source.name + suffix)
-		if err != nil {
-			continue
-		}
-		if err := os.WriteFile(source.staged+suffix, data, 0o600); err != nil {
+	if text, is := s.ignoreFile(source); is {
+		if err := os.WriteFile(source.staged+ignoreSuffix, text, 0o600); err != nil {
 			return err
 		}
 	}
-	return nil
+	policy, err := os.ReadFile(source.name + ".rego")
+	if err != nil {
+		return nil
+	}
+	return os.WriteFile(source.staged+".rego", policy, 0o600)
 }
 
 // close removes the copies of the Dockerfiles.

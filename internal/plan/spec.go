@@ -41,6 +41,8 @@ type Spec struct {
 	// AllowOutside lets rows name Dockerfiles and contexts outside of the
 	// working directory.
 	AllowOutside bool
+	// Record is the directory of the run's record, which no context sends; empty for none.
+	Record string
 
 	SSH           []string
 	Attests       []string

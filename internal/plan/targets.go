@@ -35,6 +35,8 @@ type Target struct {
 type TargetSpec struct {
 	// Name is what a person calls where the targets are described, such as a file's name.
 	Name string
+	// Record is the directory of the run's record, which no context sends; empty for none.
+	Record string
 	// MetadataFile is where what is known of all images goes; empty for nowhere.
 	MetadataFile string
 	// InsecureRegistries are pushed to without TLS, as loopback ones are.
@@ -49,7 +51,7 @@ type TargetSpec struct {
 // OfTargets makes the plan that builds targets, in their order. Everything that can be
 // wrong with them is found here. The plan must be closed.
 func OfTargets(spec TargetSpec, targets []Target) (*Plan, error) {
-	m := &targetMaker{spec: spec, sources: &sources{words: targetWords}, jobs: map[string]*Job{}}
+	m := &targetMaker{spec: spec, sources: &sources{words: targetWords, record: spec.Record}, jobs: map[string]*Job{}}
 	p := &Plan{BatchSize: max(spec.BatchSize, 1), sources: m.sources, words: targetWords}
 	if err := m.fill(p, targets); err != nil {
 		return nil, errors.Join(err, p.Close())
