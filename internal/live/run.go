@@ -207,8 +207,9 @@ func (r *Run) rows(first, most int) (rows []string, err error) {
 func (r *Run) data() page.Data {
 	now := time.Now()
 	live := &page.Live{Events: "events?run=" + strconv.FormatInt(r.begun, 10), Rows: len(r.record.Entries), Over: r.ended}
-	if !r.ended {
-		live.Left = r.state.About(now)
+	told := report.Merge([]report.Seen{{Record: r.record, Events: &r.events}})
+	if !r.ended { // it goes on, also while no job ends
+		live.Left, told.ImagesPerHour = r.state.About(now), r.state.ImagesPerHour(now)
 	}
-	return page.Data{Report: report.Merge([]report.Seen{{Record: r.record, Events: &r.events}}), Runs: []page.Run{{Dir: r.record.Dir, Run: &r.events}}, Made: now, Live: live}
+	return page.Data{Report: told, Runs: []page.Run{{Dir: r.record.Dir, Run: &r.events}}, Made: now, Live: live}
 }

@@ -212,9 +212,9 @@ func (o *outlook) parallel(now time.Time, workers int) float64 {
 	return min(max(busy/since, 1), float64(max(workers, 1)))
 }
 
-// imagesPerHour is the pace of building since the first job began, as the run's
+// ImagesPerHour is the pace of building since the first job began, as the run's
 // summary will have it; 0 while nothing is built.
-func (s *State) imagesPerHour(now time.Time) float64 {
+func (s *State) ImagesPerHour(now time.Time) float64 {
 	if s.summary != nil {
 		return s.summary.ImagesPerHour
 	}

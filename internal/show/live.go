@@ -140,7 +140,7 @@ func (f frame) numbers() []string {
 		parts = append(parts, f.warn(text))
 	}
 	if f.built > 0 {
-		parts = append(parts, perHour(f.imagesPerHour(f.now)))
+		parts = append(parts, perHour(f.ImagesPerHour(f.now)))
 	}
 	if text := f.leftText(f.now); text != "" {
 		parts = append(parts, text)

@@ -285,7 +285,7 @@ func (p *plain) heartbeat(now time.Time) {
 func (s *State) heartbeat(now time.Time) string {
 	parts := []string{totals(s.built, s.skipped, s.failed)}
 	if s.built > 0 {
-		parts = append(parts, perHour(s.imagesPerHour(now)))
+		parts = append(parts, perHour(s.ImagesPerHour(now)))
 	}
 	parts = append(parts, s.leftText(now), s.reclaimed())
 	if len(s.lostNodes) > 0 {

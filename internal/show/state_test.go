@@ -160,8 +160,8 @@ func TestKeptJobs(t *testing.T) {
 	begin := runOf(16, 2)
 	begin.Kept, begin.KeptBatches = 12, 1
 	s := stateOf(told{0, begin}, told{0, journal.JobStarted{Job: "a"}}, told{1800, built("a", 1)})
-	if s.done() != 13 || s.built != 1 || s.batchesDone != 1 || s.imagesPerHour(sec(1800)) != 2 {
-		t.Errorf("%d done, %d built, %d batches, %v images/h", s.done(), s.built, s.batchesDone, s.imagesPerHour(sec(1800)))
+	if s.done() != 13 || s.built != 1 || s.batchesDone != 1 || s.ImagesPerHour(sec(1800)) != 2 {
+		t.Errorf("%d done, %d built, %d batches, %v images/h", s.done(), s.built, s.batchesDone, s.ImagesPerHour(sec(1800)))
 	}
 	f := frame{State: s, now: sec(1800), width: 80, height: 20}
 	if text := f.String(); !strings.Contains(text, "13/16") || !strings.Contains(text, "1 built · 12 kept") {
@@ -175,10 +175,10 @@ func TestKeptJobs(t *testing.T) {
 
 func TestImagesPerHour(t *testing.T) {
 	s := stateOf(told{0, runOf(10, 1)}, told{1, skipped("s", "")}, told{600, journal.JobStarted{Job: "a"}}, told{1800, built("a", 1)}, told{1800, built("b", 1)})
-	if got := s.imagesPerHour(sec(4200)); got != 2 {
+	if got := s.ImagesPerHour(sec(4200)); got != 2 {
 		t.Errorf("got %v, want the 2 that were built in an hour of building", got)
 	}
-	if got := s.imagesPerHour(sec(0)); got != 0 {
+	if got := s.ImagesPerHour(sec(0)); got != 0 {
 		t.Errorf("at the start: %v, want 0", got)
 	}
 }

@@ -196,7 +196,7 @@ func (s *Status) fill() {
 	s.Nodes, s.LostNodes, s.Warnings, s.Reclaimed = s.state.nodes, s.state.lostNodes, s.state.warnings, s.state.swept.bytes
 	s.Pulled = s.state.pulledBytes()
 	s.ElapsedSeconds = ledger.Thousandths(s.state.elapsed(s.now).Seconds())
-	s.ImagesPerHour = ledger.Thousandths(s.state.imagesPerHour(s.now))
+	s.ImagesPerHour = ledger.Thousandths(s.state.ImagesPerHour(s.now))
 	if left, known := s.state.Left(s.now); known && s.State == Running {
 		seconds := ledger.Thousandths(left.Seconds())
 		s.LeftSeconds = &seconds
