@@ -29,3 +29,18 @@ func TestWhatIsLeft(t *testing.T) {
 		t.Error("the page of a run that has ended says what is left")
 	}
 }
+
+// Images an hour are those until now: nothing has ended for a while.
+func TestPaceWhileNothingEnds(t *testing.T) {
+	now := time.Now()
+	at := func(ago time.Duration) ledger.Time { return ledger.Time{Time: now.Add(-ago)} }
+	run := NewRun(ledger.Record{Dir: t.TempDir(), Writing: true, Run: ledger.RunRecord{JobCount: 2, StartedAt: at(2 * time.Hour)}})
+	run.Apply(now.Add(-2*time.Hour), journal.RunStarted{Jobs: 2, Workers: 1, Nodes: []string{"n"}})
+	run.Apply(now.Add(-2*time.Hour), journal.JobStarted{Job: "a", Node: "n"})
+	run.Apply(now.Add(-time.Hour), journal.JobFinished{Entry: ledger.Entry{Name: "a", Status: ledger.Built, Time: at(time.Hour), StartedAt: at(2 * time.Hour), FinishedAt: at(time.Hour)}})
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	if rate := run.data().Report.ImagesPerHour; rate < 0.45 || rate > 0.51 {
+		t.Errorf("one in two hours are %g images an hour", rate)
+	}
+}
