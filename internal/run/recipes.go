@@ -73,6 +73,7 @@ type recipes struct {
 type recipe struct {
 	jobs     atomic.Int32
 	studying atomic.Int32 // builds at work that will show how its images are made
+	shown    atomic.Int32 // builds that have shown it
 	settled  atomic.Bool  // nobody has to wait for what comes of it
 
 	mu      sync.Mutex       // guards what follows; held while one is learned or proved
@@ -119,13 +120,13 @@ func (r *recipes) begin(a *assembly) (end func()) {
 }
 
 // holds tells that a job is better left in the queue for now: builds are at work that will
-// show whether its image can be assembled. To build more meanwhile would only slow these down.
+// show whether its image can be assembled, as many as are still needed for that. To build more meanwhile would only slow these down.
 func (r *recipes) holds(a *assembly) bool {
 	if a == nil || r.Images == nil {
 		return false
 	}
 	known := r.of(a)
-	return known.jobs.Load() >= fewest && !known.settled.Load() && known.studying.Load() >= studies
+	return known.jobs.Load() >= fewest && !known.settled.Load() && known.shown.Load()+known.studying.Load() >= studies
 }
 
 // ready returns the recipe for an assembly, once it is proved; else nil.
@@ -212,6 +213,7 @@ func (r *recipes) compare(ctx context.Context, a *attempt, known *recipe) (diffe
 	}
 	if difference = assemble.Differ(assembled, made); difference == "" {
 		known.made, known.proved = recipe, !first
+		known.shown.Add(1)
 		fmt.Fprintf(a.log, "\n%s\n", studied(first))
 	}
 	return difference, nil

@@ -287,6 +287,7 @@ func TestOthersWaitForTheStudied(t *testing.T) {
 	a, other := &assembly{key: "key"}, &assembly{key: "other"}
 	r.of(a).jobs.Store(fewest)
 	r.of(other).jobs.Store(fewest - 1)
+	var second func()
 	steps := []struct {
 		do    func()
 		holds bool
@@ -294,7 +295,9 @@ func TestOthersWaitForTheStudied(t *testing.T) {
 		{func() {}, false},
 		{func() { r.begin(a) }, false},
 		{func() { r.begin(a)() }, false},
-		{func() { r.begin(a) }, true},
+		{func() { second = r.begin(a) }, true},
+		{func() { second() }, false},
+		{func() { r.of(a).shown.Store(1) }, true}, // the first goes on
 		{func() { r.of(a).settled.Store(true) }, false},
 	}
 	for i, step := range steps {
