@@ -95,7 +95,7 @@ func writePage(r reported, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	d := page.Data{Report: r.Report, Comparison: compared, Made: time.Now(), Tail: func(log string) []string { return ledger.Tail(log, tailLines) }}
+	d := page.Data{Report: r.Report, Comparison: compared, Made: time.Now(), Tail: tailIn(r.records)}
 	for i, run := range runs {
 		d.Runs = append(d.Runs, page.Run{Dir: r.records[i].Dir, Run: run})
 	}
@@ -107,6 +107,19 @@ func writePage(r reported, w io.Writer) error {
 		}
 	}
 	return page.Write(w, d)
+}
+
+// tailIn reads the ends of logs that records have.
+func tailIn(records []ledger.Record) func(log string) []string {
+	dirs := map[string]string{}
+	for _, record := range records {
+		for _, e := range record.Entries {
+			if e.LogPath != nil {
+				dirs[*e.LogPath] = record.Dir
+			}
+		}
+	}
+	return func(log string) []string { return ledger.Tail(dirs[log], log, tailLines) }
 }
 
 // timelineOf reads what a run did over time.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -87,5 +88,35 @@ func TestReport(t *testing.T) {
 	}
 	if code, out := runStoker(t.Context(), "report", "--format", "yaml"); code != ExitUsage || !strings.Contains(out, "use text, json, markdown, csv, html, trace, junit or github") {
 		t.Errorf("exit code %d, %s", code, out)
+	}
+}
+
+// A page shows the end of a log that its run has written, and of no file that is merely named
+// as one.
+func TestReportReadsItsOwnLogs(t *testing.T) {
+	for _, elsewhere := range []bool{false, true} {
+		dir, files := filepath.Join(t.TempDir(), "run"), t.TempDir()
+		record, _, err := ledger.Start(dir, ledger.StartOptions{Plan: ledger.PlanID{Jobs: []ledger.PlanJob{{Name: "a"}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		log, err := record.CreateLog("a", 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := log.Name()
+		if elsewhere {
+			path = filepath.Join(files, "secret")
+		}
+		if err := errors.Join(log.Close(), os.WriteFile(path, []byte("what it says\n"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		err = record.Add(ledger.Entry{Name: "a", Status: ledger.Failed, LogPath: &path})
+		if err := errors.Join(err, record.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if _, out := runStoker(t.Context(), "report", "--format", "html", dir); strings.Contains(out, "what it says") == elsewhere {
+			t.Errorf("of a log elsewhere (%v):\n%s", elsewhere, out)
+		}
 	}
 }

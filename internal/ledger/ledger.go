@@ -168,7 +168,7 @@ func (l *Ledger) Finish(s Summary) (Summary, error) {
 		return s, err
 	}
 	for i := range s.FailedBuilds {
-		s.FailedBuilds[i].LogTail = Tail(s.FailedBuilds[i].LogPath, tailLines)
+		s.FailedBuilds[i].LogTail = Tail(l.dir, s.FailedBuilds[i].LogPath, tailLines)
 	}
 	data, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
@@ -213,36 +213,4 @@ func (l *Ledger) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return errors.Join(l.manifest.close(), l.events.close(), l.root.Close(), l.lock.Close())
-}
-
-const (
-	// How many lines of a failed job's log a summary shows.
-	tailLines = 12
-	// How much of the end of a log is read for them, in bytes.
-	tailBytes = 16 << 10
-)
-
-// Tail returns the last lines of a file; none if it cannot be read.
-func Tail(log string, n int) []string {
-	f, err := os.Open(log)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	if size, err := f.Seek(0, io.SeekEnd); err == nil && size > tailBytes {
-		_, _ = f.Seek(-tailBytes, io.SeekEnd)
-	} else {
-		_, _ = f.Seek(0, io.SeekStart)
-	}
-	data, err := io.ReadAll(f)
-	if err != nil {
-		return nil
-	}
-	var lines []string
-	for _, line := range strings.Split(string(data), "\n") {
-		if strings.TrimSpace(line) != "" {
-			lines = append(lines, strings.TrimRight(line, "\r"))
-		}
-	}
-	return lines[max(len(lines)-n, 0):]
 }

@@ -149,21 +149,6 @@ func logTail(path string) (dir, below string) {
 	return dir, filepath.Join(LogsDir, filepath.Base(job), filepath.Base(path))
 }
 
-// OpenLog opens a log of the run in a directory that was written as path: the directory may
-// have been moved since, or named from elsewhere. Nothing outside of it is opened.
-func OpenLog(dir, path string) (*os.File, error) {
-	_, below := logTail(path)
-	if below == "" {
-		return nil, fs.ErrNotExist
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	return root.Open(below)
-}
-
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
