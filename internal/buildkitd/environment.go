@@ -3,6 +3,7 @@ package buildkitd
 import (
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -19,7 +20,21 @@ func environment() []string {
 			all = without(all, name+"=")
 		}
 	}
-	return all
+	return slices.DeleteFunc(all, isWrongNumber)
+}
+
+// mostOf is more than any number of a queue of spans has to be, and less than what BuildKit
+// would end at as it takes memory for it.
+const mostOf = 1_000_000
+
+// isWrongNumber tells whether a variable has a number that a queue of spans cannot have.
+func isWrongNumber(pair string) bool {
+	name, value, _ := strings.Cut(pair, "=")
+	if value == "" || !strings.HasPrefix(name, "OTEL_BSP_MAX_") {
+		return false
+	}
+	n, err := strconv.Atoi(value)
+	return err != nil || n < 1 || n > mostOf
 }
 
 // What BuildKit knows, the default by its empty name among them.

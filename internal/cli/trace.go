@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/stoker-build/stoker/internal/journal"
@@ -12,6 +13,7 @@ import (
 	"github.com/stoker-build/stoker/internal/show"
 	"github.com/stoker-build/stoker/internal/telemetry"
 	"github.com/stoker-build/stoker/internal/trace"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // writeTrace writes what runs did over time, for chrome://tracing and Perfetto.
@@ -61,7 +63,9 @@ const telemetryPatience = 5 * time.Second
 // startTelemetry has spans of a run sent where OpenTelemetry's variables ask for that, and
 // says why they are not. It returns nil for not at all, and what ends it.
 func startTelemetry(version string, j *journal.Journal, secrets *redact.Redactor, w io.Writer) (spans *telemetry.Telemetry, stop func()) {
-	warn := func(err error) { fmt.Fprintf(w, "warning: OpenTelemetry: %s\n", secrets.String(err.Error())) }
+	warn := func(err error) {
+		fmt.Fprintf(w, "warning: OpenTelemetry: %s\n", visible.Line(strings.ReplaceAll(secrets.String(err.Error()), "\n", "; ")))
+	}
 	spans, err := telemetry.FromEnv(version)
 	if err != nil {
 		warn(err)

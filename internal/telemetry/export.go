@@ -3,6 +3,7 @@ package telemetry
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -36,9 +37,10 @@ func FromEnv(version string) (*Telemetry, error) {
 	}
 	sent := &counted{SpanExporter: exporter}
 	// The queue is bounded, and what does not fit is dropped.
-	all := sdktrace.NewTracerProvider(sdktrace.WithBatcher(sent), sdktrace.WithResource(about), sdktrace.WithIDGenerator(ids{}))
+	queue, wrong := queueFromEnv()
+	all := sdktrace.NewTracerProvider(sdktrace.WithBatcher(sent, queue...), sdktrace.WithResource(about), sdktrace.WithIDGenerator(ids{}))
 	return &Telemetry{sent: sent, all: all, tracer: all.Tracer("stoker", trace.WithInstrumentationVersion(version)), parent: parentFromEnv(ctx),
-		jobs: map[string]*job{}, waits: map[string]*span{}, sweeps: map[string]*span{}, builds: map[build]trace.SpanContext{}}, err
+		jobs: map[string]*job{}, waits: map[string]*span{}, sweeps: map[string]*span{}, builds: map[build]trace.SpanContext{}}, errors.Join(err, wrong)
 }
 
 // parentFromEnv is the span that whoever started the program tells of, by the variables of

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -222,6 +223,32 @@ func TestMalformedAttributes(t *testing.T) {
 	sends.Apply(at(1), journal.RunFinished{})
 	if err := sends.Close(time.Minute); err != nil || len(r.spans) != 1 || r.about["team"] != "images" || r.about["service.name"] != "stoker" {
 		t.Errorf("%d spans were sent, about %v, and it says %v", len(r.spans), r.about, err)
+	}
+}
+
+// Numbers of the queue with which the library would panic are said to be wrong, and are the usual
+// ones instead.
+func TestNumbersOfTheQueue(t *testing.T) {
+	for _, c := range []struct{ name, value string }{
+		{"OTEL_BSP_MAX_QUEUE_SIZE", "-1"}, {"OTEL_BSP_MAX_QUEUE_SIZE", "0"}, {"OTEL_BSP_MAX_QUEUE_SIZE", "99999999999"}, {"OTEL_BSP_MAX_QUEUE_SIZE", "many"},
+		{"OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "-1"}, {"OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "99999999999"},
+		{"OTEL_BSP_SCHEDULE_DELAY", "-1"}, {"OTEL_BSP_EXPORT_TIMEOUT", "9223372036854775807"},
+		{"OTEL_BSP_MAX_QUEUE_SIZE", "1"}, {"OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "100000"}, {"OTEL_BSP_EXPORT_TIMEOUT", "0"},
+	} {
+		t.Run(c.name+"="+c.value, func(t *testing.T) {
+			r := collect(t)
+			t.Setenv(c.name, c.value)
+			right := c.value == "1" || c.value == "100000" || c.value == "0" && c.name == "OTEL_BSP_EXPORT_TIMEOUT"
+			sends, err := FromEnv("v1")
+			if sends == nil || (err == nil) != right || err != nil && !strings.Contains(err.Error(), c.name+"="+strconv.Quote(c.value)+": give a number from ") {
+				t.Fatalf("it sends: %v, and says %v", sends != nil, err)
+			}
+			sends.Apply(at(0), journal.RunStarted{})
+			sends.Apply(at(1), journal.RunFinished{})
+			if err := sends.Close(time.Minute); err != nil || len(r.spans) != 1 {
+				t.Errorf("%d spans were sent, and it says %v", len(r.spans), err)
+			}
+		})
 	}
 }
 
