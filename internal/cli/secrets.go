@@ -100,12 +100,9 @@ func secretValue(s *buildflags.Secret) string {
 	if s.Env != "" {
 		return os.Getenv(s.Env)
 	}
-	path := s.FilePath
+	path := secretFile(s)
 	if path == "" {
-		if value, set := os.LookupEnv(s.ID); set {
-			return value
-		}
-		path = s.ID
+		return os.Getenv(s.ID)
 	}
 	if info, err := os.Stat(path); err != nil || info.Size() > maxSecret {
 		return ""
@@ -115,4 +112,18 @@ func secretValue(s *buildflags.Secret) string {
 		return ""
 	}
 	return string(data)
+}
+
+// secretFile is the file that a build secret is in; empty for one that is in a variable.
+func secretFile(s *buildflags.Secret) string {
+	_, inEnv := os.LookupEnv(s.ID)
+	switch {
+	case s.Env != "":
+		return ""
+	case s.FilePath != "":
+		return s.FilePath
+	case inEnv:
+		return ""
+	}
+	return s.ID
 }

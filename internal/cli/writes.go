@@ -23,7 +23,7 @@ func (o buildOptions) checkWrites(p *plan.Plan) error {
 	if err := o.run.checkRecord(all); err != nil {
 		return err
 	}
-	if err := o.input.checkInputs(p, all); err != nil {
+	if err := checkInputs(all, o.inputFiles(p)); err != nil {
 		return err
 	}
 	return checkReports(builds, reports)
@@ -52,8 +52,7 @@ func (o runOptions) checkRecord(all []plan.Written) error {
 }
 
 // checkInputs makes sure that no file is written that the run is made from.
-func (o inputOptions) checkInputs(p *plan.Plan, all []plan.Written) error {
-	inputs := o.inputFiles(p)
+func checkInputs(all []plan.Written, inputs []inputFile) error {
 	for _, w := range all {
 		info, err := os.Stat(w.Path)
 		if err != nil || !info.Mode().IsRegular() {
@@ -75,8 +74,9 @@ type inputFile struct {
 	info os.FileInfo
 }
 
-// inputFiles are what says what is to be built, and the Dockerfiles.
-func (o inputOptions) inputFiles(p *plan.Plan) (all []inputFile) {
+// inputFiles are what says what is to be built, the Dockerfiles, what steps are given, and how
+// the builder is reached.
+func (o buildOptions) inputFiles(p *plan.Plan) (all []inputFile) {
 	known := map[string]bool{}
 	add := func(flag, path string) {
 		info, err := os.Stat(path)
@@ -85,10 +85,10 @@ func (o inputOptions) inputFiles(p *plan.Plan) (all []inputFile) {
 		}
 		known[path] = true
 	}
-	add("--images", o.images)
-	add("--rows", o.rows)
-	add(choose.SelectFlag, o.selectFile)
-	for _, path := range o.definitions {
+	add("--images", o.input.images)
+	add("--rows", o.input.rows)
+	add(choose.SelectFlag, o.input.selectFile)
+	for _, path := range o.input.definitions {
 		add("-f", path)
 	}
 	for _, path := range p.Sidecars {
@@ -96,7 +96,21 @@ func (o inputOptions) inputFiles(p *plan.Plan) (all []inputFile) {
 	}
 	for _, j := range plan.WithLinked(p.Jobs) {
 		add("-f", j.Source.Name())
+		for _, s := range j.Options.SecretSpecs {
+			add("--secret", secretFile(s))
+		}
+		for _, s := range j.Options.SSHSpecs {
+			for _, path := range s.Paths {
+				add("--ssh", path)
+			}
+		}
 	}
+	add("--buildkitd", o.builder.buildkitd)
+	add("--buildkitd-config", o.builder.config)
+	add("--tlscacert", o.builder.tls.CACert)
+	add("--tlscert", o.builder.tls.Cert)
+	add("--tlskey", o.builder.tls.Key)
+	add("--recover-lock", o.run.recoverBy)
 	return all
 }
 

@@ -3,6 +3,10 @@
 package cli
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,7 +21,7 @@ func TestWritesThatCollide(t *testing.T) {
 	t.Chdir(dir)
 	for name, text := range map[string]string{
 		"ctx/Dockerfile": "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n", "one.txt": "debian:12\n", "two.txt": "a/one:1\na/two:1\n",
-		"rows.jsonl": `{"id":"a"}` + "\n", "rowctx/Dockerfile": "FROM debian\nARG V\nRUN echo $V\n", "out/manifest.jsonl": "", "id": "old",
+		"rows.jsonl": `{"id":"a"}` + "\n", "rowctx/Dockerfile": "FROM debian\nARG V\nRUN echo $V\n", "out/manifest.jsonl": "", "id": "old", "a.pem": "secret", "key": sshKey(t),
 	} {
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 			t.Fatal(err)
@@ -46,6 +50,14 @@ func TestWritesThatCollide(t *testing.T) {
 		{one + "--metadata-file none/m.json", "--metadata-file: there is no directory"},
 		{one + "--metrics-textfile none/stoker.prom", "--metrics-textfile: there is no directory"},
 		{one + "--metrics-textfile one.txt", `--metrics-textfile: "one.txt" is the file that --images reads`},
+		{one + "--metrics-textfile id --secret id=a,src=id", `--metrics-textfile: "id" is the file that --secret reads`},
+		{one + "--metrics-textfile id --secret id=id", `--metrics-textfile: "id" is the file that --secret reads`},
+		{one + "--metrics-textfile id --secret id=id,env=HOME", ""},
+		{row + "--metadata-file toId --secret id=a,src={{.id}}.pem --secret id=b,src=id", `--metadata-file: "toId" is the file that --secret reads`},
+		{one + "--metrics-textfile key --ssh default=key", `--metrics-textfile: "key" is the file that --ssh reads`},
+		{one + "--iidfile id --buildkitd-config id", `--iidfile: "id" is the file that --buildkitd-config reads`},
+		{one + "--metrics-textfile id --tlskey id", `--metrics-textfile: "id" is the file that --tlskey reads`},
+		{one + "--metrics-textfile id --recover-lock id", `--metrics-textfile: "id" is the file that --recover-lock reads`},
 		{one + "--metrics-textfile lnk/stoker.prom", record},
 		{one + "--metadata-file m.json --metrics-textfile m.json", `--metrics-textfile: "m.json" is what --metadata-file writes`},
 		{one + "--iidfile {{.Name}}", "--metadata-file takes one"},
@@ -76,9 +88,23 @@ func TestWritesThatCollide(t *testing.T) {
 			}
 		})
 	}
-	for _, name := range []string{"empty", "pipe", "id", "rows.jsonl", "out/manifest.jsonl"} {
+	for _, name := range []string{"empty", "pipe", "id", "key", "rows.jsonl", "out/manifest.jsonl"} {
 		if _, err := os.Stat(name); err != nil {
 			t.Error(err)
 		}
 	}
+}
+
+// sshKey is a new key.
+func sshKey(t *testing.T) string {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
