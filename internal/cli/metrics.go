@@ -44,7 +44,6 @@ func (o runOptions) writeMetrics(j *journal.Journal) (end func(w io.Writer)) {
 		return func(io.Writer) {}
 	}
 	numbers := metrics.New()
-	told := j.Subscribe(journal.Everything, numbers.Apply)
 	write := func() error {
 		text, err := numbers.Text()
 		if err != nil {
@@ -52,6 +51,12 @@ func (o runOptions) writeMetrics(j *journal.Journal) (end func(w io.Writer)) {
 		}
 		return paths.Write(o.metricsFile, text)
 	}
+	told := j.Subscribe(journal.Everything, func(at time.Time, e journal.Event) {
+		numbers.Apply(at, e)
+		if _, begins := e.(journal.RunStarted); begins { // the numbers of an earlier run are no longer true
+			_ = write() // why it cannot be is said by those that follow
+		}
+	})
 	said := false // read by the end only after the last of these calls
 	stop := every.Interval(metricsInterval, func() {
 		if err := write(); err != nil && !said {

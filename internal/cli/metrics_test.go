@@ -14,7 +14,7 @@ import (
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
-// The file is written while the run goes on, and at its end.
+// The file is written at the beginning, so that none of an earlier run stands there, while the run goes on, and at its end.
 func TestMetricsFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "stoker.prom")
 	has := func(want string) {
@@ -27,9 +27,12 @@ func TestMetricsFile(t *testing.T) {
 		j := journal.New()
 		end := runOptions{metricsFile: path}.writeMetrics(j)
 		j.Tell(journal.RunStarted{Jobs: 3})
-		time.Sleep(metricsInterval)
 		synctest.Wait()
 		has(`stoker_jobs{state="waiting"} 3`)
+		j.Tell(journal.JobStarted{Job: "a"})
+		time.Sleep(metricsInterval)
+		synctest.Wait()
+		has(`stoker_jobs{state="waiting"} 2`)
 		j.Tell(journal.RunFinished{Summary: ledger.Summary{Unfinished: 3}})
 		var said bytes.Buffer
 		end(&said)
