@@ -56,9 +56,13 @@ func Commands(all []Annotation, workspace, dir string) (commands []string) {
 	return commands
 }
 
+// inlineFile is how a Dockerfile is called that stands in a bake file, where its lines have
+// other numbers.
+const inlineFile = "dockerfile-inline"
+
 // below is a file's path from the workspace; empty where it is not in it.
 func below(workspace, dir, file string) string {
-	if workspace == "" || file == "" {
+	if workspace == "" || file == "" || file == inlineFile {
 		return ""
 	}
 	if !filepath.IsAbs(file) {
