@@ -85,6 +85,9 @@ together, where wall_clock_seconds is from the first start to the last end, and:
                            and failed_in_b_only; null is unknown
 With --history it is an object with runs: those fields of each, and its figures.
 
+--format csv writes texts that begin like a formula with an apostrophe before
+them, and control characters as escapes.
+
 --format html writes one page for browsers that needs nothing else, with
 drawings of disk, cache and workers over time; a run writes it at its end as
 report.html.

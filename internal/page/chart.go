@@ -12,6 +12,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/timeline"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // colour is one of the page's, by its name in the style sheet. The library that draws knows
@@ -256,7 +257,7 @@ func space(r *timeline.Run, node string) (all []chart) {
 	}
 	expected, note := forecast(r, node, s)
 	bound := chart{
-		Title: capital(s.Bound), format: size,
+		Title: capital(visible.Line(s.Bound)), format: size,
 		Note: "What was used of it, what running jobs may still take, and the limit." + note,
 	}
 	for _, l := range []line{

@@ -45,7 +45,7 @@ func (v view) failuresOf(id, title string, groups []ledger.FailureGroup) failure
 	all := failures{ID: id, Title: title, More: max(len(groups)-shownFailures, 0)}
 	for i, g := range groups[:min(len(groups), shownFailures)] {
 		common := g.Common()
-		f := failure{Reason: visible.Text(common.Reason()), Step: visible.Line(common.Step), Log: g.LogPath, Count: g.Jobs, Open: i < openFailures}
+		f := failure{Reason: visible.Text(common.Reason()), Step: visible.Line(common.Step), Log: visible.Line(g.LogPath), Count: g.Jobs, Open: i < openFailures}
 		f.Jobs = strings.Join(g.Names(visible.Line), ", ")
 		tail := common.Output
 		if len(tail) == 0 && v.Tail != nil && g.LogPath != "" {

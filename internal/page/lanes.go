@@ -9,6 +9,7 @@ import (
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plural"
 	"github.com/stoker-build/stoker/internal/timeline"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // The measures of the workers' timeline, in its own units.
@@ -62,7 +63,7 @@ func lanesOf(r *timeline.Run, node string) lanes {
 	scale := lanesWidth / max(r.Length().Seconds(), 0.001)
 	at := func(t time.Time) float64 { return t.Sub(r.Began).Seconds() * scale }
 	n := min(r.Lanes(node), mostLanes)
-	l := lanes{Node: node, Height: n*laneStep + 24}
+	l := lanes{Node: visible.Line(node), Height: n*laneStep + 24}
 	if hidden := r.Lanes(node) - n; hidden > 0 {
 		l.Note = fmt.Sprintf("%s are not shown.", plural.Of(hidden, "more worker"))
 	}
@@ -195,5 +196,5 @@ func spanText(s timeline.Span, now time.Time) string {
 	case s.Status == "":
 		end = "back to the queue"
 	}
-	return fmt.Sprintf("%s: %s, %s", s.Job, end, duration(cmp.Or(s.To, now).Sub(s.From).Seconds()))
+	return fmt.Sprintf("%s: %s, %s", visible.Line(s.Job), visible.Line(end), duration(cmp.Or(s.To, now).Sub(s.From).Seconds()))
 }

@@ -52,7 +52,7 @@ func nowOf(r *timeline.Run) now {
 	}
 	for _, w := range r.Waits {
 		if w.To.IsZero() {
-			n.Lines = append(n.Lines, fmt.Sprintf("%s waits for space: it does not fit below the limit of %s yet", visible.Line(w.Job), w.Bound))
+			n.Lines = append(n.Lines, fmt.Sprintf("%s waits for space: it does not fit below the limit of %s yet", visible.Line(w.Job), visible.Line(w.Bound)))
 		}
 	}
 	for _, s := range r.Sweeps {
@@ -75,7 +75,7 @@ func levelText(l timeline.Level, named bool) string {
 	case l.Unknown:
 		parts = append(parts, "how full it is cannot be read")
 	case l.Bound != "":
-		parts = append(parts, fmt.Sprintf("%s of %s of %s used", size(float64(l.UsedBytes)), size(float64(l.HighBytes)), l.Bound))
+		parts = append(parts, fmt.Sprintf("%s of %s of %s used", size(float64(l.UsedBytes)), size(float64(l.HighBytes)), visible.Line(l.Bound)))
 	}
 	if l.ReservedBytes > 0 {
 		parts = append(parts, size(float64(l.ReservedBytes))+" promised to running jobs")

@@ -16,6 +16,7 @@ import (
 	"github.com/stoker-build/stoker/internal/report"
 	"github.com/stoker-build/stoker/internal/timeline"
 	"github.com/stoker-build/stoker/internal/timespan"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // Data is what a page is made of.
@@ -67,6 +68,8 @@ var pageScript string
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"duration": duration,
 	"size":     func(bytes int64) string { return size(float64(bytes)) },
+	"line":     visible.Line,
+	"command":  visible.Command,
 	"policy":   Policy,
 	"style":    func() template.CSS { return template.CSS(pageStyle) }, //nolint:gosec // it is ours
 	"script":   func() template.JS { return template.JS(pageScript) },  //nolint:gosec // it is ours

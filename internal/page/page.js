@@ -74,6 +74,7 @@
     const listen = () => {
       source.addEventListener("parts", e => {
         for (const [id, html] of Object.entries(JSON.parse(e.data))) replace(document.getElementById("part-" + id), html);
+        document.title = document.getElementById("head").dataset.title;
         link.textContent = "live";
       });
       source.addEventListener("rows", e => {

@@ -235,3 +235,45 @@ func TestAxis(t *testing.T) {
 		}
 	})
 }
+
+// No text of a record brings control characters onto the page, whatever it names.
+func TestPageWithoutControlCharacters(t *testing.T) {
+	const evil = "a\x1b[31m\u202eb"
+	events := &timeline.Run{}
+	tell := func(e journal.Event) { events.Apply(began, e) }
+	tell(journal.RunStarted{Jobs: 2, Workers: 1, Nodes: []string{evil, "other"}})
+	var entries []ledger.Entry
+	for _, status := range []ledger.Status{evil, ledger.Failed, ledger.Built} {
+		log := evil
+		e := ledger.Entry{Name: evil + string(status), Node: evil, Status: status, Digest: "sha256:" + evil, LogPath: &log, DurationSeconds: 1, FinishedAt: ledger.Time{Time: began}}
+		tell(journal.JobStarted{Job: e.Name, Node: evil})
+		tell(journal.JobFinished{Entry: e})
+		entries = append(entries, e)
+	}
+	tell(journal.Sampled{Node: evil, Bound: evil, UsedBytes: 1, HighBytes: 2, Cache: &journal.Parts{Live: 1}})
+	var records []ledger.Record
+	for _, dir := range []string{evil, "again"} {
+		records = append(records, ledger.Record{Dir: dir, Entries: entries, Run: ledger.RunRecord{JobCount: 4, ResumeCommand: evil}, Notes: []string{evil}})
+	}
+	text := written(t, Data{Report: report.Merge(report.OnRecord(records)), Runs: []Run{{evil, events}},
+		Lines: []explain.Line{{File: evil, Line: 3, Text: evil, Ran: 3, Seconds: 4}},
+		Steps: []ledger.Step{{ID: "1", StepForm: &ledger.StepForm{Kind: ledger.StepBase, Text: evil}, Jobs: 9}, {ID: "2", StepForm: &ledger.StepForm{Kind: ledger.StepRun, Text: evil, File: evil}, Jobs: 9, On: []string{"1"}}}})
+	if at := strings.IndexAny(text, "\x1b\u202e"); at >= 0 {
+		t.Errorf("on the page is %q", text[max(at-200, 0):at+50])
+	}
+	if !strings.Contains(text, "Workers: ab") {
+		t.Error("its node is not named")
+	}
+}
+
+// Of several runs the slowest jobs say of which they are.
+func TestSlowestOfSeveralRuns(t *testing.T) {
+	record := func(dir string) ledger.Record {
+		return ledger.Record{Dir: dir, Run: ledger.RunRecord{JobCount: 1}, Entries: []ledger.Entry{{Name: "job", Tags: []string{dir}, Status: ledger.Built, DurationSeconds: 10}}}
+	}
+	one, two := written(t, Data{Report: report.Merge(report.OnRecord([]ledger.Record{record("monday")}))}),
+		written(t, Data{Report: report.Merge(report.OnRecord([]ledger.Record{record("monday"), record("tuesday")}))})
+	if strings.Contains(one, "(monday)") || !strings.Contains(two, "(monday)") || !strings.Contains(two, "(tuesday)") {
+		t.Error("it is not said of which runs the slowest are")
+	}
+}

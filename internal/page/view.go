@@ -47,6 +47,7 @@ type share struct {
 // slow is one of the slowest jobs.
 type slow struct {
 	Name    string
+	Run     string // where there are several
 	Seconds float64
 	// Most is the longest of its parts.
 	Most  part
@@ -76,7 +77,15 @@ func (v view) Notes() []string {
 	if v.follows() {
 		return nil
 	}
-	return v.Report.Remarks()
+	return cleaned(v.Report.Remarks())
+}
+
+// cleaned are texts as they can be shown.
+func cleaned(texts []string) (all []string) {
+	for _, text := range texts {
+		all = append(all, visible.Line(text))
+	}
+	return all
 }
 
 // Drawn are the runs that are drawn.
@@ -99,7 +108,15 @@ func (v view) Phases() []share {
 }
 
 // Slowest are the built jobs that took longest.
-func (v view) Slowest() []slow { return slowest(v.Report.Jobs) }
+func (v view) Slowest() []slow {
+	all := slowest(v.Report.Jobs)
+	if len(v.Report.Runs) < 2 {
+		for i := range all {
+			all[i].Run = ""
+		}
+	}
+	return all
+}
 
 // Costs are the dearest lines of the Dockerfiles.
 func (v view) Costs() []explain.Line { return v.Lines[:min(len(v.Lines), shownLines)] }
@@ -309,7 +326,7 @@ func slowest(jobs []report.Job) (all []slow) {
 		if len(all) == shownSlowest || j.DurationSeconds <= 0 {
 			break
 		}
-		s := slow{Name: visible.Line(j.Name), Seconds: j.DurationSeconds}
+		s := slow{Name: visible.Line(j.Name), Run: visible.Line(j.Run), Seconds: j.DurationSeconds}
 		if j.Phases != nil {
 			s.Parts = sharesOf(partsOf(j.Phases.Each()), sorted[0].DurationSeconds)
 			for _, p := range s.Parts {
@@ -329,7 +346,7 @@ func rowOf(j report.Job) row {
 		status = "skipped" // why, stands beside it
 	}
 	one := row{
-		Name: visible.Line(j.Name), Status: status, Digest: shortDigest(j.Digest),
+		Name: visible.Line(j.Name), Status: visible.Line(status), Digest: visible.Line(shortDigest(j.Digest)),
 		Seconds: j.DurationSeconds, Attempts: j.AttemptCount, Ended: true,
 	}
 	switch {

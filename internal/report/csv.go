@@ -3,10 +3,12 @@ package report
 import (
 	"encoding/csv"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/visible"
 )
 
 // column is one of the CSV.
@@ -67,7 +69,7 @@ func (r Report) CSV() (string, error) {
 	}
 	for _, j := range jobs {
 		for i, c := range columns {
-			record[i] = c.value(j)
+			record[i] = csvCell(c.value(j))
 		}
 		if err := w.Write(record); err != nil {
 			return "", err
@@ -83,4 +85,16 @@ func timestamp(t ledger.Time) string {
 		return ""
 	}
 	return t.UTC().Format(time.RFC3339)
+}
+
+// csvCell is a text as a cell, without what a terminal would obey. Programs for tables take what
+// begins like a formula for one: as is the habit, an apostrophe keeps them from it. Numbers are
+// none.
+func csvCell(text string) string {
+	_, err := strconv.ParseFloat(text, 64)
+	formula := err != nil && text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0]))
+	if text = visible.Escaped(text); formula {
+		return "'" + text
+	}
+	return text
 }

@@ -197,7 +197,7 @@ func (h History) CSV() (string, error) {
 	for _, f := range h.Runs {
 		var line []string
 		for _, c := range figureColumns {
-			line = append(line, c.value(f))
+			line = append(line, csvCell(c.value(f)))
 		}
 		lines = append(lines, line)
 	}

@@ -5,6 +5,7 @@ package visible
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf16"
@@ -138,6 +139,38 @@ func JSON(text string) string {
 		default:
 			fmt.Fprintf(&b, `\u%04x`, r)
 		}
+	}
+	return b.String()
+}
+
+// Escaped writes the hidden runes of a text as escapes, but for its line feeds, for readers to
+// whom all of it counts.
+func Escaped(text string) string {
+	var b strings.Builder
+	for _, r := range strings.ToValidUTF8(text, "\uFFFD") {
+		if r == '\n' || !hidden(r) {
+			b.WriteRune(r)
+			continue
+		}
+		b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+	}
+	return b.String()
+}
+
+// Command is Lines of a shell's command: a line break stays only where it is quoted, and so a part
+// of a word. Elsewhere it would be the end of the command, and what follows another one.
+func Command(s string) string {
+	var b strings.Builder
+	quoted, escaped := false, false
+	for _, r := range Lines(s) {
+		switch {
+		case r == '\n' && !quoted:
+			r = ' '
+		case r == '\'' && !escaped:
+			quoted = !quoted
+		}
+		escaped = r == '\\' && !quoted && !escaped
+		b.WriteRune(r)
 	}
 	return b.String()
 }

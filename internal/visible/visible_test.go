@@ -122,3 +122,26 @@ func TestCut(t *testing.T) {
 		}
 	}
 }
+
+func TestEscaped(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain 世界 'q' \\ \"": "plain 世界 'q' \\ \"", "two\nlines": "two\nlines", "\x1b[31mred\r\t": `\x1b[31mred\r\t`, "a\u202eb\x9b": `a\u202eb` + "\uFFFD",
+	} {
+		if got := Escaped(in); got != want {
+			t.Errorf("Escaped(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+// A line break within quotes belongs to a word, another one would end the command.
+func TestCommand(t *testing.T) {
+	for in, want := range map[string]string{
+		"stoker build -f 'a\nb' .":          "stoker build -f 'a\nb' .",
+		"stoker build\nrm -rf x":            "stoker build rm -rf x",
+		"stoker 'it'\\''s\nso'\nrm \x1b[2J": "stoker 'it'\\''s\nso' rm ",
+	} {
+		if got := Command(in); got != want {
+			t.Errorf("Command(%q) = %q, want %q", in, got, want)
+		}
+	}
+}

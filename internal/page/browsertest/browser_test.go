@@ -290,6 +290,9 @@ func TestLivePage(t *testing.T) {
 	tell(journal.RunFinished{Summary: ledger.Summary{Total: 3, Built: 2, Failed: 1}})
 	tab.Says("h1", "2 of 3 images are there")
 	tab.Says("#link", "the run has ended")
+	if title := browser.Value[string](tab, "document.title"); !strings.HasPrefix(title, "2 of 3 images are there") {
+		t.Errorf("the title is %q", title)
+	}
 	if rows := browser.Value[[]string](tab, inner); !slices.Equal(rows, []string{"a", "b", "c"}) {
 		t.Errorf("the jobs are %v", rows)
 	}
