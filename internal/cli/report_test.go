@@ -120,3 +120,27 @@ func TestReportReadsItsOwnLogs(t *testing.T) {
 		}
 	}
 }
+
+// What a run writes at its end is of its own jobs, as its terminal has them; report goes on to say
+// that other shards are missing.
+func TestOwnReportOfAShard(t *testing.T) {
+	dir := t.TempDir()
+	record, _, err := ledger.Start(dir, ledger.StartOptions{Plan: ledger.PlanID{Shard: &ledger.Shard{Number: 30, Of: 30, Jobs: 24, Input: "x"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer record.Close()
+	summary, err := record.Finish(ledger.Summarize(nil, 0, time.Now(), time.Now()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	tellRun(record, summary, &said)
+	page, err := os.ReadFile(filepath.Join(dir, ledger.PageFile))
+	if err != nil || !strings.Contains(string(page), "0 of 0 images") || said.Len() > 0 {
+		t.Errorf("%v %s %.2000s", err, &said, page)
+	}
+	if _, out := runStoker(t.Context(), "report", "--format", "html", dir); !strings.Contains(out, "0 of 24 images") {
+		t.Error("report does not tell of the other shards")
+	}
+}

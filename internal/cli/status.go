@@ -52,6 +52,7 @@ gone on with.
   failures                 those of one cause together: reason, jobs, and the
                            log_path and failure of the first of them
   warnings                 the last ones
+  notes                    what is wrong with the record
   resume_command           what goes on with it
 
 Exit codes: 0 a run was found, however it stands; 2 there is none.`,

@@ -112,6 +112,11 @@ func (e Entry) FailedJob() FailedJob {
 	}
 }
 
+// SlowJob is the job as one of those that took longest.
+func (e Entry) SlowJob() SlowJob {
+	return SlowJob{Name: e.Name, BaseImage: e.BaseImage, DurationSeconds: e.DurationSeconds, AttemptCount: e.AttemptCount}
+}
+
 // End is when the job ended, of which was told at a time.
 func (e Entry) End(told time.Time) time.Time {
 	if e.FinishedAt.IsZero() || e.FinishedAt.After(told) {

@@ -19,7 +19,7 @@ type Record struct {
 	// Entries are the finished jobs of the plan, with the paths that their logs have
 	// now. The manifest has those, too, that are no longer planned.
 	Entries []Entry
-	// Notes tell of lines of the manifest that are left out.
+	// Notes tell of lines of the manifest that are left out, or that there is none.
 	Notes []string
 	// Summary is nil while there is none: the run goes on, or was killed.
 	Summary *Summary
@@ -74,7 +74,19 @@ func Look(dir string) (Record, error) {
 		}
 	}
 	r.Summary, err = readSummary(dir)
+	if err == nil && !r.Writing && !exists(filepath.Join(dir, ManifestFile)) {
+		r.Notes = append(r.Notes, r.Summary.withoutManifest())
+	}
 	return r, err
+}
+
+// withoutManifest says that there is no manifest, and what is known all the same.
+func (s *Summary) withoutManifest() string {
+	text := ManifestFile + " is missing, so that none of the jobs that ended is told of"
+	if s != nil {
+		text += fmt.Sprintf("; by %s there were %d built, %d skipped and %d failed", SummaryFile, s.Built, s.Skipped, s.Failed)
+	}
+	return text
 }
 
 // Kept are the entries of jobs that had been finished before the run was last gone on with.

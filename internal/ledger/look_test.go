@@ -165,3 +165,21 @@ func TestArchivedLogs(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A record of which the manifest was taken away says so, and what is known all the same.
+func TestLookWithoutAManifest(t *testing.T) {
+	dir := t.TempDir()
+	l, _ := begin(t, dir, Refuse, plan("a", "b"))
+	add(t, l, Built, "a")
+	addFailed(t, l, "b")
+	finish(t, l, 2)
+	if r := look(t, dir); len(r.Notes) > 0 {
+		t.Errorf("of a whole record: %q", r.Notes)
+	}
+	if err := os.Remove(filepath.Join(dir, ManifestFile)); err != nil {
+		t.Fatal(err)
+	}
+	if r := look(t, dir); len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "manifest.jsonl is missing") || !strings.Contains(r.Notes[0], "1 built, 0 skipped and 1 failed") {
+		t.Errorf("without: %q", r.Notes)
+	}
+}

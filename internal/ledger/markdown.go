@@ -150,7 +150,7 @@ func (s Summary) writeSlowest(b *strings.Builder) {
 	}
 	b.WriteString("\n### Slowest\n\n| image | time | attempts |\n| --- | ---: | ---: |\n")
 	for _, j := range s.Slowest {
-		fmt.Fprintf(b, "| %s | %s | %d |\n", code(j.Name), timespan.OfSeconds(j.DurationSeconds), j.AttemptCount)
+		fmt.Fprintf(b, "| %s | %s | %d |\n", code(j.Named()), timespan.OfSeconds(j.DurationSeconds), j.AttemptCount)
 	}
 }
 

@@ -199,6 +199,16 @@ type SlowJob struct {
 	BaseImage       string  `json:"base_image"`
 	DurationSeconds float64 `json:"duration_seconds"`
 	AttemptCount    int     `json:"attempt_count"`
+	// Run is the directory of the run that this is of, where several are told of.
+	Run string `json:"run,omitempty"`
+}
+
+// Named is its name, with the run that it is of where that is told.
+func (j SlowJob) Named() string {
+	if j.Run == "" {
+		return j.Name
+	}
+	return j.Name + " (" + j.Run + ")"
 }
 
 // FailedJob tells why a job failed; LogTail is the last lines of the log of its
@@ -250,7 +260,7 @@ func Summarize(entries []Entry, planned int, started, finished time.Time) Summar
 				s.Assembled++
 			}
 			durations = append(durations, e.DurationSeconds)
-			s.Slowest = append(s.Slowest, SlowJob{e.Name, e.BaseImage, e.DurationSeconds, e.AttemptCount})
+			s.Slowest = append(s.Slowest, e.SlowJob())
 		case e.Status == SkippedDependency:
 			s.FailedDependencies.Add(e)
 		case strings.HasPrefix(string(e.Status), "skipped"):

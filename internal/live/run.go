@@ -207,7 +207,7 @@ func (r *Run) rows(first, most int) (rows []string, err error) {
 func (r *Run) data() page.Data {
 	now := time.Now()
 	live := &page.Live{Events: "events?run=" + strconv.FormatInt(r.begun, 10), Rows: len(r.record.Entries), Over: r.ended}
-	told := report.Merge([]report.Seen{{Record: r.record, Events: &r.events}})
+	told := report.Own(report.Seen{Record: r.record, Events: &r.events})
 	if !r.ended { // it goes on, also while no job ends
 		live.Left, told.ImagesPerHour = r.state.About(now), r.state.ImagesPerHour(now)
 	}

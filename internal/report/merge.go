@@ -18,6 +18,13 @@ func Merge(runs []Seen) Report {
 	return m.report(runs)
 }
 
+// Own is the report of one run on its own jobs: those of other shards are not missing from it.
+func Own(run Seen) Report {
+	r := Merge([]Seen{run})
+	r.Missing = nil
+	return r
+}
+
 // OnRecord are runs as they are on record, of which nobody has read the events.
 func OnRecord(records []ledger.Record) (runs []Seen) {
 	for _, r := range records {
@@ -193,6 +200,9 @@ func (m *merger) report(runs []Seen) Report {
 	from, to := m.span()
 	// What is older than the first run was kept of one that is not here; it counts as well.
 	r.Summary = ledger.Summarize(counted, len(m.order), time.Time{}, to)
+	if len(runs) > 1 {
+		nameRuns(r.Slowest, r.Jobs)
+	}
 	r.StartedAt, r.WallClockSeconds = ledger.Time{Time: from}, ledger.Thousandths(to.Sub(from).Seconds())
 	var building []ledger.Building
 	for _, record := range runs {
@@ -214,6 +224,17 @@ func (m *merger) report(runs []Seen) Report {
 	r.addBytes(runs)
 	r.Pace = ledger.PaceOf(counted, cmp.Or(r.PulledBytes, r.ForecastPullBytes))
 	return r
+}
+
+// nameRuns says of which runs the slowest jobs are.
+func nameRuns(slowest []ledger.SlowJob, jobs []Job) {
+	runs := map[ledger.SlowJob]string{}
+	for _, j := range jobs {
+		runs[j.SlowJob()] = j.Run
+	}
+	for i, s := range slowest {
+		slowest[i].Run = runs[s]
+	}
 }
 
 // tellOther notes a job with a status that is not counted by itself.

@@ -66,7 +66,7 @@ type Run struct {
 	Kept ledger.KeptCount `json:"kept,omitzero"`
 
 	ResumeCommand string `json:"resume_command,omitempty"`
-	// Notes tell of lines of the manifest that are no entries.
+	// Notes tell of lines of the manifest that are no entries, or that there is none.
 	Notes []string `json:"notes,omitempty"`
 }
 

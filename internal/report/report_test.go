@@ -154,6 +154,12 @@ func TestDependants(t *testing.T) {
 	if text := r.counts(); text != "0 built, 0 skipped, 1 failed, 1 skipped: built on c, which failed" || r.AllBuilt() {
 		t.Errorf("counted as %q, all built: %t", text, r.AllBuilt())
 	}
+	if text, err := r.CSV(); err != nil || !strings.Contains(text, "\nd,skipped_dependency,,r.example/out:d,,,\"built on c, which failed\",") {
+		t.Errorf("no reason in %v %s", err, text)
+	}
+	if data, err := r.JUnit(); err != nil || !strings.Contains(string(data), `message="skipped_dependency: built on c, which failed"`) {
+		t.Errorf("no reason in %v %s", err, data)
+	}
 	if text := r.Runs[0].String(); text != "out: finished, 0 built, 0 skipped, 1 failed, 1 skipped (built on failed jobs) of 2 jobs in 5m00s" {
 		t.Errorf("the run is %q", text)
 	}
@@ -243,9 +249,9 @@ someday
 unfinished
   1 job: h
 slowest
-     1m00s  a
-     1m00s  b
-     1m00s  g
+     1m00s  a (out/1)
+     1m00s  b (out/1-again)
+     1m00s  g (out/4)
 `
 	if got := shards().Text(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -339,6 +345,48 @@ func TestManyFail(t *testing.T) {
 		"to pull by the forecasts: unknown; pulled: unknown; reclaimed: unknown", "! out is running"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
+
+// What a table would take for a formula, and a terminal for an order, is neither; numbers stay.
+func TestTextsInCSV(t *testing.T) {
+	for text, want := range map[string]string{
+		`=HYPERLINK("x")`: `'=HYPERLINK("x")`, "+1 image": "'+1 image", "-x": "'-x", "@sum": "'@sum", "\t=1": `'\t=1`, "\rx": `'\rx`,
+		"-1.5": "-1.5", "1e9": "1e9", "": "", "a=b": "a=b", "a\x1b[2Jb\nc": "a\\x1b[2Jb\nc",
+	} {
+		if got := csvCell(text); got != want {
+			t.Errorf("%q is %q, want %q", text, got, want)
+		}
+	}
+	r := shards()
+	r.Jobs[0].Name = "=1+1"
+	if text, err := r.CSV(); err != nil || !strings.Contains(text, "\n'=1+1,built,") {
+		t.Errorf("%v %s", err, text)
+	}
+	runs := pastRuns()
+	runs[0].Dir = "@out"
+	if text, err := HistoryOf(runs).CSV(); err != nil || !strings.Contains(text, "\n'@out,") {
+		t.Errorf("%v %s", err, text)
+	}
+}
+
+// A run tells of its own jobs: what other shards do is not missing from it.
+func TestOwn(t *testing.T) {
+	one := Seen{Record: shard(ended(record("out", 0, nil), 1, 0), 4, 4, 8)}
+	if r := Own(one); r.AllJobs() != 0 || len(r.Missing) > 0 || Merge([]Seen{one}).AllJobs() != 8 {
+		t.Errorf("of %d jobs", r.AllJobs())
+	}
+}
+
+// That a record is not whole stands among the remarks of every format.
+func TestNotesOfARecord(t *testing.T) {
+	one := ended(record("out", 0, []string{"a"}), 1, 0)
+	one.Notes = []string{"manifest.jsonl is missing"}
+	r := Own(Seen{Record: one})
+	for name, text := range map[string]string{"text": r.Text(), "Markdown": r.Markdown("")} {
+		if !strings.Contains(text, "out: manifest.jsonl is missing") {
+			t.Errorf("%s: %s", name, text)
 		}
 	}
 }

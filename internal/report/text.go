@@ -34,9 +34,6 @@ func (r Report) Text() string {
 	line("runs")
 	for _, run := range r.Runs {
 		line("  %s", run)
-		for _, note := range run.Notes {
-			line("    ! %s", note)
-		}
 		if run.State != Running && run.ResumeCommand != "" && run.Unfinished > 0 {
 			line("    to go on: %s", run.ResumeCommand)
 		}
@@ -53,7 +50,7 @@ func (r Report) Text() string {
 	if len(r.Slowest) > 0 {
 		line("slowest")
 		for _, j := range r.Slowest {
-			line("  %8s  %s", timespan.OfSeconds(j.DurationSeconds), j.Name)
+			line("  %8s  %s", timespan.OfSeconds(j.DurationSeconds), j.Named())
 		}
 	}
 	return b.String()
@@ -138,6 +135,9 @@ func (r Report) Remarks() (notes []string) {
 		notes = append(notes, fmt.Sprintf("%s in several runs, and counted once, by the last end: %s", plural.Of(n, "job"), some(r.Repeated)))
 	}
 	for _, run := range r.Runs {
+		for _, note := range run.Notes {
+			notes = append(notes, run.Dir+": "+note)
+		}
 		switch run.State {
 		case Running:
 			notes = append(notes, run.Dir+" is running: what it does from now on is not told")
@@ -181,8 +181,12 @@ func (r Run) String() string {
 	return text
 }
 
-// why is the reason of a job that failed; empty where none is on record.
+// why is the reason of a job that failed, or was skipped for one that did; empty where none is
+// on record.
 func (j Job) why() string {
+	if j.Status == ledger.SkippedDependency && j.FailedDependency != "" {
+		return j.Entry.Skipped()
+	}
 	if j.Status != ledger.Failed && j.Error == nil && j.Failure == nil {
 		return ""
 	}

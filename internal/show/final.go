@@ -164,7 +164,7 @@ func (f finalText) goOn() string {
 	if f.Unfinished == 0 {
 		what = "try the failed ones again with"
 	}
-	return f.bold(f.fit(what+":")) + "\n  " + visible.Lines(f.ResumeCommand) + "\n"
+	return f.bold(f.fit(what+":")) + "\n  " + visible.Command(f.ResumeCommand) + "\n"
 }
 
 // name and reason lose their middle rather than their end where indent leaves

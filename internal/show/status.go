@@ -64,7 +64,9 @@ type Status struct {
 	// FailedDependencies are the failed jobs on which others would have been built.
 	FailedDependencies ledger.Dependants `json:"failed_dependencies,omitempty"`
 	Warnings           []string          `json:"warnings,omitempty"`
-	ResumeCommand      string            `json:"resume_command,omitempty"`
+	// Notes tell what is wrong with the record.
+	Notes         []string `json:"notes,omitempty"`
+	ResumeCommand string   `json:"resume_command,omitempty"`
 
 	state *State
 	kept  ledger.KeptCount
@@ -107,6 +109,12 @@ func StatusOf(r ledger.Record, events io.Reader, now time.Time) (Status, error) 
 	}
 	s.count(r)
 	s.judge(r)
+	for _, note := range r.Notes {
+		s.Notes = append(s.Notes, visible.Line(note))
+	}
+	if s.state.latest.IsZero() && r.Summary != nil { // nobody has the events: what the run has said at its end holds
+		s.state.started, s.state.latest = s.StartedAt.Time, r.Summary.FinishedAt.Time
+	}
 	if s.State != Running {
 		s.now = s.state.latest
 		s.state.running, s.state.waiting, s.state.sweeps, s.state.lostNodes = nil, nil, nil, nil
@@ -226,6 +234,9 @@ func (s Status) Text(width int, color bool) string {
 	lines := []string{s.headline(f)}
 	if s.Reason != "" {
 		lines = append(lines, "  "+f.warn(s.Reason))
+	}
+	for _, note := range s.Notes {
+		lines = append(lines, "  "+f.warn("! ")+note)
 	}
 	lines = append(lines, s.numbers(f)...)
 	lines = append(lines, f.space()...)

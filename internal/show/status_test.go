@@ -195,3 +195,21 @@ func TestStatusFits(t *testing.T) {
 		}
 	}
 }
+
+// Without its events the times of a run are those of its summary, and what is wrong with its
+// record is said. A command is one, whatever the record has in it.
+func TestStatusOfARecordThatIsNotWhole(t *testing.T) {
+	r := statusRecord()
+	r.Writing, r.Notes = false, []string{"manifest.jsonl is missing\x1b[2J"}
+	r.Summary, r.Run.ResumeCommand = &ledger.Summary{FinishedAt: ledger.Time{Time: sec(75)}}, "stoker build\nrm x"
+	s, err := StatusOf(r, strings.NewReader(""), sec(9999))
+	if err != nil || s.ElapsedSeconds != 75 {
+		t.Fatalf("%v, after %g s", err, s.ElapsedSeconds)
+	}
+	text := s.Text(0, false)
+	for _, want := range []string{"stopped after 1m15s", "  ! manifest.jsonl is missing\n", "  stoker build rm x\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
