@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"os"
-	"os/signal"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,11 +12,10 @@ import (
 )
 
 // keys are those that a person presses. The terminal gives them one by one and does not echo
-// them; all else of its modes stays, so that Ctrl-C, Ctrl-Z and Ctrl-S do what they always do.
+// them; all else of its modes stays, so that Ctrl-C and Ctrl-S do what they always do.
 type keys struct {
 	in       *os.File
 	closed   atomic.Bool
-	resumed  chan os.Signal
 	stop     context.CancelFunc
 	stopping context.Context //nolint:containedctx // of a reader that is an object
 
@@ -38,9 +36,8 @@ func takeKeys(in *os.File) *keys {
 	if err != nil {
 		return nil
 	}
-	k := &keys{in: in, back: back, resumed: make(chan os.Signal, 1)}
+	k := &keys{in: in, back: back}
 	k.stopping, k.stop = context.WithCancel(context.Background())
-	notifyResumed(k.resumed)
 	taken.Store(k)
 	return k
 }
@@ -57,7 +54,6 @@ func (k *keys) giveBack() {
 	if k == nil || k.closed.Swap(true) {
 		return
 	}
-	signal.Stop(k.resumed)
 	k.stop()
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -66,8 +62,8 @@ func (k *keys) giveBack() {
 	}
 }
 
-// tell tells each key until the terminal is given back, and when the program was stopped and goes on.
-func (k *keys) tell(press func(key string), goesOn func()) {
+// tell tells each key until the terminal is given back.
+func (k *keys) tell(press func(key string)) {
 	events := make(chan uv.Event)
 	go func() {
 		defer close(events)
@@ -75,9 +71,6 @@ func (k *keys) tell(press func(key string), goesOn func()) {
 	}()
 	for {
 		select {
-		case <-k.resumed:
-			k.again()
-			goesOn()
 		case e, more := <-events:
 			if !more {
 				return
@@ -100,8 +93,23 @@ func keyName(key uv.KeyPressEvent) string {
 	return "enter"
 }
 
+// lend leaves the terminal as it was found until the keys are taken again.
+func (k *keys) lend() {
+	if k == nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.closed.Load() && inForeground(k.in) {
+		k.back()
+	}
+}
+
 // again sets the modes after the program was stopped, which a shell has set otherwise.
 func (k *keys) again() {
+	if k == nil {
+		return
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if !k.closed.Load() && inForeground(k.in) {
@@ -113,14 +121,15 @@ func (k *keys) again() {
 // foreground: another would be stopped for it.
 func (k *keys) Read(p []byte) (int, error) {
 	for !k.closed.Load() {
+		if !inForeground(k.in) {
+			time.Sleep(keyWait) // what is there is somebody else's, who may take it at any moment
+			continue
+		}
 		there, err := readable(k.in, keyWait)
 		switch {
 		case err != nil:
 			return 0, err
-		case !there:
-		case !inForeground(k.in):
-			time.Sleep(keyWait)
-		default:
+		case there && inForeground(k.in):
 			return k.in.Read(p)
 		}
 	}

@@ -64,7 +64,7 @@ func tellKeys(t *testing.T) {
 		t.Fatal("no keys are taken")
 	}
 	got := make(chan string, 20)
-	go k.tell(func(key string) { got <- key }, func() {})
+	go k.tell(func(key string) { got <- key })
 	for _, want := range []string{"j", "up", "enter", "/", "é"} {
 		select {
 		case key := <-got:

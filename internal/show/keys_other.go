@@ -6,6 +6,8 @@ import (
 	"errors"
 	"os"
 	"time"
+
+	tea "charm.land/bubbletea/v2"
 )
 
 // Elsewhere no keys are taken.
@@ -16,4 +18,6 @@ func oneByOne(*os.File) (back func(), err error) { return nil, errors.ErrUnsuppo
 
 func readable(*os.File, time.Duration) (bool, error) { return false, errors.ErrUnsupported }
 
-func notifyResumed(chan<- os.Signal) {}
+// Nor is a program stopped.
+
+func yieldTerminal(*os.File, *tty, *tea.Program) {}

@@ -4,8 +4,6 @@ package show
 
 import (
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,7 +15,8 @@ func inForeground(in *os.File) bool {
 	return err == nil && group == unix.Getpgrp()
 }
 
-// oneByOne has a terminal give keys as they are pressed, without an echo.
+// oneByOne has a terminal give keys as they are pressed, without an echo. Ctrl-Z is one of them,
+// so that the terminal can be left in order before the program stops.
 func oneByOne(in *os.File) (back func(), err error) {
 	fd := int(in.Fd())
 	found, err := unix.IoctlGetTermios(fd, getModes)
@@ -27,6 +26,7 @@ func oneByOne(in *os.File) (back func(), err error) {
 	modes := *found
 	modes.Lflag &^= unix.ICANON | unix.ECHO
 	modes.Cc[unix.VMIN], modes.Cc[unix.VTIME] = 1, 0
+	modes.Cc[unix.VSUSP] = noCharacter
 	if err := unix.IoctlSetTermios(fd, setModes, &modes); err != nil {
 		return nil, err
 	}
@@ -45,5 +45,3 @@ func readable(in *os.File, wait time.Duration) (bool, error) {
 	}
 	return n > 0, err
 }
-
-func notifyResumed(c chan<- os.Signal) { signal.Notify(c, syscall.SIGCONT) }

@@ -2,6 +2,7 @@ package show
 
 import (
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -28,8 +29,9 @@ type tty struct {
 	feed  *feed
 	ended chan struct{}
 
-	press func(key string)
-	keys  *keys // nil where none are taken
+	press   func(key string)
+	suspend chan struct{} // asks to be stopped
+	keys    *keys         // nil where none are taken
 
 	// Written before ended is closed.
 	last model
@@ -43,7 +45,7 @@ type tty struct {
 // take all modes of the terminal, and Ctrl-C with them, which shall reach the program as SIGINT.
 // Keys are read by a reader of the view's own.
 func newTTY(out io.Writer, color bool, opts Options, more ...tea.ProgramOption) *tty {
-	t := &tty{out: out, feed: newFeed(opts.Now), ended: make(chan struct{})}
+	t := &tty{out: out, feed: newFeed(opts.Now), ended: make(chan struct{}), suspend: make(chan struct{}, 1)}
 	options := append([]tea.ProgramOption{
 		tea.WithOutput(out), tea.WithInput(nil), tea.WithoutSignalHandler(), tea.WithFPS(framesPerSecond),
 	}, more...)
@@ -52,10 +54,22 @@ func newTTY(out io.Writer, color bool, opts Options, more ...tea.ProgramOption) 
 	t.keys = takeKeys(opts.Keys)
 	first.browser.keys = t.keys != nil
 	program := tea.NewProgram(first, options...)
-	t.press = func(key string) { program.Send(keyMsg(key)) }
+	t.press = func(key string) {
+		if key != "ctrl+z" {
+			program.Send(keyMsg(key))
+			return
+		}
+		select {
+		case t.suspend <- struct{}{}:
+		default: // it has been asked for
+		}
+	}
 	go t.run(program)
 	if t.keys != nil {
-		go t.keys.tell(t.press, func() { program.Send(backMsg{}) })
+		go t.keys.tell(t.press)
+	}
+	if terminal, is := out.(*os.File); is && IsTerminal(terminal) {
+		go yieldTerminal(terminal, t, program)
 	}
 	return t
 }
@@ -99,8 +113,11 @@ type endMsg struct{}
 // keyMsg is a key that was pressed.
 type keyMsg string
 
-// backMsg tells that the program was stopped by Ctrl-Z and goes on.
+// backMsg tells that the program was stopped unasked and goes on.
 type backMsg struct{}
+
+// awayMsg tells whether the terminal is somebody else's for now, who must not be drawn over.
+type awayMsg bool
 
 // logMsg is the log of an opened job.
 type logMsg struct{ logTail }
@@ -117,6 +134,8 @@ type model struct {
 	book          *jobBook // only Update may touch it
 	browser       browser
 	log           logTail
+	away          bool
+	held          []tea.Cmd // what is to be printed above the view once it is back
 	ended         bool
 }
 
@@ -146,6 +165,11 @@ func (m model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m, cmd = m.press(string(msg))
 	case backMsg:
 		cmd = tea.ClearScreen
+	case awayMsg:
+		m, cmd = m.leave(bool(msg))
+	case drawnMsg:
+		msg <- m.drawn
+		return m, nil
 	case logMsg:
 		m.log = msg.logTail
 	case endMsg:
@@ -167,10 +191,25 @@ func (m model) take(news newsMsg) (model, tea.Cmd) {
 		m.book.apply(o.at, o.event)
 		cmds = append(cmds, m.permanent(o)...)
 	}
+	if m.held = append(m.held, cmds...); m.away && !news.last {
+		return m, tea.Sequence(m.after(news)...)
+	}
+	cmds, m.held = m.held, nil
 	if read := m.readLog(); read != nil {
 		cmds = append(cmds, read)
 	}
 	return m, tea.Sequence(append(cmds, m.after(news)...)...)
+}
+
+// leave has nothing drawn or printed from now on, or has that go on.
+func (m model) leave(away bool) (model, tea.Cmd) {
+	m.away = away
+	if away {
+		return m, nil
+	}
+	held := m.held
+	m.held, m.tallest = nil, 0
+	return m, tea.Sequence(held...)
 }
 
 // press does what a key stands for.
@@ -209,7 +248,7 @@ func (m model) readLog() tea.Cmd {
 // it far more often.
 func (m model) draw() model {
 	m.drawn = ""
-	if m.state.started.IsZero() {
+	if m.away || m.state.started.IsZero() {
 		return m
 	}
 	if m.browser.spot != atRun || m.browser.help {
@@ -227,7 +266,7 @@ func (m model) after(news newsMsg) []tea.Cmd {
 	switch {
 	case !news.last:
 		return []tea.Cmd{m.feed.next}
-	case m.state.stopping == "":
+	case m.away || m.state.stopping == "":
 		return []tea.Cmd{func() tea.Msg { return endMsg{} }}
 	}
 	return append(repair(), tea.Tick(frameEvery, func(time.Time) tea.Msg { return endMsg{} }))
