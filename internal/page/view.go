@@ -1,7 +1,6 @@
 package page
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -42,16 +41,6 @@ type runView struct {
 type share struct {
 	part
 	Percent float64
-}
-
-// slow is one of the slowest jobs.
-type slow struct {
-	Name    string
-	Run     string // where there are several
-	Seconds float64
-	// Most is the longest of its parts.
-	Most  part
-	Parts []share
 }
 
 // row is a job in the table of all.
@@ -105,17 +94,6 @@ func (v view) Phases() []share {
 		return nil
 	}
 	return shares(partsOf(v.Report.Phases.Each()))
-}
-
-// Slowest are the built jobs that took longest.
-func (v view) Slowest() []slow {
-	all := slowest(v.Report.Jobs)
-	if len(v.Report.Runs) < 2 {
-		for i := range all {
-			all[i].Run = ""
-		}
-	}
-	return all
 }
 
 // Costs are the dearest lines of the Dockerfiles.
@@ -317,27 +295,6 @@ func secondsOf(parts []part) (sum float64) {
 		sum += p.Seconds
 	}
 	return sum
-}
-
-func slowest(jobs []report.Job) (all []slow) {
-	sorted := slices.DeleteFunc(slices.Clone(jobs), func(j report.Job) bool { return j.Status != ledger.Built })
-	slices.SortStableFunc(sorted, func(a, b report.Job) int { return cmp.Compare(b.DurationSeconds, a.DurationSeconds) })
-	for _, j := range sorted {
-		if len(all) == shownSlowest || j.DurationSeconds <= 0 {
-			break
-		}
-		s := slow{Name: visible.Line(j.Name), Run: visible.Line(j.Run), Seconds: j.DurationSeconds}
-		if j.Phases != nil {
-			s.Parts = sharesOf(partsOf(j.Phases.Each()), sorted[0].DurationSeconds)
-			for _, p := range s.Parts {
-				if p.Seconds > s.Most.Seconds {
-					s.Most = p.part
-				}
-			}
-		}
-		all = append(all, s)
-	}
-	return all
 }
 
 func rowOf(j report.Job) row {

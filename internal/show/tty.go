@@ -116,9 +116,6 @@ type keyMsg string
 // backMsg tells that the program was stopped unasked and goes on.
 type backMsg struct{}
 
-// awayMsg tells whether the terminal is somebody else's for now, who must not be drawn over.
-type awayMsg bool
-
 // logMsg is the log of an opened job.
 type logMsg struct{ logTail }
 
@@ -129,14 +126,18 @@ type model struct {
 	state         State
 	now           time.Time
 	width, height int
-	tallest       int // frame at this size of the terminal
-	drawn         string
-	book          *jobBook // only Update may touch it
-	browser       browser
-	log           logTail
-	away          bool
-	held          []tea.Cmd // what is to be printed above the view once it is back
-	ended         bool
+	picture
+	book    *jobBook // only Update may touch it
+	browser browser
+	log     logTail
+	pause   pause
+	ended   bool
+}
+
+// picture is what is drawn.
+type picture struct {
+	drawn   string
+	tallest int // frame at this size of the terminal
 }
 
 // newModel asks for the terminal's size itself: Bubble Tea tells it too, but
@@ -191,25 +192,14 @@ func (m model) take(news newsMsg) (model, tea.Cmd) {
 		m.book.apply(o.at, o.event)
 		cmds = append(cmds, m.permanent(o)...)
 	}
-	if m.held = append(m.held, cmds...); m.away && !news.last {
+	if m.pause.held = append(m.pause.held, cmds...); m.pause.away && !news.last {
 		return m, tea.Sequence(m.after(news)...)
 	}
-	cmds, m.held = m.held, nil
+	cmds, m.pause.held = m.pause.held, nil
 	if read := m.readLog(); read != nil {
 		cmds = append(cmds, read)
 	}
 	return m, tea.Sequence(append(cmds, m.after(news)...)...)
-}
-
-// leave has nothing drawn or printed from now on, or has that go on.
-func (m model) leave(away bool) (model, tea.Cmd) {
-	m.away = away
-	if away {
-		return m, nil
-	}
-	held := m.held
-	m.held, m.tallest = nil, 0
-	return m, tea.Sequence(held...)
 }
 
 // press does what a key stands for.
@@ -248,7 +238,7 @@ func (m model) readLog() tea.Cmd {
 // it far more often.
 func (m model) draw() model {
 	m.drawn = ""
-	if m.away || m.state.started.IsZero() {
+	if m.pause.away || m.state.started.IsZero() {
 		return m
 	}
 	if m.browser.spot != atRun || m.browser.help {
@@ -266,7 +256,7 @@ func (m model) after(news newsMsg) []tea.Cmd {
 	switch {
 	case !news.last:
 		return []tea.Cmd{m.feed.next}
-	case m.away || m.state.stopping == "":
+	case m.pause.away || m.state.stopping == "":
 		return []tea.Cmd{func() tea.Msg { return endMsg{} }}
 	}
 	return append(repair(), tea.Tick(frameEvery, func(time.Time) tea.Msg { return endMsg{} }))

@@ -7,6 +7,15 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
+// awayMsg tells whether the terminal is somebody else's for now, who must not be drawn over.
+type awayMsg bool
+
+// pause is that of a view whose terminal is somebody else's.
+type pause struct {
+	away bool
+	held []tea.Cmd // what is to be printed above the view once it is back
+}
+
 // drawnMsg is answered with what is drawn, once all that was told before is.
 type drawnMsg chan string
 
@@ -40,4 +49,15 @@ func (t *tty) drawn(program *tea.Program) string {
 	case <-t.ended:
 		return ""
 	}
+}
+
+// leave has nothing drawn or printed from now on, or has that go on.
+func (m model) leave(away bool) (model, tea.Cmd) {
+	m.pause.away = away
+	if away {
+		return m, nil
+	}
+	held := m.pause.held
+	m.pause.held, m.tallest = nil, 0
+	return m, tea.Sequence(held...)
 }
