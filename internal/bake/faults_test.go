@@ -35,7 +35,7 @@ func TestFaults(t *testing.T) {
 		"one file": {strings.Replace(app+strings.ReplaceAll(app, "app", "other"), "type=registry", "type=oci,dest=x.tar", 2), Question{Targets: []string{"*"}},
 			[]string{"output: 2 jobs would write to x.tar: app, other"}},
 		"no tag":           {strings.Replace(app, "tags", "#", 1), Question{Targets: []string{"app"}}, []string{"docker-bake.hcl: target app: tags: a tag is needed when pushing"}},
-		"bad tag":          {strings.Replace(app, "/app:1", "/APP:1", 1), Question{Targets: []string{"app"}}, []string{`target app: tags: "registry.example/APP:1" is not a valid tag`}},
+		"bad tag":          {strings.Replace(app, "/app:1", "/APP:1", 1), Question{Targets: []string{"app"}}, []string{`target app: tags: "registry.example/APP:1" is not a valid tag`, "write the repository in lower case"}},
 		"no Dockerfile":    {"target \"app\" {\n  context = \"no\"\n}\n", Question{Targets: []string{"app"}}, []string{`target app: context: build context "no" is not a directory`}},
 		"no such file":     {"target \"app\" {\n  dockerfile = \"D\"\n}\n", Question{Targets: []string{"app"}}, []string{`target app: dockerfile: Dockerfile "D" does not exist`, "name it with dockerfile"}},
 		"no such stage":    {strings.Replace(app, "tags", "target = \"run\"\n tags", 1), Question{Targets: []string{"app"}}, []string{`target app: dockerfile-inline: no stage is named "run", as its target asks`}},

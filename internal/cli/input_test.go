@@ -87,7 +87,7 @@ func TestBadInputStartsNoBuild(t *testing.T) {
 		{"images and rows", []string{"--images", good, "--rows", rows, context}, []string{"give one of them"}},
 		{"rows and Dockerfile on standard input", []string{"--rows", "-", "-f", "-", context}, []string{"cannot both be read"}},
 		{"bad rows", []string{"--rows", badRows, context}, []string{"line 1: it is not JSON", "line 2: it is not a JSON object"}},
-		{"a field that not all rows have", []string{"--rows", rows, "-t", tag, "--build-arg", "M={{.more}}", context}, []string{"rows.jsonl: 2 problems:", `line 1: --build-arg M "{{.more}}"`, "there is no field .more", "fields: .GitSHA .Index .Name .id"}},
+		{"a field that not all rows have", []string{"--rows", rows, "-t", tag, "--build-arg", "M={{.more}}", context}, []string{"rows.jsonl: 2 problems:", `line 1: --build-arg M "{{.more}}"`, "there is no field .more, which other rows have, such as line 2", `{{index . "more" | default "..."}}`}},
 		{"rows without Dockerfiles", []string{"--rows", rows, "tasks/{{.id}}"}, []string{"2 problems", `line 1: PATH: build context "tasks/a" is not`, `line 2: PATH: build context "tasks/../b" is not`}},
 		{"rows that lead outside", []string{"--rows", rows, filepath.Join(dir, "{{.id}}")}, []string{"line 2", "outside of the working directory", "--allow-outside"}},
 		{"rows that lack the base", []string{"--rows", rows, "--build-arg", "X={{.id}}", context}, []string{"should not be blank", "--base"}},

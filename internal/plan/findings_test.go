@@ -24,12 +24,12 @@ func TestLikeProblemsAreOne(t *testing.T) {
 	}{
 		{"a tag", Spec{Context: ".", BaseArg: "BASE_IMAGE", TagTemplates: []string{"127.0.0.1:5000/Agent:{{.Tag}}"}}, images(refs...),
 			`bases.txt: lines 1, 2, 3 and 97 more, such as line 1: -t "127.0.0.1:5000/Agent:{{.Tag}}": the result "127.0.0.1:5000/Agent:0" is not a valid tag: ` +
-				"invalid reference format: repository name (Agent) must be lowercase"},
+				"invalid reference format: repository name (Agent) must be lowercase\nwrite the repository in lower case"},
 		{"a directory", Spec{Context: "taks/{{.id}}"}, jsonRows(t, lines...),
 			`rows.jsonl: lines 1, 2, 3 and 97 more, such as line 1: PATH: build context "taks/t0" is not a directory`},
 		{"two kinds", Spec{Context: "taks/{{.id}}"}, jsonRows(t, append(lines, `{"name":"x"}`)...),
 			"rows.jsonl: 2 problems:\n" + `  lines 1, 2, 3 and 97 more, such as line 1: PATH: build context "taks/t0" is not a directory` + "\n" +
-				`  line 101: PATH "taks/{{.id}}": there is no field .id`},
+				`  line 101: PATH "taks/{{.id}}": there is no field .id, which other rows have, such as line 1`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := newPlan(t, tt.spec, tt.in)
@@ -49,7 +49,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 		want string
 	}{
 		"rows and Dockerfiles": {Spec{Context: "{{.id}}", TagTemplates: []string{"r.example/{{.tag}}"}},
-			"rows.jsonl: 2 problems:\n  line 1: -t \"r.example/{{.tag}}\": there is no field .tag\n" +
+			"rows.jsonl: 2 problems:\n  line 1: -t \"r.example/{{.tag}}\": there is no field .tag, which other rows have, such as line 2\n" +
 				"  line 2: b/Dockerfile: dockerfile parse error on line 2: unknown instruction: BAD"},
 		"a secret of all": {Spec{Context: "{{.id}}", Secrets: []string{"id=t,src=nofile"}},
 			`--secret "id=t,src=nofile": failed to stat nofile: `},

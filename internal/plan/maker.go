@@ -79,6 +79,10 @@ func (m *maker) fill(p *Plan, in rows.Input) error {
 	if err := m.checkDifference(in); err != nil {
 		return err
 	}
+	elsewhere := firstPlaces(in)
+	for _, t := range m.with(m.outputs) {
+		t.elsewhere = elsewhere
+	}
 	found := mistakes.Findings{Jobs: names}
 	var places []mistakes.Place // of the jobs
 	for _, row := range in.Rows {

@@ -106,10 +106,15 @@ func TestUnknownFieldNamesTheLines(t *testing.T) {
 		lines = append(lines, fmt.Sprintf(`{"id":"%d"}`, i))
 	}
 	lines[1] = `{"id":"1","repo":"r"}`
-	s := spec(t, "FROM debian\nARG V\nRUN echo $V\n", "r.example/a:{{.repo}}")
-	s.BuildArgs = map[string]string{"V": "{{.id}}"}
-	_, err := newPlan(t, s, jsonRows(t, lines...))
-	wantInputError(t, err, `rows.jsonl: lines 1, 3, 4, 5, 6, 7, 8, 9 and 3 more: -t "r.example/a:{{.repo}}": there is no field .repo`, "fields: .DockerfileHash .GitSHA .GraphHash .Index .Name .id")
+	for field, says := range map[string][]string{
+		"repo":  {`rows.jsonl: lines 1, 3, 4, 5, 6, 7, 8, 9 and 3 more: -t "r.example/a:{{.repo}}": there is no field .repo, which other rows have, such as line 2`},
+		"other": {"rows.jsonl: lines 1, 2, 3, 4, 5, 6, 7, 8 and 4 more: ", "there is no field .other", "fields: .DockerfileHash .GitSHA .GraphHash .Index .Name .id"},
+	} {
+		s := spec(t, "FROM debian\nARG V\nRUN echo $V\n", "r.example/a:{{."+field+"}}")
+		s.BuildArgs = map[string]string{"V": "{{.id}}"}
+		_, err := newPlan(t, s, jsonRows(t, lines...))
+		wantInputError(t, err, says...)
+	}
 }
 
 // A row's own columns come before those that every row has.

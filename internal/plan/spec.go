@@ -75,7 +75,7 @@ type Spec struct {
 func New(spec Spec, in rows.Input) (*Plan, error) {
 	m, err := newMaker(spec)
 	if err != nil {
-		return nil, err
+		return nil, fieldForFunction(err, in.Columns)
 	}
 	p := &Plan{BatchSize: max(spec.BatchSize, 1), Notes: in.Notes, Sidecars: in.Sidecars, sources: m.sources, words: flagWords}
 	if err := m.fill(p, in); err != nil {

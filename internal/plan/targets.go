@@ -197,7 +197,11 @@ func fullTags(tags []string) (full []string, err error) {
 		tag, err := imageref.Parse(text)
 		switch {
 		case err != nil:
-			return nil, &InputError{What: tagsAttribute, Problems: []string{fmt.Sprintf("%q is not a valid tag: %s", text, err)}}
+			e := &InputError{What: tagsAttribute, Problems: []string{fmt.Sprintf("%q is not a valid tag: %s", text, err)}}
+			if onlyUpper(text) {
+				e.Hint = inLowerCase
+			}
+			return nil, e
 		case tag.Digest() != "":
 			return nil, &InputError{What: tagsAttribute, Problems: []string{fmt.Sprintf("%q has a digest; a tag cannot", text)}}
 		case !slices.Contains(full, tag.String()):

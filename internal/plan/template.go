@@ -15,7 +15,6 @@ import (
 
 	"github.com/stoker-build/stoker/internal/imageref"
 	"github.com/stoker-build/stoker/internal/mistakes"
-	"github.com/stoker-build/stoker/internal/plural"
 )
 
 // The functions that a template can use: those of sprig that make
@@ -60,6 +59,8 @@ type templated struct {
 	made meter
 	// secret is what comes of secrets of the rows.
 	secret secretFields
+	// elsewhere are where rows have columns that others may not have; nil where that is not known.
+	elsewhere func() map[string]mistakes.Place
 }
 
 // parseTemplate reads a flag's text. An unknown function or a syntax error is an
@@ -154,7 +155,10 @@ func (t *templated) expand(columns map[string]any) (string, error) {
 		return "", t.wrong(string(value))
 	}
 	if m := noColumn.FindStringSubmatch(err.Error()); m != nil {
-		return "", &InputError{What: t.String(), Problems: []string{"there is no field " + m[1] + fieldMeant(m[1], t.usable(columns))}, Hint: "fields: ." + plural.Some(t.usable(columns), columnsInHint, " .")}
+		return "", t.noField(m[1], columns)
+	}
+	if m := nothingToDo.FindStringSubmatch(err.Error()); m != nil && columns[m[1]] != nil {
+		return "", &InputError{What: t.String(), Problems: []string{fmt.Sprintf("the function %s is given nothing; did you mean {{.%[1]s}}?", m[1])}, Hint: dotHint}
 	}
 	_, problem, found := strings.Cut(err.Error(), fmt.Sprintf("executing %q at ", t.flag))
 	if !found {
@@ -198,19 +202,6 @@ func isNumber(value any, path []string) bool {
 		return true
 	}
 	return false
-}
-
-// How many fields a hint names.
-const columnsInHint = 40
-
-// fieldMeant ends a message about a field that a row does not have with the one that
-// was probably meant.
-func fieldMeant(field string, usable []string) string {
-	name, own := strings.CutPrefix(field, ".")
-	if !own || !word.MatchString(name) {
-		return ""
-	}
-	return mistakes.DidYouMean(name, ".", usable)
 }
 
 // usable are the fields that the flag can use: those of the row, and those that it is given
@@ -308,7 +299,7 @@ func (t *templated) tag(columns map[string]any) (string, error) {
 	}
 	tag, err := imageref.Parse(text)
 	if err != nil {
-		return "", t.wrong(fmt.Sprintf("the result %q is not a valid tag: %s", text, err))
+		return "", t.notATag(text, columns, err)
 	}
 	if tag.Digest() != "" {
 		return "", t.wrong(fmt.Sprintf("the result %q has a digest; a tag cannot", text))

@@ -97,10 +97,15 @@ func (t *templates) making() []*templated {
 	return all
 }
 
+// with are all templates, with those of outputs.
+func (t *templates) with(outputs *outputs) []*templated {
+	return slices.Concat(t.making(), t.tags, t.secrets, outputs.all(), []*templated{t.metadata})
+}
+
 // madeSecrets is what the templates have made of fields that look secret, each once.
 func (m *maker) madeSecrets() []string {
 	made := map[string]bool{}
-	for _, t := range slices.Concat(m.making(), m.tags, m.secrets, m.outputs.all(), []*templated{m.metadata}) {
+	for _, t := range m.with(m.outputs) {
 		maps.Copy(made, t.secret.made)
 	}
 	return slices.Sorted(maps.Keys(made))
