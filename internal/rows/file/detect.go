@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -66,6 +67,8 @@ func detect(name string, begin []byte) (format, error) {
 		return jsonArray, nil
 	case bytes.HasPrefix(text, []byte("{")):
 		return jsonLines, nil
+	case isYAML(name, known, text):
+		return 0, errors.New("it is YAML, which rows are not read from: make JSON of it first, as with yq -o=json . FILE > rows.json, or with yq . FILE > rows.json where yq is the one that is made of jq")
 	case known:
 		return named, nil
 	}
@@ -74,6 +77,24 @@ func detect(name string, begin []byte) (format, error) {
 		return 0, fmt.Errorf("line 1 is %q, as the header of a table with one column: read it from a file that is named .csv, or leave that line out, as with tail -n +2", name)
 	}
 	return is, nil
+}
+
+// yamlLine is how YAML begins, and no id does: an element of a list, a key, or the mark of a document.
+var yamlLine = regexp.MustCompile(`^(-\s|---|%YAML|[\w."'-]+:(\s|$))`)
+
+// isYAML tells whether a file is named so, or begins so where its name says nothing.
+func isYAML(name string, known bool, text []byte) bool {
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".yaml", ".yml":
+		return true
+	}
+	for line := range bytes.Lines(text) {
+		line = bytes.TrimSpace(line)
+		if len(line) > 0 && line[0] != '#' {
+			return !known && yamlLine.Match(line)
+		}
+	}
+	return false
 }
 
 // header is the first line of a text of several where that is how columns of ids are called,
@@ -93,8 +114,8 @@ func byFirstLine(text []byte) format {
 		return plainText
 	case bytes.IndexByte(line, '\t') >= 0:
 		return tsv
-	case bytes.IndexByte(line, ',') >= 0:
-		return csv
+	case bytes.IndexByte(line, ',') >= 0, bytes.IndexByte(line, ';') >= 0:
+		return csv // which says what is wrong with semicolons
 	}
 	return plainText
 }
