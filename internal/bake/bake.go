@@ -292,7 +292,7 @@ func (r *Resolved) Plan(spec plan.TargetSpec) (*plan.Plan, error) {
 	if err := r.readCalls(); err != nil {
 		return nil, err
 	}
-	spec.Name = r.definition.name
+	spec.Name, spec.TagHint = r.definition.name, r.definition.tagHint()
 	var targets []plan.Target
 	for _, name := range slices.Sorted(maps.Keys(r.targets)) {
 		t := plan.Target{Name: name, Options: r.options[name], Linked: r.options[name].Linked}

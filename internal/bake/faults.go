@@ -253,6 +253,14 @@ func isCompose(f buildx.File) bool {
 	return !is || err != nil
 }
 
+// tagHint says how a target is given a tag.
+func (d *Definition) tagHint() string {
+	if !slices.ContainsFunc(d.files, func(f buildx.File) bool { return !isCompose(f) }) {
+		return "give each service an image, such as image: registry.example/app:1"
+	}
+	return `give each target tags, such as tags = ["registry.example/app:1"]`
+}
+
 // entitlements are what builds may do: read and write below the working directory, and
 // what is allowed beside that.
 func (d *Definition) entitlements() (buildx.EntitlementConf, error) {

@@ -34,7 +34,7 @@ func TestFaults(t *testing.T) {
 			[]string{"tags: 2 jobs would get the tag registry.example/app:1: app, other", "give each target tags of its own"}},
 		"one file": {strings.Replace(app+strings.ReplaceAll(app, "app", "other"), "type=registry", "type=oci,dest=x.tar", 2), Question{Targets: []string{"*"}},
 			[]string{"output: 2 jobs would write to x.tar: app, other"}},
-		"no tag":           {strings.Replace(app, "tags", "#", 1), Question{Targets: []string{"app"}}, []string{"docker-bake.hcl: target app: tags: a tag is needed when pushing"}},
+		"no tag":           {strings.Replace(app, "tags", "#", 1), Question{Targets: []string{"app"}}, []string{"docker-bake.hcl: target app: tags: a tag is needed when pushing", "tags = [\"registry.example/app:1\"]"}},
 		"bad tag":          {strings.Replace(app, "/app:1", "/APP:1", 1), Question{Targets: []string{"app"}}, []string{`target app: tags: "registry.example/APP:1" is not a valid tag`, "write the repository in lower case"}},
 		"no Dockerfile":    {"target \"app\" {\n  context = \"no\"\n}\n", Question{Targets: []string{"app"}}, []string{`target app: context: build context "no" is not a directory`}},
 		"no such file":     {"target \"app\" {\n  dockerfile = \"D\"\n}\n", Question{Targets: []string{"app"}}, []string{`target app: dockerfile: Dockerfile "D" does not exist`, "name it with dockerfile"}},
@@ -84,6 +84,19 @@ func TestNoFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := Read(t.Context(), Question{}); err == nil || !strings.Contains(err.Error(), `BUILDX_BAKE_FILE: the bake file "two.hcl" does not exist`) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// In a compose file a tag is what it calls an image.
+func TestTagsOfCompose(t *testing.T) {
+	write(t, map[string]string{"Dockerfile": "FROM scratch\n", "compose.yaml": "services:\n  app:\n    build: .\n"})
+	r, err := resolve(t, Question{Targets: []string{"app"}, Overrides: []string{"*.output=type=registry"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = r.Plan(plan.TargetSpec{})
+	if err == nil || !strings.Contains(err.Error(), "a tag is needed when pushing to a registry\ngive each service an image, such as image: registry.example/app:1") {
 		t.Errorf("error %v", err)
 	}
 }

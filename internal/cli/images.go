@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/docker/buildx/util/platformutil"
@@ -16,6 +17,8 @@ import (
 	"github.com/stoker-build/stoker/internal/imageref"
 	"github.com/stoker-build/stoker/internal/inspect"
 	"github.com/stoker-build/stoker/internal/ledger"
+	"github.com/stoker-build/stoker/internal/mistakes"
+	"github.com/stoker-build/stoker/internal/rows/file"
 	imagelist "github.com/stoker-build/stoker/internal/rows/images"
 )
 
@@ -102,10 +105,29 @@ func readImageList(name string, stdin io.Reader) (list []imagelist.Image, notes 
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, nil, fmt.Errorf("--images: %w", err)
+		return nil, nil, noImageList(name, err)
 	}
 	defer f.Close()
-	return imagelist.Read(name, f)
+	list, notes, err = imagelist.Read(name, f)
+	return list, notes, noTable(name, err)
+}
+
+// noImageList says that there is no such list, and what a list is where an image seems to be meant.
+func noImageList(name string, err error) error {
+	if _, notOne := imageref.Parse(name); notOne != nil || !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("--images: %w", err)
+	}
+	return &mistakes.InputError{What: "--images", Problems: []string{err.Error()},
+		Hint: fmt.Sprintf("it takes a FILE with an image reference on each line; if %[1]s is one, write it into such a file: echo %[1]s > bases.txt", name)}
+}
+
+// noTable has an error about a list that is named like a file of rows say how these are given.
+func noTable(name string, err error) error {
+	var input *mistakes.InputError
+	if errors.As(err, &input) && file.NamesTable(name) {
+		input.Hint += fmt.Sprintf("\na file of rows is given with --rows %s, and its column of base images with --base, such as --base '{{.image}}'", name)
+	}
+	return err
 }
 
 // imageSet is images by their normalized references.

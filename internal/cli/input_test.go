@@ -39,6 +39,7 @@ func TestBadInputStartsNoBuild(t *testing.T) {
 	fixed := write("fixed/Dockerfile", "ARG BASE_IMAGE\nFROM debian\nCOPY x /\n")
 	stages := write("stages/Dockerfile", "ARG BASE_IMAGE\nFROM debian AS builder\nFROM ${BASE_IMAGE}\nCOPY --from=builder /x /x\n")
 	rows := write("rows.jsonl", `{"id":"a"}`+"\n"+`{"id":"../b","more":1}`+"\n")
+	table := write("tasks.csv", "id,image\na,debian:12\n")
 	badRows := write("bad.jsonl", "{\n[]\n"+`{"id":"a"}`+"\n")
 
 	tests := []struct {
@@ -50,6 +51,8 @@ func TestBadInputStartsNoBuild(t *testing.T) {
 		{"empty list", []string{"--images", empty, "-t", tag, context}, []string{"no image references"}},
 		{"no list", []string{"-t", tag, context}, []string{"--images FILE, --rows FILE or --each PATTERN is needed"}},
 		{"missing list", []string{"--images", filepath.Join(dir, "none"), context}, []string{"no such file"}},
+		{"an image for a list", []string{"--images", "some/image:1", context}, []string{"--images: open some/image:1: no such file", "it takes a FILE with an image reference on each line", "echo some/image:1 > bases.txt"}},
+		{"rows for a list", []string{"--images", table, context}, []string{`tasks.csv: 2 problems`, `line 1: "id,image"`, "a file of rows is given with --rows " + table}},
 		{"same tags", []string{"--images", twins, "-t", tag, context}, []string{"-t: 2 jobs would get the tag r.example/a:x: x, x-"}},
 		{"unknown field", []string{"--images", good, "-t", "r/a:{{.Foo}}", context}, []string{"line 1", ".Foo", "fields: .DockerfileHash .GitSHA .GraphHash .Index .Name .Ref"}},
 		{"invalid tag", []string{"--images", good, "-t", "r/A B", context}, []string{"not a valid tag"}},

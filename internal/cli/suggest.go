@@ -29,6 +29,14 @@ var habits = map[string]string{
 	"insecure": "--insecure-registry", "buildkit-host": "--builder", "addr": "--builder",
 }
 
+// attributes are flags of docker buildx build by the attributes of targets that say the same.
+var attributes = map[string]string{
+	"t": "tags", "tag": "tags", "build-arg": "args.NAME", "label": "labels.NAME", "build-context": "contexts.NAME",
+	"o": "output", "output": "output", "platform": "platform", "target": "target", "secret": "secret", "ssh": "ssh",
+	"cache-from": "cache-from", "cache-to": "cache-to", "annotation": "annotations", "no-cache-filter": "no-cache-filter",
+	"network": "network", "add-host": "extra-hosts", "shm-size": "shm-size", "ulimit": "ulimits", "attest": "attest",
+}
+
 // unknownFlag says that a command has no such flag, and which one was probably
 // meant.
 func unknownFlag(cmd *cobra.Command, name string) string {
@@ -39,6 +47,9 @@ func unknownFlag(cmd *cobra.Command, name string) string {
 	text := "unknown flag " + typed
 	if name == "check-only" && cmd.Name() == "build" {
 		return text + "; \"stoker check\" takes the same flags, and builds nothing"
+	}
+	if attribute := attributes[name]; attribute != "" && cmd.Name() == "bake" {
+		return fmt.Sprintf("%s; did you mean --set '*.%s=...'? Targets have it as an attribute", text, attribute)
 	}
 	if meant := flagMeant(cmd, name); meant != "" {
 		text += "; did you mean " + meant + "?"

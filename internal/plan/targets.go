@@ -37,6 +37,8 @@ type TargetSpec struct {
 	Name string
 	// Record is the directory of the run's record, which no context sends; empty for none.
 	Record string
+	// TagHint says how a target is given a tag.
+	TagHint string
 	// MetadataFile is where what is known of all images goes; empty for nowhere.
 	MetadataFile string
 	// InsecureRegistries are pushed to without TLS, as loopback ones are.
@@ -133,7 +135,7 @@ func (m *targetMaker) job(name string, t Target) (*Job, error) {
 	}
 	if checkNames(job) != nil {
 		return nil, &InputError{What: tagsAttribute, Problems: []string{"a tag is needed when pushing to a registry"},
-			Hint: `give each target tags, such as tags = ["registry.example/app:1"]`}
+			Hint: m.spec.TagHint}
 	}
 	if job.writes, err = writesOf(t, len(job.Tags) > 0); err != nil {
 		return nil, err

@@ -36,6 +36,9 @@ var byName = map[string]format{
 	".parquet": parquetFile, ".pq": parquetFile,
 }
 
+// NamesTable tells whether a file is named as one whose rows have columns.
+func NamesTable(name string) bool { return byName[strings.ToLower(filepath.Ext(name))] != plainText }
+
 // others are files that are no rows, by what they begin with.
 var others = []struct{ begin, is string }{
 	{"version https://git-lfs.github.com/", "it is a pointer of Git LFS, in the place of the file: git lfs pull brings that"},

@@ -119,6 +119,7 @@ func TestBadFiles(t *testing.T) {
 		{"x.csv", "id, \na,1\n", []string{"line 1: the header: column 2 has no name", "index=False"}},
 		{"x.csv", "id\na\"b\n", []string{"line 2: column 2: there is a quote"}},
 		{"x.csv", "id\n\"a\nb\n", []string{"line 2: line 3, column 3: a field in quotes goes on"}},
+		{"x.csv", "id,n\n\"a\"b,1\n", []string{"x.csv: line 2: column 3: a field in quotes goes on"}},
 		{"x.csv", "id\n\xff\n", []string{"line 2: it is not UTF-8 text"}},
 		{"x.csv", "id\n", []string{"x.csv: no rows in it", "the first line must name the columns"}},
 		{"x.csv", "id\n" + strings.Repeat("a", rows.MaxRow+8<<10), []string{"line 2: it is longer than"}},

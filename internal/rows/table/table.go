@@ -132,7 +132,11 @@ func plainly(err error, names, record []string) error {
 	case errors.Is(err, csv.ErrBareQuote):
 		return fmt.Errorf("column %d: there is a quote in a field that is not in quotes", parse.Column)
 	case errors.Is(err, csv.ErrQuote):
-		return fmt.Errorf("line %d, column %d: a field in quotes goes on behind them, or they are never closed", parse.Line, parse.Column)
+		at := fmt.Sprintf("column %d", parse.Column)
+		if parse.Line != parse.StartLine { // which is told already
+			at = fmt.Sprintf("line %d, %s", parse.Line, at)
+		}
+		return errors.New(at + ": a field in quotes goes on behind them, or they are never closed")
 	}
 	return err
 }
