@@ -25,7 +25,7 @@ func Find(dir string, archived bool) ([]string, error) {
 		dirs = append(dirs, runs...)
 	}
 	if len(dirs) == 0 {
-		return nil, &NoRunError{Dir: dir}
+		return nil, noRun(dir)
 	}
 	return dirs, nil
 }

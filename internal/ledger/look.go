@@ -35,10 +35,20 @@ type Record struct {
 const leastFree = 64 << 10
 
 // NoRunError tells that a directory holds no run.
-type NoRunError struct{ Dir string }
+type NoRunError struct {
+	Dir string
+	// Gone says that there is no such directory.
+	Gone bool
+}
+
+// noRun says that there is no run in a directory.
+func noRun(dir string) *NoRunError { return &NoRunError{Dir: dir, Gone: !exists(dir)} }
 
 // Error implements error.
 func (e *NoRunError) Error() string {
+	if e.Gone {
+		return fmt.Sprintf("there is no run in %s (there is no such directory)", e.Dir)
+	}
 	return fmt.Sprintf("there is no run in %s (it has no %s)", e.Dir, RunFile)
 }
 
@@ -51,7 +61,7 @@ func Look(dir string) (Record, error) {
 		return r, err
 	}
 	if r.Run, err = readRun(dir); errors.Is(err, fs.ErrNotExist) {
-		return r, &NoRunError{Dir: dir}
+		return r, noRun(dir)
 	} else if err != nil {
 		return r, err
 	}

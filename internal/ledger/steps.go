@@ -200,10 +200,21 @@ func (first formIDs) encode(steps []Step) ([]byte, error) {
 }
 
 // NoStepsError tells that a run has no steps on record.
-type NoStepsError struct{ Dir string }
+type NoStepsError struct {
+	Dir string
+	// Skipped is how many jobs it had, where it is over and skipped all; else 0.
+	Skipped int
+}
 
 // Error implements error.
 func (e *NoStepsError) Error() string {
+	if e.Skipped > 0 {
+		skipped := "its job was"
+		if e.Skipped > 1 {
+			skipped = fmt.Sprintf("all %d jobs were", e.Skipped)
+		}
+		return fmt.Sprintf("the run in %s ran no steps: %s skipped, since the images exist", e.Dir, skipped)
+	}
 	return fmt.Sprintf("the run in %s has no %s: no job of it has ended, or it is of an earlier version of Stoker", e.Dir, StepsFile)
 }
 
@@ -212,15 +223,24 @@ func (e *NoStepsError) Error() string {
 func ReadSteps(dir string) ([]Step, error) {
 	data, err := os.ReadFile(filepath.Join(dir, StepsFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		if !hasRun(dir) {
-			return nil, &NoRunError{Dir: dir}
-		}
-		return nil, &NoStepsError{Dir: dir}
+		return nil, noSteps(dir)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return decodeSteps(data)
+}
+
+// noSteps says why a directory has no steps.
+func noSteps(dir string) error {
+	if !hasRun(dir) {
+		return noRun(dir)
+	}
+	e := &NoStepsError{Dir: dir}
+	if s, err := readSummary(dir); err == nil && s != nil && s.Skipped == s.Total { // else it may be any run
+		e.Skipped = s.Skipped
+	}
+	return e
 }
 
 // decodeSteps reads steps. Of several lines of one step the last counts; the end of a line

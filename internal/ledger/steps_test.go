@@ -105,6 +105,31 @@ func TestAddSteps(t *testing.T) {
 	}
 }
 
+// Where there are no steps it is said why.
+func TestNoSteps(t *testing.T) {
+	dir := t.TempDir()
+	put := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	says := func(dir, want string) {
+		t.Helper()
+		if _, err := ReadSteps(dir); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
+	}
+	says(filepath.Join(dir, "none"), "there is no such directory")
+	says(dir, "it has no "+RunFile)
+	put(RunFile, "{}")
+	says(dir, "no job of it has ended")
+	put(SummaryFile, `{"total":30,"skipped":30}`)
+	says(dir, "all 30 jobs were skipped, since the images exist")
+	put(SummaryFile, `{"total":30,"skipped":29,"built":1}`)
+	says(dir, "or it is of an earlier version of Stoker")
+}
+
 // The run before is the last archived one that has steps on record.
 func TestStepsBefore(t *testing.T) {
 	dir := t.TempDir()
