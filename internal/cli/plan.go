@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -147,7 +148,7 @@ func forecast(ctx context.Context, p *plan.Plan, o buildOptions, nodes []int, fo
 	if err != nil {
 		return &runError{err}
 	}
-	found := advice.Of(advice.Given{Jobs: p.Jobs, Steps: planned.Steps, Bases: planned.Bases, Learned: ledger.ReadLearnedSteps(o.builder.stateDir, p.Kind()), PullBytes: planned.Forecast.PullBytes, Keeps: planned.Keeps})
+	found := advice.Of(advice.Given{Jobs: toBuild(p, planned), Steps: planned.Steps, Bases: planned.Bases, Learned: ledger.ReadLearnedSteps(o.builder.stateDir, p.Kind()), PullBytes: planned.Forecast.PullBytes, Keeps: planned.Keeps})
 	for i := range found {
 		found[i].Redact(options.Redact.String)
 	}
@@ -161,6 +162,15 @@ func forecast(ctx context.Context, p *plan.Plan, o buildOptions, nodes []int, fo
 		p.Notes = append(p.Notes, "nothing says where the images are to go: build will need --push, --load or --output")
 	}
 	return show.Planned(streams.Out, p.Notes, planned, found)
+}
+
+// toBuild are the jobs of a plan that are to be built.
+func toBuild(p *plan.Plan, planned run.Planned) []*plan.Job {
+	left := map[string]bool{}
+	for _, j := range planned.Jobs {
+		left[j.Name] = true
+	}
+	return slices.DeleteFunc(slices.Clone(p.Jobs), func(j *plan.Job) bool { return !left[j.Name] })
 }
 
 // plannedAdvice is a plan as programs read it.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/journal"
 	"github.com/stoker-build/stoker/internal/lab"
+	"github.com/stoker-build/stoker/internal/plan"
 	"github.com/stoker-build/stoker/internal/run"
 )
 
@@ -78,6 +79,28 @@ func TestPlanOnWarmCache(t *testing.T) {
 	w.checkAllBuilt(code, out, 4)
 	if s := w.summary(); s.Space.ForecastPeakBytes != f.PeakBytes || len(events[journal.WaitingForSpace](w, "waiting_for_space")) > 0 {
 		t.Errorf("build forecasts a peak of %d, plan of %d\n%s", s.Space.ForecastPeakBytes, f.PeakBytes, out)
+	}
+}
+
+// Where all images exist nothing is said of what building them would take.
+func TestPlanOfNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorkbench(t, small(1, 2))
+	w.write("ctx/Dockerfile", ownStep)
+	code, out := w.build(t.Context())
+	w.checkAllBuilt(code, out, 2)
+	code, out = w.plan(t.Context(), "--push", "--nodes", "1,2")
+	if code != ExitOK || !strings.HasSuffix(out, "nothing is left to build: all 2 images exist; --force builds them again\n") {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+}
+
+// Advice is on what is to be built.
+func TestToBuild(t *testing.T) {
+	a, b := &plan.Job{Name: "a"}, &plan.Job{Name: "b"}
+	p := &plan.Plan{Jobs: []*plan.Job{a, b}}
+	if got := toBuild(p, run.Planned{Jobs: []run.PlannedJob{{Name: "b"}}}); len(got) != 1 || got[0] != b || len(p.Jobs) != 2 {
+		t.Errorf("%v of %v", got, p.Jobs)
 	}
 }
 

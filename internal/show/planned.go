@@ -19,6 +19,11 @@ func Planned(w io.Writer, notes []string, p run.Planned, found []advice.Advice) 
 	for _, note := range notes {
 		fmt.Fprintf(&text, "note: %s\n", visible.Line(note))
 	}
+	if len(p.Jobs) == 0 {
+		text.WriteString(nothingLeft(p.Skipped))
+		_, err := io.WriteString(w, text.String())
+		return err
+	}
 	writeLinks(&text, p)
 	failing := writePlannedJobs(&text, p.Jobs)
 	text.WriteString("\n")
@@ -28,6 +33,17 @@ func Planned(w io.Writer, notes []string, p run.Planned, found []advice.Advice) 
 	writeAdvice(&text, found)
 	_, err := io.WriteString(w, text.String())
 	return err
+}
+
+// nothingLeft says that nothing is left to build, since all images exist.
+func nothingLeft(skipped int) string {
+	switch skipped {
+	case 0:
+		return "nothing is left to build\n"
+	case 1:
+		return "nothing is left to build: the one image exists; --force builds it again\n"
+	}
+	return fmt.Sprintf("nothing is left to build: all %d images exist; --force builds them again\n", skipped)
 }
 
 // mostLinks is how many lines tell of links.

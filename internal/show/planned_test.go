@@ -57,6 +57,10 @@ jobs       1 in 1 batch, 1 worker, 0 skipped
 will fail  1 job, as said above; no figure below counts them
 fits       nothing can be built: the one job will fail
 `},
+		{"of which all exist", run.Planned{Batches: 2, Workers: 1, Skipped: 30, Scales: []run.Scale{{Nodes: 1}, {Nodes: 2}}}, `
+note: a remark
+nothing is left to build: all 30 images exist; --force builds them again
+`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var out strings.Builder
