@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/containerd/platforms"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
@@ -79,9 +78,16 @@ func (e *examination) images(ctx context.Context, r reads) {
 	})
 	pull := len(e.Plan.Jobs) > 0 && e.Plan.Jobs[0].Options.Pull
 	answers := answersOf(ctx, e.Builder, asked, pull)
-	why := firsts{}
+	why, others := firsts{}, foreign{}
 	for _, image := range asked {
-		e.judge(image, answers[image], by[image], why)
+		if a := answers[image]; a.Presence == builder.Present {
+			others.note(platformPair{a.Platform, image.Platform}, image, by[image])
+		} else {
+			e.judge(image, a, by[image], why)
+		}
+	}
+	for _, found := range others.findings() {
+		e.add(found)
 	}
 	e.upon(r)
 }
@@ -110,12 +116,9 @@ func answersOf(ctx context.Context, b Builder, asked []plan.Image, pull bool) ma
 	return answers
 }
 
-// judge makes what the builder says of an image a finding about the jobs that read it.
+// judge makes what the builder says of an image that cannot be read a finding about the jobs that read it.
 func (e *examination) judge(image plan.Image, a builder.ImageAnswer, jobs []*plan.Job, why firsts) {
-	f := check.Finding{Kind: check.Image, Jobs: names(jobs)}
-	for _, j := range jobs {
-		f.Places = append(f.Places, placesOf(j, image.Ref)...)
-	}
+	f := findingOf(image, jobs)
 	switch a.Presence {
 	case builder.Missing, builder.Denied:
 		e.lacks(image.Ref, a, f)
@@ -132,14 +135,17 @@ func (e *examination) judge(image plan.Image, a builder.ImageAnswer, jobs []*pla
 	case builder.OtherPlatform:
 		f.Severity = check.Fault
 		f.Text = fmt.Sprintf("%s is not there for %s, but for other platforms alone", image.Ref, image.Platform)
-	case builder.Present:
-		if a.Platform == "" || image.Platform == "" || samePlatform(image.Platform, a.Platform) {
-			return
-		}
-		f.Severity = check.Warning
-		f.Text = fmt.Sprintf("%s is an image for %s, where one for %s is needed", image.Ref, a.Platform, image.Platform)
 	}
 	e.add(f)
+}
+
+// findingOf is a finding about an image that jobs read.
+func findingOf(image plan.Image, jobs []*plan.Job) check.Finding {
+	f := check.Finding{Kind: check.Image, Jobs: names(jobs)}
+	for _, j := range jobs {
+		f.Places = append(f.Places, placesOf(j, image.Ref)...)
+	}
+	return f
 }
 
 // placesOf are where a job says that it reads an image: in its Dockerfile or, where that
@@ -150,16 +156,6 @@ func placesOf(j *plan.Job, ref string) []check.Place {
 		return []check.Place{inDockerfile}
 	}
 	return []check.Place{{File: j.Origin.File, Line: j.Origin.Line}, inDockerfile}
-}
-
-// samePlatform tells whether an image for one platform runs on the other.
-func samePlatform(wanted, is string) bool {
-	w, err := platforms.Parse(wanted)
-	if err != nil {
-		return true // who cannot be read cannot be told to differ
-	}
-	i, err := platforms.Parse(is)
-	return err != nil || platforms.Only(w).Match(i)
 }
 
 // upon finds the jobs that are built on the images of jobs that cannot be built.
