@@ -170,6 +170,18 @@ func (r *Report) Failed() bool {
 	return false
 }
 
+// Wrong is the report with what is wrong alone: its faults and warnings.
+func (r *Report) Wrong() *Report {
+	wrong := *r
+	wrong.findings = nil
+	for _, f := range r.findings {
+		if f.Severity == Fault || f.Severity == Warning {
+			wrong.findings = append(wrong.findings, f)
+		}
+	}
+	return &wrong
+}
+
 // inputOnly tells that the input has faults, so that nothing else was looked at.
 func (r *Report) inputOnly() bool {
 	return slices.ContainsFunc(r.findings, func(f *entry) bool { return f.Severity == Fault && f.Kind == Input })

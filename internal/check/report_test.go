@@ -61,6 +61,15 @@ func TestText(t *testing.T) {
 	}
 }
 
+// What is wrong are faults and warnings; advice, and what is not known, is none.
+func TestWrong(t *testing.T) {
+	dear := Finding{Severity: Advice, Kind: Cost, Text: "it is dear", Cost: &Costing{Rule: "x"}}
+	want := "fault: a/b:1 does not exist\n  d/Dockerfile:2\n  in 1 of 4 jobs: job-3\nwarning: FromAsCasing: as\n  https://x\n  in all 4 jobs\n"
+	if got := of(4, 0, silent, casing, gone, dear).Wrong().List(asIs); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 func TestTellsNoSecrets(t *testing.T) {
 	r := of(1, 0, Finding{Severity: Fault, Kind: Build, Text: "hunter2 is wrong", Hint: "not hunter2", Jobs: jobs(1)})
 	hide := func(s string) string { return strings.ReplaceAll(s, "hunter2", "***") }

@@ -41,15 +41,15 @@ func (r *Report) Document(rewrite func(string) string) Document {
 
 // Text returns the report for people.
 func (r *Report) Text(rewrite func(string) string) string {
-	text := r.Wrong(rewrite)
+	text := r.List(rewrite)
 	if text != "" {
 		text += "\n"
 	}
 	return text + r.Headline() + "\n"
 }
 
-// Wrong returns the findings alone: nothing where all is well.
-func (r *Report) Wrong(rewrite func(string) string) string {
+// List returns the findings alone: nothing where all is well.
+func (r *Report) List(rewrite func(string) string) string {
 	var b strings.Builder
 	findings, more := first(r.Findings(rewrite))
 	for _, f := range findings {

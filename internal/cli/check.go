@@ -242,7 +242,8 @@ func (o buildOptions) checkFirst(ctx context.Context, p *plan.Plan, b *builder.B
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(w, report.Wrong(rewrite))
+	report = report.Wrong()
+	fmt.Fprint(w, report.List(rewrite))
 	annotateCheck(w, report, rewrite)
 	if !report.Failed() {
 		return nil
