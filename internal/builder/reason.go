@@ -33,6 +33,9 @@ func ReasonOf(job *plan.Job, err error) ledger.Failure {
 	var step *stepError
 	if errors.As(err, &step) {
 		f.Step, f.Output = cmp.Or(f.Step, writtenAs(owner, step.step)), step.output
+		if f.Line == 0 {
+			f.File, f.Line, f.Step = placeOf(owner, f.Step)
+		}
 	}
 	if code, is := exitOf(err); is {
 		f.ExitCode, f.Message = code, mostTelling(f.Output)
@@ -112,6 +115,43 @@ func whereOf(job *plan.Job, err error) (file string, line int, step string) {
 		return file, first.Start.Line, instruction(asWritten(job, text), first.Start.Line, last.End.Line)
 	}
 	return "", 0, ""
+}
+
+// placeOf is where a step stands in a job's Dockerfile by what the builder calls it, and how it
+// stands there: BuildKit tells no place of what an ADD fetches. Where that is none, or several,
+// it is not known.
+func placeOf(job *plan.Job, step string) (file string, line int, text string) {
+	if job == nil || job.Source == nil {
+		return "", 0, step
+	}
+	dockerfile := asWritten(job, job.Source.Dockerfile())
+	parsed, err := parser.Parse(bytes.NewReader(dockerfile))
+	if err != nil {
+		return "", 0, step
+	}
+	called := strings.Join(strings.Fields(step), " ")
+	for _, node := range parsed.AST.Children {
+		written := instruction(dockerfile, node.StartLine, node.EndLine)
+		if !filledIn(written).MatchString(called) {
+			continue
+		}
+		if line > 0 {
+			return "", 0, step
+		}
+		line, text = node.StartLine, written
+	}
+	if line == 0 {
+		return "", 0, step
+	}
+	return job.Source.Name(), line, text
+}
+
+// variable is one in an instruction.
+var variable = regexp.MustCompile(`\\\$(?:\w+|\\\{[^}]*\})`)
+
+// filledIn matches what an instruction may be called: with values for its variables.
+func filledIn(written string) *regexp.Regexp {
+	return regexp.MustCompile(`(?is)^` + variable.ReplaceAllString(regexp.QuoteMeta(written), ".*") + `$`)
 }
 
 // asWritten is a Dockerfile as the user has it, where steps of a job's were linked by themselves,

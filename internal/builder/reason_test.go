@@ -170,6 +170,32 @@ func TestPlaceInRemote(t *testing.T) {
 	}
 }
 
+// The place of a step that BuildKit tells none of is looked for by what it is called.
+func TestPlaceByName(t *testing.T) {
+	dir := t.TempDir()
+	const text = "FROM x\nARG V\nADD https://r.example/$V \\\n  /a\nADD https://r.example/${V:-none}/b /b\nRUN make\nRUN make\nadd https://r.example/c   /c\n"
+	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, err := plan.OfTargets(plan.TargetSpec{Name: "file"}, []plan.Target{{Name: "a", Options: build.Options{BuildArgs: map[string]string{}, Inputs: build.Inputs{ContextPath: dir}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	for called, want := range map[string]string{
+		"ADD https://r.example/1 /a":     "3 ADD https://r.example/$V /a",
+		"ADD https://r.example/1.2/b /b": "5 ADD https://r.example/${V:-none}/b /b",
+		"ADD https://r.example/c   /c":   "8 add https://r.example/c /c",
+		"RUN make":                       "0 RUN make",
+		"exporting to image":             "0 exporting to image",
+	} {
+		f := ReasonOf(p.Jobs[0], &stepError{error: errors.New("failed to solve: invalid response status 404"), step: called})
+		if got := fmt.Sprint(f.Line, " ", f.Step); got != want || (f.Line > 0) != (f.File == filepath.Join(dir, "Dockerfile")) {
+			t.Errorf("%s: %s in %q, want %s", called, got, f.File, want)
+		}
+	}
+}
+
 // A step that was linked by itself fails as the Dockerfile has it.
 func TestStepLinkedByItself(t *testing.T) {
 	dir := t.TempDir()

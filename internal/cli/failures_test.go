@@ -30,6 +30,8 @@ func TestFailuresAreWhatTheyAre(t *testing.T) {
 			Message: "/bin/sh: nosuchcommand: not found", Output: []string{"one", "two", "/bin/sh: nosuchcommand: not found"}},
 		"missing":       {Class: string(builder.Permanent), Why: noFile, Step: "COPY typo.txt /", Line: 3, Message: `"/typo.txt": not found`},
 		"missing-stage": {Class: string(builder.Permanent), Why: noFile, Step: "COPY --from=make /made /", Line: 3, Message: "lstat /made: no such file or directory"},
+		"fetched": {Class: string(builder.Permanent), Why: "what is fetched cannot be had at its address", Step: "ADD http://" + w.registry.Host() + "/none /", Line: 3,
+			Message: "invalid response status 404"},
 		"bad-name": {Class: string(builder.Permanent), Why: "a name or a text that is to be sent to the builder is not UTF-8",
 			Message: `"tasks/bad-name/n\xff.txt": rename it, or leave it out with a .dockerignore`},
 	}
