@@ -37,6 +37,9 @@ func ReasonOf(job *plan.Job, err error) ledger.Failure {
 			f.File, f.Line, f.Step = placeOf(owner, f.Step)
 		}
 	}
+	if f.File == plan.InlineDockerfile && owner != job { // which has one of its own
+		f.File = owner.Name + ": " + f.File
+	}
 	if code, is := exitOf(err); is {
 		f.ExitCode, f.Message = code, mostTelling(f.Output)
 		if outOfMemory(ownWords(err)) {

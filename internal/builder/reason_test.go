@@ -196,6 +196,36 @@ func TestPlaceByName(t *testing.T) {
 	}
 }
 
+// A step of what jobs are built on fails at one place, whether BuildKit tells that or, as to those
+// that waited for another's step, not.
+func TestPlaceInInline(t *testing.T) {
+	const text = "FROM x\nRUN true\nRUN false\n"
+	target := func(name, text string, contexts map[string]build.NamedContext) plan.Target {
+		return plan.Target{Name: name, Options: build.Options{BuildArgs: map[string]string{},
+			Inputs: build.Inputs{ContextPath: t.TempDir(), DockerfileInline: text, NamedContexts: contexts}}}
+	}
+	p, err := plan.OfTargets(plan.TargetSpec{Name: "file"}, []plan.Target{target("lib", text, nil),
+		target("app", "FROM lib\nRUN false\n", map[string]build.NamedContext{"lib": {Path: "target:lib"}})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	silent := errors.New(`target lib: failed to solve: process "/bin/sh -c false" did not complete successfully: exit code: 1`)
+	told := errdefs.WithSource(silent, &errdefs.Source{
+		Info:   &pb.SourceInfo{Filename: "Dockerfile", Data: []byte(text)},
+		Ranges: []*pb.Range{{Start: &pb.Position{Line: 3}, End: &pb.Position{Line: 3}}},
+	})
+	for _, err := range []error{silent, told} {
+		if got, want := ReasonOf(p.Jobs[1], &stepError{error: err, step: "RUN false"}).String(), "lib: dockerfile-inline:3: RUN false: exit code: 1"; got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	own := errors.New(`failed to solve: process "/bin/sh -c false" did not complete successfully: exit code: 1`)
+	if got, want := ReasonOf(p.Jobs[1], &stepError{error: own, step: "RUN false"}).Place(), "dockerfile-inline:2"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // A step that was linked by itself fails as the Dockerfile has it.
 func TestStepLinkedByItself(t *testing.T) {
 	dir := t.TempDir()

@@ -235,3 +235,25 @@ func TestBakeLinks(t *testing.T) {
 		}
 	}
 }
+
+// A step that fails in what all are built on is one cause, with the target that it is of.
+func TestBakeOneCause(t *testing.T) {
+	t.Parallel()
+	w := newWorkbench(t, small(1, 1))
+	w.write("docker-bake.hcl", `
+target "lib" {
+  dockerfile-inline = "FROM `+w.bases[0].Ref+`\nRUN true\nRUN false\n"
+}
+target "app" {
+  name = "app-${n}"
+  matrix = { n = ["0", "1", "2", "3", "4", "5"] }
+  dockerfile-inline = "FROM lib\nRUN echo ${n}\n"
+  contexts = { lib = "target:lib" }
+  tags = ["`+w.registry.Host()+`/app:${n}"]
+}
+`)
+	code, out := w.bake(t.Context(), "--push", "--retries-step", "0", "app")
+	if code != ExitFailed || !strings.Contains(out, "\n  6 images: lib: dockerfile-inline:3: exit code: 1\n    RUN false\n") {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+}

@@ -114,7 +114,7 @@ func (s *sources) readNew(p place) (*Source, error) {
 func (s *sources) readDockerfile(source *Source, p place) (err error) {
 	switch {
 	case p.inline != "":
-		source.name, source.dockerfile = inlineDockerfile, []byte(p.inline)
+		source.name, source.dockerfile = InlineDockerfile, []byte(p.inline)
 	case p.file == "-":
 		source.name = "Dockerfile from standard input"
 		source.dockerfile, err = s.readStdin(p)
@@ -194,7 +194,7 @@ func (s *sources) stage(source *Source) error {
 		return err
 	}
 	base := filepath.Base(source.name)
-	if strings.ContainsRune(base, ' ') || source.name == inlineDockerfile {
+	if strings.ContainsRune(base, ' ') || source.name == InlineDockerfile {
 		base = "Dockerfile"
 	}
 	source.staged = filepath.Join(dir, base)

@@ -14,8 +14,8 @@ type words struct {
 // fileFlag is how messages call the flag of the Dockerfile.
 const fileFlag = "-f"
 
-// inlineDockerfile is the name of a Dockerfile that stands in a bake file.
-const inlineDockerfile = "dockerfile-inline"
+// InlineDockerfile is the name of a Dockerfile that stands in a bake file.
+const InlineDockerfile = "dockerfile-inline"
 
 // What the attributes of targets are called that say what a build writes.
 const (
