@@ -37,6 +37,8 @@ type entry struct {
 	done   []time.Time // when each making was
 	took   time.Duration
 	cached int
+	// layers are those of a base image, which is called by its topmost.
+	layers []graph.ID
 	// noCache says that it was not to be taken from the cache.
 	noCache bool
 
@@ -76,7 +78,7 @@ func (b *Book) takeImage(image *graph.Image) {
 		return
 	}
 	name, _, _ := strings.Cut(image.Ref, "@")
-	b.add(top, &ledger.StepForm{Kind: ledger.StepBase, Text: b.hide(name), Digest: image.Digest}, nil)
+	b.add(top, &ledger.StepForm{Kind: ledger.StepBase, Text: b.hide(name), Digest: image.Digest}, nil).layers = image.Layers
 }
 
 func (b *Book) add(id graph.ID, form *ledger.StepForm, on []graph.ID) *entry {
@@ -231,10 +233,25 @@ func (b *Book) tell(ids []graph.ID, seen Seen) []ledger.Step {
 		for _, on := range e.on {
 			s.On = append(s.On, on.String())
 		}
-		if bytes := seen.Bytes[id]; bytes > 0 {
+		if bytes := e.bytes(id, seen); bytes > 0 {
 			s.Bytes = &bytes
 		}
 		all = append(all, s)
 	}
 	return all
+}
+
+// bytes is what a step's result takes, of a base image all of its layers; 0 where that was not seen.
+func (e *entry) bytes(id graph.ID, seen Seen) (sum int64) {
+	if e.layers == nil {
+		return seen.Bytes[id]
+	}
+	for _, layer := range e.layers {
+		bytes := seen.Bytes[layer]
+		if bytes == 0 {
+			return 0
+		}
+		sum += bytes
+	}
+	return sum
 }

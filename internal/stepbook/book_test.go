@@ -170,3 +170,31 @@ func BenchmarkTake(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*200*30), "us/step")
 }
+
+// A base image takes what all of its layers take, where that was seen of all.
+func TestBytesOfBase(t *testing.T) {
+	layered := around
+	layered.Layers = func(s graph.ImageSource) (graph.ImageLayers, bool) {
+		return graph.ImageLayers{Digests: []string{s.Ref + "low", s.Ref + "top"}}, true
+	}
+	g, _ := parse(t, image("one").Run(llb.Shlex("make")).Root()).Graph(layered)
+	layers := g.Images[0].Layers
+	b := New(strings.ToLower)
+	b.Take("Dockerfile", g, asWritten)
+	for _, tt := range []struct {
+		seen map[graph.ID]int64
+		want string
+	}{
+		{map[graph.ID]int64{layers[0]: 1000, layers[1]: 7}, "1007"},
+		{map[graph.ID]int64{layers[1]: 7}, "not known"},
+	} {
+		base := b.Steps(Seen{Jobs: func(graph.ID) int { return 1 }, Bytes: tt.seen})[0]
+		got := "not known"
+		if base.Bytes != nil {
+			got = fmt.Sprint(*base.Bytes)
+		}
+		if base.Kind != ledger.StepBase || got != tt.want {
+			t.Errorf("the %s takes %s, want %s", base.Kind, got, tt.want)
+		}
+	}
+}
