@@ -73,13 +73,13 @@ func runExplain(dirs []string, format string, streams Streams) error {
 	}
 	now, err := ledger.ReadSteps(e.Run)
 	if err != nil {
-		return err
+		return withoutRun(err)
 	}
 	var earlier []ledger.Step
 	if e.Against == "" {
 		e.Against, earlier = ledger.StepsBefore(e.Run)
 	} else if earlier, err = ledger.ReadSteps(e.Against); err != nil {
-		return err
+		return withoutRun(err)
 	}
 	if !ledger.Ended(e.Run) {
 		fmt.Fprintf(streams.Err, "the run in %s goes on, or was killed: this is what its jobs that have ended made known\n", visible.Line(e.Run))

@@ -95,3 +95,21 @@ RUN sh -c 'echo $APP_V > /version'
 		t.Errorf("%s\n%s\n%s", a.Text, text, w.read("ctx/Dockerfile"))
 	}
 }
+
+// Where there is nothing to explain it is said why.
+func TestExplainNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorkbench(t, small(1, 2))
+	w.write("ctx/Dockerfile", ownStep)
+	code, out := w.build(t.Context())
+	w.checkAllBuilt(code, out, 2)
+	w.build(t.Context(), "--fresh")
+	for dir, says := range map[string]string{
+		"out":  "ran no steps: all 2 jobs were skipped, since the images exist",
+		"none": "(there is no such directory): name the --output-dir of one",
+	} {
+		if code, out := runStoker(t.Context(), "explain", w.path(dir)); code == ExitOK || !strings.Contains(out, says) {
+			t.Errorf("exit code %d, %q does not say %q", code, out, says)
+		}
+	}
+}
