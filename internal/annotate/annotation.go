@@ -57,12 +57,12 @@ func Commands(all []Annotation, workspace, dir string) (commands []string) {
 }
 
 // inlineFile is how a Dockerfile is called that stands in a bake file, where its lines have
-// other numbers.
+// other numbers; that of what a job is built on has the name of its target before it.
 const inlineFile = "dockerfile-inline"
 
 // below is a file's path from the workspace; empty where it is not in it.
 func below(workspace, dir, file string) string {
-	if workspace == "" || file == "" || file == inlineFile {
+	if workspace == "" || file == "" || file == inlineFile || strings.HasSuffix(file, ": "+inlineFile) {
 		return ""
 	}
 	if !filepath.IsAbs(file) {

@@ -24,6 +24,7 @@ func TestFailures(t *testing.T) {
 		"/repo/agent/Dockerfile":    "::error file=agent/Dockerfile,line=5," + title + "/repo/agent/Dockerfile" + rest,
 		"/elsewhere/Dockerfile":     "::error " + title + "/elsewhere/Dockerfile" + rest,
 		"dockerfile-inline":         "::error " + title + "dockerfile-inline" + rest,
+		"lib: dockerfile-inline":    "::error " + title + "lib: dockerfile-inline" + rest,
 		"../../Dockerfile":          "::error " + title + "../../Dockerfile" + rest,
 		"../with, comma/Dockerfile": "::error file=with%2C comma/Dockerfile,line=5," + title + "../with, comma/Dockerfile" + rest,
 	} {
