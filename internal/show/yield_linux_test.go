@@ -57,7 +57,7 @@ func TestCtrlZ(t *testing.T) {
 	}
 	bash, err := exec.LookPath("bash")
 	if err != nil {
-		t.Skip("there is no bash")
+		t.Fatal(err)
 	}
 	over := filepath.Join(t.TempDir(), "over")
 	cmd := exec.CommandContext(t.Context(), bash, "--norc", "--noprofile", "--noediting", "-i")
@@ -77,7 +77,8 @@ func TestCtrlZ(t *testing.T) {
 	}
 	_ = slave.Close()
 	seen := &screen{}
-	go func() { _, _ = io.Copy(seen, master) }()
+	var reading sync.WaitGroup
+	reading.Go(func() { _, _ = io.Copy(seen, master) }) // until nobody has the terminal any more
 	typed := func(keys, want string) string {
 		t.Helper()
 		before := len(seen.all())
@@ -116,6 +117,7 @@ func TestCtrlZ(t *testing.T) {
 	}
 	typed("exit\n", "exit")
 	_ = cmd.Wait() // with the status of the last command
+	reading.Wait()
 }
 
 // viewUntil shows a run until there is a file.
