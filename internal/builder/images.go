@@ -255,20 +255,7 @@ func (n *Node) Layers(ctx context.Context, refs []string, found func(ref string,
 	if err != nil {
 		return err
 	}
-	asked := make(chan error, 1)
-	go func() { asked <- n.askLayers(ctx, c, refs, found) }()
-	select {
-	case err = <-asked:
-		return err
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// askLayers is Layers, but for that it may end 5 s late: so long BuildKit's client waits for the
-// progress of a build that was cancelled before the daemon knew of it.
-func (n *Node) askLayers(ctx context.Context, c *client.Client, refs []string, found func(ref string, layers graph.ImageLayers)) error {
-	_, err := c.Build(ctx, client.SolveOpt{Internal: true, Session: []session.Attachable{n.builder.credentials()}}, "stoker",
+	_, err = c.Build(ctx, client.SolveOpt{Internal: true, Session: []session.Attachable{n.builder.credentials()}}, "stoker",
 		func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 			var group errgroup.Group
 			group.SetLimit(graphWorkers)
