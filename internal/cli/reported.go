@@ -27,10 +27,12 @@ func reportOf(records []ledger.Record, ofOne bool) reported {
 	seen, _ := seenOf(records) // what cannot be read is told as unknown
 	r := reported{Report: report.Merge(seen), records: records}
 	r.runs = sync.OnceValues(func() (runs []*timeline.Run, err error) {
-		for _, record := range records {
-			run, err := timelineOf(record.Dir)
-			if err != nil {
-				return nil, err
+		for _, one := range seen {
+			run := one.Events
+			if run == nil {
+				if run, err = timelineOf(one.Dir); err != nil {
+					return nil, err
+				}
 			}
 			runs = append(runs, run)
 		}

@@ -37,13 +37,20 @@ const ignoreSuffix = ".dockerignore"
 // patternEscapes has a path stand for itself in an ignore file.
 var patternEscapes = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
 
+// keyOf is a directory's key, which is empty for none.
+func keyOf(dir string) string {
+	if dir == "" {
+		return ""
+	}
+	return paths.Key(dir)
+}
+
 // recordIn is where the record's directory is in a context; empty where it is not below it.
 func (s *sources) recordIn(context string) string {
 	if s.record == "" || urlutil.IsRemoteURL(context) {
 		return ""
 	}
-	dir, record := paths.Key(context), paths.Key(s.record)
-	rel, err := filepath.Rel(dir, record)
+	rel, err := filepath.Rel(paths.Key(context), s.record)
 	if err != nil || rel == "." || !filepath.IsLocal(rel) {
 		return ""
 	}

@@ -36,7 +36,7 @@ func TestRecordIsLeftOut(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			s := sources{words: flagWords, record: filepath.Join(dir, tt.record)}
+			s := sources{words: flagWords, record: keyOf(filepath.Join(dir, tt.record))}
 			defer s.close()
 			source, err := s.read(place{context: dir})
 			if err != nil {

@@ -41,7 +41,7 @@ func newMaker(spec Spec) (*maker, error) {
 		}
 		m.guard = g
 	}
-	m.sources = &sources{stdin: spec.Stdin, guard: m.guard, words: flagWords, record: spec.Record}
+	m.sources = &sources{stdin: spec.Stdin, guard: m.guard, words: flagWords, record: keyOf(spec.Record)}
 	templates, err := newTemplates(spec)
 	if err != nil {
 		return nil, err

@@ -55,7 +55,8 @@ type sources struct {
 	stdin io.Reader
 	guard *guard
 	words words
-	// record is the directory of the run's record, which no context sends; empty for none.
+	// record is the key of the directory of the run's record, which no context sends; empty
+	// for none.
 	record string
 
 	dir   *scratch.Dir // where the copies are; nil before the first

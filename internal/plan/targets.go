@@ -53,7 +53,7 @@ type TargetSpec struct {
 // OfTargets makes the plan that builds targets, in their order. Everything that can be
 // wrong with them is found here. The plan must be closed.
 func OfTargets(spec TargetSpec, targets []Target) (*Plan, error) {
-	m := &targetMaker{spec: spec, sources: &sources{words: targetWords, record: spec.Record}, jobs: map[string]*Job{}}
+	m := &targetMaker{spec: spec, sources: &sources{words: targetWords, record: keyOf(spec.Record)}, jobs: map[string]*Job{}}
 	p := &Plan{BatchSize: max(spec.BatchSize, 1), sources: m.sources, words: targetWords}
 	if err := m.fill(p, targets); err != nil {
 		return nil, errors.Join(err, p.Close())

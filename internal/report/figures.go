@@ -54,13 +54,7 @@ func figuresOf(s Seen) Figures {
 	}
 	f.WallClock = positive(sum.WallClockSeconds)
 	f.ImagesPerHour, f.MedianSeconds = positive(sum.ImagesPerHour), positive(sum.MedianSeconds)
-	f.PullBytes = sum.ForecastPullBytes
-	if sum.PulledBytes != nil {
-		f.PulledBytes = sum.PulledBytes
-	}
-	if sum.Prune != nil {
-		f.ReclaimedBytes = &sum.Prune.ReclaimedBytes
-	}
+	f.PullBytes, f.PulledBytes, f.ReclaimedBytes = s.bytes()
 	switch {
 	case sum.Space != nil && sum.Space.PeakBytes > 0:
 		f.PeakBytes, f.PeakOf = &sum.Space.PeakBytes, sum.Space.Bound
@@ -68,6 +62,20 @@ func figuresOf(s Seen) Figures {
 		f.PeakBytes, f.PeakOf = &sum.Cache.PeakBytes, "the cache"
 	}
 	return f
+}
+
+// bytes are what a run was to pull by its forecast, has pulled and has reclaimed: of one that has
+// no summary as far as its events tell.
+func (s Seen) bytes() (toPull, pulled, reclaimed *int64) {
+	if sum, events := s.Summary, s.Events; sum != nil {
+		toPull, pulled = sum.ForecastPullBytes, sum.PulledBytes
+		if sum.Prune != nil {
+			reclaimed = &sum.Prune.ReclaimedBytes
+		}
+	} else if events != nil && !events.Began.IsZero() {
+		pulled, reclaimed = positive(events.Pulled), new(events.Reclaimed())
+	}
+	return toPull, pulled, reclaimed
 }
 
 // soFar is what a run without a summary has come to.
@@ -92,7 +100,6 @@ func (f *Figures) addEvents(r *timeline.Run) {
 	if r == nil || r.Began.IsZero() {
 		return
 	}
-	f.PulledBytes, f.ReclaimedBytes = positive(r.Pulled), new(r.Reclaimed())
 	for _, l := range r.Levels {
 		if l.Bound != "" && !l.Unknown {
 			f.PeakOf = l.Bound

@@ -276,11 +276,11 @@ func groupsOf(failed []ledger.FailedJob) []ledger.FailureGroup {
 // addBytes sums up what the runs tell of bytes and of time.
 func (r *Report) addBytes(runs []Seen) {
 	for i, run := range runs {
-		f := figuresOf(run)
 		r.RunSeconds = ledger.Thousandths(r.RunSeconds + r.Runs[i].Seconds)
-		r.PulledBytes = bytesize.Sum(r.PulledBytes, f.PulledBytes)
-		r.ReclaimedBytes = bytesize.Sum(r.ReclaimedBytes, f.ReclaimedBytes)
-		r.PullBytes = bytesize.Sum(r.PullBytes, f.PullBytes)
+		toPull, pulled, reclaimed := run.bytes()
+		r.PullBytes = bytesize.Sum(r.PullBytes, toPull)
+		r.PulledBytes = bytesize.Sum(r.PulledBytes, pulled)
+		r.ReclaimedBytes = bytesize.Sum(r.ReclaimedBytes, reclaimed)
 		r.Partial = r.Partial || run.Summary == nil || run.Summary.Prune == nil
 	}
 	r.ForecastPullBytes = r.PullBytes

@@ -120,7 +120,8 @@ func (r *recipes) begin(a *assembly) (end func()) {
 }
 
 // holds tells that a job is better left in the queue for now: builds are at work that will
-// show whether its image can be assembled, as many as are still needed for that. To build more meanwhile would only slow these down.
+// show whether its image can be assembled, as many as are still needed for that. To build more
+// meanwhile would only slow these down.
 func (r *recipes) holds(a *assembly) bool {
 	if a == nil || r.Images == nil {
 		return false

@@ -252,17 +252,16 @@ func (f finalText) space() []string {
 	if p := f.Prune; p != nil && p.ReclaimedRecords > 0 {
 		parts = append(parts, size(p.ReclaimedBytes)+" reclaimed in "+p.Removing())
 	}
-	var lines []string
+	indent := "  "
 	if len(parts) > 0 {
-		parts[0] = "  cache: " + parts[0]
+		indent += "cache: "
 	}
 	if f.PulledBytes != nil && *f.PulledBytes > 0 {
 		parts = append(parts, size(*f.PulledBytes)+" pulled")
-		if len(parts) == 1 {
-			parts[0] = "  " + parts[0]
-		}
 	}
+	var lines []string
 	if len(parts) > 0 {
+		parts[0] = indent + parts[0]
 		lines = f.flow(parts)
 	}
 	if s := f.Space; tight {
