@@ -32,7 +32,7 @@ const commandTimeout = 30 * time.Second
 // TestCommands runs every stoker command of the documents on real parts, but for
 // the README's quick start, which TestQuickStart runs as it stands. The commands
 // of one document share a directory and run in their order. Of what usage.md's
-// commands leave, all fields must be named there.
+// commands leave, record.md must name all fields.
 func TestCommands(t *testing.T) {
 	w := newWorkshop(t)
 	for _, doc := range documents(t) {
@@ -51,7 +51,7 @@ func TestCommands(t *testing.T) {
 				}
 			}
 			if doc.name == "docs/usage.md" {
-				checkFields(t, doc, filepath.Join(dir, "stoker-out"))
+				checkFields(t, filepath.Join(dir, "stoker-out"))
 			}
 		})
 	}
@@ -60,17 +60,18 @@ func TestCommands(t *testing.T) {
 // standIn leaves what the README's quick start does, for the commands after it.
 const standIn = "stoker build --images bases.txt -t 'registry.example/first:{{.Name}}' --push ./agent"
 
-// checkFields makes sure that a document names the fields of a run's files.
-func checkFields(t *testing.T, doc document, dir string) {
+// checkFields makes sure that record.md names the fields of a run's files.
+func checkFields(t *testing.T, dir string) {
 	t.Helper()
+	named := read(t, "docs/record.md")
 	for _, name := range []string{"manifest.jsonl", "summary.json"} {
 		data, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, m := range regexp.MustCompile(`"([a-z_]+)":`).FindAllStringSubmatch(string(data), -1) {
-			if !strings.Contains(doc.text, "`"+m[1]+"`") {
-				t.Errorf("%s does not name the field %s of %s", doc.name, m[1], name)
+			if !strings.Contains(named, "`"+m[1]+"`") {
+				t.Errorf("docs/record.md does not name the field %s of %s", m[1], name)
 			}
 		}
 	}
@@ -141,11 +142,11 @@ func known(t *testing.T, text string) bool {
 }
 
 // TestFlags compares the flags of the program with those of the documents: each
-// is explained in usage.md or builders.md, and none is mentioned that is not
-// there.
+// is explained in usage.md, rows.md or builders.md, and none is mentioned that is
+// not there.
 func TestFlags(t *testing.T) {
 	have := map[string]bool{"--version": true}
-	for _, name := range []string{"build", "bake", "check", "plan", "du", "prune", "status", "report", "version"} {
+	for _, name := range []string{"build", "bake", "check", "plan", "du", "prune", "status", "report", "explain", "presets", "version"} {
 		var help strings.Builder
 		cli.Main(t.Context(), "docs", []string{name, "--help"}, cli.Streams{In: strings.NewReader(""), Out: &help, Err: &help})
 		for _, m := range regexp.MustCompile(`(?m)^\s+(?:-\w, )?(--[a-z-]+)`).FindAllStringSubmatch(help.String(), -1) {
@@ -155,10 +156,10 @@ func TestFlags(t *testing.T) {
 	if len(have) < 40 {
 		t.Fatalf("only %d flags found in the help texts", len(have))
 	}
-	explained := read(t, "docs/usage.md") + read(t, "docs/builders.md")
+	explained := read(t, "docs/usage.md") + read(t, "docs/rows.md") + read(t, "docs/builders.md")
 	for flag := range have {
 		if !regexp.MustCompile("`"+flag+"[ `]").MatchString(explained) && flag != "--help" && flag != "--version" {
-			t.Errorf("%s is explained in neither docs/usage.md nor docs/builders.md", flag)
+			t.Errorf("%s is explained in none of docs/usage.md, docs/rows.md and docs/builders.md", flag)
 		}
 	}
 	mentioned := regexp.MustCompile("`(--[a-z][a-z-]+)[ `]")
@@ -174,13 +175,23 @@ func TestFlags(t *testing.T) {
 // notOurs are flags of other programs that the documents mention.
 var notOurs = map[string]bool{"--link": true, "--chown": true, "--chmod": true, "--from": true, "--all": true, "--fix": true}
 
-// TestLinks makes sure that links between the documents lead somewhere.
+// TestLinks makes sure that links between the documents lead somewhere: to a file
+// that is there, and to a heading that it has.
 func TestLinks(t *testing.T) {
-	link := regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
-	for _, doc := range documents(t) {
+	link := regexp.MustCompile(`\]\(([^)#:]*)(?:#([^)]*))?\)`)
+	docs := documents(t)
+	for _, doc := range docs {
 		for _, m := range link.FindAllStringSubmatch(doc.text, -1) {
-			if !exists(filepath.Join(filepath.Dir(doc.name), m[1])) {
+			target := doc.name
+			if m[1] != "" {
+				target = filepath.Join(filepath.Dir(doc.name), m[1])
+			}
+			i := slices.IndexFunc(docs, func(d document) bool { return d.name == target })
+			switch {
+			case !exists(target):
 				t.Errorf("%s links to %s, which is not there", doc.name, m[1])
+			case m[2] != "" && (i < 0 || !slices.Contains(docs[i].anchors(), m[2])):
+				t.Errorf("%s links to %s, of which %s has no heading", doc.name, m[0][2:], target)
 			}
 		}
 	}
@@ -206,6 +217,9 @@ func TestReadingOfDocuments(t *testing.T) {
 	}
 	if rest := doc.without("Part").commands(); !slices.Equal(rest, want[:4]) {
 		t.Errorf("without the section: %+v", rest)
+	}
+	if anchors := (document{text: "# A `b.c` --d\n```sh\n# no\n```\n## Of it\n"}).anchors(); !slices.Equal(anchors, []string{"a-bc---d", "of-it"}) {
+		t.Errorf("anchors %q", anchors)
 	}
 }
 

@@ -89,6 +89,22 @@ func (d document) filtered(heading string, keep bool) document {
 	return d
 }
 
+// anchors are what links to the document's headings have behind their #, as GitHub makes them.
+func (d document) anchors() []string {
+	var list []string
+	inside := false
+	for line := range strings.SplitSeq(d.text, "\n") {
+		inside = inside != strings.HasPrefix(line, fenceMark)
+		if heading := strings.TrimLeft(line, "#"); heading != line && !inside {
+			heading = notInAnchors.ReplaceAllString(strings.ToLower(strings.TrimSpace(heading)), "")
+			list = append(list, strings.ReplaceAll(heading, " ", "-"))
+		}
+	}
+	return list
+}
+
+var notInAnchors = regexp.MustCompile(`[^\w\- ]`)
+
 // commands returns the commands in the document's code blocks that are marked
 // as "sh". A line that ends with a backslash or a "|" goes on in the next; what
 // follows a "#" is a remark.

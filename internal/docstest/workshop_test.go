@@ -86,15 +86,17 @@ func (w *workshop) directory(t *testing.T) string {
 	return dir
 }
 
-// shown returns the block of usage.md that begins with some text.
+// shown returns the block of the documents that begins with some text.
 func shown(t *testing.T, language, begins string) string {
 	t.Helper()
-	_, block, found := strings.Cut(read(t, "docs/usage.md"), "```"+language+"\n"+begins)
-	block, _, closed := strings.Cut(block, "```")
-	if !found || !closed {
-		t.Fatalf("docs/usage.md shows no %s", begins)
+	for _, doc := range documents(t) {
+		_, block, found := strings.Cut(doc.text, "```"+language+"\n"+begins)
+		if block, _, closed := strings.Cut(block, "```"); found && closed {
+			return begins + block
+		}
 	}
-	return begins + block
+	t.Fatalf("no document shows %s", begins)
+	return ""
 }
 
 // replaced puts names of the workshop in the place of those that stand for a

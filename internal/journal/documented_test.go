@@ -9,13 +9,13 @@ import (
 	"testing"
 )
 
-// docs/usage.md has a row for each event, with its fields as they are in events.jsonl.
+// docs/record.md has a row for each event, with its fields as they are in events.jsonl.
 func TestEventsAreDocumented(t *testing.T) {
-	text, err := os.ReadFile("../../docs/usage.md")
+	text, err := os.ReadFile("../../docs/record.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(text), "\n### events.jsonl\n")
+	_, section, _ := strings.Cut(string(text), "\n## events.jsonl\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	documented := map[string][]string{}
 	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| (.*?) \\| .+ \\|$").FindAllStringSubmatch(section, -1) {
@@ -25,12 +25,12 @@ func TestEventsAreDocumented(t *testing.T) {
 	}
 	for kind, event := range kinds {
 		if want := fieldsOf(event); !slices.Equal(documented[kind], want) {
-			t.Errorf("docs/usage.md has of %s the fields %q, want %q", kind, documented[kind], want)
+			t.Errorf("docs/record.md has of %s the fields %q, want %q", kind, documented[kind], want)
 		}
 	}
 	for kind := range documented {
 		if kinds[kind] == nil {
-			t.Errorf("docs/usage.md has %s, which is no event", kind)
+			t.Errorf("docs/record.md has %s, which is no event", kind)
 		}
 	}
 }

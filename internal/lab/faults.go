@@ -221,6 +221,7 @@ type faultyWriter struct {
 	fault   *Fault
 	request *http.Request
 	written int64
+	began   time.Time // when a slow body began
 }
 
 // Write implements http.ResponseWriter.
@@ -239,7 +240,7 @@ func (w *faultyWriter) Write(p []byte) (int, error) {
 func (w *faultyWriter) writeChunk(p []byte) (int, error) {
 	if w.fault.BytesPerSecond > 0 {
 		p = p[:min(len(p), slowChunk)]
-		if !pause(w.request, time.Second*time.Duration(len(p))/time.Duration(w.fault.BytesPerSecond)) {
+		if !pause(w.request, w.early(len(p))) {
 			return 0, w.request.Context().Err()
 		}
 	}
@@ -253,6 +254,16 @@ func (w *faultyWriter) writeChunk(p []byte) (int, error) {
 	n, err := w.ResponseWriter.Write(p)
 	w.written += int64(n)
 	return n, err
+}
+
+// early is how long the next n bytes of a slow body have to wait. It goes by when the body began, since
+// a timer takes a millisecond more than it was asked for, each time.
+func (w *faultyWriter) early(n int) time.Duration {
+	if w.began.IsZero() {
+		w.began = time.Now()
+	}
+	due := time.Duration(float64(w.written+int64(n)) / float64(w.fault.BytesPerSecond) * float64(time.Second))
+	return time.Until(w.began.Add(due))
 }
 
 // cutWithin cuts the connection if p reaches the place to cut, after what comes before it.

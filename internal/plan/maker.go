@@ -73,7 +73,7 @@ func (m *maker) fill(p *Plan, in rows.Input) error {
 	if !m.path.varies() && !m.file.varies() {
 		// What is wrong with the one source is told once, not by row.
 		if _, err := m.sources.read(place{context: m.spec.Context, file: m.spec.File}); err != nil {
-			return mistakes.OfAll(err, names)
+			return mistakes.OfAll(fieldForBraces(err, in, m.path, m.file), names)
 		}
 	}
 	if err := m.checkDifference(in); err != nil {

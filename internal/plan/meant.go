@@ -59,14 +59,37 @@ var (
 	braced = regexp.MustCompile(`\$?\{(\w+)\}`)
 )
 
+// bracesMeant asks whether a field was meant where the text has its name in braces as other programs
+// want it; empty where it has none such.
+func (t *templated) bracesMeant(columns map[string]any) string {
+	for _, m := range braced.FindAllStringSubmatch(action.ReplaceAllString(t.text, ""), -1) {
+		if field := fieldNamed(m[1], t.usable(columns)); field != "" {
+			return fmt.Sprintf("did you mean {{.%s}} where it has %s?", field, m[0])
+		}
+	}
+	return ""
+}
+
+// fieldForBraces has an error about a source that is not there name the field of the rows that was
+// meant in its path.
+func fieldForBraces(err error, in rows.Input, paths ...*templated) error {
+	var input *InputError
+	if !errors.As(err, &input) || len(in.Rows) == 0 {
+		return err
+	}
+	for _, t := range paths {
+		if hint := t.bracesMeant(in.Rows[0].Columns); hint != "" {
+			input.Hint = hint
+		}
+	}
+	return err
+}
+
 // notATag says why a template makes no tag, and what was probably meant.
 func (t *templated) notATag(text string, columns map[string]any, err error) error {
 	e := &InputError{What: t.String(), Problems: []string{fmt.Sprintf("the result %q is not a valid tag: %s", text, err)}}
-	for _, m := range braced.FindAllStringSubmatch(action.ReplaceAllString(t.text, ""), -1) {
-		if field := fieldNamed(m[1], t.usable(columns)); field != "" {
-			e.Hint = fmt.Sprintf("did you mean {{.%s}} where it has %s?", field, m[0])
-			return e
-		}
+	if e.Hint = t.bracesMeant(columns); e.Hint != "" {
+		return e
 	}
 	if onlyUpper(text) {
 		e.Hint = inLowerCase

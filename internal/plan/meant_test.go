@@ -1,6 +1,9 @@
 package plan
 
-import "testing"
+import (
+	"path/filepath"
+	"testing"
+)
 
 // Slips in templates are answered with what was meant.
 func TestFieldsThatAreMeant(t *testing.T) {
@@ -26,6 +29,20 @@ func TestFieldsThatAreMeant(t *testing.T) {
 		s.BuildArgs = map[string]string{"V": "{{.id}}"}
 		_, err := newPlan(t, s, jsonRows(t, tt.rows...))
 		wantInputError(t, err, tt.says...)
+	}
+}
+
+// So are braces in a path that leads nowhere.
+func TestBracesInPaths(t *testing.T) {
+	dir := t.TempDir()
+	for _, tt := range []struct{ context, file, says string }{
+		{filepath.Join(dir, "{id}"), "", "is not a directory"},
+		{dir, filepath.Join(dir, "${id}.Dockerfile"), "does not exist"},
+	} {
+		s := spec(t, "FROM debian\n", "r.example/a:{{.id}}")
+		s.Context, s.File = tt.context, tt.file
+		_, err := newPlan(t, s, jsonRows(t, `{"id":"a"}`, `{"id":"b"}`))
+		wantInputError(t, err, tt.says, "did you mean {{.id}} where it has ")
 	}
 }
 
