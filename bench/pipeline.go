@@ -53,7 +53,7 @@ func pipeline(ctx context.Context, b *bench) (report.Report, error) {
 	var ways []way
 	for _, n := range pipelineWorkers {
 		without := stokerWay(fmt.Sprintf("stoker build --workers %d --pull-ahead=false", n), n, "--pull-ahead=false")
-		with := stokerWay(fmt.Sprintf("stoker build --workers %d --pull-ahead", n), n, "--pull-ahead")
+		with := stokerWay(fmt.Sprintf("stoker build --workers %d", n), n)
 		with.against = without.name
 		without.unlimited, with.unlimited = true, true
 		ways = append(ways, without, with)

@@ -196,7 +196,7 @@ func (o *runOptions) addTo(f *pflag.FlagSet) {
 	f.Var(&o.maxFail, "max-failures", "end the run when more than `N|P%` jobs have failed (default: never)")
 	f.BoolVar(&o.failFast, "fail-fast", false, "end the run at the first failed job")
 	f.BoolVar(&o.autoLink, "auto-link", true, "link COPY and ADD steps, as --link does, where that is proved to make the same image")
-	f.BoolVar(&o.pullAhead, "pull-ahead", false, "pull the base layers of the next jobs while others are built, as space allows")
+	f.BoolVar(&o.pullAhead, "pull-ahead", true, "pull the base layers of the next jobs while others are built, as space allows")
 	f.BoolVar(&o.force, "force", false, "build images whose tags exist already")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the jobs in order with their tags, and build nothing")
 	f.BoolVar(&o.resume, "resume", false, "go on with the run in --output-dir, however it ended; start anew where there is none")

@@ -23,7 +23,7 @@ for i in $(seq 600); do
 	[ $need = %d ] || [ $(grep -c '"type":"pull_finished".*"pulled":true' out/events.jsonl) -ge $need ] && exit 0
 	sleep 0.1
 done; exit 1`, w.dir, len(w.bases))
-	code, out := w.build(t.Context(), "--pull-ahead", "--workers", "1", "--prune", "completed", "--exclusive", "--retries", "0", "--post-build", awaitNext)
+	code, out := w.build(t.Context(), "--workers", "1", "--prune", "completed", "--exclusive", "--retries", "0", "--post-build", awaitNext)
 	s := w.summary()
 	if code != ExitOK || s.Built != len(w.bases) {
 		t.Fatalf("exit code %d, %d built: no job ends before the next one's layers are there\n%s", code, s.Built, out)
