@@ -24,7 +24,7 @@ func (v view) Bytes() []amount {
 	}
 	toPull, spared := pulls(v.Report, v.Runs)
 	all := []amount{
-		{toPull, "to pull", "compressed layers, each once, by the forecast"},
+		{toPull, "to pull", "compressed layers, by the forecast"},
 		{sizeOf(v.Report.PulledBytes), "pulled", "compressed layers, as BuildKit told of them"},
 		{spared, "not pulled again", "layers that several images share, by the forecast"},
 		found(v.Steps),
@@ -57,15 +57,18 @@ func pulls(r report.Report, runs []Run) (toPull, spared string) {
 // found is what was in the cache already when a job came to it.
 func found(steps []ledger.Step) amount {
 	var bytes *int64
-	times := 0
+	times, told := 0, false
 	for _, s := range steps {
-		if s.StepForm == nil || s.Kind != ledger.StepRun || s.Cached == 0 {
+		if s.StepForm == nil || s.Kind != ledger.StepRun {
 			continue
 		}
-		times += s.Cached
-		if s.Bytes != nil {
+		times, told = times+s.Cached, true
+		if s.Bytes != nil && s.Cached > 0 {
 			bytes = bytesize.Sum(bytes, new(*s.Bytes*int64(s.Cached)))
 		}
+	}
+	if told && times == 0 {
+		bytes = new(int64(0))
 	}
 	a := amount{sizeOf(bytes), "not made again", "results of steps that jobs found in the cache"}
 	if times > 0 {

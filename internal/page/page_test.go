@@ -70,6 +70,28 @@ func written(t *testing.T, d Data) string {
 	return b.String()
 }
 
+// What was in the cache already is nothing where no job found a step there, and unknown where it
+// is not known how large that is.
+func TestStepsFoundInTheCache(t *testing.T) {
+	step := func(cached int, bytes *int64) ledger.Step {
+		return ledger.Step{StepForm: &ledger.StepForm{Kind: ledger.StepRun}, Cached: cached, Bytes: bytes}
+	}
+	for _, tt := range []struct {
+		steps []ledger.Step
+		want  string
+	}{
+		{nil, unknown},
+		{[]ledger.Step{step(0, nil)}, "0B"},
+		{[]ledger.Step{step(0, new(int64(5)))}, "0B"},
+		{[]ledger.Step{step(0, new(int64(5))), step(2, nil)}, unknown},
+		{[]ledger.Step{step(0, nil), step(2, new(int64(5)))}, "10B"},
+	} {
+		if got := found(tt.steps).Value; got != tt.want {
+			t.Errorf("%+v: %q, want %q", tt.steps, got, tt.want)
+		}
+	}
+}
+
 func TestPage(t *testing.T) {
 	page := written(t, runOfJobs(30))
 	doc, err := html.Parse(strings.NewReader(page))
