@@ -42,9 +42,11 @@ type Requests struct {
 	BlobGets  map[string]int
 	BlobHeads map[string]int
 
-	// Uploads counts blobs stored, Mounts blobs that were taken from another repository instead.
-	Uploads int
-	Mounts  int
+	// Uploads counts blobs stored, in all and by digest, Mounts blobs that were taken from another
+	// repository instead.
+	Uploads   int
+	UploadsOf map[string]int
+	Mounts    int
 
 	// BytesOut and BytesIn are the bytes of response and request bodies.
 	BytesOut int64
@@ -60,6 +62,7 @@ func newRequests() Requests {
 		ManifestPuts:  map[string]int{},
 		BlobGets:      map[string]int{},
 		BlobHeads:     map[string]int{},
+		UploadsOf:     map[string]int{},
 	}
 }
 
@@ -71,6 +74,7 @@ func (n Requests) clone() Requests {
 	n.ManifestPuts = maps.Clone(n.ManifestPuts)
 	n.BlobGets = maps.Clone(n.BlobGets)
 	n.BlobHeads = maps.Clone(n.BlobHeads)
+	n.UploadsOf = maps.Clone(n.UploadsOf)
 	return n
 }
 
@@ -209,6 +213,7 @@ func (n *Requests) addUpload(r *http.Request, status int) {
 		return
 	}
 	n.Uploads++
+	n.UploadsOf[r.URL.Query().Get("digest")]++
 }
 
 // countingWriter notes what a response is. It hides the connection's own ReadFrom, so that every
