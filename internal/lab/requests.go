@@ -24,6 +24,8 @@ const (
 )
 
 // Requests are counts of what a registry was asked.
+//
+// Large: each field counts one kind of request, and tests ask for one or two.
 type Requests struct {
 	// Total counts all requests, ByKind and ByStatus the same ones by what they are about and by
 	// how they were answered. A connection that was cut before an answer counts as status 0.
