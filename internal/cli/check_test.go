@@ -109,8 +109,8 @@ func TestCheck(t *testing.T) {
 	if len(by[check.Build]) != 0 || len(by[check.Input]) != 0 || len(by[check.Output]) != 0 {
 		t.Errorf("more was found: %+v", d.Findings)
 	}
-	if requests := w.registry.Requests(); requests.Uploads != 0 || requests.ByStatus[http.StatusNoContent] != 6 {
-		t.Errorf("%d uploads were made, %d cancelled", requests.Uploads, requests.ByStatus[http.StatusNoContent])
+	if requests := w.registry.Requests(); requests.Uploads() != 0 || requests.ByStatus[http.StatusNoContent] != 6 {
+		t.Errorf("%d uploads were made, %d cancelled", requests.Uploads(), requests.ByStatus[http.StatusNoContent])
 	}
 	if _, err := os.Stat(w.path("out/logs/task-0")); err == nil {
 		t.Error("something was built")

@@ -21,12 +21,13 @@ func TestPulledLayersAreMounted(t *testing.T) {
 	n := w.registry.Requests()
 	for _, b := range w.bases {
 		for place, l := range b.Layers {
-			if n.UploadsOf[l.Digest] > 0 {
+			if n.BlobPuts[l.Digest] > 0 {
 				t.Errorf("layer %d of %s was uploaded", place, b.Ref)
 			}
 		}
 	}
-	if n.Uploads < 2*4 { // the layer of an image's own step, and its configuration
-		t.Errorf("%d were uploaded, %d mounted", n.Uploads, n.Mounts)
+	// Of each image the layer of its own step, and its configuration.
+	if n.Uploads() != 2*4 {
+		t.Errorf("%d were uploaded, %d mounted: %v", n.Uploads(), n.Mounts, n.BlobPuts)
 	}
 }

@@ -264,7 +264,7 @@ func TestPlanCommand(t *testing.T) {
 	if len(p.Jobs) != 8 || changes != 1 || p.Forecast.PeakBytes <= 0 || p.Forecast.SmallestBytes > p.Forecast.LeastBytes || !p.Forecast.Fits {
 		t.Errorf("plan %+v", p)
 	}
-	if requests := w.registry.Requests(); requests.Uploads > 0 {
+	if requests := w.registry.Requests(); requests.Uploads() > 0 {
 		t.Errorf("a plan uploads: %+v", requests)
 	}
 }

@@ -43,7 +43,7 @@ func TestRegistryCounts(t *testing.T) {
 		"blob heads":    {got.BlobHeads[own.Digest], 1},
 		"manifest gets": {got.ManifestGets[manifest], 1},
 		"not found":     {got.ByStatus[404], 1},
-		"uploads":       {got.Uploads, 0},
+		"uploads":       {got.Uploads(), 0},
 	} {
 		if pair[0] != pair[1] {
 			t.Errorf("%s: %d, want %d", what, pair[0], pair[1])

@@ -24,8 +24,6 @@ const (
 )
 
 // Requests are counts of what a registry was asked.
-//
-// Large: each field counts one kind of request, and tests ask for one or two.
 type Requests struct {
 	// Total counts all requests, ByKind and ByStatus the same ones by what they are about and by
 	// how they were answered. A connection that was cut before an answer counts as status 0.
@@ -40,15 +38,13 @@ type Requests struct {
 	ManifestPuts  map[string]int
 
 	// BlobGets counts, by digest, downloads that were served to the end; BlobHeads questions
-	// whether a blob exists that were answered with yes.
+	// whether a blob exists that were answered with yes; BlobPuts uploads that were stored.
 	BlobGets  map[string]int
 	BlobHeads map[string]int
+	BlobPuts  map[string]int
 
-	// Uploads counts blobs stored, in all and by digest, Mounts blobs that were taken from another
-	// repository instead.
-	Uploads   int
-	UploadsOf map[string]int
-	Mounts    int
+	// Mounts counts blobs that were taken from another repository instead of an upload.
+	Mounts int
 
 	// BytesOut and BytesIn are the bytes of response and request bodies.
 	BytesOut int64
@@ -64,8 +60,16 @@ func newRequests() Requests {
 		ManifestPuts:  map[string]int{},
 		BlobGets:      map[string]int{},
 		BlobHeads:     map[string]int{},
-		UploadsOf:     map[string]int{},
+		BlobPuts:      map[string]int{},
 	}
+}
+
+// Uploads is how many blobs were stored.
+func (n Requests) Uploads() (all int) {
+	for _, times := range n.BlobPuts {
+		all += times
+	}
+	return all
 }
 
 func (n Requests) clone() Requests {
@@ -76,7 +80,7 @@ func (n Requests) clone() Requests {
 	n.ManifestPuts = maps.Clone(n.ManifestPuts)
 	n.BlobGets = maps.Clone(n.BlobGets)
 	n.BlobHeads = maps.Clone(n.BlobHeads)
-	n.UploadsOf = maps.Clone(n.UploadsOf)
+	n.BlobPuts = maps.Clone(n.BlobPuts)
 	return n
 }
 
@@ -214,8 +218,7 @@ func (n *Requests) addUpload(r *http.Request, status int) {
 		n.Mounts++
 		return
 	}
-	n.Uploads++
-	n.UploadsOf[r.URL.Query().Get("digest")]++
+	n.BlobPuts[r.URL.Query().Get("digest")]++
 }
 
 // countingWriter notes what a response is. It hides the connection's own ReadFrom, so that every

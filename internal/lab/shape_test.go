@@ -92,8 +92,8 @@ func TestManyTinyBasesUploadSharedLayersOnce(t *testing.T) {
 	labtest.Made(t, "make base images", err)
 	got := registry.Requests()
 	// One operating system and four environments; per image its own layer and configuration.
-	if want := 1 + 4 + 2*100; got.Uploads != want {
-		t.Errorf("%d uploads, want %d", got.Uploads, want)
+	if want := 1 + 4 + 2*100; got.Uploads() != want {
+		t.Errorf("%d uploads, want %d", got.Uploads(), want)
 	}
 	if want := 2 * 100; got.Mounts != want {
 		t.Errorf("%d mounts, want %d", got.Mounts, want)

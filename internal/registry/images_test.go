@@ -165,10 +165,10 @@ func TestMountBase(t *testing.T) {
 			c.MountBase(t.Context(), tags, base.Ref, "")
 		}
 		n, want := from.Requests(), 2*len(base.Layers)
-		if !refuses && (n.Mounts != want || n.ByKind[lab.KindUpload] != want || n.Uploads > 0) {
+		if !refuses && (n.Mounts != want || n.ByKind[lab.KindUpload] != want || n.Uploads() > 0) {
 			t.Errorf("%d of %d layers were mounted, by %v", n.Mounts, want, n.ByKind)
 		}
-		if most := len(base.Layers); refuses && (n.Mounts > 0 || n.Uploads > 0 || n.ByKind[lab.KindUpload] == 0 || n.ByKind[lab.KindUpload] > 2*most) {
+		if most := len(base.Layers); refuses && (n.Mounts > 0 || n.Uploads() > 0 || n.ByKind[lab.KindUpload] == 0 || n.ByKind[lab.KindUpload] > 2*most) {
 			t.Errorf("a registry that mounts nothing was asked %v", n.ByKind)
 		}
 		if n := abroad.Requests(); n.Total > 0 {
