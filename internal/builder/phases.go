@@ -5,6 +5,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/moby/buildkit/client"
+	"github.com/opencontainers/go-digest"
+
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
@@ -25,7 +28,8 @@ const (
 
 // phaseOf tells what a vertex does by its name: the Dockerfile frontend's
 // "[internal] load ..." and "[stage n/m] FROM ...", the solver's "importing cache manifest
-// from ..." and "exporting to ..." (BuildKit v0.34).
+// from ..." and "exporting to ..." (BuildKit v0.34). An image's vertex resolves it first, and
+// pulls only what somebody wants.
 func phaseOf(name string) phase {
 	within, what, _ := strings.Cut(name, "] ")
 	switch {
@@ -51,6 +55,53 @@ type work struct {
 	phase phase
 }
 
+// transfers is when images were pushed, and layers pulled.
+type transfers struct {
+	pushes []span
+	pulls  map[pulledLayer]span
+}
+
+// pulledLayer is a layer that comes for an image's vertex, or is unpacked for it.
+type pulledLayer struct {
+	vertex digest.Digest
+	status string
+}
+
+// note reads the status of a vertex. Of a layer that was there before, it is of that time
+// (trackProgress in BuildKit's util/pull/pullprogress); unpacking is told as "extracting"
+// and the layer's digest (unlazyLayer in its cache/refs.go).
+func (t *transfers) note(s *client.VertexStatus) {
+	if s.Started == nil {
+		return
+	}
+	_, notDigest := digest.Parse(strings.TrimPrefix(s.ID, "extracting "))
+	switch {
+	case notDigest == nil:
+		if t.pulls == nil {
+			t.pulls = map[pulledLayer]span{}
+		}
+		one := span{from: *s.Started}
+		if s.Completed != nil {
+			one.to = *s.Completed
+		}
+		t.pulls[pulledLayer{s.Vertex, s.ID}] = one
+	case s.Completed != nil && strings.HasPrefix(s.ID, "pushing "):
+		t.pushes = append(t.pushes, span{*s.Started, *s.Completed})
+	}
+}
+
+// pullsFrom is when within an image's span its layers begin to come; its end where none do.
+func (t *transfers) pullsFrom(image namedSpan) time.Time {
+	first := image.to
+	for layer, s := range t.pulls {
+		ended := !s.to.IsZero() && !s.to.After(image.from)
+		if layer.vertex == image.vertex && !ended && s.from.Before(first) {
+			first = s.from
+		}
+	}
+	return first
+}
+
 // phases shares out the time that a build took.
 func (p *progress) phases(began time.Time, took time.Duration) ledger.Phases {
 	p.mu.Lock()
@@ -60,9 +111,14 @@ func (p *progress) phases(began time.Time, took time.Duration) ledger.Phases {
 	whole := span{from, from.Add(took)}
 	var all []work
 	for _, s := range p.spans {
-		all = append(all, work{s.span.within(whole), phaseOf(s.name)})
+		if phase := phaseOf(s.name); phase != phasePull {
+			all = append(all, work{s.span.within(whole), phase})
+			continue
+		}
+		pulls := span{p.transfers.pullsFrom(s), s.to}.within(s.span)
+		all = append(all, work{span{s.from, pulls.from}.within(whole), phaseResolve}, work{pulls.within(whole), phasePull})
 	}
-	for _, s := range p.pushes {
+	for _, s := range p.transfers.pushes {
 		all = append(all, work{s.within(whole), phasePush})
 	}
 	return shareOut(whole, all)

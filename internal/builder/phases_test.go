@@ -1,8 +1,12 @@
 package builder
 
 import (
+	"io"
 	"testing"
 	"time"
+
+	"github.com/moby/buildkit/client"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/stoker-build/stoker/internal/ledger"
 )
@@ -35,6 +39,36 @@ func TestEachMomentCountsForOnePhase(t *testing.T) {
 		if got.Round(); got != tt.want {
 			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
 		}
+	}
+}
+
+// The vertex of a base image resolves it, and pulls layers only where somebody wants them.
+func TestImageIsResolvedBeforeItIsPulled(t *testing.T) {
+	at := func(s float64) *time.Time { return new(time.Unix(100, 0).Add(time.Duration(s * float64(time.Second)))) }
+	layer := digest.FromString("layer").String()
+	status := func(id string, from float64, to *time.Time) *client.VertexStatus {
+		return &client.VertexStatus{ID: id, Vertex: "from", Started: at(from), Completed: to}
+	}
+	tests := []struct {
+		name     string
+		statuses []*client.VertexStatus
+		want     ledger.Phases
+	}{
+		{"nothing is pulled", []*client.VertexStatus{status("resolve example.com/base", 1, at(2))}, ledger.Phases{Resolve: 9, Setup: 1}},
+		{"it comes and is unpacked", []*client.VertexStatus{status(layer, 3, at(5)), status("extracting "+layer, 6, at(8))}, ledger.Phases{Resolve: 2, Pull: 7, Setup: 1}},
+		{"it does not come to its end", []*client.VertexStatus{status(layer, 3, nil)}, ledger.Phases{Resolve: 2, Pull: 7, Setup: 1}},
+		{"it was there before", []*client.VertexStatus{status(layer, -5, at(-4))}, ledger.Phases{Resolve: 9, Setup: 1}},
+		{"another build has begun to pull it", []*client.VertexStatus{status(layer, -5, at(4))}, ledger.Phases{Pull: 9, Setup: 1}},
+		{"another image is pulled", []*client.VertexStatus{{ID: layer, Vertex: "other", Started: at(3), Completed: at(5)}}, ledger.Phases{Resolve: 9, Setup: 1}},
+	}
+	for _, tt := range tests {
+		p := newProgress(io.Discard, Watch{}.whole())
+		p.Write(&client.SolveStatus{Vertexes: []*client.Vertex{{Digest: "from", Name: "[1/2] FROM example.com/base", Started: at(1), Completed: at(10)}}, Statuses: tt.statuses})
+		got := p.phases(*at(0), 10*time.Second)
+		if got.Round(); got != tt.want {
+			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
+		}
+		p.close()
 	}
 }
 

@@ -25,7 +25,7 @@ type progress struct {
 	mu         sync.Mutex
 	vertexes   map[digest.Digest]*client.Vertex
 	spans      []namedSpan // of all that is done; one vertex may have several
-	pushes     []span
+	transfers  transfers
 	logSources map[digest.Digest]any
 	// outputs are what steps print that have not succeeded.
 	outputs map[digest.Digest]*output
@@ -128,7 +128,7 @@ func (p *progress) note(of string, s *client.SolveStatus) (begun []string, news 
 			news.made = append(news.made, makings(id, old, v)...)
 		}
 		if v.Started != nil && v.Completed != nil && !completedBefore(old, v) {
-			p.spans = append(p.spans, namedSpan{v.Name, span{*v.Started, *v.Completed}})
+			p.spans = append(p.spans, namedSpan{v.Digest, v.Name, span{*v.Started, *v.Completed}})
 		}
 		if v.Cached {
 			p.finds.cached = append(p.finds.cached, v)
@@ -139,9 +139,7 @@ func (p *progress) note(of string, s *client.SolveStatus) (begun []string, news 
 		}
 	}
 	for _, st := range s.Statuses {
-		if st.Started != nil && st.Completed != nil && strings.HasPrefix(st.ID, "pushing ") {
-			p.pushes = append(p.pushes, span{*st.Started, *st.Completed})
-		}
+		p.transfers.note(st)
 		began, known := p.began[told{of, st.Vertex}]
 		if one, is := pulledOf(st); is && known && !one.At.Before(began) {
 			news.pulled = append(news.pulled, one)

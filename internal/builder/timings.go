@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/stoker-build/stoker/internal/ledger"
 )
 
@@ -34,7 +36,7 @@ func (p *progress) timings() ledger.Timings {
 			exports = append(exports, s.span)
 		}
 	}
-	push := covered(p.pushes)
+	push := covered(p.transfers.pushes)
 	t.ContextSeconds = seconds(covered(context))
 	t.CacheImportSeconds = seconds(covered(imports))
 	t.PushSeconds = seconds(push)
@@ -54,7 +56,8 @@ type span struct{ from, to time.Time }
 // namedSpan is when a vertex was at work. An image that is exported and pushed is one
 // vertex that starts twice (BuildKit v0.34, measured).
 type namedSpan struct {
-	name string
+	vertex digest.Digest
+	name   string
 	span
 }
 
