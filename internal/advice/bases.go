@@ -1,8 +1,10 @@
 package advice
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -22,7 +24,7 @@ const (
 )
 
 // nearlyShared finds base images that look as if they were made alike, each anew: their layers
-// have the same sizes, from the bottom, and are not the same. Each is pulled and kept for itself.
+// have about the same sizes, from the bottom, and other contents. Each is pulled and kept for itself.
 func (g Given) nearlyShared() []Advice {
 	a, all, seen := alike{seen: map[string]bool{}}, int64(0), map[graph.ID]bool{}
 	for _, b := range g.Bases {
@@ -38,9 +40,19 @@ func (g Given) nearlyShared() []Advice {
 	}
 	slices.Sort(a.jobs)
 	return []Advice{{Rule: NearlySharedBases, Jobs: slices.Compact(a.jobs), Price: Price{Bytes: &a.twice, AtMost: true},
-		Text: fmt.Sprintf("%s have layers that look alike and are not the same, such as %s and %s in layer %d of %d (%s): each is pulled and kept for itself",
-			plural.Of(a.images, "base image"), a.first.Ref, a.second.Ref, a.at+1, len(a.first.Layers), bytesize.Text(a.first.Layers[a.at].Size)),
-		Remedy: "build them on one image that has what they share, by its digest, or all in one bake file with a target for it"}}
+		Text: fmt.Sprintf("%s have layers of about the same size and other contents, such as %s and %s in layer %d of %d (%s): each is pulled and kept for itself",
+			plural.Of(a.images, "base image"), called(a.first.Ref), called(a.second.Ref), a.at+1, len(a.first.Layers), bytesize.Text(a.first.Layers[a.at].Size)),
+		Remedy: "if the same steps have made them, each time anew: build them on one image that has what they share, by its digest, or all in one bake file with a target for it"}}
+}
+
+// called is a base image as people know it: by its tag, where it has one, and else by the
+// beginning of its digest.
+func called(ref string) string {
+	name, digest, pinned := strings.Cut(ref, "@")
+	if !pinned || strings.Contains(path.Base(name), ":") {
+		return name
+	}
+	return name + "@" + digest[:min(len(digest), len("sha256:")+12)]
 }
 
 // alike collects what layers take that look like others.
@@ -58,7 +70,7 @@ type alike struct {
 func (a *alike) split(images []graph.Base, at int) {
 	images = slices.DeleteFunc(slices.Clone(images), func(b graph.Base) bool { return len(b.Layers) <= at || b.Layers[at].Size == 0 })
 	slices.SortFunc(images, func(x, y graph.Base) int {
-		return cmp.Or(cmp.Compare(x.Layers[at].Size, y.Layers[at].Size), strings.Compare(x.Layers[at].ID.String(), y.Layers[at].ID.String()))
+		return cmp.Or(cmp.Compare(x.Layers[at].Size, y.Layers[at].Size), bytes.Compare(x.Layers[at].Content[:], y.Layers[at].Content[:]))
 	})
 	for len(images) > 0 {
 		least := images[0].Layers[at].Size
@@ -77,9 +89,9 @@ func (a *alike) split(images []graph.Base, at int) {
 // take counts what images that look alike have twice in a layer.
 func (a *alike) take(images []graph.Base, at int) {
 	size := images[0].Layers[at].Size
-	var others []graph.Base // one for each layer
+	var others []graph.Base // one for each content
 	for _, b := range images {
-		if len(others) == 0 || others[len(others)-1].Layers[at].ID != b.Layers[at].ID {
+		if len(others) == 0 || others[len(others)-1].Layers[at].Content != b.Layers[at].Content {
 			others = append(others, b)
 		}
 	}
@@ -96,5 +108,8 @@ func (a *alike) take(images []graph.Base, at int) {
 	}
 	if a.first.Ref == "" || size > a.first.Layers[a.at].Size {
 		a.first, a.second, a.at = others[0], others[1], at
+		if a.first.Ref > a.second.Ref {
+			a.first, a.second = a.second, a.first
+		}
 	}
 }

@@ -23,6 +23,6 @@ var ruleTexts = map[string]struct{ finds, help string }{
 	"repeated-download":   {"The same is downloaded on several base images", "Fetch it in a stage of its own, and take it from there with COPY --link --from."},
 	"unread-cache":        {"Cache is exported that nobody reads", "Leave --cache-to out, or give the same place to --cache-from."},
 	"provenance":          {"Attestations that nobody asked for", "Each adds manifests to the registry. Say --provenance=false where nobody reads them."},
-	"nearly-shared-bases": {"Base images have layers that look alike and are not the same", "Build them on one image that has what they share."},
+	"nearly-shared-bases": {"Base images have layers of about the same size and other contents", "Build them on one image that has what they share."},
 	"unused-context":      {"A directory is given of which no step takes anything", "Give an empty directory where making this one takes time."},
 }

@@ -59,6 +59,9 @@ type Vertex struct {
 	Results []Result
 	// Size is a layer's compressed size in bytes; 0 where it is not known.
 	Size int64
+	// Content is what a layer is by itself: equal for the same layer upon others. It is
+	// zero where that is not known.
+	Content ID
 	// Merge tells of a step that it lays its inputs upon each other as they are.
 	Merge bool
 }
@@ -156,7 +159,7 @@ func (i ImageLayers) vertices() (Image, []Vertex) {
 	image := Image{Ref: i.Ref, Digest: i.Digest, Manifest: i.Manifest, Layers: LayerIDs(i.Digests)}
 	vertices := make([]Vertex, len(i.Digests))
 	for n, id := range image.Layers {
-		vertices[n] = Vertex{ID: id, Kind: Layer, Name: i.Ref}
+		vertices[n] = Vertex{ID: id, Kind: Layer, Name: i.Ref, Content: identify("content", i.Digests[n])}
 		if n > 0 {
 			vertices[n].Inputs = []ID{image.Layers[n-1]}
 		}

@@ -62,6 +62,9 @@ func (s *Shared) Name(v int32) string { return s.vertices[v].name }
 // Size returns a layer's compressed size in bytes, 0 where it is not known.
 func (s *Shared) Size(v int32) int64 { return s.vertices[v].size }
 
+// Content returns what a layer is by itself, see Vertex.
+func (s *Shared) Content(v int32) ID { return s.vertices[v].content }
+
 // Inputs returns what a vertex is made from. The caller must not change it.
 func (s *Shared) Inputs(v int32) []int32 { return s.vertices[v].inputs }
 
@@ -121,4 +124,6 @@ type Base struct {
 type BaseLayer struct {
 	ID   ID
 	Size int64 // compressed, in bytes; 0 where it is not known
+	// Content is what the layer is by itself; zero where that is not known.
+	Content ID
 }

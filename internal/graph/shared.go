@@ -34,6 +34,7 @@ type node struct {
 	jobs    []int32 // sorted
 	kind    Kind
 	merge   bool
+	content ID // of a layer
 }
 
 type result struct {
@@ -104,7 +105,7 @@ func (s *Shared) intern(v *Vertex) int32 {
 		at = int32(len(s.vertices))
 		s.index[v.ID] = at
 		s.self = append(s.self, at)
-		s.vertices = append(s.vertices, node{id: v.ID, kind: v.Kind, name: v.Name, inputs: s.numbers(v.Inputs), merge: v.Merge})
+		s.vertices = append(s.vertices, node{id: v.ID, kind: v.Kind, name: v.Name, inputs: s.numbers(v.Inputs), merge: v.Merge, content: v.Content})
 		s.place(at, v.Results)
 	} else {
 		s.describe(at, v.Results)

@@ -59,7 +59,7 @@ func (r *run) basesOf(tasks []*task) (bases []graph.Base) {
 					for _, id := range image.Layers {
 						l := graph.BaseLayer{ID: id}
 						if v, known := g.Find(id); known {
-							l.Size = g.Size(v)
+							l.Size, l.Content = g.Size(v), g.Content(v)
 						}
 						bases[i].Layers = append(bases[i].Layers, l)
 					}

@@ -1,5 +1,7 @@
 package space
 
+import "github.com/stoker-build/stoker/internal/graph"
+
 // Plan is what a forecast is made from.
 type Plan struct {
 	// Jobs are in the order of the run.
@@ -262,21 +264,27 @@ func (s *simulation) least(workers int) int64 {
 }
 
 // pulls returns the compressed bytes of the different layers that are not there
-// yet, and of those that several jobs share and that are not pulled again.
+// yet, and of those that several jobs share and that are not pulled again: also not
+// where the same stands upon others, since its blob is there.
 func (s *simulation) pulls() (unique, shared int64) {
 	here := make([]bool, len(s.there))
+	blobs := map[graph.ID]bool{}
+	pull := func(v int32) (anew bool) {
+		blob := s.Sizes.vertices[v].blob
+		anew = !here[v] && !blobs[blob]
+		here[v], blobs[blob] = true, blob != graph.ID{}
+		return anew
+	}
 	for _, v := range s.Present {
-		here[v] = true
+		pull(v)
 	}
 	for _, j := range s.Jobs {
 		for _, v := range j.Vertices {
-			size := s.Sizes.vertices[v].size
-			if here[v] {
+			if size := s.Sizes.vertices[v].size; pull(v) {
+				unique += size
+			} else {
 				shared += size
-				continue
 			}
-			here[v] = true
-			unique += size
 		}
 	}
 	return unique, shared

@@ -37,6 +37,20 @@ func TestSimulate(t *testing.T) {
 	}
 }
 
+// A blob that stands upon others, too, is pulled once, and unpacked for each.
+func TestSimulateTheSameLayerUponOthers(t *testing.T) {
+	w := newWorld(Rates{PerByte: 1})
+	p := Plan{Workers: 1, Sizes: w.sizes, Jobs: []Job{
+		w.job(10, []string{"os", "tools"}, []string{"RUN a"}), w.job(10, []string{"another os", "tools"}, []string{"RUN b"})}}
+	if f := Simulate(p); f.PullBytes != 30 || f.SharedBytes != 10 || f.TotalBytes != 40+20 {
+		t.Errorf("with what jobs are assumed to add %+v", f)
+	}
+	p.Present = p.Jobs[1].Vertices[:2]
+	if f := Simulate(p); f.PullBytes != 10 || f.SharedBytes != 30 {
+		t.Errorf("where one of them is there: %+v", f)
+	}
+}
+
 // What the cache has already is not forecast again, and a job of which nothing is
 // known is in no figure.
 func TestSimulateWarmCache(t *testing.T) {

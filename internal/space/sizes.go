@@ -37,14 +37,15 @@ type Sizes struct {
 
 type vertex struct {
 	layer  bool
-	step   bool   // which takes something: a merge has its inputs' files
-	source bool   // a directory that is sent, or what is fetched
-	size   int64  // compressed
-	like   string // the step's description
-	shared bool   // several jobs have it
-	seen   int64  // the most that its records were seen to take
-	made   int64  // the same, once they did not grow any more
-	most   int64  // the most that one of its records was seen to take
+	step   bool     // which takes something: a merge has its inputs' files
+	source bool     // a directory that is sent, or what is fetched
+	size   int64    // compressed
+	blob   graph.ID // what a layer is by itself
+	like   string   // the step's description
+	shared bool     // several jobs have it
+	seen   int64    // the most that its records were seen to take
+	made   int64    // the same, once they did not grow any more
+	most   int64    // the most that one of its records was seen to take
 }
 
 // recent are the last few of what was seen.
@@ -97,7 +98,7 @@ func (s *Sizes) Know(g *graph.Shared) {
 			}
 			s.vertices = append(s.vertices, n)
 		}
-		s.vertices[v].size = g.Size(v)
+		s.vertices[v].size, s.vertices[v].blob = g.Size(v), g.Content(v)
 		s.vertices[v].shared = len(g.JobsOf(v)) > 1
 	}
 }
