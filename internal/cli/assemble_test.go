@@ -126,7 +126,7 @@ func TestAssemble(t *testing.T) {
 		t.Errorf("exit code %d of plan\n%s", code, text)
 	}
 	code, text = w.planFlags("--assemble", "registry")
-	if want := "will fail: --assemble registry: it cannot be assembled, since a builder's provenance is attached to it; --provenance=false leaves that out\n"; strings.Count(text, want) != 8 {
+	if want := "will fail: --assemble registry: it cannot be assembled, since a builder's provenance is attached to it; --provenance=false leaves that out; with --assemble auto the builder makes it\n"; strings.Count(text, want) != 8 {
 		t.Errorf("exit code %d of plan\n%s", code, text)
 	}
 
@@ -170,6 +170,15 @@ func TestAssemble(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(entries, run("moment", "--assemble", "builder", "--build-arg", moment, "-o", rewritten), len(entries)-2)
+
+	code, text = w.build(t.Context(), flags("attested", "--provenance=true")...)
+	const why = "a builder's attestation of it is asked for (provenance)"
+	if want := "8 made by the builder that only lay layers upon their base, not assembled in the registry: " + why; code != ExitOK || !strings.Contains(text, want) {
+		t.Errorf("exit code %d, and the summary does not say %q\n%s", code, want, text)
+	}
+	if s := w.summaryIn("attested"); s.NotAssembled[why] != 8 || w.summaryIn("built").NotAssembled != nil || w.summaryIn("assembled").NotAssembled != nil {
+		t.Errorf("not assembled: %v of attested images, %v of the builder's, %v of others", s.NotAssembled, w.summaryIn("built").NotAssembled, w.summaryIn("assembled").NotAssembled)
+	}
 }
 
 // variant is a base with settings of its own.

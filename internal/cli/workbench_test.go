@@ -133,14 +133,12 @@ func (w *workbench) manifestIn(dir string) []ledger.Entry {
 	return entries
 }
 
-func (w *workbench) summary() ledger.Summary {
+func (w *workbench) summary() ledger.Summary { return w.summaryIn("out") }
+
+func (w *workbench) summaryIn(dir string) ledger.Summary {
 	w.t.Helper()
-	data, err := os.ReadFile(w.path("out/summary.json"))
-	if err != nil {
-		w.t.Fatal(err)
-	}
 	var s ledger.Summary
-	if err := json.Unmarshal(data, &s); err != nil {
+	if err := json.Unmarshal([]byte(w.read(dir+"/summary.json")), &s); err != nil {
 		w.t.Fatal(err)
 	}
 	return s

@@ -34,6 +34,9 @@ type Summary struct {
 	// Assembled are those of Built of this run that were put together in their registry,
 	// without a builder.
 	Assembled int `json:"assembled,omitempty"`
+	// NotAssembled are, by the reason, those of Built of this run that the builder has made,
+	// though they only lay layers upon their base image; nil for none.
+	NotAssembled map[string]int `json:"not_assembled,omitempty"`
 	// TagsHashed tells that each tag has a hash of what is built in it: that it exists
 	// means that nothing has changed.
 	TagsHashed bool `json:"tags_hashed,omitempty"`
@@ -258,6 +261,12 @@ func Summarize(entries []Entry, planned int, started, finished time.Time) Summar
 			}
 			if e.Assembled {
 				s.Assembled++
+			}
+			if e.NotAssembled != "" {
+				if s.NotAssembled == nil {
+					s.NotAssembled = map[string]int{}
+				}
+				s.NotAssembled[e.NotAssembled]++
 			}
 			durations = append(durations, e.DurationSeconds)
 			s.Slowest = append(s.Slowest, e.SlowJob())

@@ -45,7 +45,7 @@ type assembly struct {
 // assemblyOf tells how a job's image is assembled, or why it is not.
 func (o AssembleOptions) assemblyOf(job *plan.Job, g graph.Graph) (*assembly, string) {
 	if o.Mode == assemble.ByBuilder {
-		return nil, "--assemble builder leaves all images to the builder"
+		return nil, asAsked
 	}
 	key, why := assemble.KeyOf(job, &g, o.Attests)
 	if why != "" {
@@ -53,6 +53,9 @@ func (o AssembleOptions) assemblyOf(job *plan.Job, g graph.Graph) (*assembly, st
 	}
 	return &assembly{key, g.Linked}, ""
 }
+
+// asAsked is why no image is assembled where that is what was asked for.
+const asAsked = "--assemble builder leaves all images to the builder"
 
 // fewest is of how many jobs there are at least, where a recipe is worth to be learned: the
 // builder makes the images of the first two.
@@ -270,7 +273,7 @@ func (r *recipes) insist(why error) error {
 }
 
 // mustBe is why a job fails that cannot be assembled, where all are to be.
-const mustBe = "--assemble registry: it cannot be assembled, since %w"
+const mustBe = "--assemble registry: it cannot be assembled, since %w; with --assemble auto the builder makes it"
 
 // refused is why there is no sense in building a job, where all are to be assembled: the
 // builder makes another image of its like.

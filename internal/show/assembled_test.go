@@ -1,8 +1,10 @@
 package show
 
 import (
+	"strings"
 	"testing"
 
+	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/run"
 )
 
@@ -30,6 +32,21 @@ func TestAssembledText(t *testing.T) {
 	} {
 		if got := assembledText(tt.jobs); got != tt.want {
 			t.Errorf("%s:\n%q, want\n%q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// At the end of a run it is said why images were not assembled, but not of a few: the builder
+// makes the first ones anyway.
+func TestFinalTextTellsWhatWasNotAssembled(t *testing.T) {
+	text := FinalText(ledger.Summary{Total: 9, Built: 9, Assembled: 2, PulledBytes: new(int64),
+		NotAssembled: map[string]int{"its cache is exported": 4, "it has no\x1b tag": 3, "of too few": 2}}, "", 0, false)
+	for want, is := range map[string]bool{
+		"  4 made by the builder that only lay layers upon their base, not assembled in the registry: its cache is exported\n": true,
+		"3 made by the builder": true, "of too few": false, "\x1b": false, "  nothing pulled\n": true,
+	} {
+		if strings.Contains(text, want) != is {
+			t.Errorf("that it says %q is %v\n%s", want, !is, text)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package show
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -78,6 +79,9 @@ func (f finalText) headline() []string {
 	return lines
 }
 
+// worthAssembling is how many images there must be at least, where some would be assembled.
+const worthAssembling = 3
+
 func (f finalText) pace() []string {
 	if _, built, _ := f.Own(); built == 0 {
 		return nil
@@ -94,6 +98,12 @@ func (f finalText) pace() []string {
 		parts = append(parts, plural.Of(f.Retried, "job")+" retried")
 	}
 	lines := f.flow(parts)
+	for _, why := range slices.Sorted(maps.Keys(f.NotAssembled)) {
+		if n := f.NotAssembled[why]; n >= worthAssembling {
+			text := fmt.Sprintf("%d made by the builder that only lay layers upon their base, not assembled in the registry: %s", n, visible.Line(why))
+			lines = append(lines, f.wrapped("  ", text)...)
+		}
+	}
 	if shares := f.Phases.Shares(); len(shares) > 0 {
 		shares[0] = "  of the jobs' time: " + shares[0]
 		lines = append(lines, f.flow(shares)...)

@@ -59,7 +59,6 @@ func writeLinks(w *strings.Builder, p run.Planned) {
 	}
 }
 
-// writePlannedJobs lists the jobs in order, and returns how many will fail.
 // dearest is how many pieces of advice people are told.
 const dearest = 3
 
@@ -70,7 +69,7 @@ func writeAdvice(w *strings.Builder, found []advice.Advice) {
 			fmt.Fprintf(w, "\n%s like these, which --format json tells\n", plural.Of(len(found)-dearest, "more hint"))
 			return
 		}
-		fmt.Fprintf(w, "\nadvice: %s\n  %s\n  %s\n", visible.Line(a.Text), a.Price, visible.Line(a.Remedy))
+		fmt.Fprintf(w, "\nadvice: %s\n  %s\n  %s\n", visible.Line(a.Text), visible.Line(a.Remedy), a.Price)
 		if a.File != "" {
 			fmt.Fprintf(w, "  %s:%d, in %s\n", visible.Line(a.File), a.Line, plural.Of(len(a.Jobs), "job"))
 		} else {
@@ -82,6 +81,7 @@ func writeAdvice(w *strings.Builder, found []advice.Advice) {
 	}
 }
 
+// writePlannedJobs lists the jobs in order, and returns how many will fail.
 func writePlannedJobs(w *strings.Builder, jobs []run.PlannedJob) (failing int) {
 	for i, j := range jobs {
 		if i == 0 || jobs[i-1].Batch != j.Batch {

@@ -256,8 +256,13 @@ func (f finalText) space() []string {
 	if len(parts) > 0 {
 		indent += "cache: "
 	}
-	if f.PulledBytes != nil && *f.PulledBytes > 0 {
+	_, built, _ := f.Own()
+	switch {
+	case f.PulledBytes == nil:
+	case *f.PulledBytes > 0:
 		parts = append(parts, size(*f.PulledBytes)+" pulled")
+	case built > 0:
+		parts = append(parts, "nothing pulled")
 	}
 	var lines []string
 	if len(parts) > 0 {
