@@ -52,7 +52,7 @@ RUN sh -c 'echo $APP_V > /version'
 			causes[l.Line] += r.Told(l.File)
 		}
 	}
-	const sha = "ARG or ENV APP_V, GIT_SHA changed (since line 6)"
+	const sha = "ARG or ENV APP_V, GIT_SHA differ (since line 6)"
 	if causes[3] != "" || causes[6] != sha || causes[7] != sha || causes[8] != sha || causes[9] != sha {
 		t.Errorf("with another commit: %v\n%s", causes, text)
 	}
@@ -63,13 +63,13 @@ RUN sh -c 'echo $APP_V > /version'
 	if sum := w.summary().Steps; err != nil || sum == nil || ledger.SumSteps(steps).Ran != sum.Ran || len(sum.Again) != 3 || sum.Again[0].Why != sha {
 		t.Errorf("the summary tells %+v of the steps; %v", sum, err)
 	}
-	if !strings.Contains(w.read("out/summary.md"), "ran 2 times: ARG or ENV APP\\_V, GIT\\_SHA changed") {
+	if !strings.Contains(w.read("out/summary.md"), "ran 2 times: ARG or ENV APP\\_V, GIT\\_SHA differ") {
 		t.Errorf("summary.md:\n%s", w.read("out/summary.md"))
 	}
 	w.write("ctx/agent.txt", "another\n")
 	build("s3cretcommit2")
 	e, text = told()
-	if !strings.Contains(text, "file agent.txt in the context changed (since line 7)") || strings.Contains(text, "GIT_SHA changed") {
+	if !strings.Contains(text, "file agent.txt in the context differs (since line 7)") || strings.Contains(text, "GIT_SHA differs") {
 		t.Errorf("with another file:\n%s", text)
 	}
 

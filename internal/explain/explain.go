@@ -131,7 +131,7 @@ func (l *Line) because(why share, s *ledger.Step) {
 // next to it.
 type Cause struct {
 	Kind Kind `json:"kind"`
-	// Text says what it is, such as "ARG or ENV GIT_SHA changed".
+	// Text says what it is, such as "ARG or ENV GIT_SHA differs".
 	Text string `json:"text"`
 	// File and Line are of the step that it is told of first; an earlier one than the step
 	// itself, mostly. They are empty where it is told of no step.
@@ -176,9 +176,9 @@ var (
 	inserted  = Cause{Kind: Changed, Text: "a step was put in, left out or moved"}
 	relinked  = Cause{Kind: Changed, Text: "it was linked by itself in one of the two, and not in the other (--auto-link)"}
 	elsewhere = Cause{Kind: Other, Text: "it is made from something else"}
-	rewritten = Cause{Kind: Changed, Text: "the line itself changed"}
-	expanded  = Cause{Kind: Variable, Text: "an ARG or ENV in the line changed"}
-	either    = Cause{Kind: Changed, Text: "the line itself, or an ARG or ENV in it, changed"}
+	rewritten = Cause{Kind: Changed, Text: "the line itself differs"}
+	expanded  = Cause{Kind: Variable, Text: "an ARG or ENV in the line differs"}
+	either    = Cause{Kind: Changed, Text: "the line itself, or an ARG or ENV in it, differs"}
 )
 
 // at is the cause as it is told of a step.
@@ -193,16 +193,16 @@ const most = 3
 // given is what two steps differ in that are written alike.
 func given(was, is *ledger.Step) Cause {
 	if names := differing(was.Env, is.Env); len(names) > 0 {
-		return Cause{Kind: Variable, Text: "ARG or ENV " + list(names) + " changed"}
+		return Cause{Kind: Variable, Text: "ARG or ENV " + list(names) + differ(len(names))}
 	}
 	if names := differing(was.Files, is.Files); len(names) > 0 {
 		if files := slices.DeleteFunc(slices.Clone(names), isDirectory); len(files) > 0 {
 			names = files
 		}
-		return Cause{Kind: File, Text: ofFiles(names) + " changed"}
+		return Cause{Kind: File, Text: ofFiles(names) + differ(len(names))}
 	}
 	if names := differing(was.Parts, is.Parts); len(names) > 0 {
-		return Cause{Kind: Changed, Text: "its " + list(names) + " changed"}
+		return Cause{Kind: Changed, Text: "its " + list(names) + differ(len(names))}
 	}
 	return elsewhere
 }
@@ -246,6 +246,15 @@ func differing(was, is map[string]string) (keys []string) {
 		}
 	}
 	return keys
+}
+
+// differ says of so many things that they are not the same: in an earlier run, or for another
+// job of this one, so that nothing need have changed.
+func differ(n int) string {
+	if n == 1 {
+		return " differs"
+	}
+	return " differ"
 }
 
 func list(names []string) string { return plural.Some(names, most, ", ") }

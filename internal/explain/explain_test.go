@@ -127,15 +127,15 @@ func TestAgain(t *testing.T) {
 	}{
 		"one job":        {job("1"), nil, ""},
 		"one that ran":   {ranOnce, nil, ""},
-		"two jobs":       {of(job("1"), job("2")), nil, "1s Dockerfile:3, 1 of 2 runs: ARG or ENV N changed (since line 3)"},
-		"four jobs":      {of(job("1"), job("2"), job("3"), job("4")), nil, "3s Dockerfile:3, 3 of 4 runs: ARG or ENV N changed (since line 3)"},
-		"another run":    {job("2"), job("1"), "1s Dockerfile:3 ran 1 time: ARG or ENV N changed (since line 3)"},
+		"two jobs":       {of(job("1"), job("2")), nil, "1s Dockerfile:3, 1 of 2 runs: ARG or ENV N differs (since line 3)"},
+		"four jobs":      {of(job("1"), job("2"), job("3"), job("4")), nil, "3s Dockerfile:3, 3 of 4 runs: ARG or ENV N differs (since line 3)"},
+		"another run":    {job("2"), job("1"), "1s Dockerfile:3 ran 1 time: ARG or ENV N differs (since line 3)"},
 		"the same again": {job("1"), job("1"), ""},
 		"other bases": {of(built("a", "1"), built("b", "1"), built("c", "1"), built("c", "2")), nil,
-			"1s Dockerfile:3, 1 of 4 runs: ARG or ENV V changed (since line 3); 1s Dockerfile:4, 1 of 4 runs: ARG or ENV V changed (since line 3)"},
+			"1s Dockerfile:3, 1 of 4 runs: ARG or ENV V differs (since line 3); 1s Dockerfile:4, 1 of 4 runs: ARG or ENV V differs (since line 3)"},
 		"the dearest reason": {of(lasting(9, dockerfile("a", "1", "apt V=1", "pip N=1")), dockerfile("a", "1", "apt V=1", "pip N=2"), lasting(5, dockerfile("a", "1", "apt V=2"))), nil,
-			"5s Dockerfile:2, 1 of 2 runs: ARG or ENV V changed (since line 2); 1s Dockerfile:3, 1 of 2 runs: ARG or ENV N changed (since line 3)"},
-		"more often": {of(lasting(6, anew(job("1"), 2)), job("2"), job("3")), job("0"), "2s Dockerfile:3, 2 of 5 runs: ARG or ENV N changed (since line 3)"},
+			"5s Dockerfile:2, 1 of 2 runs: ARG or ENV V differs (since line 2); 1s Dockerfile:3, 1 of 2 runs: ARG or ENV N differs (since line 3)"},
+		"more often": {of(lasting(6, anew(job("1"), 2)), job("2"), job("3")), job("0"), "2s Dockerfile:3, 2 of 5 runs: ARG or ENV N differs (since line 3)"},
 	} {
 		var got []string
 		for _, r := range Again(tt.now, tt.earlier) {
@@ -168,7 +168,7 @@ func TestLine(t *testing.T) {
 		}
 		got = append(got, fmt.Sprintf("%s: %d, %d, %g, %d", r.Text, r.Steps, r.Ran, r.Seconds, bytes))
 	}
-	want := []string{"ARG or ENV V changed: 2, 2, 3, 57", "another base image: 1, 1, 1, -1", repeated.Text + ": 1, 2, 4, 50"}
+	want := []string{"ARG or ENV V differs: 2, 2, 3, 57", "another base image: 1, 1, 1, -1", repeated.Text + ": 1, 2, 4, 50"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
@@ -185,52 +185,52 @@ func TestRun(t *testing.T) {
 		"nothing ran": {cached(one()), one(), ""},
 		"a variable": {dockerfile("python:3", "sha256:1", "apt", "pip GIT_SHA=2", "make GIT_SHA=2 a.py:1"), one(), `
 			2: 1 step: the same step as in the earlier run: its result was not in the cache any more, or is on another builder
-			3: 1 step: ARG or ENV GIT_SHA changed (since line 3)
-			4: 1 step: ARG or ENV GIT_SHA changed (since line 3)`},
+			3: 1 step: ARG or ENV GIT_SHA differs (since line 3)
+			4: 1 step: ARG or ENV GIT_SHA differs (since line 3)`},
 		"a file": {dockerfile("python:3", "sha256:1", "apt", "pip GIT_SHA=1", "make GIT_SHA=1 a.py:2"), one(), `
 			2: 1 step: the same step as in the earlier run: its result was not in the cache any more, or is on another builder
 			3: 1 step: the same step as in the earlier run: its result was not in the cache any more, or is on another builder
-			4: 1 step: file a.py in the context changed (since line 4)`},
+			4: 1 step: file a.py in the context differs (since line 4)`},
 		"a base image": {dockerfile("python:3", "sha256:2", "apt", "pip GIT_SHA=2"), one(), `
 			2: 1 step: base image python:3 has another digest
 			3: 1 step: base image python:3 has another digest`},
 		"another base image": {dockerfile("ruby:3", "sha256:2", "apt"), one(), `
 			2: 1 step: another base image`},
 		"a line before it": {dockerfile("python:3", "sha256:1", "apk", "pip GIT_SHA=1"), one(), `
-			2: 1 step: the line itself changed (since line 2)
-			3: 1 step: the line itself changed (since line 2)`},
+			2: 1 step: the line itself differs (since line 2)
+			3: 1 step: the line itself differs (since line 2)`},
 		"a line more": {dockerfile("python:3", "sha256:1", "apt", "new", "pip GIT_SHA=1"), one(), `
 			2: 1 step: the same step as in the earlier run: its result was not in the cache any more, or is on another builder
-			3: 1 step: the line itself changed (since line 3)
+			3: 1 step: the line itself differs (since line 3)
 			4: 1 step: a step was put in, left out or moved (since line 3)`},
 		"a variable in the text": {called(dockerfile("python:3", "sha256:1", "echo V=2"), "RUN echo 2"), called(dockerfile("python:3", "sha256:1", "echo V=1"), "RUN echo 1"), `
-			2: 1 step: ARG or ENV V changed (since line 2)`},
+			2: 1 step: ARG or ENV V differs (since line 2)`},
 		"lines that were swapped": {dockerfile("python:3", "sha256:1", "copy", "b", "a"), dockerfile("python:3", "sha256:1", "copy", "a", "b"), `
 			2: 1 step: the same step as in the earlier run: its result was not in the cache any more, or is on another builder
 			3: 1 step: a step was put in, left out or moved (since line 3)
 			4: 1 step: a step was put in, left out or moved (since line 3)`},
 		"a line below comments": {below(dockerfile("python:3", "sha256:1", "apt", "new", "pip", "make"), 2, 1), dockerfile("python:3", "sha256:1", "apt", "old", "pip", "make"), `
 			2: 1 step: the same step as in the earlier run: its result was not in the cache any more, or is on another builder
-			4: 1 step: the line itself changed (since line 4)
-			5: 1 step: the line itself changed (since line 4)
-			6: 1 step: the line itself changed (since line 4)`},
+			4: 1 step: the line itself differs (since line 4)
+			5: 1 step: the line itself differs (since line 4)
+			6: 1 step: the line itself differs (since line 4)`},
 		"the first line below comments": {below(dockerfile("python:3", "sha256:1", "new", "pip"), 1, 5), dockerfile("python:3", "sha256:1", "old", "pip"), `
-			7: 1 step: the line itself changed (since line 7)
-			8: 1 step: the line itself changed (since line 7)`},
+			7: 1 step: the line itself differs (since line 7)
+			8: 1 step: the line itself differs (since line 7)`},
 		"a line of another target": {dockerfile("python:3", "sha256:1", "apt", "pip", "new", "make"), dockerfile("python:3", "sha256:1", "apt", "pip", "old", "make")[:4], `
 			2: 1 step: the same step as in the earlier run: its result was not in the cache any more, or is on another builder
 			3: 1 step: the same step as in the earlier run: its result was not in the cache any more, or is on another builder
-			4: 1 step: the line itself changed (since line 4)
+			4: 1 step: the line itself differs (since line 4)
 			5: 1 step: the earlier run had no step like it`},
 		"a line less": {dockerfile("python:3", "sha256:1", "b", "c"), dockerfile("python:3", "sha256:1", "a", "b", "c"), `
 			2: 1 step: a step was put in, left out or moved (since line 2)
 			3: 1 step: a step was put in, left out or moved (since line 2)`},
 		"directories": {dockerfile("python:3", "sha256:1", "copy d/:2 d/a:1"), dockerfile("python:3", "sha256:1", "copy d/:1 d/a:1"), `
-			2: 1 step: directory d/ in the context changed (since line 2)`},
+			2: 1 step: directory d/ in the context differs (since line 2)`},
 		"a file in a new directory": {dockerfile("python:3", "sha256:1", "copy d/:2 d/e/a:1"), dockerfile("python:3", "sha256:1", "copy d/:1"), `
-			2: 1 step: file d/e/a in the context changed (since line 2)`},
+			2: 1 step: file d/e/a in the context differs (since line 2)`},
 		"the context's directories": {dockerfile("python:3", "sha256:1", "copy ./:2"), dockerfile("python:3", "sha256:1", "copy ./:1"), `
-			2: 1 step: what is taken of the context changed (since line 2)`},
+			2: 1 step: what is taken of the context differs (since line 2)`},
 		"without the cache": {anew(one(), 2), one(), `
 			2: 1 step: the same step as in the earlier run: its result was not in the cache any more, or is on another builder
 			3: 1 step: the cache was not to be used (--no-cache)
@@ -245,29 +245,29 @@ func TestRun(t *testing.T) {
 		"what was linked by itself again": {cached(linked("COPY --link a b", "LINK COPY --link a b")), linked("COPY --link a b", "LINK COPY --link a b"), ""},
 		"within a run": {of(dockerfile("python:3", "sha256:1", "apt", "pip GIT_SHA=1"), dockerfile("python:3", "sha256:1", "apt", "pip GIT_SHA=2"),
 			dockerfile("ruby:3", "sha256:2", "apt", "pip GIT_SHA=2")), nil, `
-			3: 1 step: ARG or ENV GIT_SHA changed (since line 3), 1 step: another base image
+			3: 1 step: ARG or ENV GIT_SHA differs (since line 3), 1 step: another base image
 			2: 1 step: another base image`},
 		"variables in the text, upon two bases": {of(built("a", "1"), built("b", "1"), built("a", "2"), built("b", "2")), nil, `
-			3: 2 step: ARG or ENV V changed (since line 3), 1 step: another base image
-			4: 2 step: ARG or ENV V changed (since line 3), 1 step: another base image
+			3: 2 step: ARG or ENV V differs (since line 3), 1 step: another base image
+			4: 2 step: ARG or ENV V differs (since line 3), 1 step: another base image
 			2: 1 step: another base image`},
 		"a copy by a variable": {of(copied("COPY v1 /app"), copied("COPY v2 /app"), copied("COPY v3 /app")), nil, `
-			2: 2 step: an ARG or ENV in the line changed (since line 2)`},
+			2: 2 step: an ARG or ENV in the line differs (since line 2)`},
 		"copies that take each other's words": {of(append(copied("COPY a /x"), upon(copied("COPY a /x"), copied("COPY b /x"))...),
 			append(copied("COPY b /x"), upon(copied("COPY b /x"), copied("COPY a /x"))...)), nil, `
-			2: 1 step: an ARG or ENV in the line changed (since line 2)
-			3: 1 step: an ARG or ENV in the line changed (since line 2)`},
+			2: 1 step: an ARG or ENV in the line differs (since line 2)
+			3: 1 step: an ARG or ENV in the line differs (since line 2)`},
 		"a job of another target between two": {of(built("a", "1"), built("a", "2")[:3], built("a", "3")), nil, `
-			3: 2 step: ARG or ENV V changed (since line 3)
-			4: 1 step: ARG or ENV V changed (since line 3)`},
+			3: 2 step: ARG or ENV V differs (since line 3)
+			4: 1 step: ARG or ENV V differs (since line 3)`},
 		"a copy of another run": {copied("COPY v2 /app"), copied("COPY v1 /app"), `
-			2: 1 step: the line itself, or an ARG or ENV in it, changed (since line 2)`},
+			2: 1 step: the line itself, or an ARG or ENV in it, differs (since line 2)`},
 		"a copy below comments": {below(copied("COPY v2 /app"), 1, 3), copied("COPY v1 /app"), `
-			5: 1 step: the line itself, or an ARG or ENV in it, changed (since line 5)`},
+			5: 1 step: the line itself, or an ARG or ENV in it, differs (since line 5)`},
 		"a copy where a command was": {copied("COPY v2 /app"), dockerfile("python:3", "sha256:1", "make"), `
-			2: 1 step: the line itself changed (since line 2)`},
+			2: 1 step: the line itself differs (since line 2)`},
 		"copies below one that is new": {append(copied("COPY z /z"), upon(copied("COPY z /z"), copied("COPY a /a"))...), copied("COPY a /a"), `
-			2: 1 step: the line itself, or an ARG or ENV in it, changed (since line 2)
+			2: 1 step: the line itself, or an ARG or ENV in it, differs (since line 2)
 			3: 1 step: a step was put in, left out or moved (since line 2)`},
 		"what a base image adds": {append(copied("COPY a /a"), below(upon(copied("COPY a /a"), copied("COPY b /b")), 0, -1)...), nil, ""},
 	} {

@@ -184,7 +184,7 @@ func TestLearnedSteps(t *testing.T) {
 
 // What was run again is told with how much of it was for the reason, where that was counted.
 func TestRanAgain(t *testing.T) {
-	line := RanAgain{File: "Dockerfile", Line: 8, Ran: 6, Seconds: 30, Why: "ARG or ENV KIND changed (since line 6)"}
+	line := RanAgain{File: "Dockerfile", Line: 8, Ran: 6, Seconds: 30, Why: "ARG or ENV KIND differs (since line 6)"}
 	some, all := line, line
 	some.WhyRan, some.WhySeconds = 2, 12
 	all.WhyRan, all.WhySeconds = 6, 30
@@ -192,9 +192,9 @@ func TestRanAgain(t *testing.T) {
 		again RanAgain
 		want  string
 	}{
-		{some, "12s Dockerfile:8, 2 of 6 runs: ARG or ENV KIND changed (since line 6)"},
-		{all, "30s Dockerfile:8 ran 6 times: ARG or ENV KIND changed (since line 6)"},
-		{line, "30s Dockerfile:8 ran 6 times: ARG or ENV KIND changed (since line 6)"},
+		{some, "12s Dockerfile:8, 2 of 6 runs: ARG or ENV KIND differs (since line 6)"},
+		{all, "30s Dockerfile:8 ran 6 times: ARG or ENV KIND differs (since line 6)"},
+		{line, "30s Dockerfile:8 ran 6 times: ARG or ENV KIND differs (since line 6)"},
 	} {
 		if got := fmt.Sprintf("%gs %s", tt.again.Took(), tt.again); got != tt.want {
 			t.Errorf("%q, want %q", got, tt.want)
