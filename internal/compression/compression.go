@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"slices"
@@ -143,7 +144,7 @@ func newest(ctx context.Context, registry Registry, e ledger.Entry, most int64) 
 
 // on tries each way on a sample; it returns nil where that cannot be.
 func (t trial) on(sample [][]byte) *ledger.Compressing {
-	now, err := measure(t.way, sample)
+	now, err := quickest(t.way, sample)
 	if err != nil || now.plain < leastSample {
 		return nil // of so little, times tell nothing
 	}
@@ -152,7 +153,7 @@ func (t trial) on(sample [][]byte) *ledger.Compressing {
 		if way == t.way {
 			continue
 		}
-		m, err := measure(way, sample)
+		m, err := quickest(way, sample)
 		if err != nil {
 			return nil
 		}
@@ -169,7 +170,22 @@ type measured struct {
 	seconds     float64
 }
 
-// measure compresses a sample with what BuildKit compresses layers with (util/compression).
+// quickest is the better of two measurements: what comes first has memory to get.
+func quickest(way string, sample [][]byte) (measured, error) {
+	first, err := measure(way, sample)
+	if err != nil {
+		return measured{}, err
+	}
+	again, err := measure(way, sample)
+	if again.seconds < first.seconds {
+		return again, err
+	}
+	return first, err
+}
+
+// measure compresses a sample with what BuildKit compresses layers with (util/compression), and
+// takes the digests that it takes, of what goes in and of what comes out: they are a good part
+// of what a quick way takes.
 func measure(way string, sample [][]byte) (m measured, err error) {
 	config, err := configOf(way)
 	if err != nil {
@@ -179,11 +195,11 @@ func measure(way string, sample [][]byte) (m measured, err error) {
 	start := time.Now()
 	for _, plain := range sample {
 		size := counter(0)
-		w, err := compress(&size, config.Type.MediaType())
+		w, err := compress(io.MultiWriter(&size, sha256.New()), config.Type.MediaType())
 		if err != nil {
 			return m, err
 		}
-		_, err = io.Copy(w, bytes.NewReader(plain))
+		_, err = io.Copy(io.MultiWriter(w, sha256.New()), bytes.NewReader(plain))
 		if err = cmp.Or(err, w.Close()); err != nil {
 			return m, err
 		}
