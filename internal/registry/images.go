@@ -79,8 +79,8 @@ func parseFor(image, platform string) (ref imageref.Ref, p ocispecs.Platform, er
 }
 
 // Push puts an image into the repositories of its tags. Layers that are not there are
-// mounted from where they are, or copied where a registry does not do that or has not
-// got them. It returns how many bytes were copied; alive is called as they are, from several
+// mounted from where they are, or from where an earlier push to that registry has put them,
+// or copied where a registry does not do that or has not got them. It returns how many bytes were copied; alive is called as they are, from several
 // goroutines.
 func (c *Client) Push(ctx context.Context, tags []string, image assemble.Image, layers []assemble.Layer, alive func()) (copied int64, err error) {
 	p := &push{client: c, image: image, layers: layers, alive: alive}
@@ -146,7 +146,13 @@ func (p *push) fill(ctx context.Context, to name.Repository) error {
 			})
 		})
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for _, l := range p.layers {
+		p.client.holders.LoadOrStore(mounted{to.RegistryStr(), l.Descriptor.Digest}, to)
+	}
+	return nil
 }
 
 // upload puts a layer into a repository that does not have it.

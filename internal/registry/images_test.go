@@ -79,6 +79,39 @@ func TestPush(t *testing.T) {
 	}
 }
 
+// A layer that was copied from another registry is mounted from there into further repositories; where it is
+// not there any more, it is copied again.
+func TestPushCopiesALayerOnce(t *testing.T) {
+	t.Parallel()
+	from, to := labtest.Registry(t), labtest.Registry(t)
+	base := labtest.Bases(t, from, lab.Shape{Instances: lab.Instances(1, 1), OSBytes: 1 << 20, EnvBytes: 64 << 10, OwnBytes: 16 << 10})[0]
+	c := newClient(t, Options{})
+	image, layers := copyOf(t, c, base)
+	push := func(repository string) (copied int64) {
+		t.Helper()
+		to.Reset()
+		copied, err := c.Push(t.Context(), []string{to.Host() + "/" + repository + ":1"}, image, layers, func() {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := lab.Files(t.Context(), to.Host()+"/"+repository+":1"); err != nil {
+			t.Errorf("the files of %s: %v", repository, err)
+		}
+		return copied
+	}
+	all := push("a")
+	if copied := push("b"); all == 0 || copied > 0 || to.Requests().Mounts != len(layers) {
+		t.Errorf("%d bytes were copied first, and %d then, with %d mounts", all, copied, to.Requests().Mounts)
+	}
+	to.Inject(lab.Fault{Kind: lab.KindUpload, Method: http.MethodPost, Match: func(r *http.Request) bool {
+		r.URL.RawQuery = strings.ReplaceAll(r.URL.RawQuery, "mount=", "unmounted=")
+		return false
+	}})
+	if copied := push("c"); copied != all {
+		t.Errorf("%d of %d bytes were copied where the registry has them no more to mount", copied, all)
+	}
+}
+
 // copyOf is an image with a configuration of its own on the layers of a base.
 func copyOf(t *testing.T, c *Client, base lab.Base) (image assemble.Image, layers []assemble.Layer) {
 	t.Helper()

@@ -161,10 +161,8 @@ func (p *push) quickly(ctx context.Context, to name.Repository) (left []assemble
 	places := make([]name.Repository, len(p.layers))
 	from := map[name.Repository]bool{}
 	for i, l := range p.layers {
-		if ref, err := parse(l.From); err == nil {
-			if at, err := p.client.locateAt(ref.Host(), ref); err == nil && at.Context().Registry == to.Registry {
-				places[i], from[at.Context()] = at.Context(), true
-			}
+		if at, is := p.client.holderOf(l, to.Registry); is {
+			places[i], from[at] = at, true
 		}
 	}
 	var err error
@@ -196,6 +194,27 @@ func (p *push) quickly(ctx context.Context, to name.Repository) (left []assemble
 	}
 	_ = group.Wait()
 	return left, config
+}
+
+// holderOf is the repository of a registry from which a layer can be mounted: its own, or, of a
+// layer that is in another registry, one that it was put into.
+func (c *Client) holderOf(l assemble.Layer, in name.Registry) (holder name.Repository, is bool) {
+	ref, err := parse(l.From)
+	if err != nil {
+		return holder, false
+	}
+	at, err := c.locateAt(ref.Host(), ref)
+	switch {
+	case err != nil:
+		return holder, false
+	case at.Context().Registry == in:
+		return at.Context(), true
+	}
+	put, is := c.holders.Load(mounted{in.RegistryStr(), l.Descriptor.Digest})
+	if is {
+		holder = put.(name.Repository)
+	}
+	return holder, is
 }
 
 // MountBase has the registry of a base image mount its layers, for a platform, into the
