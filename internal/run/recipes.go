@@ -323,5 +323,14 @@ func (k *knowledge) planned(r *recipes) Assembly {
 	return Assembly{Assembles: true, Recipe: string(a.key), Linked: true}
 }
 
+// notAssembled is why the builder has made an image that only lays layers upon its base, and
+// that is pushed; empty where it has not, and where somebody has asked for that.
+func (k *knowledge) notAssembled(job *plan.Job) string {
+	if k.linked && job.Pushes() && k.assembly == nil && k.byBuilder != asAsked {
+		return k.byBuilder
+	}
+	return ""
+}
+
 // tooFew is why the images of a recipe are all built.
 const tooFew = "the builder has to make the first two of its like, and there are no more"

@@ -136,7 +136,7 @@ func (t *task) entry() ledger.Entry {
 		e.Phases.Round()
 	}
 	if r.status == ledger.Built {
-		e.Pushed, e.NotAssembled = new(t.job.Pushes()), t.notAssembled()
+		e.Pushed, e.NotAssembled = new(t.job.Pushes()), t.known.notAssembled(t.job)
 	}
 	if t.failed != nil {
 		e.FailedDependency = t.failed.job.Name
@@ -154,15 +154,6 @@ func (t *task) entry() ledger.Entry {
 		e.LogPath = &r.log
 	}
 	return e
-}
-
-// notAssembled is why the builder has made an image that only lays layers upon its base, and
-// that is pushed; empty where it has not, and where somebody has asked for that.
-func (t *task) notAssembled() string {
-	if k := &t.known; k.linked && t.job.Pushes() && k.assembly == nil && k.byBuilder != asAsked {
-		return k.byBuilder
-	}
-	return ""
 }
 
 // reads are the images that a job's build reads, by their tags, where no base image
