@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -99,6 +100,20 @@ func TestAdviceOfCopiesThatLinkThemselves(t *testing.T) {
 	g.Jobs[1].Source, g.Jobs[1].Proved = g.Jobs[1].Proved.Plain.Source, nil
 	all = Of(g)
 	if len(all) != 2 || all[0].Line != 4 || all[1].Line != 3 || len(all[1].Jobs) != 1 || !strings.Contains(all[1].Patch, "COPY --link a.txt /a") {
+		t.Errorf("advised is %+v", all)
+	}
+}
+
+// A link that would have BuildKit not find in a cache from elsewhere what is copied is not advised.
+func TestNoLinkIsAdvisedForACacheFromElsewhere(t *testing.T) {
+	g := given(t, "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY a.txt /a\n", 2, nil)
+	if all := Of(g); len(all) != 1 || all[0].Rule != UnlinkedCopy {
+		t.Errorf("advised is %+v", all)
+	}
+	for _, j := range g.Jobs {
+		j.Options.CacheFrom = []client.CacheOptionsEntry{{Type: "registry"}}
+	}
+	if all := Of(g); len(all) > 0 {
 		t.Errorf("advised is %+v", all)
 	}
 }

@@ -52,6 +52,8 @@ func (f *file) copiesOf(st stage, jobs []*plan.Job) (all []Advice) {
 			a.Rule = OwnerByName
 			a.Text = fmt.Sprintf("the owner %s is given by name, which has to be looked up in each base image", owner)
 			a.Remedy = "give its number, such as --chown=1000:1000: then --link can be added, too"
+		case !link && alone && slices.ContainsFunc(plain, (*plan.Job).CacheWantsPlain):
+			continue // with a link, BuildKit would not find what is copied in that cache
 		case !link && alone:
 			a.Rule, a.Price = UnlinkedCopy, f.pull(plain)
 			a.Text = "the stage only copies files, and without --link that pulls and unpacks each base image"

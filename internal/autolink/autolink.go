@@ -50,6 +50,9 @@ type Step struct {
 	Jobs int `json:"jobs"`
 }
 
+// cached is why nothing is linked of a job that wants its cache as it is.
+const cached = "its cache comes from elsewhere or goes there, and BuildKit finds what is linked only in one that is exported with mode=max"
+
 // How many jobs are looked at together: their definitions are held meanwhile.
 const together = 1000
 
@@ -85,6 +88,10 @@ func (l Linker) fit(jobs []*plan.Job, r *report) (fit []*subject) {
 		case d.Runs():
 			for _, line := range d.Copies() {
 				r.step(d, line, link.BesideRun)
+			}
+		case job.CacheWantsPlain():
+			for _, line := range d.Copies() {
+				r.step(d, line, cached)
 			}
 		case attestsDockerfile(job):
 			r.job("its provenance has the Dockerfile in it, which would be the linked one (mode=min has not)")

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -96,6 +97,7 @@ func TestLink(t *testing.T) {
 		dockerfiles []string
 		anywhere    bool
 		provenance  string
+		cache       string
 		unread      error
 		untold      error
 		differ      func(string) string
@@ -117,6 +119,8 @@ func TestLink(t *testing.T) {
 		{name: "with provenance", dockerfiles: []string{step}, provenance: "type=provenance,mode=min", linked: 1, read: 1, tells: []string{"line 2 is linked in 1 job"}},
 		{name: "with the Dockerfile in the provenance", dockerfiles: []string{step}, provenance: "type=provenance,mode=max", tells: []string{"its provenance has the Dockerfile in it"}},
 		{name: "with all of the provenance", dockerfiles: []string{step}, provenance: "type=provenance,disabled=false", tells: []string{"its provenance has the Dockerfile in it"}},
+		{name: "whose cache is exported", dockerfiles: []string{step}, cache: "min", tells: []string{"line 2 is not linked in 1 job: COPY --from=other /x /new: its cache comes from elsewhere or goes there"}},
+		{name: "with all of its cache", dockerfiles: []string{step}, cache: "max", linked: 1, read: 1, tells: []string{"line 2 is linked in 1 job"}},
 		{name: "the builder links not", dockerfiles: []string{step}, differ: func(d string) string { return strings.Replace(d, " --link", "", 1) }, read: 1, tells: []string{"the builder does not link line 2"}},
 		{name: "the builder makes more", dockerfiles: []string{step}, differ: func(d string) string { return strings.Replace(d, "COPY", "WORKDIR /w\nCOPY", 1) }, read: 1, tells: []string{"something else is different"}},
 		{name: "another config", dockerfiles: []string{step}, differ: func(d string) string { return d + "ENV A=b\n" }, read: 1, tells: []string{"the config: something else is different"}},
@@ -130,6 +134,9 @@ func TestLink(t *testing.T) {
 			for i, job := range p.Jobs {
 				if tt.provenance != "" {
 					job.Options.Attests = map[string]*string{"provenance": &tt.provenance}
+				}
+				if tt.cache != "" {
+					job.Options.CacheTo = []client.CacheOptionsEntry{{Type: "registry", Attrs: map[string]string{"mode": tt.cache}}}
 				}
 				plain[i] = job.Options.Inputs.DockerfilePath
 			}
