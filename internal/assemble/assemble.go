@@ -43,13 +43,18 @@ var Modes = []Mode{Auto, ByBuilder, ByRegistry}
 // layers that are laid upon the base are the same, and made in the same way.
 type Key string
 
-// KeyOf returns a job's key, or why its image cannot be assembled.
+// KeyOf returns a job's key, or why its image cannot be assembled: all that keeps it from that.
 func KeyOf(job *plan.Job, g *graph.Graph, attests Attests) (key Key, why string) {
-	if why := refusal(job, attests); why != "" {
-		return "", why
-	}
-	if g.Linked == nil {
+	why = refusal(job, attests)
+	switch {
+	case g.Linked != nil:
+	case why == "":
 		return "", g.Unlinked
+	case g.Unlinked != why:
+		why += "; and " + g.Unlinked
+	}
+	if why != "" {
+		return "", why
 	}
 	export := job.Options.Exports[0]
 	sum := sha256.New()

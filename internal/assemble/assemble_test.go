@@ -55,6 +55,13 @@ func TestKeyOf(t *testing.T) {
 		{"a software bill", func(j *plan.Job, _ *graph.Graph) { j.Options.Attests["sbom"] = new(string) }, "asked for (sbom)"},
 		{"provenance", func(j *plan.Job, _ *graph.Graph) { j.Options.Attests["provenance"] = new(string) }, "asked for (provenance)"},
 		{"nothing said of it", func(j *plan.Job, _ *graph.Graph) { j.Options.Attests = nil }, "--provenance=false"},
+		{"its steps and more", func(j *plan.Job, g *graph.Graph) {
+			j.Options.Annotations, _ = buildflags.ParseAnnotations([]string{"a=b"})
+			g.Linked, g.Unlinked = nil, "it needs a file"
+		}, "it is annotated; and it needs a file"},
+		{"the same twice", func(j *plan.Job, g *graph.Graph) {
+			j.Options.Platforms, g.Linked, g.Unlinked = make([]ocispecs.Platform, 2), nil, "it is for several platforms"
+		}, "it is for several platforms"},
 		{"its steps", func(_ *plan.Job, g *graph.Graph) { g.Linked, g.Unlinked = nil, "it needs a file" }, "it needs a file"},
 	} {
 		job, g := pushing(), linkedGraph()

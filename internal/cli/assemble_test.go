@@ -176,6 +176,9 @@ func TestAssemble(t *testing.T) {
 	if want := "8 made by the builder that only lay layers upon their base, not assembled in the registry: " + why; code != ExitOK || !strings.Contains(text, want) {
 		t.Errorf("exit code %d, and the summary does not say %q\n%s", code, want, text)
 	}
+	if text := w.read("assembled/summary.md"); !strings.Contains(text, "| Of these, assembled in the registry | 6 |\n") {
+		t.Errorf("summary.md does not say that images were assembled\n%s", text)
+	}
 	if s := w.summaryIn("attested"); s.NotAssembled[why] != 8 || w.summaryIn("built").NotAssembled != nil || w.summaryIn("assembled").NotAssembled != nil {
 		t.Errorf("not assembled: %v of attested images, %v of the builder's, %v of others", s.NotAssembled, w.summaryIn("built").NotAssembled, w.summaryIn("assembled").NotAssembled)
 	}

@@ -108,7 +108,7 @@ func (l *Line) add(s *ledger.Step) {
 	l.Cached += s.Cached
 	l.Seconds += s.Seconds
 	l.Bytes = bytesize.Sum(l.Bytes, s.Bytes)
-	if s.Bytes == nil && s.Ran > 0 {
+	if s.Bytes == nil && s.Ran+s.Cached > 0 {
 		l.SizesMissing++
 	}
 }
@@ -193,7 +193,7 @@ const most = 3
 // given is what two steps differ in that are written alike.
 func given(was, is *ledger.Step) Cause {
 	if names := differing(was.Env, is.Env); len(names) > 0 {
-		return Cause{Kind: Variable, Text: "ARG or ENV " + list(names) + differ(len(names))}
+		return Cause{Kind: Variable, Text: "ARG or ENV " + list(names) + differInValue(was.Env, is.Env, names)}
 	}
 	if names := differing(was.Files, is.Files); len(names) > 0 {
 		if files := slices.DeleteFunc(slices.Clone(names), isDirectory); len(files) > 0 {
@@ -255,6 +255,20 @@ func differ(n int) string {
 		return " differs"
 	}
 	return " differ"
+}
+
+// differInValue says the same of variables: that one of both has none of them is told as that.
+func differInValue(was, is map[string]string, names []string) string {
+	for _, name := range names {
+		_, had := was[name]
+		if _, has := is[name]; had && has {
+			return differ(len(names))
+		}
+	}
+	if len(names) == 1 {
+		return " is there in one of the two alone"
+	}
+	return " are there in one of the two alone"
 }
 
 func list(names []string) string { return plural.Some(names, most, ", ") }

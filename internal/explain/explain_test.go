@@ -187,6 +187,10 @@ func TestRun(t *testing.T) {
 			2: 1 step: the same step as in the earlier run: its result was not in the cache any more, or is on another builder
 			3: 1 step: ARG or ENV GIT_SHA differs (since line 3)
 			4: 1 step: ARG or ENV GIT_SHA differs (since line 3)`},
+		"a variable that was moved away": {dockerfile("python:3", "sha256:1", "apt", "pip GIT_SHA=1", "make a.py:1"), one(), `
+			2: 1 step: the same step as in the earlier run: its result was not in the cache any more, or is on another builder
+			3: 1 step: the same step as in the earlier run: its result was not in the cache any more, or is on another builder
+			4: 1 step: ARG or ENV GIT_SHA is there in one of the two alone (since line 4)`},
 		"a file": {dockerfile("python:3", "sha256:1", "apt", "pip GIT_SHA=1", "make GIT_SHA=1 a.py:2"), one(), `
 			2: 1 step: the same step as in the earlier run: its result was not in the cache any more, or is on another builder
 			3: 1 step: the same step as in the earlier run: its result was not in the cache any more, or is on another builder

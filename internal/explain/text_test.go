@@ -25,6 +25,16 @@ ran  cached  time   bytes      step
 	}
 }
 
+// What is known of the size of some steps of a line is the least that they take, also where all were
+// in the cache.
+func TestTextOfSomeSizes(t *testing.T) {
+	steps := cached(append(dockerfile("python:3", "sha256:1", "apt"), dockerfile("python:4", "sha256:2", "apt")...))
+	steps[1].Bytes = new(int64(5e6))
+	if told := Text(Run(steps, nil)); !strings.Contains(told, "  over 5MB  ") {
+		t.Errorf("told is\n%s", told)
+	}
+}
+
 // A step is told as the Dockerfile has it, also where it was built as another.
 func TestTextOfLinked(t *testing.T) {
 	told := Text(Run(linked("COPY --link a b", "LINK COPY --link a b"), nil))

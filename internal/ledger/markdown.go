@@ -32,6 +32,9 @@ func (s Summary) Markdown(links bool, drawing string) string {
 	row := func(name, value string) { fmt.Fprintf(&b, "| %s | %s |\n", name, value) }
 	_, built, skipped := s.Own()
 	row("Built", fmt.Sprint(built))
+	if s.Assembled > 0 {
+		row("Of these, assembled in the registry", fmt.Sprint(s.Assembled))
+	}
 	row("Skipped", fmt.Sprint(skipped))
 	if s.Kept() > 0 {
 		row("Kept from before", fmt.Sprint(s.Kept()))
