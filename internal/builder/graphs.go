@@ -327,6 +327,7 @@ func (m *images) graph(ctx context.Context, c gateway.Client, res *gateway.Resul
 		}
 		g, at := parsed.Graph(around)
 		all.Join(g)
+		all.Copies = g.Copies
 		all.Linked, all.Unlinked = linkedOf(res, g)
 		places.Join(at)
 		return nil

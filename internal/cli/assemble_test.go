@@ -84,7 +84,7 @@ func (w *workbench) planFlags(more ...string) (code int, output string) {
 	return runStoker(w.t.Context(), append(args, w.path("ctx"))...)
 }
 
-// Images that only lay layers upon their bases are assembled in the registry, once the
+// Images that only copy onto their bases are assembled in the registry, once the
 // builder has made two, and are the same as the builder's. Of their bases nothing is pulled.
 func TestAssemble(t *testing.T) {
 	t.Parallel()
@@ -122,7 +122,12 @@ func TestAssemble(t *testing.T) {
 	}
 
 	code, text := w.planFlags("--provenance=false")
-	if code != ExitOK || !strings.Contains(text, "assembled   6 of 8 that only lay layers upon their base, once the builder has made 2\n") {
+	if code != ExitOK || !strings.Contains(text, "assembled   6 of 8 that only copy onto their base, once the builder has made 2\n") {
+		t.Errorf("exit code %d of plan\n%s", code, text)
+	}
+	w.write("plain.Dockerfile", linkedDockerfile+"COPY --link=false Dockerfile /tmp/\n")
+	code, text = w.planFlags("--provenance=false", "-f", w.path("plain.Dockerfile"))
+	if want := "assembled   0 of 8 that only copy onto their base; the builder makes 8: a step of theirs is not linked, or may fetch something else each time\n"; code != ExitOK || !strings.Contains(text, want) {
 		t.Errorf("exit code %d of plan\n%s", code, text)
 	}
 	code, text = w.planFlags("--assemble", "registry")
@@ -173,7 +178,7 @@ func TestAssemble(t *testing.T) {
 
 	code, text = w.build(t.Context(), flags("attested", "--provenance=true")...)
 	const why = "a builder's attestation of it is asked for (provenance)"
-	if want := "8 made by the builder that only lay layers upon their base, not assembled in the registry: " + why; code != ExitOK || !strings.Contains(text, want) {
+	if want := "8 made by the builder that only copy onto their base, not assembled in the registry: " + why; code != ExitOK || !strings.Contains(text, want) {
 		t.Errorf("exit code %d, and the summary does not say %q\n%s", code, want, text)
 	}
 	if text := w.read("assembled/summary.md"); !strings.Contains(text, "| Of these, assembled in the registry | 6 |\n") {

@@ -108,6 +108,7 @@ func (d *Definition) Graph(s Surroundings) (Graph, Places) {
 	}
 	b.graph.Demands = d.demands()
 	b.graph.Linked, b.graph.Unlinked = d.linked(b)
+	b.graph.Copies = d.copies(b)
 	b.graph.details = append(b.graph.details, b.details(d))
 	return b.graph, places
 }

@@ -107,6 +107,9 @@ type Graph struct {
 	// where it does not, and Unlinked says why.
 	Linked   *Linked
 	Unlinked string
+	// Copies tells that the image only has files copied onto its base image, linked or not:
+	// nothing is run there.
+	Copies bool
 	// details tell what made vertices; one for each platform.
 	details []func(ID) (Detail, bool)
 }

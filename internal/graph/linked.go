@@ -33,10 +33,7 @@ type Frontend struct {
 
 // linked tells how the build's image is made, or why it is not made by linking alone.
 func (d *Definition) linked(b *graphBuilder) (*Linked, string) {
-	ops := make(map[string]operation, len(d.ops))
-	for _, o := range d.ops {
-		ops[o.digest] = o
-	}
+	ops := d.byDigest()
 	l := &Linked{}
 	for at := d.result; at != nil; {
 		o := ops[at.Digest]
@@ -67,6 +64,35 @@ func (d *Definition) linked(b *graphBuilder) (*Linked, string) {
 		return nil, fmt.Sprintf("%q needs the files of the image below it", o.name)
 	}
 	return nil, "it has no base image"
+}
+
+func (d *Definition) byDigest() map[string]operation {
+	ops := make(map[string]operation, len(d.ops))
+	for _, o := range d.ops {
+		ops[o.digest] = o
+	}
+	return ops
+}
+
+// copies tells whether the build only copies files onto a base image, whose layers are known.
+func (d *Definition) copies(b *graphBuilder) bool {
+	ops := d.byDigest()
+	for at := d.result; at != nil; {
+		o := ops[at.Digest]
+		switch o.op.GetOp().(type) {
+		case *pb.Op_Source:
+			image, is := b.imageOf[o.digest]
+			return is && !image.Unknown
+		case *pb.Op_Merge, *pb.Op_File: // what they change comes first
+			at = nil
+			if len(o.op.Inputs) > 0 {
+				at = o.op.Inputs[0]
+			}
+		default:
+			return false
+		}
+	}
+	return false
 }
 
 // mergedInputs are what a merge lays upon each other, bottom first.

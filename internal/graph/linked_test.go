@@ -38,6 +38,9 @@ func TestLinked(t *testing.T) {
 		{"layers that are not known", linkStep(llb.Image(ref("strange")), "x"), 0, "whose layers are known"},
 	} {
 		g := read(t, tt.st)
+		if more := slices.Contains([]string{"a step above a link", "no base", "layers that are not known"}, tt.name); g.Copies == more {
+			t.Errorf("%s: that it only copies onto its base is %v", tt.name, g.Copies)
+		}
 		switch {
 		case tt.why != "" && (g.Linked != nil || !strings.Contains(g.Unlinked, tt.why)):
 			t.Errorf("%s: it is linked %+v, or not since %q, want %q", tt.name, g.Linked, g.Unlinked, tt.why)

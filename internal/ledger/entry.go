@@ -56,8 +56,8 @@ type Entry struct {
 	// Assembled tells that a built image was put together in its registry from layers that
 	// were there, without a builder.
 	Assembled bool `json:"assembled,omitempty"`
-	// NotAssembled is why the builder has made an image that only lays layers upon its base
-	// image, and that was pushed; empty for others.
+	// NotAssembled is why the builder has made an image that only has files copied onto its
+	// base image, and that was pushed; empty for others.
 	NotAssembled string `json:"not_assembled,omitempty"`
 
 	Status     Status  `json:"status"`

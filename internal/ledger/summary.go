@@ -35,7 +35,7 @@ type Summary struct {
 	// without a builder.
 	Assembled int `json:"assembled,omitempty"`
 	// NotAssembled are, by the reason, those of Built of this run that the builder has made,
-	// though they only lay layers upon their base image; nil for none.
+	// though they only have files copied onto their base image; nil for none.
 	NotAssembled map[string]int `json:"not_assembled,omitempty"`
 	// TagsHashed tells that each tag has a hash of what is built in it: that it exists
 	// means that nothing has changed.

@@ -44,9 +44,10 @@ type Assembly struct {
 	Assembles bool   `json:"assembles"`
 	Recipe    string `json:"recipe,omitempty"`
 	// ByBuilder says why the builder makes it; empty where it does not, or where it is
-	// not known what the job does. Linked says that this is not for what its steps do.
+	// not known what the job does. Left says the same in words that such jobs have in common,
+	// of an image that is only copied onto its base; else it is empty.
 	ByBuilder string `json:"by_builder,omitempty"`
-	Linked    bool   `json:"-"`
+	Left      string `json:"-"`
 }
 
 // Planned is what a run would do.
@@ -125,7 +126,7 @@ func Forecast(ctx context.Context, opt Options, nodes []int, pace ledger.Pace) (
 			p.Skipped++
 			continue
 		}
-		j := PlannedJob{Name: t.job.Name, Base: t.job.Base, Tags: t.job.Tags, Batch: t.result.batch, Demands: t.known.demands, Assembly: t.known.planned(r.recipes)}
+		j := PlannedJob{Name: t.job.Name, Base: t.job.Base, Tags: t.job.Tags, Batch: t.result.batch, Demands: t.known.demands, Assembly: t.known.planned(t.job, r.recipes)}
 		if t.early != nil {
 			j.Problem, j.Failure = t.early.Error(), t.result.failure
 		} else if t.known.untold != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -305,6 +306,35 @@ func TestOthersWaitForTheStudied(t *testing.T) {
 		step.do()
 		if r.holds(a) != step.holds || r.holds(other) || r.holds(nil) {
 			t.Errorf("after step %d it is held: %v, and those of which there are too few: %v", i, r.holds(a), r.holds(other))
+		}
+	}
+}
+
+// Why an image is left to the builder is told in words that many have in common, of those alone
+// that are only copied onto their base.
+func TestLeftToTheBuilder(t *testing.T) {
+	const own = "COPY x needs a file"
+	pushes := []client.ExportEntry{{Type: client.ExporterImage, Attrs: map[string]string{"push": "true"}}}
+	for name, tt := range map[string]struct {
+		known     knowledge
+		exports   []client.ExportEntry
+		platforms int
+		left      string
+		pushed    string
+	}{
+		"assembled":          {known: knowledge{copies: true, linked: true, assembly: &assembly{}}, exports: pushes},
+		"a RUN":              {known: knowledge{byBuilder: own}, exports: pushes},
+		"linked":             {known: knowledge{copies: true, linked: true, byBuilder: "annotated"}, exports: pushes, left: "annotated", pushed: "annotated"},
+		"not linked":         {known: knowledge{copies: true, byBuilder: own}, exports: pushes, left: notLinked, pushed: notLinked},
+		"not pushed":         {known: knowledge{copies: true, byBuilder: own}},
+		"linked, not pushed": {known: knowledge{copies: true, linked: true, byBuilder: "no output"}, left: "no output"},
+		"several platforms":  {known: knowledge{copies: true, byBuilder: "for several"}, exports: pushes, platforms: 2, left: "for several", pushed: "for several"},
+		"asked for":          {known: knowledge{copies: true, byBuilder: asAsked}, exports: pushes, left: asAsked},
+	} {
+		job := &plan.Job{}
+		job.Options.Exports, job.Options.Platforms = tt.exports, make([]ocispecs.Platform, tt.platforms)
+		if left, pushed := tt.known.left(job), tt.known.notAssembled(job); left != tt.left || pushed != tt.pushed {
+			t.Errorf("%s: left since %q, and pushed since %q, want %q and %q", name, left, pushed, tt.left, tt.pushed)
 		}
 	}
 }

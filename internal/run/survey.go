@@ -127,6 +127,7 @@ type answer struct {
 	assembly  *assembly
 	byBuilder string
 	linked    bool
+	copies    bool
 	unpulled  []graph.ID
 }
 
@@ -147,7 +148,7 @@ func (r *run) answerOf(job *plan.Job, g graph.Graph, err error) answer {
 	}
 	if a.known {
 		a.assembly, a.byBuilder = r.recipes.assemblyOf(job, g)
-		a.linked, a.unpulled = g.Linked != nil, unpulled(job, &g)
+		a.linked, a.copies, a.unpulled = g.Linked != nil, g.Copies, unpulled(job, &g)
 	}
 	return a
 }
@@ -156,7 +157,7 @@ func (r *run) answerOf(job *plan.Job, g graph.Graph, err error) answer {
 func (t *task) take(a answer) {
 	t.known.images, t.known.demands, t.known.parts, t.known.unreached = a.images, a.demands, a.parts, time.Time{}
 	t.known.assembly, t.known.byBuilder, t.known.linked = a.assembly, a.byBuilder, a.linked
-	t.known.unpulled = a.unpulled
+	t.known.copies, t.known.unpulled = a.copies, a.unpulled
 	if errors.Is(a.err, builder.ErrUnreachable) {
 		t.known.unreached = time.Now()
 	}

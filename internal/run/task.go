@@ -57,6 +57,7 @@ type knowledge struct {
 	assembly  *assembly
 	byBuilder string
 	linked    bool // it only lays layers upon its base
+	copies    bool // it only copies onto its base, linked or not
 	// unpulled are the layers in its graph that are never pulled for it.
 	unpulled []graph.ID
 	// untold is why it is not known what the job does.

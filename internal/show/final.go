@@ -100,7 +100,7 @@ func (f finalText) pace() []string {
 	lines := f.flow(parts)
 	for _, why := range slices.Sorted(maps.Keys(f.NotAssembled)) {
 		if n := f.NotAssembled[why]; n >= worthAssembling {
-			text := fmt.Sprintf("%d made by the builder that only lay layers upon their base, not assembled in the registry: %s", n, visible.Line(why))
+			text := fmt.Sprintf("%d made by the builder that only copy onto their base, not assembled in the registry: %s", n, visible.Line(why))
 			lines = append(lines, f.wrapped("  ", text)...)
 		}
 	}

@@ -128,27 +128,27 @@ func plannedRows(p run.Planned, failing int) (rows [][2]string) {
 	return rows
 }
 
-// assembledText says how many of the images that only lay layers upon their base are
+// assembledText says how many of the images that only copy onto their base are
 // assembled in their registry, and why others are not; nothing where there are none.
 func assembledText(jobs []run.PlannedJob) string {
 	recipes, others := map[string]bool{}, map[string]int{}
-	assembled, linked := 0, 0
+	assembled, copied := 0, 0
 	for _, j := range jobs {
 		switch {
-		case !j.Linked:
-			continue
 		case j.Assembles:
 			recipes[j.Recipe] = true
 			assembled++
+		case j.Left != "":
+			others[j.Left]++
 		default:
-			others[j.ByBuilder]++
+			continue
 		}
-		linked++
+		copied++
 	}
-	if linked == 0 {
+	if copied == 0 {
 		return ""
 	}
-	parts := []string{fmt.Sprintf("%d of %d that only lay layers upon their base", assembled-2*len(recipes), linked)}
+	parts := []string{fmt.Sprintf("%d of %d that only copy onto their base", assembled-2*len(recipes), copied)}
 	if len(recipes) > 0 {
 		parts[0] += fmt.Sprintf(", once the builder has made %d", 2*len(recipes))
 	}
