@@ -171,8 +171,12 @@ func TestAdvice(t *testing.T) {
 		"over lines":             {head + "RUN apt-get update && apt-get \\\n  install -y x\n", 2, nil, nil, "packages-uncached:4 in 2 jobs, costs at most 10.0s of the workers' time; mount caches for /var/cache/apt"},
 		"a download for each":    {head + "RUN curl -o /x https://x.example/x\n", 3, nil, nil, "repeated-download:4 in 3 jobs, costs at most 20.0s of the workers' time and 2MB; fetch it in a stage of its own"},
 
-		"cache that nobody reads": {head, 2, func(s *plan.Spec) { s.CacheTo = []string{"type=registry,ref=r.example/cache:{{.Name}}"} }, nil,
+		"cache that nobody reads": {head, 2, func(s *plan.Spec) {
+			s.CacheTo = []string{"type=registry,mode=max,ref=r.example/cache:{{.Name}}"}
+		}, nil,
 			"unlinked-copy:3 in 2 jobs, costs at most 5MB; add --link\nunread-cache:0 in 2 jobs, what it costs is not known; leave --cache-to out"},
+		"cache in which a link would not be found": {head, 2, func(s *plan.Spec) { s.CacheTo = []string{"type=registry,ref=r.example/cache:{{.Name}}"} }, nil,
+			"unread-cache:0 in 2 jobs, what it costs is not known; leave --cache-to out"},
 		"cache that is read": {head + "RUN x\n", 2, func(s *plan.Spec) {
 			s.CacheTo, s.CacheFrom = []string{"type=registry,ref=r.example/cache:{{.Name}}"}, []string{"type=registry,ref=r.example/cache:{{.Name}}"}
 		}, nil, ""},
