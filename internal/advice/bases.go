@@ -10,6 +10,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/bytesize"
 	"github.com/stoker-build/stoker/internal/graph"
+	"github.com/stoker-build/stoker/internal/imageref"
 	"github.com/stoker-build/stoker/internal/plural"
 )
 
@@ -52,7 +53,7 @@ func called(ref string) string {
 	if !pinned || strings.Contains(path.Base(name), ":") {
 		return name
 	}
-	return name + "@" + digest[:min(len(digest), len("sha256:")+12)]
+	return name + "@" + imageref.ShortDigest(digest)
 }
 
 // alike collects what layers take that look like others.

@@ -90,7 +90,7 @@ func refusal(job *plan.Job, attests Attests) string {
 		return "it does more than to push an image: " + outputsText(job)
 	case len(job.Tags) == 0:
 		return "it has no tag"
-	case len(o.CacheTo) > 0 || isTrue(o.BuildArgs["BUILDKIT_INLINE_CACHE"]):
+	case job.ExportsCache():
 		return "its cache is exported"
 	case o.NoCache || len(o.NoCacheFilter) > 0:
 		return "it is to be built without the cache"

@@ -86,13 +86,9 @@ func (l Linker) fit(jobs []*plan.Job, r *report) (fit []*subject) {
 		case d == nil || len(d.Copies()) == 0 || !job.Pushes() || job.Options.Attests["sbom"] != nil:
 			// There is nothing to link, or its base image is needed all the same.
 		case d.Runs():
-			for _, line := range d.Copies() {
-				r.step(d, line, link.BesideRun)
-			}
+			r.copies(d, link.BesideRun)
 		case job.CacheWantsPlain():
-			for _, line := range d.Copies() {
-				r.step(d, line, cached)
-			}
+			r.copies(d, cached)
 		case attestsDockerfile(job):
 			r.job("its provenance has the Dockerfile in it, which would be the linked one (mode=min has not)")
 		case apart[job]:

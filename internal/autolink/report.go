@@ -31,6 +31,13 @@ func (r *report) step(d *link.Dockerfile, line int, why string) {
 	r.add(Step{Text: d.Text(line), Line: line, Why: why})
 }
 
+// copies says the same of all steps of a Dockerfile that copy.
+func (r *report) copies(d *link.Dockerfile, why string) {
+	for _, line := range d.Copies() {
+		r.step(d, line, why)
+	}
+}
+
 // kept tells of the steps of a job of which none can be linked, for one of its platforms.
 func (r *report) kept(s *subject) {
 	for _, c := range s.chains {

@@ -107,8 +107,9 @@ func (d *Definition) Graph(s Surroundings) (Graph, Places) {
 		b.graph.Tops = b.top(d.result)
 	}
 	b.graph.Demands = d.demands()
-	b.graph.Linked, b.graph.Unlinked = d.linked(b)
-	b.graph.Copies = d.copies(b)
+	ops := d.byDigest()
+	b.graph.Linked, b.graph.Unlinked = d.linked(b, ops)
+	b.graph.Copies = d.copies(b, ops)
 	b.graph.details = append(b.graph.details, b.details(d))
 	return b.graph, places
 }

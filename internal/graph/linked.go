@@ -32,8 +32,7 @@ type Frontend struct {
 }
 
 // linked tells how the build's image is made, or why it is not made by linking alone.
-func (d *Definition) linked(b *graphBuilder) (*Linked, string) {
-	ops := d.byDigest()
+func (d *Definition) linked(b *graphBuilder, ops map[string]operation) (*Linked, string) {
 	l := &Linked{}
 	for at := d.result; at != nil; {
 		o := ops[at.Digest]
@@ -75,8 +74,7 @@ func (d *Definition) byDigest() map[string]operation {
 }
 
 // copies tells whether the build only copies files onto a base image, whose layers are known.
-func (d *Definition) copies(b *graphBuilder) bool {
-	ops := d.byDigest()
+func (d *Definition) copies(b *graphBuilder, ops map[string]operation) bool {
 	for at := d.result; at != nil; {
 		o := ops[at.Digest]
 		switch o.op.GetOp().(type) {

@@ -98,20 +98,23 @@ func (s *Shared) AddImages(images []Image) {
 }
 
 // intern returns the number of a vertex, a new one where it is not known yet.
-// What is known of a layer's size is kept.
+// What is known of a layer's size and content is kept.
 func (s *Shared) intern(v *Vertex) int32 {
 	at, known := s.index[v.ID]
 	if !known {
 		at = int32(len(s.vertices))
 		s.index[v.ID] = at
 		s.self = append(s.self, at)
-		s.vertices = append(s.vertices, node{id: v.ID, kind: v.Kind, name: v.Name, inputs: s.numbers(v.Inputs), merge: v.Merge, content: v.Content})
+		s.vertices = append(s.vertices, node{id: v.ID, kind: v.Kind, name: v.Name, inputs: s.numbers(v.Inputs), merge: v.Merge})
 		s.place(at, v.Results)
 	} else {
 		s.describe(at, v.Results)
 	}
 	if v.Size > 0 {
 		s.vertices[at].size = v.Size
+	}
+	if v.Content != (ID{}) {
+		s.vertices[at].content = v.Content
 	}
 	return at
 }

@@ -289,3 +289,18 @@ func BenchmarkShared(b *testing.B) {
 		}
 	}
 }
+
+// What a layer is by itself is learned from whoever knows it: who knows only how layers stand
+// upon each other may have come first.
+func TestContentIsLearned(t *testing.T) {
+	digests := []string{"os", "tools"}
+	s := NewShared()
+	s.Set(0, UponLayers("base", "digest", LayerIDs(digests)))
+	s.Set(1, Upon(ImageLayers{Ref: "base", Digests: digests}))
+	s.Set(2, UponLayers("base", "digest", LayerIDs(digests)))
+	s.Set(3, Upon(ImageLayers{Ref: "other", Digests: []string{"another os", "tools"}}))
+	top, other := s.Path(0)[1], s.Path(3)[1]
+	if got := s.Content(top); got == (ID{}) || got != s.Content(other) || top == other {
+		t.Errorf("one layer is %v, and %v upon another", got, s.Content(other))
+	}
+}

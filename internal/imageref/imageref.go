@@ -70,6 +70,16 @@ func WithoutDigest(text string) string {
 	return ref.String()
 }
 
+// ShortDigest is enough of a digest to tell it from others: its algorithm and twelve digits.
+func ShortDigest(text string) string {
+	const hexDigits = 12
+	algorithm, hex, ok := strings.Cut(text, ":")
+	if !ok || len(hex) <= hexDigits {
+		return text
+	}
+	return algorithm + ":" + hex[:hexDigits]
+}
+
 // HostOf returns the registry of a reference; empty for what is none.
 func HostOf(text string) string {
 	ref, err := Parse(text)

@@ -80,8 +80,8 @@ func parseFor(image, platform string) (ref imageref.Ref, p ocispecs.Platform, er
 
 // Push puts an image into the repositories of its tags. Layers that are not there are
 // mounted from where they are, or from where an earlier push to that registry has put them,
-// or copied where a registry does not do that or has not got them. It returns how many bytes were copied; alive is called as they are, from several
-// goroutines.
+// or copied where a registry does not do that or has not got them. It returns how many bytes
+// were copied; alive is called as they are, from several goroutines.
 func (c *Client) Push(ctx context.Context, tags []string, image assemble.Image, layers []assemble.Layer, alive func()) (copied int64, err error) {
 	p := &push{client: c, image: image, layers: layers, alive: alive}
 	var refs []name.Reference

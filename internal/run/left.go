@@ -8,7 +8,7 @@ func (k *knowledge) planned(job *plan.Job, r *recipes) Assembly {
 	if a == nil {
 		return Assembly{ByBuilder: k.byBuilder, Left: k.left(job)}
 	}
-	if r.of(a).jobs.Load() < fewest {
+	if r.of(a).jobs.Load() < FewestAlike {
 		return Assembly{ByBuilder: tooFew, Left: tooFew}
 	}
 	return Assembly{Assembles: true, Recipe: string(a.key)}

@@ -54,9 +54,9 @@ func (o AssembleOptions) assemblyOf(job *plan.Job, g graph.Graph) (*assembly, st
 	return &assembly{key, g.Linked}, ""
 }
 
-// fewest is of how many jobs there are at least, where a recipe is worth to be learned: the
+// FewestAlike is of how many jobs there are at least, where a recipe is worth to be learned: the
 // builder makes the images of the first two.
-const fewest = 3
+const FewestAlike = 3
 
 // recipes are how images are assembled, by the keys of their jobs. It may be used by
 // several goroutines.
@@ -127,7 +127,7 @@ func (r *recipes) holds(a *assembly) bool {
 		return false
 	}
 	known := r.of(a)
-	return known.jobs.Load() >= fewest && !known.settled.Load() && known.shown.Load()+known.studying.Load() >= studies
+	return known.jobs.Load() >= FewestAlike && !known.settled.Load() && known.shown.Load()+known.studying.Load() >= studies
 }
 
 // ready returns the recipe for an assembly, once it is proved; else nil.
@@ -165,7 +165,7 @@ func (r *recipes) study(ctx context.Context, a *attempt, built *graph.Linked) er
 func (r *recipes) prove(ctx context.Context, a *attempt, known *recipe) (proved bool, err error) {
 	known.mu.Lock()
 	defer known.mu.Unlock()
-	if known.proved || known.refuted != nil || known.jobs.Load() < fewest {
+	if known.proved || known.refuted != nil || known.jobs.Load() < FewestAlike {
 		return false, nil
 	}
 	difference, err := r.compare(ctx, a, known)

@@ -286,8 +286,8 @@ func TestOthersWaitForTheStudied(t *testing.T) {
 	t.Parallel()
 	r := newRecipes(AssembleOptions{Images: &shelf{}}, nil, nil)
 	a, other := &assembly{key: "key"}, &assembly{key: "other"}
-	r.of(a).jobs.Store(fewest)
-	r.of(other).jobs.Store(fewest - 1)
+	r.of(a).jobs.Store(FewestAlike)
+	r.of(other).jobs.Store(FewestAlike - 1)
 	var second func()
 	steps := []struct {
 		do    func()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stoker-build/stoker/internal/ledger"
 	"github.com/stoker-build/stoker/internal/plural"
+	"github.com/stoker-build/stoker/internal/run"
 	"github.com/stoker-build/stoker/internal/visible"
 )
 
@@ -79,9 +80,6 @@ func (f finalText) headline() []string {
 	return lines
 }
 
-// worthAssembling is how many images there must be at least, where some would be assembled.
-const worthAssembling = 3
-
 func (f finalText) pace() []string {
 	if _, built, _ := f.Own(); built == 0 {
 		return nil
@@ -99,7 +97,7 @@ func (f finalText) pace() []string {
 	}
 	lines := f.flow(parts)
 	for _, why := range slices.Sorted(maps.Keys(f.NotAssembled)) {
-		if n := f.NotAssembled[why]; n >= worthAssembling {
+		if n := f.NotAssembled[why]; n >= run.FewestAlike {
 			text := fmt.Sprintf("%d made by the builder that only copy onto their base, not assembled in the registry: %s", n, visible.Line(why))
 			lines = append(lines, f.wrapped("  ", text)...)
 		}

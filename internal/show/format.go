@@ -11,6 +11,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/stoker-build/stoker/internal/bytesize"
+	"github.com/stoker-build/stoker/internal/imageref"
 	"github.com/stoker-build/stoker/internal/plural"
 	"github.com/stoker-build/stoker/internal/timespan"
 	"github.com/stoker-build/stoker/internal/visible"
@@ -104,14 +105,7 @@ func keptText(n int) string {
 }
 
 // shortDigest is enough of a digest to tell images apart.
-func shortDigest(digest string) string {
-	const hexDigits = 12
-	algorithm, hex, ok := strings.Cut(visible.Line(digest), ":")
-	if !ok || len(hex) <= hexDigits {
-		return visible.Line(digest)
-	}
-	return algorithm + ":" + hex[:hexDigits]
-}
+func shortDigest(digest string) string { return imageref.ShortDigest(visible.Line(digest)) }
 
 // tagged is a reference at the end of a step to which BuildKit has added the
 // digest, which a line of the live view has no room for.
