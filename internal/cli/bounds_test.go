@@ -61,15 +61,8 @@ func (w *workbench) overTCP() string {
 func TestUnseenDisk(t *testing.T) {
 	t.Parallel()
 	w, _ := newSmallDisk(t, 280*mb, modest(1, 8), modestOwn+6*mb)
-	flags := []string{"--builder", w.overTCP(), "--workers", "3", "--stall-timeout", "1m"}
-	code, out := w.build(t.Context(), flags...)
-	if code != 0 && strings.Contains(out, "start it anew if this goes on") { // the full disk has left a layer locked
-		if err := w.daemon.Restart(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if code, out = w.build(t.Context(), append(flags, "--resume")...); code != 0 {
-			t.Errorf("it does not go on with a builder that was started anew: exit code %d\n%s", code, out)
-		}
+	code, out, locked := w.buildOnFullDisk("--builder", w.overTCP(), "--workers", "3")
+	if locked && code == ExitOK {
 		return
 	}
 	w.checkAllBuilt(code, out, 8)

@@ -33,7 +33,8 @@ func (w *workbench) on(docker *lab.Dockerd, builder string, more ...string) (cod
 	w.t.Helper()
 	args := append([]string{"build", "--builder", builder, "--images", w.path("bases.txt"),
 		"-t", w.registry.Host() + "/agent/{{.Name}}:1", "--build-arg", "BUILDER_IMAGE=" + w.builder.Ref,
-		"--push", "--progress", "plain", "--output-dir", w.path("out"), "--state-dir", w.path("state")}, more...)
+		"--push", "--progress", "plain", "--output-dir", w.path("out"), "--state-dir", w.path("state"),
+		"--stall-timeout", "2m"}, more...)
 	cmd := exec.Command(labtest.Stoker(w.t), append(args, w.path("ctx"))...)
 	cmd.Env = append(os.Environ(), "DOCKER_HOST="+docker.Addr(), "BUILDX_CONFIG="+w.path("buildx"))
 	return start(w.t, cmd)()

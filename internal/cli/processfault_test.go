@@ -22,7 +22,8 @@ func (w *workbench) private(more ...string) *exec.Cmd {
 	tools := labtest.Tools(w.t)
 	args := append([]string{"build", "--images", w.path("bases.txt"), "--buildkitd", tools.Buildkitd,
 		"-t", w.registry.Host() + "/private/{{.Name}}:1", "--build-arg", "BUILDER_IMAGE=" + w.builder.Ref,
-		"--push", "--progress", "plain", "--output-dir", w.path("out"), "--state-dir", w.path("state"), "--retry-delay", "10ms"}, more...)
+		"--push", "--progress", "plain", "--output-dir", w.path("out"), "--state-dir", w.path("state"), "--retry-delay", "10ms",
+		"--stall-timeout", "2m"}, more...)
 	cmd := exec.Command(labtest.Stoker(w.t), append(args, w.path("ctx"))...)
 	cmd.Env = append(os.Environ(), "DOCKER_CONFIG="+w.path("no-docker"), "DOCKER_HOST=unix:///does/not/exist/docker.sock")
 	return cmd

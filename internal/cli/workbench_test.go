@@ -92,7 +92,7 @@ func (w *workbench) build(ctx context.Context, more ...string) (code int, output
 	args := append([]string{"build", "--images", w.path("bases.txt"),
 		"-t", w.registry.Host() + "/agent/{{.Name}}:1",
 		"--push", "--progress", "plain", "--output-dir", w.path("out"), "--state-dir", w.path("state"),
-		"--retry-delay", "10ms"}, more...)
+		"--retry-delay", "10ms", "--stall-timeout", "2m"}, more...)
 	if !slices.Contains(more, "--builder") {
 		args = append(args, "--builder", w.daemon.Addr())
 	}

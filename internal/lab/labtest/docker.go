@@ -11,6 +11,7 @@ import (
 // test fails.
 func Dockerd(t testing.TB, root string, dockerIO *lab.Registry) *lab.Dockerd {
 	t.Helper()
+	mustEnd(t)
 	d, err := lab.StartDockerd(t.Context(), lab.DockerdOptions{Root: root, Mirror: dockerIO.Host()})
 	Made(t, "start dockerd", err)
 	t.Cleanup(func() {

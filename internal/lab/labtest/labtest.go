@@ -1,5 +1,6 @@
 // Package labtest gives tests the lab's parts with their cleanup registered.
-// A part that cannot be made fails the test at once, or leaves it out: see Made.
+// A part that cannot be made fails the test at once, or leaves it out: see Made. A test that has one
+// and does not end is told of: see mustEnd.
 package labtest
 
 import (
@@ -31,6 +32,7 @@ func Registry(t testing.TB) *lab.Registry {
 // RegistryWith starts a registry with options for the duration of a test.
 func RegistryWith(t testing.TB, opts lab.RegistryOptions) *lab.Registry {
 	t.Helper()
+	mustEnd(t)
 	r, err := lab.StartRegistry(t.Context(), opts)
 	Made(t, "start registry", err)
 	t.Cleanup(func() { check(t, "close registry", r.Close()) })
@@ -47,6 +49,7 @@ func Buildkitd(t testing.TB, registries ...*lab.Registry) *lab.Buildkitd {
 // BuildkitdWith starts a BuildKit daemon with options for the duration of a test.
 func BuildkitdWith(t testing.TB, opts lab.BuildkitdOptions, registries ...*lab.Registry) *lab.Buildkitd {
 	t.Helper()
+	mustEnd(t)
 	for _, r := range registries {
 		opts.Insecure = append(opts.Insecure, r.Host())
 	}
@@ -64,6 +67,7 @@ func BuildkitdWith(t testing.TB, opts lab.BuildkitdOptions, registries ...*lab.R
 // Disk makes a real file system of size bytes for the duration of a test.
 func Disk(t testing.TB, size int64) *lab.Disk {
 	t.Helper()
+	mustEnd(t)
 	d, err := lab.NewDisk(size)
 	Made(t, "make disk", err)
 	t.Cleanup(func() { check(t, "close disk", d.Close()) })
@@ -119,6 +123,7 @@ func Frontends(t testing.TB, r *lab.Registry) {
 // Tally starts a tally of steps for the duration of a test.
 func Tally(t testing.TB) *lab.Tally {
 	t.Helper()
+	mustEnd(t)
 	tally, err := lab.StartTally(t.Context())
 	Made(t, "start tally", err)
 	t.Cleanup(func() { check(t, "close tally", tally.Close()) })
