@@ -76,6 +76,7 @@ var failures = []struct {
 	{Permanent, "a step needs an SSH agent that is not given", regexp.MustCompile(`unset ssh forward key \S+$`)},
 	{Permanent, "a mount is of no type that there is", regexp.MustCompile(`unsupported mount type "`)},
 	{Permanent, "what is fetched cannot be had at its address", regexp.MustCompile(`invalid response status (?:400|401|403|404|405|410|451)$`)},
+	{Permanent, "the image cannot have these annotations", regexp.MustCompile(`(?:^|: )(?:index annotations not supported for single platform export|invalid annotation: no platform \S+ found in source)$`)},
 	{Permanent, "the image does not have the user", regexp.MustCompile(`^(?:failed to solve: )?process: unable to find (?:user|group) `)},
 }
 

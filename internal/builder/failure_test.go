@@ -69,6 +69,8 @@ func TestClassify(t *testing.T) {
 		{`failed to solve: failed to load cache key: invalid subdir a/b: git subpath "a/b" contains non-directory "a"`, Permanent},
 		{`failed to solve: error from sender: open /ctx/private: permission denied`, Permanent},
 		{`failed to solve: failed to compute cache key: failed to calculate checksum of ref a::b: too many links`, Permanent},
+		{`failed to solve: index annotations not supported for single platform export`, Permanent},
+		{`failed to solve: invalid annotation: no platform linux/arm64 found in source`, Permanent},
 		{`failed to commit 0v89ugv8166 to j65fk5sj6l2 during finalize: failed to stat active key during commit: snapshot does not exist: not found`, BrokenCache},
 		{`failed to compute cache key: content sha256:aaaa: not found`, BrokenCache},
 		{`failed to prepare a1 as b2: failed to rename: rename /r/snapshots/new-17 /r/snapshots/42: file exists`, BrokenCache},

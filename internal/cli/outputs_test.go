@@ -100,6 +100,23 @@ func TestOutputsOfTheirOwn(t *testing.T) {
 	}
 }
 
+// Annotations that the image cannot have are not tried again.
+func TestAnnotationsThatCannotBe(t *testing.T) {
+	t.Parallel()
+	w := newWorkbench(t, small(1, 1))
+	w.write("ctx/Dockerfile", "FROM scratch\nARG BASE_IMAGE\nLABEL base=${BASE_IMAGE}\n")
+	for _, flags := range [][]string{{"--annotation", "index:k=v"},
+		{"--platform", "linux/amd64,linux/386", "--annotation", "manifest[linux/arm64]:k=v"}} {
+		code, out := w.build(t.Context(), append(flags, "--force", "--retries", "2", "--provenance", "false")...)
+		if code != ExitFailed {
+			t.Fatalf("%v: exit code %d\n%s", flags, code, out)
+		}
+		if e := w.manifest()[0]; e.AttemptCount != 1 || e.Failure == nil || e.Failure.Why != "the image cannot have these annotations" {
+			t.Errorf("%v: %+v\n%s", flags, e, out)
+		}
+	}
+}
+
 func (w *workbench) readJSON(name string, to any) {
 	w.t.Helper()
 	data, err := os.ReadFile(w.path(name))
