@@ -7,7 +7,8 @@ import "testing"
 func TestPulledLayersAreMounted(t *testing.T) {
 	t.Parallel()
 	w := newWorkbench(t, small(2, 2))
-	w.write("ctx/Dockerfile", ownStep)
+	// Mounts are asked for as BuildKit begins to export: it packs the step's layer meanwhile.
+	w.write("ctx/Dockerfile", ownStepOf("own", 8*mb))
 	w.registry.Reset()
 	code, out := w.build(t.Context(), "--workers", "4", "--provenance=false")
 	w.checkAllBuilt(code, out, 4)
