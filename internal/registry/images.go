@@ -124,20 +124,7 @@ func (p *push) fill(ctx context.Context, to name.Repository) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(layerWorkers)
 	for _, l := range left {
-		group.Go(func() error {
-			from, err := parse(l.From)
-			if err != nil {
-				return err
-			}
-			return p.upload(ctx, to, func(ctx context.Context, heard func()) (v1.Layer, error) {
-				at, err := p.client.locateAt(from.Host(), from)
-				blob := &blob{push: p, ctx: ctx, from: from, descriptor: l.Descriptor, heard: heard}
-				if err != nil || at.Context().Registry != to.Registry {
-					return blob, err
-				}
-				return &remote.MountableLayer{Layer: blob, Reference: at}, nil
-			})
-		})
+		group.Go(func() error { return p.place(ctx, to, l) })
 	}
 	if config {
 		group.Go(func() error {
@@ -146,13 +133,33 @@ func (p *push) fill(ctx context.Context, to name.Repository) error {
 			})
 		})
 	}
-	if err := group.Wait(); err != nil {
+	return group.Wait()
+}
+
+// place puts a layer into a repository: mounted where that is in the same registry, else copied.
+func (p *push) place(ctx context.Context, to name.Repository, l assemble.Layer) error {
+	from, err := parse(l.From)
+	if err != nil {
 		return err
 	}
-	for _, l := range p.layers {
-		p.client.holders.LoadOrStore(mounted{to.RegistryStr(), l.Descriptor.Digest}, to)
+	at, err := p.client.locateAt(from.Host(), from)
+	if err != nil {
+		return err
 	}
-	return nil
+	abroad := at.Context().Registry != to.Registry
+	upload := func() error {
+		return p.upload(ctx, to, func(ctx context.Context, heard func()) (v1.Layer, error) {
+			blob := &blob{push: p, ctx: ctx, from: from, descriptor: l.Descriptor, heard: heard}
+			if abroad {
+				return blob, nil
+			}
+			return &remote.MountableLayer{Layer: blob, Reference: at}, nil
+		})
+	}
+	if abroad {
+		return p.copyOnce(ctx, to, l, upload)
+	}
+	return upload()
 }
 
 // upload puts a layer into a repository that does not have it.

@@ -1,8 +1,10 @@
 package registry
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -74,6 +76,53 @@ func TestPush(t *testing.T) {
 			}
 			if _, err := lab.Files(t.Context(), tags[2]); err != nil {
 				t.Errorf("its files: %v", err)
+			}
+		})
+	}
+}
+
+// Who pushes the same layers of another registry at once has each copied once, and mounted from
+// there. Where a copy fails, the next copies; where the registry does not mount, each does.
+func TestPushesAtOnceCopyALayerOnce(t *testing.T) {
+	t.Parallel()
+	const pushes = 4
+	for _, tt := range []struct {
+		name   string
+		refuse func(r *http.Request, large string) bool // what the registry is sent otherwise, or answers with a failure once
+		failed int
+		copies int // of the large layer
+	}{
+		{"mounted", func(*http.Request, string) bool { return false }, 0, 1},
+		{"an upload begins instead", func(r *http.Request, _ string) bool {
+			r.URL.RawQuery = strings.ReplaceAll(r.URL.RawQuery, "mount=", "unmounted=")
+			return false
+		}, 0, pushes},
+		{"a copy fails", func(r *http.Request, large string) bool {
+			return r.Method == http.MethodPut && r.URL.Query().Get("digest") == large
+		}, 1, 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			from, to := labtest.Registry(t), labtest.Registry(t)
+			base := labtest.Bases(t, from, lab.Shape{Instances: lab.Instances(1, 1), OSBytes: 4 << 20, EnvBytes: 64 << 10, OwnBytes: 16 << 10})[0]
+			c := newClient(t, Options{})
+			image, layers := copyOf(t, c, base)
+			large := base.Layers[0].Digest
+			to.Inject(lab.Fault{Kind: lab.KindUpload, Match: func(r *http.Request) bool { return tt.refuse(r, large) }, Status: http.StatusBadRequest, Times: 1})
+			from.Inject(lab.Fault{Kind: lab.KindBlob, Digest: large, BytesPerSecond: 8 << 20}) // so that all want it at once
+			from.Reset()
+			var failed atomic.Int32
+			var all sync.WaitGroup
+			for i := range pushes {
+				all.Go(func() {
+					if _, err := c.Push(t.Context(), []string{fmt.Sprintf("%s/image-%d:1", to.Host(), i)}, image, layers, func() {}); err != nil {
+						failed.Add(1)
+					}
+				})
+			}
+			all.Wait()
+			if n := from.Requests().BlobGets[large]; n != tt.copies || int(failed.Load()) != tt.failed {
+				t.Errorf("the layer was read %d times, want %d; %d pushes failed, want %d", n, tt.copies, failed.Load(), tt.failed)
 			}
 		})
 	}

@@ -58,7 +58,8 @@ type Client struct {
 	manifests manifests // that registries have sent
 	mountless sync.Map  // registries that have not mounted a layer
 	mounted   sync.Map  // layers that a repository has got from another, and registries that mount, by mounted
-	holders   sync.Map  // a repository of a registry in which a layer was put, by mounted
+	holders   sync.Map  // a repository of a registry to which a layer was copied, by mounted
+	copies    sync.Map  // whose turn it is to copy a layer to a registry, a chan struct{}, by mounted
 	files     layers.FileStore
 	found     flightcontrol.CachedGroup[layers.Chain] // by reference and platform
 	// How long one registry is waited for, and the first pause between two tries.
