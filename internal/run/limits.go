@@ -20,7 +20,8 @@ func (e *timeoutError) Error() string {
 	return fmt.Sprintf("attempt %d took longer than --timeout %s", e.attempt, e.limit)
 }
 
-// limited bounds how long an attempt may take; 0 does not.
+// limited bounds how long an attempt may take; 0 does not. The daemon is not told of the limit, as a
+// context's deadline would be: it might be the first to end the build, and as a failure of its own.
 type limited struct {
 	next  attempter
 	limit time.Duration
@@ -31,8 +32,9 @@ func (l limited) attempt(ctx context.Context, a *attempt) error {
 		return l.next.attempt(ctx, a)
 	}
 	limit := &timeoutError{a.number, l.limit}
-	ctx, cancel := context.WithTimeoutCause(ctx, l.limit, limit)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer time.AfterFunc(l.limit, func() { cancel(limit) }).Stop()
 	return causedBy(ctx, l.next.attempt(ctx, a), limit)
 }
 
