@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 
@@ -111,6 +112,25 @@ func TestLeftOver(t *testing.T) {
 	// What is left over went before anything that the second run could use.
 	if s := w.summary(); s.Prune.ReclaimedBytes < s.Cache.StartBytes/2 {
 		t.Errorf("of %d MB that were left over only %d MB were removed in all", s.Cache.StartBytes/mb, s.Prune.ReclaimedBytes/mb)
+	}
+}
+
+// What earlier runs made in the place of the same steps makes no plan too large that fits an empty cache.
+func TestPlanFitsBesideFormerResults(t *testing.T) {
+	t.Parallel()
+	w := newWorkbench(t, small(1, 4))
+	w.write("ctx/Dockerfile", "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nARG COMMIT\nENV COMMIT=${COMMIT}\nRUN head -c 4000000 /dev/urandom > /own\n")
+	for _, commit := range []string{"1", "2", "3"} {
+		if code, out := start(t, w.private("--force", "--build-arg", "COMMIT="+commit))(); code != ExitOK {
+			t.Fatalf("exit code %d\n%s", code, out)
+		}
+	}
+	plan := w.private("--force", "--build-arg", "COMMIT=4", "--cache-budget", "60MB", "--format", "json")
+	plan.Args[1] = "plan"
+	plan.Args = slices.DeleteFunc(plan.Args, func(a string) bool { return a == "--progress" || a == "plain" })
+	code, out := start(t, plan)()
+	if code != ExitOK || !strings.Contains(out, `"fits": true`) {
+		t.Errorf("exit code %d\n%s", code, out)
 	}
 }
 

@@ -38,7 +38,7 @@ func (n *Node) Outlook(ctx context.Context, jobs []int, workers int) Outlook {
 		t := report.Totals()
 		p.Reclaimable = t.Dead.Bytes + t.LeftOver.Bytes
 		pinned, bytes := report.Pinned()
-		p.Pinned = pinned
+		p.Pinned, p.Live = pinned, max(t.Live.Bytes-bytes, 0)
 		n.foreign.Store(report.Strange() + bytes)
 		for v := range report.Sizes().Vertices {
 			p.Present = append(p.Present, v)

@@ -13,10 +13,12 @@ type Plan struct {
 	// Pinned are those of them that stay, since others' records stand on them.
 	Pinned []int32
 	// Limit bounds what is used, Used is what is used at the start; of that,
-	// Reclaimable is dead or left over.
+	// Reclaimable is dead or left over, and Live what jobs may need, and goes when none
+	// does: what earlier runs made in their place may look like theirs until they are built.
 	Limit       Limit
 	Used        int64
 	Reclaimable int64
+	Live        int64
 	// Batch is the number of jobs after which all that is dead is removed; 0
 	// when it is removed only above Limit.Low.
 	Batch int
@@ -230,16 +232,8 @@ func (s *simulation) free(bytes int64) {
 	s.used -= bytes
 }
 
-// others is what is used at the start and neither needed nor removable.
-func (s *simulation) others() int64 {
-	bytes := s.Used - s.Reclaimable
-	for _, v := range s.Present {
-		if s.first[v] >= 0 {
-			bytes -= min(s.bytes[v], s.Sizes.vertices[v].seen)
-		}
-	}
-	return max(bytes, 0)
-}
+// others is what is used at the start and neither the plan's nor removable.
+func (s *simulation) others() int64 { return max(s.Used-s.Reclaimable-s.Live, 0) }
 
 // least returns the bytes of what is needed again, and of what running jobs
 // hold, at the worst moment. It is asked before the simulation begins.
