@@ -223,6 +223,17 @@ func TestPatches(t *testing.T) {
  USER me
 \ No newline at end of file
 `},
+		"with its comment": {"# syntax=docker/dockerfile:1\n# of all\nARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY a.txt /\n# which commit\nARG GIT_SHA\nRUN make\nUSER me\n", `
+@@ -3,7 +3,7 @@
+ ARG BASE_IMAGE
+ FROM ${BASE_IMAGE}
+ COPY a.txt /
++RUN make
+ # which commit
+ ARG GIT_SHA
+-RUN make
+ USER me
+`},
 		"at the end": {"ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY a.txt /\nARG GIT_SHA\nRUN make", `
 @@ -1,5 +1,5 @@
  ARG BASE_IMAGE

@@ -240,7 +240,7 @@ func (f *file) fetches(i instruction, steps []*ledger.Step) []Advice {
 	a.AtMost = true
 	if t := slices.IndexFunc(tools, func(t tool) bool { return i.says(t.says) }); t >= 0 && len(steps[0].Caches) == 0 {
 		a.Rule, a.Bytes = PackagesUncached, nil // the same is installed
-		a.Text = fmt.Sprintf("%s fetches the same packages for %d base images, or more often", tools[t].name, len(steps))
+		a.Text = fmt.Sprintf("%s fetches the same packages %d times, since what the step stands on differs", tools[t].name, len(steps))
 		a.Remedy = tools[t].remedy
 		if mount := tools[t].mount; mount != "" && steps[0].Parts["user"] == "" {
 			a.Patch = f.patch(f.flagged(i.first, "--mount=type=cache,target="+mount))

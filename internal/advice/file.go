@@ -12,12 +12,13 @@ import (
 
 // file is a Dockerfile, with the jobs that have it and their steps.
 type file struct {
-	name   string
-	given  Given
-	lines  []string
-	stages []stage
-	jobs   []*plan.Job
-	steps  []*ledger.Step // that stand in it
+	name    string
+	patched string // what a patch calls it; empty where there is no file
+	given   Given
+	lines   []string
+	stages  []stage
+	jobs    []*plan.Job
+	steps   []*ledger.Step // that stand in it
 }
 
 // stage is a part of a Dockerfile, by its lines; the first line is 1.
@@ -69,7 +70,7 @@ func sourceOf(j *plan.Job) *plan.Source {
 }
 
 func newFile(s *plan.Source, g Given) *file {
-	f := &file{name: s.Name(), given: g, lines: strings.SplitAfter(string(s.Dockerfile()), "\n")}
+	f := &file{name: s.Name(), patched: s.Patched(), given: g, lines: strings.SplitAfter(string(s.Dockerfile()), "\n")}
 	stages, err := s.Stages()
 	if err != nil {
 		return f

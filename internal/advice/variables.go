@@ -126,9 +126,10 @@ func (x *flux) moves(st stage) (all []move) {
 			continue
 		}
 		if i := slices.IndexFunc(all, m.moves); i >= 0 {
-			all[i].roots = append(all[i].roots, name)
+			all[i].blame([]string{name})
 			continue
 		}
+		m.blame(slices.DeleteFunc(slices.Clone(roots), func(other string) bool { return !m.sets(other) }))
 		all = append(all, m)
 		most = dearest(most, m)
 	}
@@ -141,6 +142,20 @@ func (x *flux) moves(st stage) (all []move) {
 		}
 	}
 	return all
+}
+
+// sets tells whether one of what is moved gives a variable a value.
+func (m move) sets(name string) bool {
+	return slices.ContainsFunc(m.some, func(i instruction) bool { return slices.Contains(sets(i.command), name) })
+}
+
+// blame names variables that change as those for which all is moved.
+func (m *move) blame(names []string) {
+	for _, name := range names {
+		if !slices.Contains(m.roots, name) {
+			m.roots = append(m.roots, name)
+		}
+	}
 }
 
 // moves tells whether another move is of the same instructions to the same place.

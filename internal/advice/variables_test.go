@@ -169,7 +169,20 @@ func byLines(g Given) map[string]*ledger.Step {
 	return steps
 }
 
-// The patch of several instructions is one that git takes.
+// Where one instruction sets several variables that change, all are named: it is moved for each.
+func TestMisplacedInOneInstruction(t *testing.T) {
+	all := Of(given(t, head+"ARG GIT_SHA\nARG TASK\nENV TASK=$TASK VERSION=$GIT_SHA\nRUN make\n", 2, func(s *plan.Spec) {
+		s.BuildArgs["GIT_SHA"], s.BuildArgs["TASK"] = "1", "{{.Name}}"
+	}))
+	if len(all) == 0 || !strings.HasPrefix(all[0].Text, "GIT_SHA and TASK change from") {
+		t.Errorf("%s", told(all))
+		for _, a := range all {
+			t.Log(a.Text)
+		}
+	}
+}
+
+// The patch of several instructions is one that git takes. A comment goes with what it is above.
 func TestPatchApplies(t *testing.T) {
 	dockerfile := head + "ARG GIT_SHA\n# the version\nENV A=$GIT_SHA\nRUN <<EOF\nmake\nEOF\nENV B=$A\nRUN more \\\n # why\n and more\nRUN use $B"
 	all := Of(given(t, dockerfile, 1, sha("1")))
@@ -191,7 +204,7 @@ func TestPatchApplies(t *testing.T) {
 		t.Fatalf("%v: %s\n%s", err, out, all[0].Patch)
 	}
 	patched, err := os.ReadFile(file)
-	want := head + "# the version\nRUN <<EOF\nmake\nEOF\nRUN more \\\n # why\n and more\nARG GIT_SHA\nENV A=$GIT_SHA\nENV B=$A\nRUN use $B"
+	want := head + "RUN <<EOF\nmake\nEOF\nRUN more \\\n # why\n and more\nARG GIT_SHA\n# the version\nENV A=$GIT_SHA\nENV B=$A\nRUN use $B"
 	if err != nil || string(patched) != want {
 		t.Errorf("%v\n%s", err, patched)
 	}

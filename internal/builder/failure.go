@@ -52,7 +52,7 @@ var failures = []struct {
 	message *regexp.Regexp
 }{
 	// These quote what the user wrote.
-	{Permanent, doesNotParse, regexp.MustCompile(`^(?:failed to solve: )?dockerfile parse error`)},
+	{Permanent, doesNotParse, regexp.MustCompile(`^(?:failed to solve(?: with frontend \S+)?: )?(?:rpc error: code = \w+ desc = )?(?:failed to solve with frontend \S+: )?(?:failed to create LLB definition: )?dockerfile parse error`)},
 	{Permanent, "a file that the Dockerfile copies does not exist", regexp.MustCompile(`failed to calculate checksum of ref \S+: "(?:[^"\\]|\\.)*": not found$|^(?:failed to solve: )?lstat \S+: no such file or directory$`)},
 	{NoSpace, "the builder's disk is full", noSpace},
 	{BuilderLost, "the builder does not answer", regexp.MustCompile(`code = Unavailable|Unavailable: |error reading from server|transport is closing|transport: Error while dialing|no active session for|closing transport|server is not responding|graceful_stop|use of closed network connection`)},
@@ -76,6 +76,9 @@ var failures = []struct {
 	{Permanent, "a step needs an SSH agent that is not given", regexp.MustCompile(`unset ssh forward key \S+$`)},
 	{Permanent, "a mount is of no type that there is", regexp.MustCompile(`unsupported mount type "`)},
 	{Permanent, "what is fetched cannot be had at its address", regexp.MustCompile(`invalid response status (?:400|401|403|404|405|410|451)$`)},
+	{Permanent, "an image that has a tag cannot be pushed by its digest", regexp.MustCompile(`can't push tagged ref \S+ by digest$`)},
+	{Permanent, "the builder makes one output at a time", regexp.MustCompile(`^multiple outputs currently unsupported by the current BuildKit daemon`)},
+	{Permanent, "a linked step takes owners by number only", regexp.MustCompile(`user and group names can't be resolved when used with --link`)},
 	{Permanent, "the image cannot have these annotations", regexp.MustCompile(`(?:^|: )(?:index annotations not supported for single platform export|invalid annotation: no platform \S+ found in source)$`)},
 	{Permanent, "the image does not have the user", regexp.MustCompile(`^(?:failed to solve: )?process: unable to find (?:user|group) `)},
 }

@@ -145,7 +145,7 @@ func execute(ctx context.Context, p *plan.Plan, o buildOptions, streams Streams)
 	case err != nil:
 		return &runError{err}
 	}
-	return outcome(ctx, summary)
+	return outcome(summary)
 }
 
 // checkWithFrontend has the builder's frontend find a mistake in the one
@@ -195,10 +195,11 @@ func viewStream(ro runOptions, streams Streams) io.Writer {
 	return streams.Err
 }
 
-// outcome turns a summary into an exit code.
-func outcome(ctx context.Context, s ledger.Summary) error {
+// outcome turns a summary into an exit code. A run that is interrupted when all is done, while layers are
+// compressed in other ways to tell what that would save, has not been.
+func outcome(s ledger.Summary) error {
 	switch {
-	case errors.Is(context.Cause(ctx), run.ErrInterrupted):
+	case s.Interrupted:
 		return &exitError{ExitInterrupted}
 	case s.Failed > 0 || s.SkippedDependency > 0 || s.Unfinished > 0:
 		return &exitError{ExitFailed}

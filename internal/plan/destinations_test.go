@@ -133,6 +133,24 @@ func TestOutputsOfJobs(t *testing.T) {
 	}
 }
 
+// What goes to docker by --load goes there beside an archive for docker, too, as with docker buildx.
+func TestLoadBesideAFile(t *testing.T) {
+	for output, want := range map[string]int{"": 1, "type=docker": 1, "type=docker,dest={{.id}}.tar": 2, "type=oci,dest={{.id}}.tar": 2} {
+		s := spec(t, "FROM debian\nARG V\nRUN echo $V\n")
+		s.BuildArgs, s.Load = map[string]string{"V": "{{.id}}"}, true
+		if output != "" {
+			s.Outputs = []string{output}
+		}
+		p, err := newPlan(t, s, rowsOf(t, "a"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if exports := p.Jobs[0].Options.Exports; len(exports) != want {
+			t.Errorf("%q: %d outputs, want %d: %+v", output, len(exports), want, exports)
+		}
+	}
+}
+
 // A job without an output would be built for nothing.
 func TestOutputsThatAreMissing(t *testing.T) {
 	for _, tt := range []struct {

@@ -119,7 +119,7 @@ func (o *outputs) setExports(job *Job, columns map[string]any) error {
 		exports = append(exports, client.ExportEntry{Type: client.ExporterImage,
 			Attrs: map[string]string{"push": "true", "unpack": "false"}})
 	}
-	if o.spec.Load && !exportsTo(exports, client.ExporterDocker) {
+	if o.spec.Load && !slices.ContainsFunc(entries, loads) {
 		exports = append(exports, client.ExportEntry{Type: client.ExporterDocker, Attrs: map[string]string{}})
 	}
 	if err := build.ValidateLocalExportDelete(exports, slices.Contains(o.spec.Allow, buildflags.EntitlementBuildxLocalDelete)); err != nil {
@@ -223,8 +223,9 @@ func exportsPush(exports []client.ExportEntry) bool {
 	return found
 }
 
-func exportsTo(exports []client.ExportEntry, kind string) bool {
-	return slices.ContainsFunc(exports, func(e client.ExportEntry) bool { return e.Type == kind })
+// loads tells whether an output goes to docker, and not to a file.
+func loads(e *buildflags.ExportEntry) bool {
+	return e.Type == client.ExporterDocker && e.Destination == ""
 }
 
 // Outputs are the job's outputs, or, where nothing says yet where its image goes, an image as

@@ -33,6 +33,7 @@ type Source struct {
 	context    string
 	dockerfile []byte // nil when it is the builder that fetches it
 	name       string // as the user named it, for messages
+	file       string // as a patch names it; empty where no local file has the text
 	staged     string // path of the plan's copy; empty when dockerfile is nil
 	path       string // what buildx is given
 	gitSHA     func() (string, error)
@@ -127,6 +128,7 @@ func (s *sources) readDockerfile(source *Source, p place) (err error) {
 			}
 		}
 		source.dockerfile, err = os.ReadFile(source.name)
+		source.file = patched(source.name)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return &InputError{What: s.words.file, Problems: []string{fmt.Sprintf("Dockerfile %q does not exist", source.name)},
@@ -136,6 +138,26 @@ func (s *sources) readDockerfile(source *Source, p place) (err error) {
 		return &InputError{What: s.words.file, Problems: []string{err.Error()}}
 	}
 	return s.stage(source)
+}
+
+// patched is how a patch names a file: from the working directory where it is below it, else from the
+// root; and the file itself where that is a link. It is empty where that cannot be told.
+func patched(name string) string {
+	var resolved [2]string // the working directory, and the file
+	for i, path := range []string{".", name} {
+		path, err := filepath.Abs(path)
+		if err == nil {
+			resolved[i], err = filepath.EvalSymlinks(path)
+		}
+		if err != nil {
+			return ""
+		}
+	}
+	below, err := filepath.Rel(resolved[0], resolved[1])
+	if err != nil || !filepath.IsLocal(below) {
+		below = strings.TrimPrefix(resolved[1], string(filepath.Separator))
+	}
+	return filepath.ToSlash(below)
 }
 
 // missingHint says where a Dockerfile that is not there may be.
@@ -230,6 +252,10 @@ func (s *Source) Inputs() build.Inputs {
 
 // Name is the Dockerfile as a person named it; empty for that of a remote context.
 func (s *Source) Name() string { return s.name }
+
+// Patched is the Dockerfile as a patch names it: from the working directory, or from the root where it is
+// not below that. It is empty where no file of this machine has the text.
+func (s *Source) Patched() string { return s.file }
 
 // InContext is a file of a remote context as a person knows it: with the directory of the
 // repository that is the context.

@@ -130,6 +130,29 @@ func TestReadSource(t *testing.T) {
 	}
 }
 
+// A patch names the file that is to be changed from the working directory, or from the root, and nothing where there is no file.
+func TestPatched(t *testing.T) {
+	dir := files(t, map[string]string{"work/agent/Dockerfile": "FROM scratch\n", "outside/Dockerfile": "FROM scratch\n"})
+	dir, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("agent/Dockerfile", filepath.Join(dir, "work/link")); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(filepath.Join(dir, "work"))
+	outside := strings.TrimPrefix(filepath.ToSlash(dir), "/") + "/outside/Dockerfile"
+	for file, want := range map[string]string{"agent/Dockerfile": "agent/Dockerfile", "./agent/../link": "agent/Dockerfile", filepath.Join(dir, "work/link"): "agent/Dockerfile",
+		"../outside/Dockerfile": outside, filepath.Join(dir, "outside/Dockerfile"): outside, "-": ""} {
+		s := sources{words: flagWords, stdin: strings.NewReader("FROM scratch\n")}
+		source, err := s.read(place{context: ".", file: file})
+		if err != nil || source.Patched() != want {
+			t.Errorf("%s is %q, want %q (%v)", file, source.Patched(), want, err)
+		}
+		_ = s.close()
+	}
+}
+
 // A context that is not there is refused, also where the Dockerfile is not in it.
 func TestContextOfTarget(t *testing.T) {
 	o := build.Options{Inputs: build.Inputs{ContextPath: filepath.Join(t.TempDir(), "none"), DockerfileInline: "FROM scratch\n"}}
