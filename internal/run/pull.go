@@ -3,6 +3,7 @@ package run
 import (
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/stoker-build/stoker/internal/node"
 	"github.com/stoker-build/stoker/internal/visible"
@@ -12,15 +13,18 @@ const (
 	// How many pulls a node has under way ahead of jobs: those of the jobs that run come
 	// beside them, and one registry gives a daemon few connections (4 by default).
 	mostPulls = 2
-	// After how many in a row that failed nothing is pulled ahead any more.
+	// After how many in a row that failed nothing is pulled ahead for a while, and for how long: what
+	// answers none of them, such as a registry that is started anew, may answer again.
 	vainPulls = 3
+	pullsRest = time.Minute
 )
 
 // ahead is what is pulled on a place ahead of the jobs that need it.
 type ahead struct {
 	due    atomic.Bool // there may be something to pull; any goroutine sets it
 	flying int
-	failed int // in a row
+	failed int       // in a row
+	rests  time.Time // until then nothing is pulled
 	over   bool
 }
 
@@ -28,6 +32,9 @@ type ahead struct {
 // asked for fewer requests is asked for nothing that nobody waits for.
 func (s *scheduler) pullAhead(p *place) {
 	if !s.run.PullAhead || p.ahead.over || p.ahead.flying == mostPulls || p.pool.free() || !s.run.needs.Known() || !s.run.registries.throttles.Calm() {
+		return
+	}
+	if time.Now().Before(p.ahead.rests) {
 		return
 	}
 	if !p.ahead.due.Swap(false) {
@@ -56,9 +63,11 @@ func (s *scheduler) pulled(p *place, pulled bool, err error) {
 	case node.CannotPull(err):
 		p.ahead.over = true
 	case err != nil:
-		if p.ahead.failed++; p.ahead.failed == vainPulls {
-			p.ahead.over = true
-			s.run.warn("", "nothing is pulled ahead on %s any more, so that each job pulls what it needs: %d pulls have failed in a row, the last since %s",
+		if p.ahead.failed++; p.ahead.failed >= vainPulls {
+			p.ahead.rests = time.Now().Add(pullsRest)
+		}
+		if p.ahead.failed == vainPulls {
+			s.run.warn("", "nothing is pulled ahead on %s for now, so that each job pulls what it needs: %d pulls have failed in a row, the last since %s; one is tried again every minute",
 				p.node.Name(), vainPulls, visible.FirstLine(err.Error()))
 		}
 		p.ahead.due.Store(true)

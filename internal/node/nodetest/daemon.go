@@ -26,8 +26,8 @@ type Daemon struct {
 	Lingers time.Duration
 	// Builder, when set, says what layers take that are pulled ahead; else none are.
 	Builder *Builder
-	// FailPulls, when set, is what pulls ahead come to; DeleteTakes is how long a delete does.
-	FailPulls   error
+	// FailPulls, when set, tells what a pull ahead comes to; DeleteTakes is how long a delete does.
+	FailPulls   func() error
 	DeleteTakes time.Duration
 
 	name string

@@ -19,7 +19,9 @@ func (d *Daemon) Pull(ctx context.Context, images []graph.Image, _ func(builder.
 	d.aheads++
 	d.mu.Unlock()
 	if d.FailPulls != nil {
-		return d.FailPulls
+		if err := d.FailPulls(); err != nil {
+			return err
+		}
 	}
 	for _, image := range images {
 		if err := d.pull(ctx, image); err != nil {
