@@ -94,9 +94,9 @@ type Given struct {
 	Bases   []graph.Base // that are pulled
 	// PullBytes is what is to be pulled for all of them, compressed; 0 is not known.
 	PullBytes int64
-	// Keeps tells why a copy, by its line and its text, was not linked by itself; empty for
-	// nothing. It may be nil.
-	Keeps func(line int, text string) string
+	// Keeps tells why a copy, by its line and its text, was not linked by itself, and whether
+	// that is something of whole jobs; empty for nothing. It may be nil.
+	Keeps func(line int, text string) (why string, ofJobs bool)
 }
 
 // Of returns the advice for a plan, the dearest first.

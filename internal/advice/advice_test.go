@@ -81,11 +81,11 @@ func given(t *testing.T, dockerfile string, bases int, change func(*plan.Spec)) 
 func TestAdviceOfCopiesThatLinkThemselves(t *testing.T) {
 	const dockerfile = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY a.txt /a\nCOPY a.txt /tmp/\n"
 	g := given(t, dockerfile, 2, nil)
-	g.Keeps = func(line int, text string) string {
+	g.Keeps = func(line int, text string) (string, bool) {
 		if line == 4 && text == "COPY a.txt /tmp/" {
-			return "the directory /tmp has the mode 1777"
+			return "the directory /tmp has the mode 1777", false
 		}
-		return ""
+		return "", false
 	}
 	linked := given(t, strings.Replace(dockerfile, "COPY a.txt /a", "COPY --link a.txt /a", 1), 1, nil).Jobs[0].Source
 	for _, j := range g.Jobs {
@@ -100,6 +100,12 @@ func TestAdviceOfCopiesThatLinkThemselves(t *testing.T) {
 	g.Jobs[1].Source, g.Jobs[1].Proved = g.Jobs[1].Proved.Plain.Source, nil
 	all = Of(g)
 	if len(all) != 2 || all[0].Line != 4 || all[1].Line != 3 || len(all[1].Jobs) != 1 || !strings.Contains(all[1].Patch, "COPY --link a.txt /a") {
+		t.Errorf("advised is %+v", all)
+	}
+	// It is another thing where the directory has nothing to do with it.
+	where := all[0].Remedy
+	g.Keeps = func(int, string) (string, bool) { return "its provenance has the Dockerfile in it", true }
+	if all = Of(g); len(all) == 0 || all[0].Remedy == where || strings.Contains(all[0].Remedy, "directory") {
 		t.Errorf("advised is %+v", all)
 	}
 }

@@ -58,9 +58,12 @@ func (f *file) copiesOf(st stage, jobs []*plan.Job) (all []Advice) {
 			a.Rule, a.Price = UnlinkedCopy, f.pull(plain)
 			a.Text = "the stage only copies files, and without --link that pulls and unpacks each base image"
 			a.Remedy = "add --link: its layer is then made without the base image, and once for all of them"
-			if why := f.given.keeps(i); why != "" {
+			if why, ofJobs := f.given.keeps(i); why != "" {
 				a.Text += "; it is not linked by itself, since " + why
-				a.Remedy = "copy to where that does not hold, such as a directory that the base image does not have; --link by hand may make another image"
+				a.Remedy = "copy to where that does not hold, such as a directory that nothing below it has; --link by hand may make another image"
+				if ofJobs {
+					a.Remedy = "build it so that this does not hold: it is linked then where that makes the same image; --link by hand may make another"
+				}
 				break
 			}
 			a.Patch = f.patch(f.flagged(i.first, "--link"))
@@ -103,10 +106,11 @@ func linksAt(s *plan.Source, line int) bool {
 	return false
 }
 
-// keeps is why a copy was not linked by itself; empty where nobody tells.
-func (g Given) keeps(i instruction) string {
+// keeps is why a copy was not linked by itself, and whether that is something of whole jobs; empty
+// where nobody tells.
+func (g Given) keeps(i instruction) (why string, ofJobs bool) {
 	if g.Keeps == nil {
-		return ""
+		return "", false
 	}
 	return g.Keeps(i.first, fmt.Sprint(i.command))
 }

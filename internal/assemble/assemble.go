@@ -45,7 +45,7 @@ type Key string
 
 // KeyOf returns a job's key, or why its image cannot be assembled: all that keeps it from that.
 func KeyOf(job *plan.Job, g *graph.Graph, attests Attests) (key Key, why string) {
-	why = refusal(job, attests)
+	why = Refusal(job, attests)
 	switch {
 	case g.Linked != nil:
 	case why == "":
@@ -81,9 +81,9 @@ type Attests struct {
 	NoDefault bool
 }
 
-// refusal is why a job's image is the builder's to make, by what the job asks for; empty
+// Refusal is why a job's image is the builder's to make, by what the job asks for; empty
 // where it is not.
-func refusal(job *plan.Job, attests Attests) string {
+func Refusal(job *plan.Job, attests Attests) string {
 	o := &job.Options
 	switch {
 	case len(o.Exports) != 1 || !job.PushesOnly():

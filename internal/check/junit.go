@@ -96,7 +96,11 @@ func (t *tested) take(f Finding) {
 
 // told is a finding in one line.
 func (r *Report) told(f Finding) string {
-	parts := []string{words[f.Severity] + ": " + f.Text, f.Hint, placesOf(f)}
+	parts := []string{words[f.Severity] + ": " + f.Text, f.Hint}
+	if f.Cost != nil {
+		parts = append(parts, f.Cost.Text)
+	}
+	parts = append(parts, placesOf(f))
 	if len(f.Jobs) > 0 {
 		parts = append(parts, r.jobsOf(f))
 	}

@@ -20,6 +20,9 @@ func (r *Report) Markdown(rewrite func(string) string) string {
 		if f.Hint != "" {
 			what += "<br>" + visible.Markdown(f.Hint)
 		}
+		if f.Cost != nil {
+			what += "<br>" + visible.Markdown(f.Cost.Text)
+		}
 		jobs := ""
 		if len(f.Jobs) > 0 {
 			jobs = visible.Markdown(r.jobsOf(f))

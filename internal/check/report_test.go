@@ -82,6 +82,19 @@ func TestTellsNoSecrets(t *testing.T) {
 	}
 }
 
+// What something costs is told in every format.
+func TestCostIsTold(t *testing.T) {
+	const cost = "costs about 10.0s"
+	r := of(2, 0, Finding{Severity: Advice, Kind: Cost, Text: "it is dear", Jobs: jobs(1), Cost: &Costing{Rule: "x", Text: cost}})
+	junit, err := r.JUnit(time.Now(), 0, asIs)
+	for format, text := range map[string]string{"text": r.Text(asIs), "markdown": r.Markdown(asIs), "junit": string(junit), "sarif": fmt.Sprintf("%+v", r.SARIF("1", "/", asIs)),
+		"json": fmt.Sprint(*r.Document(asIs).Findings[0].Cost)} {
+		if err != nil || !strings.Contains(text, cost) {
+			t.Errorf("%s (%v): %s", format, err, text)
+		}
+	}
+}
+
 func TestDocument(t *testing.T) {
 	d := of(4, 1, silent, casing, gone, again).Document(asIs)
 	if d.OK || d.Jobs != 4 || d.Existing != 1 || d.Faults != 1 || d.Warnings != 1 || d.Unknown != 1 || len(d.Findings) != 3 {

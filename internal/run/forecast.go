@@ -69,7 +69,8 @@ type Planned struct {
 	UsedBytes  int64 `json:"used_bytes"`
 	OtherBytes int64 `json:"other_bytes"`
 	// Links tell which steps are linked, and why others are not.
-	Links []autolink.Step `json:"links,omitempty"`
+	Links        []autolink.Step `json:"links,omitempty"`
+	linksNothing bool            // since that is asked for
 	// Scales are what the run would come to on other numbers of nodes, where that was
 	// asked, by Pace; a Pace of zeros is not known.
 	Scales []Scale      `json:"scales,omitempty"`
@@ -80,17 +81,20 @@ type Planned struct {
 	Bases []graph.Base `json:"-"`
 }
 
-// Keeps tells why a step that copies, by its line and its text, is not linked in some job;
-// empty where it is in all, or nothing was found out.
-func (p Planned) Keeps(line int, text string) string {
+// Keeps tells why a step that copies, by its line and its text, is not linked in some job, and
+// whether that is something of whole jobs; empty where it is in all, or nothing was found out.
+func (p Planned) Keeps(line int, text string) (why string, ofJobs bool) {
+	if p.linksNothing {
+		return "nothing is, with --auto-link=false", true
+	}
 	i := slices.IndexFunc(p.Links, func(s autolink.Step) bool { return s.Why != "" && s.Line == line && s.Text == text })
 	if i < 0 { // what is said of whole jobs
 		i = slices.IndexFunc(p.Links, func(s autolink.Step) bool { return s.Why != "" && s.Text == "" })
 	}
 	if i < 0 {
-		return ""
+		return "", false
 	}
-	return p.Links[i].Why
+	return p.Links[i].Why, p.Links[i].Text == ""
 }
 
 // Forecast tells what Run would do with the same options, and builds nothing.
@@ -116,7 +120,7 @@ func Forecast(ctx context.Context, opt Options, nodes []int, pace ledger.Pace) (
 	open := slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return !t.isOpen() })
 	r.scheduler.share(open)
 	r.look(ctx, tasks)
-	p := Planned{Batches: opt.Plan.Batches(), Workers: opt.Workers, Links: r.links, Steps: r.stepsOf(tasks), Bases: r.basesOf(open)}
+	p := Planned{Batches: opt.Plan.Batches(), Workers: opt.Workers, Links: r.links, linksNothing: opt.Link == nil, Steps: r.stepsOf(tasks), Bases: r.basesOf(open)}
 	r.tellTightest(&p)
 	if len(nodes) > 0 {
 		p.Scales, p.Pace = r.scales(open, nodes, pace), &pace

@@ -25,7 +25,15 @@ func (k *knowledge) left(job *plan.Job) string {
 	case !job.Pushes(): // nothing is linked by itself that is not pushed
 		return ""
 	}
-	return notLinked
+	return also(k.asked, notLinked)
+}
+
+// also joins two reasons, of which the first may be none.
+func also(first, second string) string {
+	if first == "" {
+		return second
+	}
+	return first + "; and " + second
 }
 
 // notAssembled is the same of an image that was pushed, where nobody has asked for that.

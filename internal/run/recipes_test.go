@@ -326,6 +326,7 @@ func TestLeftToTheBuilder(t *testing.T) {
 		"a RUN":              {known: knowledge{byBuilder: own}, exports: pushes},
 		"linked":             {known: knowledge{copies: true, linked: true, byBuilder: "annotated"}, exports: pushes, left: "annotated", pushed: "annotated"},
 		"not linked":         {known: knowledge{copies: true, byBuilder: own}, exports: pushes, left: notLinked, pushed: notLinked},
+		"not as asked":       {known: knowledge{copies: true, byBuilder: own, asked: "annotated"}, exports: pushes, left: "annotated; and " + notLinked, pushed: "annotated; and " + notLinked},
 		"not pushed":         {known: knowledge{copies: true, byBuilder: own}},
 		"linked, not pushed": {known: knowledge{copies: true, linked: true, byBuilder: "no output"}, left: "no output"},
 		"several platforms":  {known: knowledge{copies: true, byBuilder: "for several"}, exports: pushes, platforms: 2, left: "for several", pushed: "for several"},

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/stoker-build/stoker/internal/assemble"
 	"github.com/stoker-build/stoker/internal/builder"
 	"github.com/stoker-build/stoker/internal/cache"
 	"github.com/stoker-build/stoker/internal/graph"
@@ -126,6 +127,7 @@ type answer struct {
 	// assembly is nil where byBuilder says why the image cannot be assembled.
 	assembly  *assembly
 	byBuilder string
+	asked     string
 	linked    bool
 	copies    bool
 	unpulled  []graph.ID
@@ -148,6 +150,7 @@ func (r *run) answerOf(job *plan.Job, g graph.Graph, err error) answer {
 	}
 	if a.known {
 		a.assembly, a.byBuilder = r.recipes.assemblyOf(job, g)
+		a.asked = assemble.Refusal(job, r.recipes.Attests)
 		a.linked, a.copies, a.unpulled = g.Linked != nil, g.Copies, unpulled(job, &g)
 	}
 	return a
@@ -157,7 +160,7 @@ func (r *run) answerOf(job *plan.Job, g graph.Graph, err error) answer {
 func (t *task) take(a answer) {
 	t.known.images, t.known.demands, t.known.parts, t.known.unreached = a.images, a.demands, a.parts, time.Time{}
 	t.known.assembly, t.known.byBuilder, t.known.linked = a.assembly, a.byBuilder, a.linked
-	t.known.copies, t.known.unpulled = a.copies, a.unpulled
+	t.known.asked, t.known.copies, t.known.unpulled = a.asked, a.copies, a.unpulled
 	if errors.Is(a.err, builder.ErrUnreachable) {
 		t.known.unreached = time.Now()
 	}

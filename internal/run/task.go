@@ -56,8 +56,9 @@ type knowledge struct {
 	// assembly tells how its image may be assembled; nil where byBuilder says why not.
 	assembly  *assembly
 	byBuilder string
-	linked    bool // it only lays layers upon its base
-	copies    bool // it only copies onto its base, linked or not
+	asked     string // of that, what the job itself asks for
+	linked    bool   // it only lays layers upon its base
+	copies    bool   // it only copies onto its base, linked or not
 	// unpulled are the layers in its graph that are never pulled for it.
 	unpulled []graph.ID
 	// untold is why it is not known what the job does.
