@@ -110,7 +110,7 @@ func Of(g Given) []Advice {
 	}
 	all = append(all, g.unreadCaches()...)
 	all = append(all, g.unusedContexts()...)
-	all = append(all, g.provenance()...)
+	all = append(all, g.provenance(files)...)
 	all = append(all, g.nearlyShared()...)
 	slices.SortStableFunc(all, func(a, b Advice) int { return compare(b.Price, a.Price) })
 	return all

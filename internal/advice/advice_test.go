@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -121,6 +122,17 @@ func TestNoLinkIsAdvisedForACacheFromElsewhere(t *testing.T) {
 	}
 	if all := Of(g); len(all) > 0 {
 		t.Errorf("advised is %+v", all)
+	}
+}
+
+// What attestations keep from being assembled is told with them.
+func TestProvenanceOfImagesThatOnlyCopy(t *testing.T) {
+	push := func(s *plan.Spec) { s.Push, s.TagTemplates = true, []string{"r.example/made/{{.Name}}:1"} }
+	for last, want := range map[string]bool{"": true, "RUN make\n": false} {
+		all := slices.DeleteFunc(Of(given(t, head+last, worthAttesting, push)), func(a Advice) bool { return a.Rule != Provenance })
+		if len(all) != 1 || strings.Contains(all[0].Text, fmt.Sprintf("%d images that only have files copied", worthAttesting)) != want {
+			t.Errorf("%q: advised is %+v", last, all)
+		}
 	}
 }
 

@@ -14,6 +14,22 @@ import (
 // copies finds copies of the stages that become images which keep the base image from
 // being left alone.
 func (f *file) copies() (all []Advice) {
+	f.images(func(st stage, jobs []*plan.Job) { all = append(all, f.copiesOf(st, jobs)...) })
+	return all
+}
+
+// onlyCopied counts the jobs whose images only have files copied onto their base.
+func (f *file) onlyCopied() (n int) {
+	f.images(func(st stage, jobs []*plan.Job) {
+		if f.copiesOnly(st) {
+			n += len(jobs)
+		}
+	})
+	return n
+}
+
+// images tells of the stages that become images of some jobs.
+func (f *file) images(tell func(st stage, jobs []*plan.Job)) {
 	targets := map[string][]*plan.Job{}
 	for _, j := range f.jobs {
 		name := strings.ToLower(j.Options.Target)
@@ -28,14 +44,13 @@ func (f *file) copies() (all []Advice) {
 			jobs = append(jobs, targets[""]...)
 		}
 		if len(jobs) > 0 {
-			all = append(all, f.copiesOf(st, jobs)...)
+			tell(st, jobs)
 		}
 	}
-	return all
 }
 
 func (f *file) copiesOf(st stage, jobs []*plan.Job) (all []Advice) {
-	alone := st.copiesOnly() && st.base != "scratch" && !slices.ContainsFunc(f.stages, func(other stage) bool { return other.name != "" && strings.EqualFold(other.name, st.base) })
+	alone := f.copiesOnly(st)
 	for _, i := range st.all {
 		link, is := links(i.command)
 		if !is || staysPlain(i.command) {
@@ -113,6 +128,12 @@ func (g Given) keeps(i instruction) (why string, ofJobs bool) {
 		return "", false
 	}
 	return g.Keeps(i.first, fmt.Sprint(i.command))
+}
+
+// copiesOnly tells that a stage only copies files onto a base image.
+func (f *file) copiesOnly(st stage) bool {
+	return st.copiesOnly() && st.base != "scratch" &&
+		!slices.ContainsFunc(f.stages, func(other stage) bool { return other.name != "" && strings.EqualFold(other.name, st.base) })
 }
 
 // copiesOnly tells that a stage has copies, and no step that needs what is below them.

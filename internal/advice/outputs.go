@@ -88,7 +88,7 @@ func holds(dir, file string) bool {
 }
 
 // provenance counts what attestations that nobody asked for add to a registry.
-func (g Given) provenance() []Advice {
+func (g Given) provenance(files []*file) []Advice {
 	var jobs []*plan.Job
 	for _, j := range g.Jobs {
 		if _, said := j.Options.Attests[provenance]; !said && j.Pushes() {
@@ -98,8 +98,14 @@ func (g Given) provenance() []Advice {
 	if len(jobs) < worthAttesting {
 		return nil
 	}
-	return []Advice{{Rule: Provenance, Jobs: names(jobs),
-		Text: fmt.Sprintf("%d images are pushed with a provenance attestation each: at least %d manifests more in the registry, an index and an attestation for each image",
-			len(jobs), 2*len(jobs)),
-		Remedy: "say --provenance=false where nobody reads it"}}
+	text := fmt.Sprintf("%d images are pushed with a provenance attestation each: at least %d manifests more in the registry, an index and an attestation for each image",
+		len(jobs), 2*len(jobs))
+	copied := 0
+	for _, f := range files {
+		copied += f.onlyCopied()
+	}
+	if copied > 0 {
+		text += fmt.Sprintf("; and without one, %s that only have files copied onto their base can be put together in the registry, without the builder", plural.Of(copied, "image"))
+	}
+	return []Advice{{Rule: Provenance, Jobs: names(jobs), Text: text, Remedy: "say --provenance=false where nobody reads it"}}
 }

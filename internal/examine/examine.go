@@ -104,7 +104,7 @@ func Plan(ctx context.Context, o Options) *check.Report {
 	read := readsOf(ctx, open, e.Platform)
 	e.quota(ctx, read) // before the builder asks for the images, which counts
 	if o.Builder == nil {
-		e.add(check.Finding{Severity: check.Fault, Kind: check.Builder, Text: "no builder could be reached: " + o.Unreached.Error()})
+		e.add(check.Finding{Severity: check.Fault, Kind: check.Builder, Text: o.Unreached.Error()})
 		e.unknown(check.Image, "whether the base images are there, what is in the Dockerfiles, and whether the images fit: no builder was reached")
 	}
 	var group errgroup.Group

@@ -171,6 +171,7 @@ var (
 	gone      = Cause{Kind: Gone, Text: "the same step as in the earlier run: its result was not in the cache any more, or is on another builder"}
 	repeated  = Cause{Kind: Repeated, Text: "the same step more than once: its result was removed meanwhile, an attempt failed, or each node made its own"}
 	asked     = Cause{Kind: Asked, Text: "the cache was not to be used (--no-cache)"}
+	unmade    = Cause{Kind: New, Text: "the earlier run, which had the same step, neither made it nor found it in the cache"}
 	unlike    = Cause{Kind: New, Text: "the earlier run had no step like it"}
 	untold    = Cause{Kind: Untold, Text: "the files that it takes of the context are too many, or too large, to be compared"}
 	inserted  = Cause{Kind: Changed, Text: "a step was put in, left out or moved"}

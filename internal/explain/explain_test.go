@@ -103,6 +103,14 @@ func cached(steps []ledger.Step) []ledger.Step {
 	return steps
 }
 
+// neverMade are steps of a run that ended before it came to them.
+func neverMade(steps []ledger.Step) []ledger.Step {
+	for i := range steps {
+		steps[i].Ran, steps[i].Cached = 0, 0
+	}
+	return steps
+}
+
 // built is a job whose second step says what its variable stands for.
 func built(base, v string) []ledger.Step {
 	steps := dockerfile(base, "sha256:"+base, "apt", "echo V="+v, "make V="+v)
@@ -183,6 +191,10 @@ func TestRun(t *testing.T) {
 		want         string
 	}{
 		"nothing ran": {cached(one()), one(), ""},
+		"steps that an interrupted run did not come to": {one(), neverMade(one()), `
+			2: 1 step: the earlier run, which had the same step, neither made it nor found it in the cache
+			3: 1 step: the earlier run, which had the same step, neither made it nor found it in the cache
+			4: 1 step: the earlier run, which had the same step, neither made it nor found it in the cache`},
 		"a variable": {dockerfile("python:3", "sha256:1", "apt", "pip GIT_SHA=2", "make GIT_SHA=2 a.py:1"), one(), `
 			2: 1 step: the same step as in the earlier run: its result was not in the cache any more, or is on another builder
 			3: 1 step: ARG or ENV GIT_SHA differs (since line 3)

@@ -108,9 +108,11 @@ func (s *search) causes(i int) (all []share) {
 	if s.asked(i) {
 		return []share{{asked, step.Ran}}
 	}
-	_, known := s.same(i)
+	was, known := s.same(i)
 	near := s.near(i)
 	switch {
+	case known && s.pool.steps[was].Ran+s.pool.steps[was].Cached == 0: // it was interrupted, or had no use for it
+		all = append(all, share{unmade, 1})
 	case known && s.doubt(i):
 		all = append(all, share{untold.at(step), 1})
 	case known:
