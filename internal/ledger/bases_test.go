@@ -18,6 +18,7 @@ func TestBaseImages(t *testing.T) {
 		fails            string
 	}{
 		{"finished and started", manifest, events, "r/a:1 r/b:1 r/c:1 r/d:1", ""},
+		{"pulled ahead", manifest, `{"type":"pull_started","images":["r/c:1@sha256:1","r/e:1@sha256:2"]}` + "\n" + events, "r/a:1 r/b:1 r/c:1 r/d:1 r/e:1@sha256:2", ""},
 		{"without events", manifest, "", "r/a:1 r/b:1", ""},
 		{"no manifest", "", events, "", "no such file"},
 		{"not a manifest", "hello\nworld\n", "", "", "manifest.jsonl line 1"},
