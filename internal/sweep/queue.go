@@ -29,9 +29,8 @@ func (s *Sweeper) Relieve() {
 
 // Idle tells that no sweep runs and none is queued.
 func (s *Sweeper) Idle() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return !s.running && len(s.queue) == 0
+	idle, _ := s.state()
+	return idle
 }
 
 // Queued tells that a sweep is queued, beside the one that may run.
@@ -68,10 +67,11 @@ func (s *Sweeper) End(ctx context.Context) {
 
 // await returns when no sweep runs and none is queued, or ctx is cancelled.
 func (s *Sweeper) await(ctx context.Context) {
-	for !s.Idle() {
-		s.mu.Lock()
-		changed := s.changed
-		s.mu.Unlock()
+	for {
+		idle, changed := s.state()
+		if idle {
+			return
+		}
 		select {
 		case <-changed:
 		case <-s.stopped:
@@ -80,6 +80,14 @@ func (s *Sweeper) await(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// state tells that no sweep runs and none is queued, and what is closed when that changes. It is told at
+// once: who asked for the one after the other could miss the change between, and wait for ever.
+func (s *Sweeper) state() (idle bool, changed <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.running && len(s.queue) == 0, s.changed
 }
 
 // Wait returns when the background has ended, after ctx was cancelled.
