@@ -61,6 +61,7 @@ func (s *Sweeper) End(ctx context.Context) {
 	s.ending.Store(true)
 	s.mu.Lock()
 	s.queue = nil
+	s.note()
 	s.mu.Unlock()
 	s.await(ctx)
 }
