@@ -44,10 +44,17 @@ func (c *Compressing) String() string {
 	if best.Seconds > c.Seconds*(1-worthSaying) {
 		return ""
 	}
-	size := fmt.Sprintf("%.0f%% larger", 100*(best.Size-1))
-	if best.Size <= 1 {
-		size = fmt.Sprintf("%.0f%% smaller", 100*(1-best.Size))
-	}
 	return fmt.Sprintf("compressing with %s took %s: %s would take about %s and make layers %s",
-		c.Way, timespan.OfSeconds(c.Seconds), best.Way, timespan.OfSeconds(best.Seconds), size)
+		c.Way, timespan.OfSeconds(c.Seconds), best.Way, timespan.OfSeconds(best.Seconds), sizeText(best.Size))
+}
+
+// sizeText says how much larger or smaller something would be, where 1 is as it is.
+func sizeText(size float64) string {
+	switch percent := 100 * (size - 1); {
+	case percent >= 0.5:
+		return fmt.Sprintf("%.0f%% larger", percent)
+	case percent <= -0.5:
+		return fmt.Sprintf("%.0f%% smaller", -percent)
+	}
+	return "as large"
 }
