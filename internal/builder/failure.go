@@ -76,6 +76,7 @@ var failures = []struct {
 	{Permanent, "a step needs an SSH agent that is not given", regexp.MustCompile(`unset ssh forward key \S+$`)},
 	{Permanent, "a mount is of no type that there is", regexp.MustCompile(`unsupported mount type "`)},
 	{Permanent, "what is fetched cannot be had at its address", regexp.MustCompile(`invalid response status (?:400|401|403|404|405|410|451)$`)},
+	{Permanent, "an archive for docker has no attestations and no index", regexp.MustCompile(`docker exporter does not support exporting manifest lists, use the oci exporter instead$`)},
 	{Permanent, "an image that has a tag cannot be pushed by its digest", regexp.MustCompile(`can't push tagged ref \S+ by digest$`)},
 	{Permanent, "the builder makes one output at a time", regexp.MustCompile(`^multiple outputs currently unsupported by the current BuildKit daemon`)},
 	{Permanent, "a linked step takes owners by number only", regexp.MustCompile(`user and group names can't be resolved when used with --link`)},

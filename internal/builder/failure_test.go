@@ -69,6 +69,7 @@ func TestClassify(t *testing.T) {
 		{`failed to solve: failed to load cache key: invalid subdir a/b: git subpath "a/b" contains non-directory "a"`, Permanent},
 		{`failed to solve: error from sender: open /ctx/private: permission denied`, Permanent},
 		{`failed to solve: failed to compute cache key: failed to calculate checksum of ref a::b: too many links`, Permanent},
+		{`failed to solve: docker exporter does not support exporting manifest lists, use the oci exporter instead`, Permanent},
 		{`failed to solve: failed to push r/t:o: can't push tagged ref r/t:o by digest`, Permanent},
 		{`multiple outputs currently unsupported by the current BuildKit daemon, please upgrade to version v0.13+ or use a single output`, Permanent},
 		{`failed to solve: --chown=agent: user and group names can't be resolved when used with --link, use numeric uid[:gid] instead`, Permanent},

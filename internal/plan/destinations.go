@@ -51,6 +51,16 @@ func exportDestinations(entry *buildflags.ExportEntry, export client.ExportEntry
 	return names
 }
 
+// writtenTwice is a file that one job would write twice; empty where there is none.
+func writtenTwice(writes []destination) string {
+	for i, d := range writes {
+		if filepath.IsAbs(d.key) && slices.ContainsFunc(writes[:i], func(o destination) bool { return o.key == d.key && !(o.dir && d.dir) }) {
+			return d.name
+		}
+	}
+	return ""
+}
+
 // WritesTo tells whether a file is one that the job's build writes on this machine.
 func (j *Job) WritesTo(path string) bool {
 	key := paths.Key(path)

@@ -151,6 +151,26 @@ func TestLoadBesideAFile(t *testing.T) {
 	}
 }
 
+// What one output of a job has written no other one of it overwrites.
+func TestOutputsOfOneJobToOneFile(t *testing.T) {
+	for _, tt := range []struct {
+		outputs []string
+		refused bool
+	}{
+		{[]string{"type=oci,dest={{.id}}", "type=docker,dest={{.id}}"}, true},
+		{[]string{"type=oci,dest=a/../{{.id}}", "type=tar,dest=./{{.id}}"}, true},
+		{[]string{"type=oci,dest={{.id}}.oci", "type=docker,dest={{.id}}.tar"}, false},
+		{[]string{"type=docker", "type=docker,dest={{.id}}.tar"}, false},
+	} {
+		s := spec(t, "FROM debian\nARG V\nRUN echo $V\n")
+		s.BuildArgs, s.Outputs = map[string]string{"V": "{{.id}}"}, tt.outputs
+		_, err := newPlan(t, s, rowsOf(t, "a"))
+		if (err != nil) != tt.refused || err != nil && !strings.Contains(err.Error(), "two outputs of one image would both be written to ") {
+			t.Errorf("%v: %v", tt.outputs, err)
+		}
+	}
+}
+
 // A job without an output would be built for nothing.
 func TestOutputsThatAreMissing(t *testing.T) {
 	for _, tt := range []struct {

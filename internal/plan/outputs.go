@@ -110,9 +110,15 @@ func (o *outputs) setExports(job *Job, columns map[string]any) error {
 	if err != nil {
 		return &InputError{What: outputFlag, Problems: []string{err.Error()}}
 	}
+	var writes []destination
 	for i, entry := range entries {
-		job.writes = append(job.writes, exportDestinations(entry, exports[i], len(job.Tags) > 0)...)
+		writes = append(writes, exportDestinations(entry, exports[i], len(job.Tags) > 0)...)
 	}
+	if twice := writtenTwice(writes); twice != "" {
+		return &InputError{What: outputFlag, Problems: []string{fmt.Sprintf("two outputs of one image would both be written to %s", twice)},
+			Hint: "give each a destination of its own"}
+	}
+	job.writes = append(job.writes, writes...)
 	if o.spec.Push && !exportsPush(exports) {
 		// unpack=false: as with docker buildx build --push, the image is only
 		// pushed and not unpacked into the builder's image store.
